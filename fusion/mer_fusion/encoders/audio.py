@@ -1,0 +1,206 @@
+"""Audio encoders: a PCM chunk in, a feature vector out, the log-mel front end inside the graph.
+
+The front end computes a 400-point DFT as two stages of 20-point DFTs with twiddle factors between them (Cooley and
+Tukey, 1965), so that its constants are a few thousand numbers and not a 402 x 400 matrix, and every target needs
+nothing but reshape, transpose, linear and multiply.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mer_sdk.errors import OptionError
+
+FRAME_SAMPLES = 400
+HOP_SAMPLES = 200
+_RADIX = 20
+_COLUMNS = 11  # 20 x 11 bins cover 0 to 219; real input needs 0 to 200
+
+
+@dataclass(frozen=True)
+class AudioEncoderConfig:
+    """Shape of an audio encoder.
+
+    Attributes:
+        frames: log-mel frames in a chunk, 12.5 ms each; a chunk has `200 * (frames + 1)` samples at 16 kHz.
+        mels: mel bands between 50 Hz and 8 kHz.
+        stem: channels of the first convolution.
+        channels: output channels of each stage; every stage halves time and frequency.
+        blocks: residual blocks in each stage.
+        separable: depthwise-separable blocks (student) or full 3 x 3 convolutions (full precision).
+        features: length of the feature vector.
+    """
+
+    frames: int = 80
+    mels: int = 64
+    stem: int = 16
+    channels: tuple[int, ...] = (32, 64, 96)
+    blocks: tuple[int, ...] = (1, 2, 2)
+    separable: bool = True
+    features: int = 64
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", tuple(self.channels))
+        object.__setattr__(self, "blocks", tuple(self.blocks))
+        if len(self.channels) != len(self.blocks):
+            raise OptionError(f"{len(self.channels)} stage widths and {len(self.blocks)} block counts: give as many of each")
+        if self.frames < 20:
+            raise OptionError(f"a chunk of {self.frames} frames is shorter than a step of 20: give 20 or more")
+
+    @property
+    def chunk_samples(self) -> int:
+        """Samples of PCM that one chunk holds."""
+        return HOP_SAMPLES * (self.frames + 1)
+
+
+def mel_filterbank(mels: int, sample_rate: int = 16000, low: float = 50.0, high: float = 8000.0) -> Tensor:
+    """Triangular filters on the HTK mel scale over the 201 bins of a 400-point DFT; shape (mels, 201)."""
+    to_mel = [2595.0 * math.log10(1.0 + hertz / 700.0) for hertz in (low, high)]
+    points = torch.linspace(to_mel[0], to_mel[1], mels + 2, dtype=torch.float64)
+    edges = 700.0 * (10.0 ** (points / 2595.0) - 1.0)
+    bins = torch.arange(FRAME_SAMPLES // 2 + 1, dtype=torch.float64) * sample_rate / FRAME_SAMPLES
+    rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
+    return torch.clamp(torch.minimum(rising, falling), min=0.0)
+
+
+class LogMel(nn.Module):
+    """PCM (B, 200 * (frames + 1)) in [-1, 1] -> log-mel energies (B, frames, mels), centred and scaled to about [-2, 2].
+
+    Hann window of 25 ms, hop 12.5 ms, no padding: the last frame ends where the chunk ends.
+    """
+
+    floor = 1e-6
+
+    def __init__(self, mels: int) -> None:
+        super().__init__()
+        n = torch.arange(FRAME_SAMPLES, dtype=torch.float64)
+        window = 0.5 - 0.5 * torch.cos(2 * math.pi * n / FRAME_SAMPLES)
+        r = torch.arange(_RADIX, dtype=torch.float64)
+        inner = 2 * math.pi * r[:, None] * r[None, :] / _RADIX
+        twiddle = 2 * math.pi * r[:, None] * r[None, :] / FRAME_SAMPLES
+        bank = torch.zeros(mels, _RADIX * _COLUMNS, dtype=torch.float64)
+        filters = mel_filterbank(mels) / float((window**2).sum())
+        for k1 in range(_RADIX):
+            for k2 in range(_COLUMNS):
+                if k1 + _RADIX * k2 <= FRAME_SAMPLES // 2:
+                    bank[:, k1 * _COLUMNS + k2] = filters[:, k1 + _RADIX * k2]
+        constants = {
+            "window": window,
+            "cosine": torch.cos(inner),
+            "sine": torch.sin(inner),
+            "twiddle_cosine": torch.cos(twiddle),
+            "twiddle_sine": torch.sin(twiddle),
+            "bank": bank,
+        }
+        for name, value in constants.items():
+            self.register_buffer(name, value.float(), persistent=False)
+
+    def forward(self, pcm: Tensor) -> Tensor:
+        blocks = pcm.reshape(pcm.shape[0], -1, HOP_SAMPLES)
+        frames = torch.cat([blocks[:, :-1], blocks[:, 1:]], dim=-1) * self.window
+        count = frames.shape[1]
+        x = frames.reshape(-1, _RADIX, _RADIX).transpose(1, 2)
+        real, imaginary = F.linear(x, self.cosine), F.linear(x, self.sine)
+        # exp(-i a) with the sign of the imaginary part left positive: only the power is read.
+        turned_real = real * self.twiddle_cosine - imaginary * self.twiddle_sine
+        turned_imaginary = real * self.twiddle_sine + imaginary * self.twiddle_cosine
+        a, b = turned_real.transpose(1, 2), turned_imaginary.transpose(1, 2)
+        cosine, sine = self.cosine[:_COLUMNS], self.sine[:_COLUMNS]
+        out_real = F.linear(a, cosine) - F.linear(b, sine)
+        out_imaginary = F.linear(a, sine) + F.linear(b, cosine)
+        power = out_real * out_real + out_imaginary * out_imaginary
+        mel = F.linear(power.reshape(-1, count, _RADIX * _COLUMNS), self.bank)
+        return (torch.log(mel + self.floor) + 9.0) * 0.25
+
+
+class _FullBlock(nn.Module):
+    """Two 3 x 3 convolutions with a residual path."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        same = stride == 1 and inputs == outputs
+        self.shortcut: nn.Module = (
+            nn.Identity()
+            if same
+            else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.body(x) + self.shortcut(x))
+
+
+class _SeparableBlock(nn.Module):
+    """Inverted residual: expand 1 x 1, depthwise 3 x 3, project 1 x 1 (MobileNetV2, Sandler et al. 2018, with plain ReLU)."""
+
+    expansion = 3
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        hidden = inputs * self.expansion
+        self.body = nn.Sequential(
+            nn.Conv2d(inputs, hidden, 1, bias=False),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU(),
+            nn.Conv2d(hidden, hidden, 3, stride, 1, groups=hidden, bias=False),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU(),
+            nn.Conv2d(hidden, outputs, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.residual = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x) if self.residual else self.body(x)
+
+
+def convolution_stages(stem: int, channels: tuple[int, ...], blocks: tuple[int, ...], separable: bool) -> nn.Sequential:
+    """The convolutional body that audio and face encoders share: a strided stem, then stages that halve both axes."""
+    layers: list[nn.Module] = [nn.Conv2d(1, stem, 3, 2, 1, bias=False), nn.BatchNorm2d(stem), nn.ReLU()]
+    block = _SeparableBlock if separable else _FullBlock
+    width = stem
+    for outputs, count in zip(channels, blocks, strict=True):
+        for index in range(count):
+            layers.append(block(width, outputs, 2 if index == 0 else 1))
+            width = outputs
+    if separable:
+        layers += [nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+class AudioEncoder(nn.Module):
+    """PCM chunk (B, chunk_samples) at 16 kHz in [-1, 1] -> features (B, features).
+
+    No state is kept between chunks, so streaming and offline use give the same numbers.
+    """
+
+    def __init__(self, config: AudioEncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.frontend = LogMel(config.mels)
+        self.body = convolution_stages(config.stem, config.channels, config.blocks, config.separable)
+        self.dropout = nn.Dropout(config.dropout)
+        self.project = nn.Linear(config.channels[-1] * 2, config.features)
+
+    def encode(self, log_mel: Tensor) -> Tensor:
+        """Features (B, features) of log-mel chunks (B, frames, mels): what training uses, its spectra made once."""
+        maps = self.body(log_mel.unsqueeze(1))
+        pooled = torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
+        features: Tensor = self.project(self.dropout(pooled))
+        return features
+
+    def forward(self, pcm: Tensor) -> Tensor:
+        return self.encode(self.frontend(pcm))

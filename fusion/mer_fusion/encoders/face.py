@@ -1,0 +1,67 @@
+"""Face encoders: an RGB crop in, a feature vector out, grey conversion and contrast normalisation inside the graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mer_fusion.encoders.audio import convolution_stages
+from mer_sdk.errors import OptionError
+
+
+@dataclass(frozen=True)
+class FaceEncoderConfig:
+    """Shape of a face encoder.
+
+    Attributes:
+        size: width and height of the crop in pixels.
+        stem, channels, blocks, separable: as in `AudioEncoderConfig`.
+        features: length of the feature vector.
+    """
+
+    size: int = 48
+    stem: int = 16
+    channels: tuple[int, ...] = (32, 64, 96)
+    blocks: tuple[int, ...] = (2, 2, 2)
+    separable: bool = True
+    features: int = 64
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", tuple(self.channels))
+        object.__setattr__(self, "blocks", tuple(self.blocks))
+        if len(self.channels) != len(self.blocks):
+            raise OptionError(f"{len(self.channels)} stage widths and {len(self.blocks)} block counts: give as many of each")
+
+
+class FaceEncoder(nn.Module):
+    """Crop (B, size, size, 3), RGB, values 0-255 -> features (B, features).
+
+    The crop is made grey with the luma weights of ITU-R BT.601 (FER+, the training set, is grey), then brought to zero
+    mean and unit deviation, so that exposure and contrast of the camera do not matter.
+    """
+
+    def __init__(self, config: FaceEncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("luma", torch.tensor([0.299, 0.587, 0.114]).reshape(1, 1, 1, 3) / 255.0, persistent=False)
+        self.body = convolution_stages(config.stem, config.channels, config.blocks, config.separable)
+        self.dropout = nn.Dropout(config.dropout)
+        self.project = nn.Linear(config.channels[-1], config.features)
+
+    def normalise(self, grey: Tensor) -> Tensor:
+        """Grey crops (B, size, size) in 0-1 to zero mean and unit deviation per crop."""
+        centred = grey - grey.mean(dim=(1, 2), keepdim=True)
+        variance = (centred * centred).mean(dim=(1, 2), keepdim=True)
+        return centred * torch.rsqrt(variance + 1e-3)
+
+    def encode(self, grey: Tensor) -> Tensor:
+        """Features (B, features) of grey crops (B, size, size) in 0-1."""
+        maps = self.body(self.normalise(grey).unsqueeze(1))
+        features: Tensor = self.project(self.dropout(maps.mean(dim=(2, 3))))
+        return features
+
+    def forward(self, crop: Tensor) -> Tensor:
+        return self.encode((crop * self.luma).sum(dim=3))

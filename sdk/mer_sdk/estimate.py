@@ -1,0 +1,51 @@
+"""What the sensor says at one step: plain values, ready for `json.dumps`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mer_sdk.codec import to_json
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class FaceView:
+    """The face an estimate looked at. `box` is (x, y, width, height) in pixels of the frame; `id` is stable per track."""
+
+    id: int
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class EmotionEstimate:
+    """One step's estimate.
+
+    Attributes:
+        time: seconds since the stream began, at the step's end.
+        emotion: the likeliest label, or "unknown" below the abstention threshold or with no modality present.
+        confidence: the calibrated probability of the likeliest label, 0-1.
+        probabilities: label -> probability; sums to 1.
+        valence, arousal: -1 to 1.
+        va_source: "regression" where a head was trained, else "circumplex": the posterior's expectation over affect norms.
+        state: which modalities the window holds: "audio+face", "audio", "face" or "none".
+        reliance: modality -> share of the decision, from the model's own router; sums to 1, or all 0 in state "none".
+        face: the face of this step, or None where there was none.
+        latency_ms: time spent in the graphs and the SDK for this step, without decoding and face detection.
+    """
+
+    time: float
+    emotion: str
+    confidence: float
+    probabilities: dict[str, float]
+    valence: float
+    arousal: float
+    va_source: str
+    state: str
+    reliance: dict[str, float] = field(default_factory=dict)
+    face: FaceView | None = None
+    latency_ms: float = 0.0
+
+    def to_json(self) -> dict[str, object]:
+        """The plain JSON object that `mer run --json` prints."""
+        return dict(to_json(self))

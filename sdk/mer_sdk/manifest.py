@@ -1,0 +1,190 @@
+"""The manifest of a bundle: the contract between the converter that writes it and every port that runs it.
+
+The dataclasses below are that contract. `manifest.json` is their JSON, and `docs/manifest.schema.json` their schema.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from mer_sdk.codec import from_json, json_schema, to_json
+from mer_sdk.errors import BundleError
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output of a graph. `range` is the closed interval of allowed values, where there is one."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    range: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class GraphSpec:
+    """One graph file (or folder, for Core ML packages), relative to the bundle.
+
+    Inputs and outputs are listed in the order of the exported graph. Names inside the file may differ from tool to
+    tool; `inputs[i].name` is the name that the SDK uses, and position i is how a runtime finds it.
+    """
+
+    file: str
+    scheme: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time runs in steps; the fusion graph reads a window of the last `window_steps` of them."""
+
+    step_ms: int = 250
+    window_steps: int = 16
+
+
+@dataclass(frozen=True)
+class AudioContract:
+    """Audio graph input: `chunk_samples` of mono float32 PCM in [-1, 1], ending where the step ends.
+
+    A chunk is the step and the left context before it; before the stream begins the context is zero. `resampler` names
+    the host-side filter that brings other sample rates to `sample_rate`.
+    """
+
+    sample_rate: int = 16000
+    chunk_samples: int = 16200
+    resampler: str = "kaiser-sinc"
+
+
+@dataclass(frozen=True)
+class FaceContract:
+    """Face graph input: a square crop, `crop_size` pixels wide, RGB, height x width x 3, values 0-255.
+
+    The detector's box is made square about its centre (side = the larger of width and height), its side multiplied by
+    `1 + 2 * margin`, and resized with `resize_filter` ("triangle": the antialiased bilinear filter of Pillow). Pixels outside the frame repeat the nearest edge pixel. A crop whose brightest value is at
+    most `black_level` counts as "no face".
+    """
+
+    crop_size: int = 48
+    margin: float = 0.0
+    resize_filter: str = "triangle"
+    channel_order: str = "RGB"
+    black_level: float = 8.0
+
+
+@dataclass(frozen=True)
+class BaselineContract:
+    """The personal baseline: what the host subtracts from features before the fusion graph reads them.
+
+    With `n` observed steps of mean `m`, the baseline is `(prior_steps * population_mean + n * m) / (prior_steps + n)`.
+    A step is observed once it has left the window, so that a window is never judged against itself.
+    """
+
+    prior_steps: float
+    population_mean: dict[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Logits are divided by `temperature`; an estimate whose confidence is below `abstention_threshold` is "unknown"."""
+
+    temperature: float = 1.0
+    abstention_threshold: float = 0.0
+
+
+@dataclass(frozen=True)
+class FileSpec:
+    """One file of the bundle with its hash. `manifest.json` itself is not listed."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """A data set that the weights were trained on."""
+
+    name: str
+    licence: str
+    use: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a bundle holds and how to feed it. See the module docstring."""
+
+    name: str
+    model: str
+    labels: tuple[str, ...]
+    target: str
+    scheme: str
+    graphs: dict[str, GraphSpec]
+    baseline: BaselineContract
+    files: tuple[FileSpec, ...]
+    checkpoint_sha256: str
+    parameters: dict[str, int]
+    data: tuple[DataSource, ...]
+    tools: dict[str, str]
+    gate: str
+    clock: Clock = field(default_factory=Clock)
+    audio: AudioContract = field(default_factory=AudioContract)
+    face: FaceContract = field(default_factory=FaceContract)
+    decision: Decision = field(default_factory=Decision)
+    va_source: str = "circumplex"
+    device_verified: tuple[dict[str, Any], ...] = ()
+    schema_version: int = SCHEMA_VERSION
+
+
+def manifest_to_text(manifest: Manifest) -> str:
+    """The manifest as the text of `manifest.json`: keys in the order of the dataclasses, two-space indent."""
+    return json.dumps(to_json(manifest), indent=2) + "\n"
+
+
+def manifest_from_text(text: str) -> Manifest:
+    """Read and check the text of a `manifest.json`.
+
+    Raises:
+        BundleError: not JSON, a newer schema, a missing or unknown field, or values that contradict one another.
+    """
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise BundleError(f"manifest.json is not valid JSON ({error}); write the bundle again with mer-convert") from error
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if not isinstance(version, int):
+        raise BundleError("manifest.json has no schema_version; is this folder a bundle made by mer-convert?")
+    if version > SCHEMA_VERSION:
+        raise BundleError(
+            f"the bundle has manifest schema {version}, this mer_sdk reads up to {SCHEMA_VERSION}: "
+            "pip install --upgrade mer-edge, or convert the bundle again with this version"
+        )
+    try:
+        manifest = from_json(Manifest, data)
+    except ValueError as error:
+        raise BundleError(f"manifest.json does not fit its schema: {error}") from error
+    _check(manifest)
+    return manifest
+
+
+def manifest_schema() -> dict[str, Any]:
+    """The JSON Schema of `manifest.json`."""
+    return json_schema(Manifest)
+
+
+def _check(manifest: Manifest) -> None:
+    if "fusion" not in manifest.graphs:
+        raise BundleError(f"manifest.json lists the graphs {sorted(manifest.graphs)}; a bundle needs 'fusion'")
+    if not manifest.labels or len(set(manifest.labels)) != len(manifest.labels):
+        raise BundleError(f"manifest.json has labels {list(manifest.labels)}; they must be distinct and at least one")
+    for name, mean in manifest.baseline.population_mean.items():
+        if not all(math.isfinite(value) for value in mean):
+            raise BundleError(f"manifest.json: the population mean of {name} has a value that is not finite")
+    for spec in manifest.files:
+        if spec.path.startswith("/") or ".." in spec.path.split("/"):
+            raise BundleError(f"manifest.json lists {spec.path!r}, which lies outside the bundle")
