@@ -1,0 +1,35 @@
+"""mer-edge's SDK: emotion estimates from audio and faces, on the device.
+
+Importing it loads numpy and the standard library; a runtime is loaded when a bundle is opened.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mer_sdk.baseline import PersonalBaseline
+    from mer_sdk.bundle import Bundle
+    from mer_sdk.estimate import EmotionEstimate
+    from mer_sdk.sensor import EmotionSensor
+
+__all__ = ["Bundle", "EmotionEstimate", "EmotionSensor", "PersonalBaseline", "__version__"]
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Bundle": "mer_sdk.bundle",
+    "EmotionEstimate": "mer_sdk.estimate",
+    "EmotionSensor": "mer_sdk.sensor",
+    "PersonalBaseline": "mer_sdk.baseline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mer_sdk' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

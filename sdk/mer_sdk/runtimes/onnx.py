@@ -1,0 +1,51 @@
+"""ONNX Runtime runs `.onnx` files, on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from mer_sdk.errors import BundleError, RuntimeUnavailable
+from mer_sdk.manifest import GraphSpec
+from mer_sdk.runtimes.registry import check_tensors, ordered_inputs, register
+
+
+@register("onnx", target="onnx", extra="onnx", packages=(("onnxruntime", "onnxruntime"),))
+class OnnxGraph:
+    """One `.onnx` graph with float32 inputs and outputs."""
+
+    def __init__(self, path: Path, spec: GraphSpec, threads: int) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise RuntimeUnavailable(
+                "running .onnx files needs onnxruntime, which is not installed: pip install 'mer-edge[onnx]'"
+            ) from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's own errors share no base class below Exception
+            raise BundleError(
+                f"{path.name} cannot be loaded by ONNX Runtime ({error}); convert the bundle again"
+            ) from error
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        for kind, tensors, wanted in (("input", inputs, spec.inputs), ("output", outputs, spec.outputs)):
+            # A symbolic size is a string or None; it fits any.
+            shapes = [tuple(n if isinstance(n, int) else -1 for n in tensor.shape) for tensor in tensors]
+            check_tensors(path.name, kind, shapes, wanted)
+            for tensor in tensors:
+                if tensor.type != "tensor(float)":
+                    raise BundleError(f"{path.name}: {kind} {tensor.name!r} is {tensor.type}, needed is tensor(float)")
+        self._spec = spec
+        self._inputs = [tensor.name for tensor in inputs]
+        self._outputs = [tensor.name for tensor in outputs]
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """See `Graph.run`."""
+        feed = dict(zip(self._inputs, ordered_inputs(inputs, self._spec), strict=True))
+        results = self._session.run(self._outputs, feed)
+        return {tensor.name: array for tensor, array in zip(self._spec.outputs, results, strict=True)}

@@ -1,0 +1,200 @@
+"""What a runtime is, and the registry of those that mer-edge knows.
+
+A runtime runs one file format. Its module is light: the package that does the work is imported when a graph is loaded.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from mer_sdk.errors import BundleError, OptionError, SignalError
+from mer_sdk.manifest import GraphSpec, TensorSpec
+
+
+class Graph(Protocol):
+    """One loaded graph."""
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Run once. `inputs` holds every input of the graph's spec by name, float32, in the spec's shapes; the result
+        holds every output by name, in arrays that the caller owns.
+
+        Raises:
+            SignalError: an input is missing or has another shape.
+        """
+        ...
+
+
+GraphFactory = Callable[[Path, GraphSpec, int], Graph]
+F = TypeVar("F", bound=GraphFactory)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A registered runtime.
+
+    Attributes:
+        name: what `--runtime` takes.
+        target: the target whose files it runs.
+        extra: the extra of mer-edge that brings it.
+        packages: (import name, distribution name) of the packages that can do the work, best first.
+        factory: makes a graph from (file, spec, threads).
+        system: the only `platform.system()` it runs on, or None for any.
+    """
+
+    name: str
+    target: str
+    extra: str
+    packages: tuple[tuple[str, str], ...]
+    factory: GraphFactory
+    system: str | None = None
+
+
+@dataclass(frozen=True)
+class RuntimeStatus:
+    """What `mer doctor` says of one runtime on this machine. `install` is empty where it is usable."""
+
+    name: str
+    target: str
+    usable: bool
+    version: str
+    install: str
+
+
+_REGISTRY: dict[str, Runtime] = {}
+
+
+def register(
+    name: str, *, target: str, extra: str, packages: tuple[tuple[str, str], ...], system: str | None = None
+) -> Callable[[F], F]:
+    """Class decorator that registers a graph class, called with (path, spec, threads), as the runtime `name`."""
+
+    def add(factory: F) -> F:
+        _REGISTRY[name] = Runtime(name, target, extra, packages, factory, system)
+        return factory
+
+    return add
+
+
+def runtimes() -> tuple[Runtime, ...]:
+    """All registered runtimes, in the order of registration."""
+    return tuple(_REGISTRY.values())
+
+
+def runtime_named(name: str) -> Runtime:
+    """The runtime of that name.
+
+    Raises:
+        OptionError: no such runtime; the message lists those that exist.
+    """
+    if name not in _REGISTRY:
+        raise OptionError(f"there is no runtime {name!r}; known are: {', '.join(_REGISTRY)}")
+    return _REGISTRY[name]
+
+
+def runtime_for_target(target: str) -> str:
+    """The name of the runtime that runs the files of a target ("tflite" -> "litert").
+
+    Raises:
+        OptionError: no runtime here runs that target.
+    """
+    for runtime in _REGISTRY.values():
+        if runtime.target == target:
+            return runtime.name
+    known = ", ".join(runtime.target for runtime in _REGISTRY.values())
+    raise OptionError(f"no runtime runs the target {target!r}; known targets are: {known}")
+
+
+def load_graph(runtime: str, path: str | Path, spec: GraphSpec, threads: int = 1) -> Graph:
+    """Load one graph file with the named runtime.
+
+    Args:
+        runtime: name of the runtime.
+        path: the graph file, or folder for Core ML packages.
+        spec: the graph's inputs and outputs, in the order of the exported graph.
+        threads: CPU threads, at least 1.
+
+    Raises:
+        OptionError: unknown runtime, or threads below 1.
+        RuntimeUnavailable: the runtime's package is missing, or it cannot run on this system.
+        BundleError: the file cannot be loaded, or its tensors are not those of `spec`.
+    """
+    if threads < 1:
+        raise OptionError(f"threads is {threads}; allowed is 1 or more")
+    return runtime_named(runtime).factory(Path(path), spec, threads)
+
+
+def available() -> tuple[RuntimeStatus, ...]:
+    """Every runtime with its version here, or how to get it. Imports none of them."""
+    return tuple(_status(runtime) for runtime in _REGISTRY.values())
+
+
+def _status(runtime: Runtime) -> RuntimeStatus:
+    if runtime.system is not None and platform.system() != runtime.system:
+        needed = "Apple systems" if runtime.system == "Darwin" else runtime.system
+        return RuntimeStatus(runtime.name, runtime.target, False, "", f"runs on {needed} only")
+    for module, distribution in runtime.packages:
+        if importlib.util.find_spec(module) is not None:
+            try:
+                version = f"{distribution} {importlib.metadata.version(distribution)}"
+            except importlib.metadata.PackageNotFoundError:
+                version = distribution
+            return RuntimeStatus(runtime.name, runtime.target, True, version, "")
+    return RuntimeStatus(runtime.name, runtime.target, False, "", f"pip install 'mer-edge[{runtime.extra}]'")
+
+
+def ordered_inputs(inputs: Mapping[str, np.ndarray], spec: GraphSpec) -> list[np.ndarray]:
+    """The inputs in the spec's order, contiguous float32 (helper of the runtimes).
+
+    Raises:
+        SignalError: an input is missing or has another shape.
+    """
+    arrays = []
+    for tensor in spec.inputs:
+        if tensor.name not in inputs:
+            raise SignalError(f"{spec.file} needs the input {tensor.name!r}; given are {sorted(inputs)}")
+        array = np.ascontiguousarray(inputs[tensor.name], np.float32)
+        if array.shape != tensor.shape:
+            raise SignalError(f"{spec.file}: input {tensor.name!r} has shape {array.shape}, needed is {tensor.shape}")
+        arrays.append(array)
+    return arrays
+
+
+def positional(names: list[str]) -> list[str]:
+    """Names such as args_0 ... args_10 in the order of their numbers; other names stay in the order given.
+
+    TFLite signatures list their keys alphabetically, which puts args_10 before args_2.
+    """
+    numbers = [re.fullmatch(r".*?_(\d+)(?::\d+)?", name) for name in names]
+    if all(numbers) and len({name.rsplit("_", 1)[0] for name in names}) == 1:
+        return sorted(names, key=lambda name: int(re.findall(r"\d+", name.rsplit("_", 1)[1])[0]))
+    return names
+
+
+def check_tensors(file: str, kind: str, found: list[tuple[int, ...]], wanted: tuple[TensorSpec, ...]) -> None:
+    """Compare the shapes that a file has with those of its spec, by position; a negative or zero size fits any.
+
+    Raises:
+        BundleError: another number of tensors, or another shape.
+    """
+    if len(found) != len(wanted):
+        raise BundleError(
+            f"{file} has {len(found)} {kind}s, the manifest lists {len(wanted)}; convert the bundle again"
+        )
+    for shape, tensor in zip(found, wanted, strict=True):
+        same = len(shape) == len(tensor.shape) and all(
+            a == b or a < 1 for a, b in zip(shape, tensor.shape, strict=True)
+        )
+        if not same:
+            raise BundleError(
+                f"{file}: {kind} {tensor.name!r} has shape {shape}, the manifest says {tensor.shape}; "
+                "convert the bundle again"
+            )
