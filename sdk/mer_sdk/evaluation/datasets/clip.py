@@ -1,0 +1,203 @@
+"""A clip of a data set and how its sound and its faces are read.
+
+Nothing is read before it is asked for: a `Clip` holds paths and labels. Audio is read with soundfile (wav, flac) or
+PyAV (mp4), faces with OpenCV, all three part of `mer-edge[media]` and imported where they are used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from mer_sdk.errors import DataError, MissingExtra
+
+CONTAINER_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")
+BLACK_LEVEL = 8.0
+# A container states its length to within a few frames; below this share of it the file ends early.
+_COMPLETE_SHARE = 0.9
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One labelled take of one speaker.
+
+    Attributes:
+        id: the take's own name; the same for its audio, its video and its face track.
+        label: the emotion in the data set's own words.
+        speaker: the data set's number of the person.
+        fold: the speaker-disjoint fold, or None where the data set has none.
+        intensity, statement, repetition: as the data set numbers them, or None.
+        audio: a file with the sound (wav, flac, or an mp4 with sound), or None.
+        video: a file with the whole picture (mp4), or None.
+        faces: the face track: images cut out around the face, in order of time, evenly spread over the clip.
+    """
+
+    id: str
+    label: str
+    speaker: int
+    fold: int | None = None
+    intensity: int | None = None
+    statement: int | None = None
+    repetition: int | None = None
+    audio: Path | None = None
+    video: Path | None = None
+    faces: tuple[Path, ...] = ()
+
+    @property
+    def paired(self) -> bool:
+        """Whether the clip has both sound and a picture of the face."""
+        return self.audio is not None and (bool(self.faces) or self.video is not None)
+
+
+def load_audio(clip: Clip) -> tuple[np.ndarray, int]:
+    """The sound of a clip: (mono float32 samples in [-1, 1], sample rate in Hz). Channels are averaged.
+
+    Raises:
+        DataError: the clip has no sound, or its file is missing, empty, truncated, not audio, or holds NaN.
+        MissingExtra: soundfile or PyAV is not installed.
+    """
+    if clip.audio is None:
+        raise DataError(
+            f"clip {clip.id} has no audio file; choose clips with sound, or evaluate the state 'face' alone"
+        )
+    path = _present(clip.audio)
+    samples, rate = _container_audio(path) if path.suffix.lower() in CONTAINER_SUFFIXES else _plain_audio(path)
+    if samples.size == 0:
+        raise DataError(f"{path} holds no audio samples; fetch the file again")
+    if not np.isfinite(samples).all():
+        raise DataError(f"{path} holds samples that are not finite (NaN or infinity); fetch the file again")
+    return samples, rate
+
+
+def clip_duration(clip: Clip) -> float:
+    """Length of a clip in seconds, from its sound where it has any, else from its video, read from the file's header.
+
+    Raises:
+        DataError: neither is there (a face track alone has no time), or the file cannot be read.
+    """
+    source = clip.audio or clip.video
+    if source is None:
+        raise DataError(
+            f"clip {clip.id} has neither audio nor video, so its length is unknown; put its audio beside it"
+        )
+    path = _present(source)
+    if path.suffix.lower() in CONTAINER_SUFFIXES:
+        av = _package("av", "reading video", "av")
+        try:
+            with av.open(str(path)) as container:
+                if container.duration:
+                    return float(container.duration) / float(av.time_base)
+        except (av.FFmpegError, ValueError, OSError) as error:
+            raise DataError(f"{path} cannot be read as video ({error}); it may be truncated: fetch it again") from error
+        raise DataError(f"{path} does not state its length; convert it to mp4 again")
+    soundfile = _package("soundfile", "reading audio", "soundfile")
+    try:
+        return float(soundfile.info(str(path)).duration)
+    except soundfile.SoundFileError as error:
+        raise DataError(f"{path} cannot be read as audio ({error}); fetch it again") from error
+
+
+def load_faces(clip: Clip, black_level: float = BLACK_LEVEL) -> list[tuple[float, np.ndarray]]:
+    """The face track of a clip: (time in seconds, uint8 RGB image [height, width, 3]) in order of time.
+
+    Image k of n stands for the k-th of n equal parts of the clip, so its time is (k + 0.5) / n * duration. Images whose
+    brightest value is at most `black_level` mean "no face was found here" and are left out; they keep their place in
+    the count. A clip without a face track gives an empty list.
+
+    Raises:
+        DataError: an image is missing, empty, truncated or not an image, or the clip's duration cannot be read.
+    """
+    if not clip.faces:
+        return []
+    duration = clip_duration(clip)
+    count = len(clip.faces)
+    found = []
+    for index, path in enumerate(clip.faces):
+        image = load_image(path)
+        if image.max() > black_level:
+            found.append(((index + 0.5) / count * duration, image))
+    return found
+
+
+def load_image(path: Path) -> np.ndarray:
+    """One image file as uint8 RGB [height, width, 3].
+
+    Raises:
+        DataError: missing, empty, truncated or not an image.
+    """
+    cv2 = _package("cv2", "reading images", "opencv-python-headless")
+    data = _present(path).read_bytes()
+    # OpenCV fills the missing part of a cut-off JPEG with grey and says nothing, so the end marker is looked for here.
+    if data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-256:]:
+        raise DataError(f"{path} is a truncated JPEG (no end marker); fetch it again")
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise DataError(f"{path} is not an image that can be read; fetch it again")
+    return np.ascontiguousarray(image[:, :, ::-1])
+
+
+def _present(path: Path) -> Path:
+    if not path.is_file():
+        raise DataError(f"{path} is missing; fetch the data set again or correct the path")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path} is empty (0 bytes); fetch it again")
+    return path
+
+
+def _package(name: str, feature: str, package: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise MissingExtra(feature, package, "media") from error
+
+
+def _plain_audio(path: Path) -> tuple[np.ndarray, int]:
+    soundfile = _package("soundfile", "reading audio", "soundfile")
+    _refuse_short_wav(path)
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            stated, rate = file.frames, int(file.samplerate)
+            samples = file.read(dtype="float32", always_2d=True)
+    except soundfile.SoundFileError as error:
+        raise DataError(f"{path} cannot be read as audio ({error}); it may be truncated: fetch it again") from error
+    if len(samples) < stated:
+        raise DataError(f"{path} is truncated: its header promises {stated} samples, it holds {len(samples)}")
+    return samples.mean(axis=1, dtype=np.float32), rate
+
+
+def _refuse_short_wav(path: Path) -> None:
+    """libsndfile shortens a cut-off wav without a word; the RIFF header still says how long it was."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    stated = int.from_bytes(head[4:8], "little")
+    streamed = stated in (0, 0xFFFFFFFF)  # written by tools that did not know the length
+    if head[:4] == b"RIFF" and not streamed and path.stat().st_size < stated + 8:
+        raise DataError(f"{path} is truncated: its header promises {stated + 8} bytes, it has {path.stat().st_size}")
+
+
+def _container_audio(path: Path) -> tuple[np.ndarray, int]:
+    av: Any = _package("av", "reading video", "av")
+    parts: list[np.ndarray] = []
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise DataError(f"{path} has no sound; use its 01 (full audio-visual) or 03 (audio) file")
+            stream = container.streams.audio[0]
+            rate = int(stream.rate)
+            stated = float(stream.duration * stream.time_base) if stream.duration else 0.0
+            resampler = av.AudioResampler(format="fltp", layout=stream.layout, rate=rate)
+            for frame in container.decode(stream):
+                parts += [piece.to_ndarray() for piece in resampler.resample(frame)]
+    except (av.FFmpegError, ValueError, OSError) as error:
+        raise DataError(f"{path} cannot be read as video ({error}); it may be truncated: fetch it again") from error
+    samples = np.concatenate(parts, axis=1).mean(axis=0, dtype=np.float32) if parts else np.zeros(0, np.float32)
+    if len(samples) < _COMPLETE_SHARE * stated * rate:
+        raise DataError(
+            f"{path} is truncated: {len(samples) / rate:.2f} s of {stated:.2f} s can be read; fetch it again"
+        )
+    return samples, rate

@@ -1,0 +1,46 @@
+"""Data sets by name: `open_dataset("ravdess:PATH")`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mer_sdk.errors import DataError, OptionError
+
+Opener = TypeVar("Opener", bound=Callable[[Path], Any])
+_OPENERS: dict[str, Callable[[Path], Any]] = {}
+
+
+def register(name: str) -> Callable[[Opener], Opener]:
+    """Class or function decorator: `open_dataset("name:PATH")` calls it with the path."""
+
+    def add(opener: Opener) -> Opener:
+        _OPENERS[name] = opener
+        return opener
+
+    return add
+
+
+def dataset_names() -> tuple[str, ...]:
+    """The names that `open_dataset` knows, sorted."""
+    return tuple(sorted(_OPENERS))
+
+
+def open_dataset(spec: str) -> Any:
+    """The data set that `NAME:PATH` describes, such as "ravdess:~/data/RAVDESS".
+
+    Raises:
+        OptionError: no colon, or a name that is not registered.
+        DataError: the path does not exist or holds none of the data set's files.
+    """
+    name, colon, path = spec.partition(":")
+    allowed = ", ".join(dataset_names())
+    if not colon or not path:
+        raise OptionError(f"{spec!r} is not a data set: write NAME:PATH, for example ravdess:PATH; names are {allowed}")
+    if name not in _OPENERS:
+        raise OptionError(f"data set {name!r} is unknown; allowed are {allowed}")
+    folder = Path(path).expanduser()
+    if not folder.exists():
+        raise DataError(f"{folder} does not exist; give the folder (or file) that holds the {name} data")
+    return _OPENERS[name](folder)
