@@ -1,0 +1,97 @@
+"""Targets by name. A target turns one torch graph into one file of its format and says how that file is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from torch import Tensor, nn
+
+from mer_quantization.schemes import Scheme
+from mer_sdk.errors import OptionError
+from mer_sdk.manifest import GraphSpec
+
+
+@dataclass(frozen=True)
+class ExportJob:
+    """One graph to write in one scheme.
+
+    Attributes:
+        module: an eval module in float32; a target that changes it works on a copy.
+        example: example inputs, batch 1, in the contract's order.
+        spec: names and shapes of inputs and outputs.
+        scheme: the precision to write.
+        fp32: the file of the same graph in fp32 on this target, where one was written already. Targets whose tool
+            quantizes files start from it.
+    """
+
+    module: nn.Module
+    example: tuple[Tensor, ...]
+    spec: GraphSpec
+    scheme: Scheme
+    fp32: Path | None = None
+
+
+class Target(Protocol):
+    """What a target offers.
+
+    Attributes:
+        name: the name on the command line and in the manifest.
+        suffix: of a graph file, with its dot.
+        schemes: names of the schemes that it can make, most precise first.
+        runtime: the runtime of `mer_sdk.runtimes` that runs its files on this machine, or None where none does.
+        packages: distributions whose versions go into the manifest.
+        needs: (module to import, distribution name) without which it cannot convert.
+    """
+
+    name: str
+    suffix: str
+    schemes: tuple[str, ...]
+    runtime: str | None
+    packages: tuple[str, ...]
+    needs: tuple[str, str]
+
+    def export(self, job: ExportJob, path: Path) -> None:
+        """Write the graph to `path` (a file, or a folder for packages). The same job gives the same bytes."""
+
+    def check(self, path: Path, spec: GraphSpec) -> str | None:
+        """Look at the written program without running it: a sentence on what was checked, or None if nothing was.
+
+        Raises:
+            ConversionError: the program is not what the contract says.
+        """
+
+
+_TARGETS: dict[str, Target] = {}
+T = TypeVar("T", bound=Callable[[], Target])
+
+
+def register(kind: T) -> T:
+    """Class decorator: make the target known under its name."""
+    target = kind()
+    _TARGETS[target.name] = target
+    return kind
+
+
+def target_names() -> tuple[str, ...]:
+    """The names of all targets, in alphabetical order."""
+    return tuple(sorted(_TARGETS))
+
+
+def find_target(name: str) -> Target:
+    """The target of that name.
+
+    Raises:
+        OptionError: there is none; the message lists them.
+    """
+    if name not in _TARGETS:
+        raise OptionError(f"target {name!r} is unknown; allowed: {', '.join(target_names())}, all")
+    return _TARGETS[name]
+
+
+def tool_versions(target: Target) -> dict[str, str]:
+    """Distribution -> installed version of what the target converts with."""
+    return {name: metadata.version(name) for name in target.packages}
