@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mer_sdk.errors import DataError
-from mer_sdk.evaluation.datasets.clip import Clip, clip_duration, load_audio, load_faces
+from mer_sdk.errors import DataError, SignalError
+from mer_sdk.evaluation.datasets.clip import Clip, clip_duration, load_audio, load_faces, load_frames
+from mer_sdk.frontends.audio import AudioFrontend
+from mer_sdk.frontends.face import FaceDetector, FaceTracker, crop_face, open_detector
 from mer_sdk.manifest import FaceContract, Manifest
 from mer_sdk.runtimes import Graph
 
@@ -34,15 +36,23 @@ class ClipFeatures:
         return len(self.present["audio"])
 
 
-def encode_clip(clip: Clip, graphs: Mapping[str, Graph], manifest: Manifest, track_scale: float = 1.0) -> ClipFeatures:
+def encode_clip(
+    clip: Clip,
+    graphs: Mapping[str, Graph],
+    manifest: Manifest,
+    track_scale: float = 1.0,
+    detector: FaceDetector | None = None,
+) -> ClipFeatures:
     """Cut a clip into steps and run both encoders over them.
 
     A clip has ceil(duration / step) steps; the last chunk is filled with zeros. The face of a step is the last image of
-    the track whose time lies in the step; a step without one is missing.
+    the track whose time lies in the step; a step without one is missing. Clips without a track but with a video are
+    searched for faces, and the face found is cut out with the contract's margin.
 
     Args:
         track_scale: side of the region of a track's image that is used, relative to the image (the images are cut out
             around the face already, so the contract's margin is not applied to them).
+        detector: for videos; None for the SDK's packaged one.
 
     Raises:
         DataError: a file of the clip is missing, empty, truncated or not what its name says.
@@ -50,7 +60,7 @@ def encode_clip(clip: Clip, graphs: Mapping[str, Graph], manifest: Manifest, tra
     chunks = audio_chunks(clip, manifest) if clip.audio is not None else None
     seconds = manifest.clock.step_ms / 1000
     steps = len(chunks) if chunks is not None else int(np.ceil(clip_duration(clip) / seconds - 1e-9))
-    crops = face_crops(clip, manifest, steps, track_scale)
+    crops = face_crops(clip, manifest, steps, track_scale, detector)
     audio_present = np.full(steps, chunks is not None)
     face_present = np.array([crop is not None for crop in crops])
     audio = np.zeros((steps, _width(manifest, "audio")), np.float32)
@@ -65,41 +75,49 @@ def encode_clip(clip: Clip, graphs: Mapping[str, Graph], manifest: Manifest, tra
 
 
 def audio_chunks(clip: Clip, manifest: Manifest) -> np.ndarray:
-    """The chunks of a clip, float32 [steps, chunk_samples] at the contract's rate; zeros before and after the clip.
+    """The chunks of a clip, float32 [steps, chunk_samples] at the contract's rate, cut by the sensor's own front end.
 
     Raises:
         DataError: the clip's sound cannot be read.
     """
-    from mer_sdk.frontends.audio import resample
-
     samples, rate = load_audio(clip)
-    contract = manifest.audio
-    if rate != contract.sample_rate:
-        samples = resample(samples, rate, contract.sample_rate)
-    step = contract.sample_rate * manifest.clock.step_ms // 1000
-    steps = -(-len(samples) // step)
-    padded = np.zeros(contract.chunk_samples + steps * step, np.float32)
-    padded[contract.chunk_samples : contract.chunk_samples + len(samples)] = samples
-    windows = np.lib.stride_tricks.sliding_window_view(padded, contract.chunk_samples)
-    return windows[step::step].copy()
+    try:
+        frontend = AudioFrontend(manifest.audio, manifest.clock)
+        steps = frontend.push(samples, rate) + frontend.flush(keep_partial=True)
+    except SignalError as error:
+        raise DataError(f"{clip.audio}: {error}") from error
+    return np.stack([chunk for chunk, _ in steps])
 
 
-def face_crops(clip: Clip, manifest: Manifest, steps: int, track_scale: float = 1.0) -> list[np.ndarray | None]:
+def face_crops(
+    clip: Clip, manifest: Manifest, steps: int, track_scale: float = 1.0, detector: FaceDetector | None = None
+) -> list[np.ndarray | None]:
     """The crop of each step, float32 [S, S, 3] RGB 0-255, or None where there is no face.
 
-    Raises:
-        DataError: an image cannot be read.
-    """
-    from mer_sdk.frontends.face import crop_face
+    Args:
+        detector: finds the face in the last frame of each step of a video; only used for clips without a face track.
 
-    crops: list[np.ndarray | None] = [None] * steps
+    Raises:
+        DataError: an image or a video cannot be read.
+    """
     seconds = manifest.clock.step_ms / 1000
     latest: dict[int, np.ndarray] = {}
-    for time, image in load_faces(clip, manifest.face.black_level):
+    images = load_faces(clip, manifest.face.black_level) if clip.faces else load_frames(clip)
+    for time, image in images:
         latest[int(time / seconds)] = image
-    for step, image in latest.items():
-        if step < steps:
-            crops[step] = crop_face(image, track_box(image, manifest.face, track_scale), manifest.face)
+    crops: list[np.ndarray | None] = [None] * steps
+    tracker = FaceTracker()
+    for step in sorted(step for step in latest if step < steps):
+        image = latest[step]
+        if clip.faces:
+            box = track_box(image, manifest.face, track_scale)
+        else:
+            detector = detector or open_detector(None)
+            followed = tracker.follow(detector.detect(image), (step + 1) * seconds)
+            if followed is None:
+                continue
+            box = followed[1]
+        crops[step] = crop_face(image, box, manifest.face)
     return crops
 
 

@@ -7,6 +7,7 @@ PyAV (mp4), faces with OpenCV, all three part of `mer-edge[media]` and imported 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,7 @@ CONTAINER_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")
 BLACK_LEVEL = 8.0
 # A container states its length to within a few frames; below this share of it the file ends early.
 _COMPLETE_SHARE = 0.9
+_FRAME_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,37 @@ def load_faces(clip: Clip, black_level: float = BLACK_LEVEL) -> list[tuple[float
         if image.max() > black_level:
             found.append(((index + 0.5) / count * duration, image))
     return found
+
+
+def load_frames(clip: Clip) -> Iterator[tuple[float, np.ndarray]]:
+    """The frames of a clip's video: (time in seconds from its first frame, uint8 RGB [height, width, 3]).
+
+    A clip without a video gives none.
+
+    Raises:
+        DataError: the file is missing, empty, truncated, or has no picture.
+        MissingExtra: PyAV is not installed.
+    """
+    if clip.video is None:
+        return
+    path = _present(clip.video)
+    av: Any = _package("av", "reading video", "av")
+    begin, time, stated = None, 0.0, 0.0
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise DataError(f"{path} has no picture; use its 01 (full audio-visual) or 02 (video) file")
+            stream = container.streams.video[0]
+            stated = float(stream.duration * stream.time_base) if stream.duration else 0.0
+            for frame in container.decode(stream):
+                stamp = float(frame.time or 0.0)
+                begin = stamp if begin is None else begin
+                time = stamp - begin
+                yield time, frame.to_ndarray(format="rgb24")
+    except (av.FFmpegError, ValueError, OSError) as error:
+        raise DataError(f"{path} cannot be read as video ({error}); it may be truncated: fetch it again") from error
+    if begin is None or time < _COMPLETE_SHARE * stated - _FRAME_SECONDS:
+        raise DataError(f"{path} is truncated: {time:.2f} s of {stated:.2f} s can be read; fetch it again")
 
 
 def load_image(path: Path) -> np.ndarray:
