@@ -19,10 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mer_sdk.baseline import PersonalBaseline
+from mer_sdk.engine import StepEngine, StepFeatures
 from mer_sdk.errors import DataError, OptionError
-from mer_sdk.evaluation.features import MODALITIES, ClipFeatures
-from mer_sdk.manifest import Manifest
-from mer_sdk.runtimes import Graph
+from mer_sdk.evaluation.features import ClipFeatures
 
 STATES = {"audio+face": ("audio", "face"), "audio": ("audio",), "face": ("face",)}
 PROTOCOLS = ("cold", "warm", "enrolled", "none")
@@ -68,8 +67,7 @@ def clip_log_probabilities(step_logits: np.ndarray, steps_held: np.ndarray) -> n
 
 def predict(
     clips: Sequence[ClipFeatures],
-    fusion: Graph,
-    manifest: Manifest,
+    engine: StepEngine,
     states: Sequence[str],
     protocols: Sequence[str],
     *,
@@ -78,11 +76,11 @@ def predict(
     seed: int = 0,
     advance: Callable[[int], None] = lambda clips: None,
 ) -> list[ConditionPredictions]:
-    """Run the fusion graph over the clips under every state and protocol, states within protocols.
+    """Run the sensor's engine over the clips under every state and protocol, states within protocols.
 
     Args:
         clips: with speakers; clips of one speaker are one person.
-        fusion: the bundle's fusion graph.
+        engine: the sensor's own, of the bundle that encoded the clips; its window and baselines are used up.
         states, protocols: keys of `STATES`, members of `PROTOCOLS`.
         orders: orders of "warm".
         enrol_clips: how many neutral clips "enrolled" takes, the first by name.
@@ -100,13 +98,12 @@ def predict(
         used = {item.clip.id for items in enrolment.values() for item in items}
         scored = [item for item in clips if item.clip.id not in used]
         for state in states:
-            window = _Window(fusion, manifest, STATES[state], observe=protocol != "none")
-            kept = [item for item in scored if any(item.present[name].any() for name in STATES[state])]
+            kept = [item for item in scored if _holds(item, state)]
             if not kept:
                 raise DataError(f"no clip holds {state}, so nothing can be scored; choose other clips or other states")
             orderings = _orders(kept, orders, seed) if protocol == "warm" else [list(range(len(kept)))]
-            runs = [_run(kept, order, window, manifest, protocol, enrolment, advance) for order in orderings]
-            missing = tuple(item.clip.id for item in scored if item not in kept)
+            runs = [_run(kept, order, engine, protocol, state, enrolment, advance) for order in orderings]
+            missing = tuple(item.clip.id for item in scored if not _holds(item, state))
             ids = tuple(item.clip.id for item in kept)
             results.append(ConditionPredictions(state, protocol, ids, np.stack(runs), missing))
     return results
@@ -121,75 +118,59 @@ def check_conditions(states: Sequence[str], protocols: Sequence[str]) -> None:
             raise OptionError(f"{given}; allowed are {', '.join(allowed)}")
 
 
-class _Window:
-    """The fusion graph over one clip after the other, as the sensor runs it."""
+class _Fixed(PersonalBaseline):
+    """The population's mean, whatever is observed."""
 
-    def __init__(self, fusion: Graph, manifest: Manifest, modalities: Sequence[str], observe: bool) -> None:
-        self._fusion = fusion
-        self._length = manifest.clock.window_steps
-        self._temperature = manifest.decision.temperature
-        self._modalities = modalities
-        self._observe = observe
-
-    def run(self, item: ClipFeatures, baseline: PersonalBaseline) -> np.ndarray:
-        """One clip's log-probabilities [K]; `baseline` has observed the steps that left the window."""
-        logits, held = [], []
-        for step in range(item.steps):
-            if step >= self._length:
-                self.observe(item, baseline, step - self._length, step - self._length + 1)
-            inputs, count = self._inputs(item, baseline, step)
-            logits.append(self._fusion.run(inputs)["logits"][0] / self._temperature)
-            held.append(count)
-        return clip_log_probabilities(np.stack(logits), np.array(held))
-
-    def observe(self, item: ClipFeatures, baseline: PersonalBaseline, first: int, end: int) -> None:
-        """Let the baseline take in the steps `first` to `end` of the state's modalities."""
-        if not self._observe:
-            return
-        for name in self._modalities:
-            rows = slice(max(first, 0), end)
-            baseline.observe(name, item.features[name][rows][item.present[name][rows]])
-
-    def _inputs(self, item: ClipFeatures, baseline: PersonalBaseline, step: int) -> tuple[dict[str, np.ndarray], int]:
-        first = max(0, step + 1 - self._length)
-        rows = slice(first, step + 1)
-        inputs: dict[str, np.ndarray] = {}
-        anything = np.zeros(step + 1 - first, bool)
-        for name in MODALITIES:
-            present = item.present[name][rows] & (name in self._modalities)
-            features = np.zeros((self._length, item.features[name].shape[1]), np.float32)
-            features[-len(present) :] = (item.features[name][rows] - baseline.mean(name)) * present[:, None]
-            mask = np.zeros(self._length, np.float32)
-            mask[-len(present) :] = present
-            inputs[name], inputs[f"{name}_mask"] = features[None], mask[None]
-            anything |= present
-        return inputs, int(anything.sum())
+    def observe(self, modality: str, features: np.ndarray) -> None:
+        return
 
 
 def _run(
     items: Sequence[ClipFeatures],
     order: Sequence[int],
-    window: _Window,
-    manifest: Manifest,
+    engine: StepEngine,
     protocol: str,
+    state: str,
     enrolment: dict[int, list[ClipFeatures]],
     advance: Callable[[int], None],
 ) -> np.ndarray:
     """Log-probabilities [N, K] in the order of `items`, run in the order of `order`."""
+    contract = engine.manifest.baseline
     people: dict[int, PersonalBaseline] = {}
-    rows = np.zeros((len(items), len(manifest.labels)))
+    rows = np.zeros((len(items), len(engine.manifest.labels)))
     for index in order:
         item = items[index]
         person = item.clip.speaker
         if protocol != "warm" or person not in people:
-            people[person] = PersonalBaseline(manifest.baseline)
+            people[person] = _Fixed(contract) if protocol == "none" else PersonalBaseline(contract)
             for neutral in enrolment.get(person, ()):
-                window.observe(neutral, people[person], 0, neutral.steps)
-        rows[index] = window.run(item, people[person])
-        # What is still in the window when the stream ends; only "warm" uses the baseline afterwards.
-        window.observe(item, people[person], item.steps - manifest.clock.window_steps, item.steps)
+                _enrol(people[person], neutral, state)
+        engine.reset(people[person])
+        outputs = [engine.advance(_visible(features, state)) for features in item.steps]
+        engine.finish()
+        logits = np.stack([output.logits for output in outputs]) / engine.manifest.decision.temperature
+        rows[index] = clip_log_probabilities(logits, np.array([output.steps for output in outputs]))
         advance(1)
     return rows
+
+
+def _visible(features: StepFeatures, state: str) -> StepFeatures:
+    seen = STATES[state]
+    return StepFeatures(
+        audio=features.audio if "audio" in seen else None, face=features.face if "face" in seen else None
+    )
+
+
+def _enrol(baseline: PersonalBaseline, item: ClipFeatures, state: str) -> None:
+    for features in item.steps:
+        for name in STATES[state]:
+            vector = getattr(features, name)
+            if vector is not None:
+                baseline.observe(name, vector)
+
+
+def _holds(item: ClipFeatures, state: str) -> bool:
+    return any(getattr(features, name) is not None for features in item.steps for name in STATES[state])
 
 
 def _orders(items: Sequence[ClipFeatures], orders: int, seed: int) -> list[list[int]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mer_sdk.bundle import Bundle
+from mer_sdk.engine import StepEngine
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.conditions import (
@@ -194,11 +195,14 @@ def predict_clips(
         raise OptionError(f"track_scale is {options.track_scale}; it must be above 0, 1 takes the whole image")
     check_conditions(options.states, options.protocols)
     report = progress or (lambda what, done, total: None)
-    graphs = bundle.load_graphs(options.runtime, options.threads)
+    missing = [name for name in ("audio", "face") if name not in bundle.manifest.graphs]
+    if missing:
+        raise OptionError(f"{bundle.name} has no {missing[0]} graph; evaluation needs an audio-visual window model")
+    engine = StepEngine(bundle, options.runtime, options.threads)
     encoded = []
     for index, clip in enumerate(clips):
         report("encoding clips", index, len(clips))
-        encoded.append(encode_clip(clip, graphs, bundle.manifest, options.track_scale))
+        encoded.append(encode_clip(clip, engine, options.track_scale))
     report("encoding clips", len(clips), len(clips))
     runs = sum(options.orders if protocol == "warm" else 1 for protocol in options.protocols)
     total, done = len(clips) * runs * len(options.states), 0
@@ -210,8 +214,7 @@ def predict_clips(
 
     predictions = predict(
         encoded,
-        graphs["fusion"],
-        bundle.manifest,
+        engine,
         options.states,
         options.protocols,
         orders=options.orders,
@@ -221,7 +224,7 @@ def predict_clips(
     )
     # Enrolment clips and skipped ones are not run, so the count may have stopped short of the total.
     report("fusing", total, total)
-    return predictions, sum(item.steps for item in encoded)
+    return predictions, sum(len(item.steps) for item in encoded)
 
 
 def summarise(

@@ -2,54 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from mer_sdk.engine import StepEngine, StepFeatures
 from mer_sdk.errors import DataError, SignalError
 from mer_sdk.evaluation.datasets.clip import Clip, clip_duration, load_audio, load_faces, load_frames
 from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face import FaceDetector, FaceTracker, crop_face, open_detector
 from mer_sdk.manifest import FaceContract, Manifest
-from mer_sdk.runtimes import Graph
-
-MODALITIES = ("audio", "face")
 
 
 @dataclass(frozen=True)
 class ClipFeatures:
-    """The raw features (before the baseline) of one clip of n steps.
-
-    Attributes:
-        clip: where they come from.
-        features: modality -> float32 [n, D]; rows of missing steps are 0.
-        present: modality -> bool [n].
-    """
+    """A clip and the raw features (before the baseline) of each of its steps."""
 
     clip: Clip
-    features: dict[str, np.ndarray]
-    present: dict[str, np.ndarray]
-
-    @property
-    def steps(self) -> int:
-        return len(self.present["audio"])
+    steps: tuple[StepFeatures, ...]
 
 
 def encode_clip(
-    clip: Clip,
-    graphs: Mapping[str, Graph],
-    manifest: Manifest,
-    track_scale: float = 1.0,
-    detector: FaceDetector | None = None,
+    clip: Clip, engine: StepEngine, track_scale: float = 1.0, detector: FaceDetector | None = None
 ) -> ClipFeatures:
     """Cut a clip into steps and run both encoders over them.
 
-    A clip has ceil(duration / step) steps; the last chunk is filled with zeros. The face of a step is the last image of
-    the track whose time lies in the step; a step without one is missing. Clips without a track but with a video are
-    searched for faces, and the face found is cut out with the contract's margin.
+    A clip has ceil(duration / step) steps, its last chunk filled with zeros (the live sensor drops an incomplete last
+    step). The face of a step is the last image of the track whose time lies in the step; a step without one is
+    missing. Clips without a track but with a video are searched for faces in the last frame of each step, and the face
+    found is cut out with the contract's margin.
 
     Args:
+        engine: encodes; its window and baselines are not touched.
         track_scale: side of the region of a track's image that is used, relative to the image (the images are cut out
             around the face already, so the contract's margin is not applied to them).
         detector: for videos; None for the SDK's packaged one.
@@ -57,21 +41,13 @@ def encode_clip(
     Raises:
         DataError: a file of the clip is missing, empty, truncated or not what its name says.
     """
-    chunks = audio_chunks(clip, manifest) if clip.audio is not None else None
-    seconds = manifest.clock.step_ms / 1000
-    steps = len(chunks) if chunks is not None else int(np.ceil(clip_duration(clip) / seconds - 1e-9))
-    crops = face_crops(clip, manifest, steps, track_scale, detector)
-    audio_present = np.full(steps, chunks is not None)
-    face_present = np.array([crop is not None for crop in crops])
-    audio = np.zeros((steps, _width(manifest, "audio")), np.float32)
-    face = np.zeros((steps, _width(manifest, "face")), np.float32)
-    for step in range(steps):
-        if chunks is not None:
-            audio[step] = graphs["audio"].run({"pcm": chunks[step][None]})["audio_features"][0]
-        crop = crops[step]
-        if crop is not None:
-            face[step] = graphs["face"].run({"crop": crop[None]})["face_features"][0]
-    return ClipFeatures(clip, {"audio": audio, "face": face}, {"audio": audio_present, "face": face_present})
+    manifest = engine.manifest
+    if clip.audio is not None:
+        chunks: list[np.ndarray | None] = list(audio_chunks(clip, manifest))
+    else:
+        chunks = [None] * int(np.ceil(clip_duration(clip) * 1000 / manifest.clock.step_ms - 1e-9))
+    crops = face_crops(clip, manifest, len(chunks), track_scale, detector)
+    return ClipFeatures(clip, tuple(engine.encode(chunk, crop) for chunk, crop in zip(chunks, crops, strict=True)))
 
 
 def audio_chunks(clip: Clip, manifest: Manifest) -> np.ndarray:
@@ -126,9 +102,3 @@ def track_box(image: np.ndarray, contract: FaceContract, scale: float) -> tuple[
     height, width = image.shape[:2]
     share = scale / (1 + 2 * contract.margin)
     return (width * (1 - share) / 2, height * (1 - share) / 2, width * share, height * share)
-
-
-def _width(manifest: Manifest, modality: str) -> int:
-    if modality not in manifest.graphs:
-        raise DataError(f"the bundle {manifest.name} has no {modality} graph; evaluation needs an audio-visual bundle")
-    return manifest.graphs[modality].outputs[0].shape[-1]

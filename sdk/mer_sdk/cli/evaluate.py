@@ -1,0 +1,171 @@
+"""`mer evaluate`: accuracy of a bundle on labelled data, on the machine that runs it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from mer_sdk.bundle import Bundle
+from mer_sdk.codec import to_json
+from mer_sdk.errors import OptionError
+from mer_sdk.evaluation.conditions import PROTOCOLS, STATES
+from mer_sdk.evaluation.datasets import Clip, Ravdess, Selection, open_dataset
+from mer_sdk.evaluation.datasets.ravdess import merge_labels
+from mer_sdk.evaluation.evaluate import EvaluationOptions, EvaluationReport
+from mer_sdk.evaluation.evaluate import Progress as Report
+from mer_sdk.evaluation.evaluate import evaluate as evaluate_bundle
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+
+def evaluate(
+    bundle: Annotated[Path, typer.Argument(help="Bundle folder (NAME.mer), packaged name, or checkpoint file.")],
+    data: Annotated[str, typer.Option(help="Data set and where it lies: ravdess:PATH.")],
+    actors: Annotated[
+        str, typer.Option(help="Actors to test on, such as 5 or 5,12. Default: all with both sound and face.")
+    ] = "",
+    states: Annotated[str, typer.Option(help=f"Modality states, of {', '.join(STATES)}.")] = "audio+face,audio,face",
+    protocol: Annotated[
+        str, typer.Option(help=f"Where the personal baseline stands, of {', '.join(PROTOCOLS)}.")
+    ] = "cold,warm,enrolled",
+    runtime: Annotated[str, typer.Option(help="Runtime; default: the bundle's own.")] = "",
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the runtime.")] = 1,
+    orders: Annotated[int, typer.Option(min=1, help="Random orders of a person's clips in 'warm'.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the orders and of the bootstrap.")] = 0,
+    track_scale: Annotated[
+        float, typer.Option(help="Part of a face track's image that is used, as a share of its side.")
+    ] = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole report as JSON.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Also write the report as JSON to this file.")] = None,
+) -> None:
+    """Score a bundle on labelled clips: WAR, UAR, macro F1, calibration, per class, with 95 % intervals over clips.
+
+    Every modality state is scored under every protocol: cold (no idea of the person), warm (a running baseline over
+    the clips before, in random orders) and enrolled (four neutral clips of the person, which are not scored).
+
+    Example: mer evaluate build/grjca-tflite.mer --data ravdess:~/data/RAVDESS --actors 5 --out report.json
+    """
+    options = EvaluationOptions(
+        states=_names(states),
+        protocols=_names(protocol),
+        orders=orders,
+        track_scale=track_scale,
+        seed=seed,
+        runtime=runtime or None,
+        threads=threads,
+    )
+    if out is not None and not out.parent.is_dir():
+        raise OptionError(f"--out {out}: the folder {out.parent} does not exist; make it first")
+    opened = Bundle.open(bundle)
+    clips, labels = _clips(data, _actors(actors), opened, options)
+    console = Console(stderr=True)
+    with _progress(console) as progress:
+        report = evaluate_bundle(opened, clips, labels, options, progress)
+    text = json.dumps(to_json(report), indent=2)
+    if out is not None:
+        _write(out, text + "\n")
+    if as_json:
+        print(text)
+        return
+    shown = Console()
+    shown.print(_summary(report))
+    shown.print(_table(report))
+    shown.print(_classes(report))
+
+
+def _clips(
+    data: str, actors: tuple[int, ...] | None, bundle: Bundle, options: EvaluationOptions
+) -> tuple[tuple[Clip, ...], dict[str, str]]:
+    dataset = open_dataset(data)
+    if not isinstance(dataset, Ravdess):
+        raise OptionError(f"{data!r} has single images, not clips with speakers; `mer evaluate` takes ravdess:PATH")
+    # Without actors the states are compared on the same clips, so each clip must hold both modalities.
+    paired = actors is None or "audio+face" in options.states
+    return dataset.clips(Selection(actors=actors, paired_only=paired)), merge_labels(bundle.manifest.labels)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _actors(text: str) -> tuple[int, ...] | None:
+    if not text.strip():
+        return None
+    try:
+        return tuple(int(number) for number in _names(text))
+    except ValueError as error:
+        raise OptionError(f"--actors {text!r} is no list of numbers; write for example 5 or 5,12 (1 to 24)") from error
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Report]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def report(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield report
+
+
+def _write(path: Path, text: str) -> None:
+    aside = path.with_name(path.name + ".part")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise OptionError(f"--out {path} cannot be written ({error}); give another place") from error
+
+
+def _summary(report: EvaluationReport) -> str:
+    merged = ", ".join(f"{old} as {new}" for old, new in report.merged.items() if old != new)
+    return (
+        f"[bold]{report.bundle}[/bold] ({report.model}, {report.target} {report.scheme}) in {report.runtime}: "
+        f"{report.clips} clips, {report.steps} steps, speakers {', '.join(map(str, report.speakers))}"
+        + (f"; {merged}" if merged else "")
+    )
+
+
+def _table(report: EvaluationReport) -> Table:
+    table = Table(title="Scores in %, with 95 % bootstrap intervals over clips")
+    for name in ("state", "protocol"):
+        table.add_column(name)
+    for name in ("clips", "WAR", "UAR", "macro F1", "ECE", "NLL"):
+        table.add_column(name, justify="right")
+    for result in report.results:
+        table.add_row(
+            result.state,
+            f"{result.protocol} x{result.runs}" if result.runs > 1 else result.protocol,
+            str(result.clips),
+            _score(result.war, result.war_interval.low, result.war_interval.high),
+            _score(result.uar, result.uar_interval.low, result.uar_interval.high),
+            _score(result.macro_f1, result.macro_f1_interval.low, result.macro_f1_interval.high),
+            f"{100 * result.ece:.1f}",
+            f"{result.nll:.2f}",
+        )
+    return table
+
+
+def _classes(report: EvaluationReport) -> Table:
+    table = Table(title="Recall per class in %")
+    table.add_column("state")
+    table.add_column("protocol")
+    for label in report.labels:
+        table.add_column(label, justify="right")
+    for result in report.results:
+        cells = ["-" if value is None else f"{100 * value:.0f}" for value in result.recall.values()]
+        table.add_row(result.state, result.protocol, *cells)
+    return table
+
+
+def _score(value: float, low: float, high: float) -> str:
+    return f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
