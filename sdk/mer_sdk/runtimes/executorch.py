@@ -28,9 +28,6 @@ class ExecuTorchGraph:
                 "running .pte files from Python needs executorch and torch, which are not installed: "
                 f"pip install 'mer-edge[convert]' ({error})"
             ) from error
-        # Registers the kernels of quantize and dequantize that stay outside the delegates.
-        import executorch.kernels.quantized  # noqa: F401
-
         portable_lib._unsafe_reset_threadpool(threads)
         try:
             self._module = portable_lib._load_for_executorch(str(path))

@@ -1,0 +1,1 @@
+"""What stays outside the graphs: resampling and chunking of audio, finding and cutting out faces."""

@@ -1,0 +1,261 @@
+"""From PCM of any rate and layout, in pieces of any size, to the audio chunk of each step.
+
+Everything here is stateful and exact: pieces of any size give the same samples as the whole recording at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil, gcd
+
+import numpy as np
+
+from mer_sdk.errors import SignalError
+from mer_sdk.manifest import AudioContract, Clock
+
+ZERO_CROSSINGS = 16
+ROLLOFF = 0.945
+KAISER_BETA = 8.6
+LOUDEST_FLOAT = 8.0
+RATES = (1000, 768000)
+# Time stamps of containers jitter by some milliseconds; only a larger jump is a gap in the recording.
+GAP_SECONDS = 0.05
+
+
+def to_mono(pcm: np.ndarray, start: int = 0) -> np.ndarray:
+    """Mono float32 samples in [-1, 1] from PCM.
+
+    Args:
+        pcm: [n] or [n, channels]; int16, int32, uint8 (full scale), or floats in [-1, 1]. Floats a little over full
+            scale, as lossy decoders give, are clipped.
+        start: position of the first sample in the stream, for messages.
+
+    Raises:
+        SignalError: another shape or type, a value that is NaN or infinite, or floats far over full scale.
+    """
+    samples = np.asarray(pcm)
+    if samples.ndim not in (1, 2) or (samples.ndim == 2 and not 1 <= samples.shape[1] <= 64):
+        raise SignalError(f"PCM has shape {samples.shape}; allowed are [samples] and [samples, channels]")
+    if samples.dtype == np.int16:
+        scaled = samples.astype(np.float32) / 32768.0
+    elif samples.dtype == np.int32:
+        scaled = (samples / 2147483648.0).astype(np.float32)
+    elif samples.dtype == np.uint8:
+        scaled = (samples.astype(np.float32) - 128.0) / 128.0
+    elif np.issubdtype(samples.dtype, np.floating):
+        scaled = samples.astype(np.float32)
+        finite = np.isfinite(scaled).reshape(len(scaled), -1).all(axis=1)
+        if not finite.all():
+            position = start + int(np.argmin(finite))
+            raise SignalError(f"PCM sample {position} is not a finite number; check the source, or replace it by 0")
+        loudest = float(np.abs(scaled).max(initial=0.0))
+        if loudest > LOUDEST_FLOAT:
+            raise SignalError(f"float PCM must lie in -1 to 1, found {loudest:g}; divide 16-bit samples by 32768")
+    else:
+        raise SignalError(f"PCM has type {samples.dtype}; allowed are int16, int32, uint8 and floats")
+    mono = scaled if scaled.ndim == 1 else scaled.mean(axis=1, dtype=np.float32)
+    return np.clip(mono, -1.0, 1.0)
+
+
+class Resampler:
+    """Band-limited resampling by a Kaiser-windowed sinc, in pieces. Output sample k is at input time k * source/target.
+
+    Args:
+        source: sample rate of the input, Hz, 1000 to 768000.
+        target: sample rate of the output, Hz.
+
+    Raises:
+        SignalError: a sample rate outside that range.
+    """
+
+    def __init__(self, source: int, target: int) -> None:
+        if not RATES[0] <= source <= RATES[1]:
+            raise SignalError(f"the sample rate is {source} Hz; allowed are {RATES[0]} to {RATES[1]}")
+        divisor = gcd(int(source), int(target))
+        self._up, self._down = int(target) // divisor, int(source) // divisor
+        self._identity = self._up == self._down
+        cutoff = ROLLOFF * min(1.0, self._up / self._down)
+        self._half = ceil(ZERO_CROSSINGS / cutoff)
+        phases = np.arange(self._up)[:, None] / self._up
+        offsets = np.arange(2 * self._half)[None, :] - (self._half - 1)
+        distance = phases - offsets
+        inside = np.clip(1.0 - (distance / self._half) ** 2, 0.0, None)
+        weights = np.sinc(cutoff * distance) * np.i0(KAISER_BETA * np.sqrt(inside))
+        # Each phase sums to one, so that a constant stays that constant.
+        self._weights = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new stream."""
+        # The buffer begins `half - 1` samples before the first input sample: silence before the stream.
+        self._buffer = np.zeros(self._half - 1, np.float32)
+        self._first = -(self._half - 1)
+        self._received = 0
+        self._sent = 0
+
+    def push(self, samples: np.ndarray) -> np.ndarray:
+        """Take mono float32 samples, give those that can be computed now."""
+        self._received += len(samples)
+        if self._identity:
+            return np.asarray(samples, np.float32)
+        self._buffer = np.concatenate([self._buffer, samples])
+        # Output k reads up to input floor(k * down / up) + half.
+        ready = max(0, ceil((self._received - self._half) * self._up / self._down))
+        return self._emit(ready)
+
+    def flush(self) -> np.ndarray:
+        """The samples still held back, with silence after the end; then the stream is over until `reset`."""
+        if self._identity:
+            return np.zeros(0, np.float32)
+        self._buffer = np.concatenate([self._buffer, np.zeros(self._half + self._down, np.float32)])
+        return self._emit(ceil(self._received * self._up / self._down))
+
+    def _emit(self, until: int) -> np.ndarray:
+        if until <= self._sent:
+            return np.zeros(0, np.float32)
+        position = np.arange(self._sent, until, dtype=np.int64) * self._down
+        starts = position // self._up - (self._half - 1) - self._first
+        windows = np.lib.stride_tricks.sliding_window_view(self._buffer, 2 * self._half)[starts]
+        result = np.einsum("ij,ij->i", windows, self._weights[position % self._up])
+        self._sent = until
+        keep = until * self._down // self._up - (self._half - 1) - self._first
+        self._buffer = self._buffer[max(0, keep) :]
+        self._first += max(0, keep)
+        return result.astype(np.float32)
+
+
+def resample(samples: np.ndarray, source: int, target: int) -> np.ndarray:
+    """A whole recording of mono float32 samples at another rate (Hz); the same samples as `Resampler` gives in pieces.
+
+    Raises:
+        SignalError: a sample rate outside 1000 to 768000 Hz.
+    """
+    resampler = Resampler(source, target)
+    return np.concatenate([resampler.push(np.asarray(samples, np.float32)), resampler.flush()])
+
+
+class ChunkBuffer:
+    """Cuts a stream of samples at the contract's rate into the chunk of each step.
+
+    The chunk of step i is the last `chunk_samples` samples before the end of step i, with zeros before the stream.
+    """
+
+    def __init__(self, chunk_samples: int, step_samples: int) -> None:
+        self._chunk, self._step = chunk_samples, step_samples
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new stream."""
+        self._buffer = np.zeros(max(0, self._chunk - self._step), np.float32)
+        self._steps = 0
+
+    @property
+    def pending(self) -> int:
+        """Samples of the step that is not complete yet."""
+        return len(self._buffer) - max(0, self._chunk - self._step)
+
+    def push(self, samples: np.ndarray) -> Iterator[np.ndarray]:
+        """Take samples, give the chunk ([chunk_samples] float32) of every step that they complete."""
+        self._buffer = np.concatenate([self._buffer, samples])
+        context = max(0, self._chunk - self._step)
+        chunks = []
+        while len(self._buffer) >= context + self._step:
+            chunks.append(self._buffer[: context + self._step][-self._chunk :].copy())
+            self._buffer = self._buffer[self._step :]
+            self._steps += 1
+        return iter(chunks)
+
+    def flush(self) -> np.ndarray | None:
+        """The chunk of the incomplete last step, its missing end zero; None where nothing is pending."""
+        if not self.pending:
+            return None
+        return next(self.push(np.zeros(self._step - self.pending, np.float32)))
+
+
+class AudioFrontend:
+    """PCM with time stamps in, (chunk, covered) of each step out.
+
+    A step is covered where at least half of its own samples were recorded: before a late start and in gaps it is not.
+    """
+
+    def __init__(self, contract: AudioContract, clock: Clock) -> None:
+        self._contract = contract
+        self._step = contract.sample_rate * clock.step_ms // 1000
+        self._chunks = ChunkBuffer(contract.chunk_samples, self._step)
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new stream at time 0; another sample rate is allowed then."""
+        self._rate: int | None = None
+        self._resampler: Resampler | None = None
+        self._taken = 0
+        self._made = 0
+        self._gaps: list[tuple[float, float]] = []
+        self._ended = False
+        self._chunks.reset()
+
+    @property
+    def time(self) -> float:
+        """Seconds of the stream that have been taken in."""
+        return self._taken / self._rate if self._rate else 0.0
+
+    def push(self, pcm: np.ndarray, sample_rate: int, time: float | None = None) -> list[tuple[np.ndarray, bool]]:
+        """Take PCM, give the steps that it completes.
+
+        Args:
+            pcm: see `to_mono`.
+            sample_rate: Hz; the same for the whole stream.
+            time: seconds from the stream's start to the first sample; None continues where the last piece ended.
+
+        Raises:
+            SignalError: bad PCM (see `to_mono`), a changed rate, or a time that lies in what was already given.
+        """
+        if self._rate is None:
+            self._resampler = Resampler(int(sample_rate), self._contract.sample_rate)
+            self._rate = int(sample_rate)
+        elif self._rate != sample_rate:
+            raise SignalError(
+                f"the sample rate changed from {self._rate} to {sample_rate} Hz; call reset() before another recording"
+            )
+        mono = to_mono(pcm, self._taken)
+        steps = []
+        if time is not None and abs(time - self.time) > GAP_SECONDS:
+            missing = round((time - self.time) * self._rate)
+            if missing < 0 and self._taken:
+                raise SignalError(f"audio for {time:.3f} s came after {self.time:.3f} s was given; push it in order")
+            if missing < 0:
+                # Samples before the stream's start (encoder priming) are left out.
+                mono = mono[-missing:]
+            else:
+                self._gaps.append((self.time, time))
+                steps += self._advance(np.zeros(missing, np.float32))
+        return steps + self._advance(mono)
+
+    def flush(self, keep_partial: bool = False) -> list[tuple[np.ndarray, bool]]:
+        """End the stream: the steps still held back. An incomplete last step counts only where `keep_partial`."""
+        if self._resampler is None or self._ended:
+            return []
+        self._ended = True
+        steps = self._cut(self._resampler.flush())
+        if keep_partial and self._chunks.pending:
+            covered = self._covered(self._chunks.pending)
+            chunk = self._chunks.flush()
+            assert chunk is not None  # samples are pending
+            steps.append((chunk, covered))
+        return steps
+
+    def _advance(self, mono: np.ndarray) -> list[tuple[np.ndarray, bool]]:
+        assert self._resampler is not None  # push made it
+        self._taken += len(mono)
+        return self._cut(self._resampler.push(mono))
+
+    def _cut(self, samples: np.ndarray) -> list[tuple[np.ndarray, bool]]:
+        return [(chunk, self._covered(self._step)) for chunk in self._chunks.push(samples)]
+
+    def _covered(self, samples: int) -> bool:
+        begin = self._made * self._step / self._contract.sample_rate
+        end = begin + samples / self._contract.sample_rate
+        self._made += 1
+        missing = sum(max(0.0, min(end, stop) - max(begin, start)) for start, stop in self._gaps)
+        self._gaps = [gap for gap in self._gaps if gap[1] > end]
+        return missing <= 0.5 * (end - begin)

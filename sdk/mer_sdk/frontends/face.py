@@ -1,0 +1,255 @@
+"""Faces: a small detector protocol with two detectors, one tracker, and the crop that the face graph reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from mer_sdk.errors import MissingExtra, OptionError, SignalError
+from mer_sdk.manifest import FaceContract
+
+Box = tuple[float, float, float, float]
+Detection = tuple[float, float, float, float, float]
+
+SAME_FACE_IOU = 0.3
+TRACK_SECONDS = 2.0
+
+
+class FaceDetector(Protocol):
+    """Anything that finds faces."""
+
+    def detect(self, rgb: np.ndarray) -> list[Detection]:
+        """Faces in an image (uint8, height x width x 3, RGB): (x, y, width, height, score) each, in pixels."""
+        ...
+
+
+def _cv2() -> Any:
+    try:
+        import cv2
+    except ImportError as error:
+        raise MissingExtra("finding faces", "opencv-python-headless", "media") from error
+    return cv2
+
+
+class HaarDetector:
+    """OpenCV's packaged frontal-face cascade (Viola and Jones). Needs no model file; frontal faces in fair light.
+
+    Args:
+        width: frames wider than this are scaled down before the search, pixels.
+        smallest: smallest face, as a share of the frame's shorter side.
+        neighbors: overlapping hits that make a face; more means fewer false faces.
+
+    Raises:
+        MissingExtra: OpenCV is not installed, or is version 5, which carries no cascades.
+    """
+
+    def __init__(self, width: int = 400, smallest: float = 0.12, neighbors: int = 5) -> None:
+        self._cv2 = _cv2()
+        if not hasattr(self._cv2, "CascadeClassifier") or not hasattr(self._cv2, "data"):
+            raise MissingExtra("the packaged face detector", "opencv-python-headless before version 5", "media")
+        path = Path(self._cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
+        self._cascade = self._cv2.CascadeClassifier(str(path))
+        self._width, self._smallest, self._neighbors = width, smallest, neighbors
+
+    def detect(self, rgb: np.ndarray) -> list[Detection]:
+        """See `FaceDetector.detect`; the score is the cascade's last-stage sum, about 0 to 10."""
+        grey = self._cv2.cvtColor(check_frame(rgb), self._cv2.COLOR_RGB2GRAY)
+        scale = min(1.0, self._width / grey.shape[1])
+        if scale < 1.0:
+            size = (self._width, max(1, round(grey.shape[0] * scale)))
+            grey = self._cv2.resize(grey, size, interpolation=self._cv2.INTER_AREA)
+        smallest = max(20, int(self._smallest * min(grey.shape)))
+        boxes, _, scores = self._cascade.detectMultiScale3(
+            self._cv2.equalizeHist(grey),
+            scaleFactor=1.1,
+            minNeighbors=self._neighbors,
+            minSize=(smallest, smallest),
+            outputRejectLevels=True,
+        )
+        return [
+            (x / scale, y / scale, w / scale, h / scale, float(score))
+            for (x, y, w, h), score in zip(np.asarray(boxes).tolist(), np.ravel(scores).tolist(), strict=True)
+        ]
+
+
+class YuNetDetector:
+    """YuNet (OpenCV's `FaceDetectorYN`) from a model file of the user: better on turned heads and in poor light.
+
+    Args:
+        path: the `.onnx` file, such as face_detection_yunet_2023mar.onnx of the OpenCV model zoo.
+        width: frames wider than this are scaled down before the search, pixels.
+        threshold: lowest score that counts as a face, 0-1.
+
+    Raises:
+        OptionError: the file is missing or is no YuNet model.
+        MissingExtra: OpenCV is not installed.
+    """
+
+    def __init__(self, path: str | Path, width: int = 480, threshold: float = 0.7) -> None:
+        self._cv2 = _cv2()
+        if not Path(path).is_file():
+            raise OptionError(f"the detector file {path} does not exist; give a YuNet .onnx file, or 'haar'")
+        try:
+            self._model = self._cv2.FaceDetectorYN.create(str(path), "", (320, 320), threshold)
+        except self._cv2.error as error:
+            raise OptionError(f"{path} is not a YuNet model that OpenCV can read ({error})") from error
+        self._width = width
+
+    def detect(self, rgb: np.ndarray) -> list[Detection]:
+        """See `FaceDetector.detect`; the score is 0-1."""
+        frame = self._cv2.cvtColor(check_frame(rgb), self._cv2.COLOR_RGB2BGR)
+        scale = min(1.0, self._width / frame.shape[1])
+        if scale < 1.0:
+            size = (self._width, max(1, round(frame.shape[0] * scale)))
+            frame = self._cv2.resize(frame, size, interpolation=self._cv2.INTER_AREA)
+        self._model.setInputSize((frame.shape[1], frame.shape[0]))
+        _, faces = self._model.detect(frame)
+        if faces is None:
+            return []
+        return [(*(float(v) / scale for v in face[:4]), float(face[-1])) for face in faces]
+
+
+def open_detector(name: str | None) -> FaceDetector:
+    """A detector by name: None or "haar", or the path of a YuNet `.onnx` file.
+
+    Raises:
+        OptionError: neither of these.
+        MissingExtra: OpenCV is not installed.
+    """
+    if name is None or name == "haar":
+        return HaarDetector()
+    if Path(name).suffix.lower() == ".onnx":
+        return YuNetDetector(name)
+    raise OptionError(f"unknown face detector {name!r}; allowed are 'haar' and the path of a YuNet .onnx file")
+
+
+def check_frame(rgb: np.ndarray) -> np.ndarray:
+    """The frame itself, contiguous.
+
+    Raises:
+        SignalError: not uint8 of shape [height, width, 3] with at least one pixel.
+    """
+    frame = np.asarray(rgb)
+    if frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape or frame.dtype != np.uint8:
+        raise SignalError(
+            f"a frame has shape {frame.shape} and type {frame.dtype}; needed is uint8 [height, width, 3], RGB"
+        )
+    return np.ascontiguousarray(frame)
+
+
+@lru_cache(maxsize=64)
+def _triangle_weights(source: int, target: int) -> np.ndarray:
+    """The [target, source] matrix of the antialiased triangle filter, in the definition that Pillow uses."""
+    scale = source / target
+    support = max(1.0, scale)
+    centre = (np.arange(target)[:, None] + 0.5) * scale
+    first = np.maximum(0, np.floor(centre - support + 0.5))
+    last = np.minimum(source, np.floor(centre + support + 0.5))
+    column = np.arange(source)[None, :]
+    weights = np.clip(1.0 - np.abs((column + 0.5 - centre) / support), 0.0, None)
+    weights *= (column >= first) & (column < last)
+    result: np.ndarray = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return result
+
+
+def resize_triangle(image: np.ndarray, size: int) -> np.ndarray:
+    """Resize [height, width, 3] to float32 [size, size, 3] with the antialiased triangle filter, values unrounded."""
+    height, width, channels = image.shape
+    rows = _triangle_weights(height, size) @ image.reshape(height, width * channels).astype(np.float32)
+    columns = _triangle_weights(width, size)
+    return np.ascontiguousarray(np.einsum("ow,hwc->hoc", columns, rows.reshape(size, width, channels), optimize=True))
+
+
+def crop_face(rgb: np.ndarray, box: Box | Sequence[float], contract: FaceContract) -> np.ndarray | None:
+    """The crop of one face as the contract says.
+
+    The square's corner and side are rounded to whole pixels, the square is cut out with edge pixels repeated outside
+    the frame, and then resized.
+
+    Args:
+        rgb: uint8 [height, width, 3].
+        box: (x, y, width, height) in pixels; may reach outside the frame.
+        contract: crop size, margin and black level.
+
+    Returns:
+        float32 [crop_size, crop_size, 3], values 0-255; None where it is black (brightest value at most `black_level`).
+
+    Raises:
+        SignalError: a frame of the wrong shape, or a box without area.
+    """
+    frame = check_frame(rgb)
+    x, y, width, height = (float(value) for value in box[:4])
+    if not np.isfinite([x, y, width, height]).all() or width <= 0 or height <= 0:
+        raise SignalError(f"the face box {(x, y, width, height)} has no area")
+    exact = max(width, height) * (1.0 + 2.0 * contract.margin)
+    side = max(1, int(np.floor(exact + 0.5)))
+    left = int(np.floor(x + (width - exact) / 2.0 + 0.5))
+    top = int(np.floor(y + (height - exact) / 2.0 + 0.5))
+    rows = np.clip(np.arange(top, top + side), 0, frame.shape[0] - 1)
+    columns = np.clip(np.arange(left, left + side), 0, frame.shape[1] - 1)
+    crop = resize_triangle(frame[rows[:, None], columns[None, :]], contract.crop_size)
+    return None if float(crop.max()) <= contract.black_level else crop
+
+
+def overlap(a: Sequence[float], b: Sequence[float]) -> float:
+    """Intersection over union of two (x, y, width, height) boxes, 0-1."""
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / (a[2] * a[3] + b[2] * b[3] - shared)
+
+
+@dataclass
+class _Track:
+    id: int
+    box: Box
+    time: float
+
+
+class FaceTracker:
+    """One face per step, with an id that stays while its boxes overlap (intersection over union above 0.3).
+
+    The face followed last is preferred; where it is gone, the largest one is taken. Tracks seen in the last 2 s keep
+    their id, so that a single false detection does not make a new person of somebody.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all tracks; ids begin at 0 again."""
+        self._tracks: list[_Track] = []
+        self._next = 0
+
+    def follow(self, faces: Sequence[Detection], time: float) -> tuple[int, Box] | None:
+        """Choose among the faces of a frame at `time` seconds: (track id, box), or None where there are none."""
+        self._tracks = [track for track in self._tracks if time - track.time <= TRACK_SECONDS]
+        if not faces:
+            return None
+        boxes: list[Box] = [(face[0], face[1], face[2], face[3]) for face in faces]
+        if self._tracks:
+            last = self._tracks[-1]
+            nearest = max(boxes, key=lambda box: overlap(box, last.box))
+            if overlap(nearest, last.box) > SAME_FACE_IOU:
+                return self._seen(last, nearest, time)
+        largest = max(boxes, key=lambda box: box[2] * box[3])
+        for track in reversed(self._tracks):
+            if overlap(largest, track.box) > SAME_FACE_IOU:
+                return self._seen(track, largest, time)
+        track = _Track(self._next, largest, time)
+        self._next += 1
+        self._tracks.append(track)
+        return track.id, largest
+
+    def _seen(self, track: _Track, box: Box, time: float) -> tuple[int, Box]:
+        track.box, track.time = box, time
+        self._tracks.remove(track)
+        self._tracks.append(track)
+        return track.id, box
