@@ -1,0 +1,161 @@
+"""The files of a bundle beside its graphs: manifest.json, report.json and CARD.md."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mer_fusion.checkpoint import Checkpoint
+
+from mer_converters.golden import CASE_NAMES
+from mer_converters.graphs import network_graphs
+from mer_converters.parity import PASSED, UNCHECKED, Distance, Distillation, GateResult
+from mer_converters.targets import Target, tool_versions
+from mer_quantization.schemes import FP32, Scheme
+from mer_sdk.bundle import hash_files
+from mer_sdk.codec import to_json
+from mer_sdk.manifest import Manifest, manifest_to_text
+
+
+@dataclass(frozen=True)
+class BundleFacts:
+    """What is known of a bundle that is about to be written; see `ConversionResult` for the measurements."""
+
+    name: str
+    target: Target
+    scheme: Scheme
+    distillation: Distillation | None
+    conversion: Distance | None
+    quantization: Distance | None
+    gate: GateResult
+    check: dict[str, str]
+
+
+def write_bundle_files(folder: Path, checkpoint: Checkpoint, facts: BundleFacts) -> Manifest:
+    """Write report.json, CARD.md and then manifest.json, which hashes everything in the folder.
+
+    No time and no random value goes in: the same checkpoint and tools give the same bytes.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    (folder / "report.json").write_text(json.dumps(_report(checkpoint, facts), indent=2, allow_nan=False) + "\n")
+    (folder / "CARD.md").write_text(card_text(checkpoint, facts))
+    card = checkpoint.card
+    graphs = network_graphs(checkpoint.network.prepare_for_export(), card.clock, card.audio, card.face)
+    manifest = Manifest(
+        name=facts.name,
+        model=card.network.model,
+        labels=card.labels,
+        target=facts.target.name,
+        scheme=facts.scheme.name,
+        graphs={g.name: g.spec(f"{g.name}{facts.target.suffix}", facts.scheme.name) for g in graphs},
+        baseline=card.baseline,
+        files=hash_files(folder),
+        checkpoint_sha256=checkpoint.sha256,
+        parameters=card.parameters,
+        data=card.data,
+        tools=tool_versions(facts.target),
+        gate=facts.gate.state,
+        clock=card.clock,
+        audio=card.audio,
+        face=card.face,
+        decision=card.decision,
+    )
+    (folder / "manifest.json").write_text(manifest_to_text(manifest))
+    return manifest
+
+
+def _report(checkpoint: Checkpoint, facts: BundleFacts) -> dict[str, Any]:
+    card = checkpoint.card
+    return {
+        "bundle": facts.name,
+        "checkpoint": {"name": card.name, "role": card.role, "sha256": checkpoint.sha256},
+        "distances": {
+            "distillation": _plain(facts.distillation),
+            "conversion": _plain(facts.conversion),
+            "quantization": _plain(facts.quantization),
+        },
+        "limits": {"conversion": FP32.limit, "quantization": None if facts.scheme == FP32 else facts.scheme.limit},
+        "gate": to_json(facts.gate),
+        "program_check": facts.check,
+        "golden_cases": list(CASE_NAMES),
+        "device_verified": [],
+        "training": to_json(card.training),
+        "results": to_json(card.results),
+    }
+
+
+def card_text(checkpoint: Checkpoint, facts: BundleFacts) -> str:
+    """CARD.md: what the bundle is, where it comes from, what was verified where, and what it must not be used for."""
+    card = checkpoint.card
+    step = card.clock.step_ms / 1000
+    lines = [
+        f"# {facts.name}",
+        "",
+        f"{card.network.model.upper()} for {facts.target.name}, scheme `{facts.scheme.name}`: {facts.scheme.summary}.",
+        f"Made from the checkpoint `{card.name}` (role: {card.role}, sha256 `{checkpoint.sha256[:16]}`).",
+        "",
+        f"- Labels: {', '.join(card.labels)}",
+        f"- One estimate every {step:g} s over a window of {step * card.clock.window_steps:g} s",
+        f"- Audio: {card.audio.sample_rate} Hz mono, chunks of {card.audio.chunk_samples} samples",
+        f"- Face: RGB crops of {card.face.crop_size} x {card.face.crop_size} pixels",
+        f"- Parameters: {', '.join(f'{part} {count:,}' for part, count in card.parameters.items())}",
+        "",
+        "## Data and licences",
+        "",
+        *(f"- {source.name}: {source.use}. Licence: {source.licence}" for source in card.data),
+        "",
+        "The licences of the data bind the weights too.",
+        "",
+        "## What was verified, and where",
+        "",
+        *_verified(facts),
+        "- Verified on a device: no",
+        "",
+    ]
+    if card.results:
+        lines += ["## Results of the checkpoint", "", "```json", json.dumps(to_json(card.results), indent=2), "```", ""]
+    if card.notes:
+        lines += ["## Notes", "", *(f"- {note}" for note in card.notes), ""]
+    lines += [
+        "## Limits",
+        "",
+        "The estimate says which of the labels an expression resembles, not what a person feels. It is not for decisions",
+        "about people: hiring, schooling, policing, health.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _verified(facts: BundleFacts) -> list[str]:
+    gate = {PASSED: "passed", UNCHECKED: "not checked (neither passed nor failed)"}.get(facts.gate.state, "FAILED")
+    lines = [f"- Gate: {gate}: {facts.gate.reason}"]
+    if facts.distillation is None:
+        lines.append("- Student against the full-precision model: not measured at conversion")
+    else:
+        d = facts.distillation
+        lines.append(
+            f"- Student against the full-precision model on {d.windows} synthetic windows: log-probabilities differ by "
+            f"{d.mean_abs_log_probability:.3f} on average, the same label on {d.agreement:.0%}"
+        )
+    measured = (("fp32 against torch", facts.conversion), (f"{facts.scheme.name} against fp32", facts.quantization))
+    for what, value in measured:
+        if value is not None:
+            lines.append(
+                f"- {facts.target.name} {what}, largest difference over the golden cases, run on the converting machine's "
+                f"CPU: logits {value.logits:.1e}, audio features {value.audio_features:.1e}, "
+                f"face features {value.face_features:.1e}"
+            )
+    lines += [f"- Program of `{graph}`: {said}" for graph, said in facts.check.items()]
+    return lines
+
+
+def _plain(value: Distance | Distillation | None) -> dict[str, float | None] | None:
+    """JSON has no infinity: such a distance becomes null."""
+    if value is None:
+        return None
+    return {name: number if math.isfinite(number) else None for name, number in to_json(value).items()}

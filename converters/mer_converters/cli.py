@@ -1,0 +1,180 @@
+"""`mer-convert`: a checkpoint to bundles for Core ML, ExecuTorch, TFLite and ONNX, through the parity gate."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from mer_sdk.errors import MerError, MissingExtra, OptionError
+
+try:
+    import typer
+    from rich.console import Console
+    from rich.table import Table
+except ModuleNotFoundError as missing:
+    sys.exit(str(MissingExtra("mer-convert", missing.name or "typer", "convert")))
+
+if TYPE_CHECKING:
+    from mer_converters.convert import ConversionResult
+    from mer_converters.parity import Distance, Distillation
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command()
+def convert(
+    model: Annotated[str, typer.Option(help="Model whose shipped student is converted.")] = "grjca",
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Your own checkpoint (.safetensors, its .json card beside it) instead of --model.")
+    ] = None,
+    target: Annotated[list[str] | None, typer.Option(help="coreml, executorch, onnx, tflite or all; repeatable.")] = None,
+    scheme: Annotated[
+        list[str] | None, typer.Option(help="fp32, fp16; repeatable, or a list with commas. Default: fp32.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the bundles.")] = Path("bundles"),
+    reference: Annotated[
+        Path | None, typer.Option(help="Full-precision checkpoint to compare with. Default: the shipped one, if it is there.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Targets converted at the same time.")] = 2,
+    force: Annotated[bool, typer.Option(help="Write a bundle although the gate failed; its manifest says so.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON instead of a table.")] = False,
+) -> None:
+    """Convert a trained model to bundles that run on devices.
+
+    Each target is converted in a process of its own, the artifact is run right after writing, and its numbers are held
+    against the model in torch. A bundle appears only when it is whole and the gate lets it through.
+
+    Examples:
+
+      mer-convert --model grjca --target tflite
+
+      mer-convert --checkpoint my.safetensors --target all --scheme fp32,fp16 --out bundles
+    """
+    # Tools and torch are slow to import; --help must not wait for them.
+    try:
+        from mer_fusion.checkpoint import load_checkpoint, shipped_checkpoint
+
+        from mer_converters.convert import ConvertOptions, convert_many
+    except ModuleNotFoundError as error:
+        raise MissingExtra("mer-convert", error.name or "torch", "convert") from error
+
+    started = time.time()
+    console = Console(stderr=True)
+    source = checkpoint or shipped_checkpoint(model)
+    options = ConvertOptions(out, force, reference or _shipped_full(load_checkpoint(source).card.network.model), jobs)
+    with console.status("starting the converters") as status:
+        rows = convert_many(source, _targets(_split(target or ["all"])), _split(scheme or ["fp32"]), options, status.update)
+    if as_json:
+        print(json.dumps([_json_row(row) for row in rows], indent=2))
+    else:
+        shown = Console()
+        shown.print(_table(rows))
+        shown.print(f"{len([r for r in rows if r.written])} of {len(rows)} bundles written in {time.time() - started:.0f} s")
+    for row in rows:
+        if row.gate in ("failed", "error"):
+            console.print(f"{row.target} {row.scheme}: {row.reason}", style="red", markup=False, highlight=False)
+    if not as_json:
+        _next_commands([row.path for row in rows if row.path and row.gate == "passed"])
+    if any(row.gate in ("failed", "error") for row in rows):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point: 0 = every bundle written through the gate, 1 = a gate or a conversion failed, 2 = bad options."""
+    try:
+        app()
+    except OptionError as error:
+        print(f"mer-convert: {error}", file=sys.stderr)
+        sys.exit(2)
+    except MerError as error:
+        print(f"mer-convert: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("mer-convert: interrupted; nothing was left behind", file=sys.stderr)
+        sys.exit(130)
+
+
+def _split(values: list[str]) -> tuple[str, ...]:
+    names = [name.strip() for value in values for name in value.split(",") if name.strip()]
+    return tuple(dict.fromkeys(names))
+
+
+def _targets(names: tuple[str, ...]) -> tuple[str, ...]:
+    from mer_converters.targets import target_names
+
+    return target_names() if "all" in names else names
+
+
+def _shipped_full(model: str) -> Path | None:
+    from mer_fusion.checkpoint import shipped_checkpoint
+
+    try:
+        return shipped_checkpoint(model, "full")
+    except OptionError:
+        return None
+
+
+def _table(rows: tuple[ConversionResult, ...]) -> Table:
+    # Only target and scheme may not wrap: the table must be readable at 80 columns.
+    table = Table(title="Bundles and the three distances (largest difference on the logits of the golden cases)")
+    for name in ("target", "scheme"):
+        table.add_column(name, no_wrap=True)
+    for name in ("kB", "s"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("student vs\nfull model", justify="right")
+    table.add_column("fp32 vs\ntorch", justify="right")
+    table.add_column("scheme\nvs fp32", justify="right")
+    table.add_column("gate")
+    for row in rows:
+        size = f"{row.bytes / 1000:.0f}" if row.bytes else "-"
+        base = "same" if row.scheme == "fp32" and row.conversion else _logits(row.quantization)
+        if row.scheme == "fp32" and not row.conversion:
+            base = "-"
+        table.add_row(
+            row.target,
+            row.scheme,
+            size,
+            f"{row.seconds:.1f}",
+            _distilled(row.distillation),
+            _logits(row.conversion),
+            base,
+            row.gate if row.written or row.gate == "error" else f"{row.gate}, not written",
+        )
+    return table
+
+
+def _logits(value: Distance | None) -> str:
+    return "not run here" if value is None else f"{value.logits:.1e}"
+
+
+def _distilled(value: Distillation | None) -> str:
+    return "no full model" if value is None else f"{value.mean_abs_log_probability:.2f}, {value.agreement:.0%} same"
+
+
+def _json_row(row: ConversionResult) -> dict[str, object]:
+    from dataclasses import replace
+
+    from mer_sdk.codec import to_json
+
+    value: dict[str, object] = to_json(replace(row, path=None))
+    return value | {"path": str(row.path) if row.path else None}
+
+
+def _next_commands(paths: list[Path]) -> None:
+    if not paths:
+        return
+    # The SDK's default runtime first.
+    best = next((path for path in paths if "-tflite-" in path.name), paths[0])
+    print("\nNext:")
+    print(f"  mer run {best} VIDEO_OR_SOUND_FILE")
+    print(f"  mer evaluate {best} --data ravdess:PATH")
+    print(f"  mer inspect {best}")
+    if len(paths) > 1:
+        print(f"  mer compare {' '.join(str(path) for path in paths[:3])}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Write the JSON Schema of the manifest: `python -m mer_converters.schema docs/manifest.schema.json`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from mer_sdk.manifest import manifest_schema
+
+
+def schema_text() -> str:
+    """The text of docs/manifest.schema.json."""
+    return json.dumps(manifest_schema(), indent=2) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the schema to the one path given."""
+    if len(arguments) != 1:
+        print("usage: python -m mer_converters.schema docs/manifest.schema.json", file=sys.stderr)
+        return 2
+    Path(arguments[0]).write_text(schema_text())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,197 @@
+"""One target in one process: export every scheme, check or run each artifact, write the measurements as JSON.
+
+`python -m mer_converters.worker JOB.json`. Converter tools take hundreds of megabytes and change global state when they
+are imported, so that each target gets its own process; what they print stays in it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from mer_converters.golden import GoldenCase, load_golden
+from mer_converters.graphs import Graph, network_graphs
+from mer_converters.parity import CaseOutput, Distance, distance, run_cases, torch_outputs
+from mer_converters.targets import ExportJob, Target, find_target
+from mer_quantization.schemes import FP32, Scheme, find_scheme
+from mer_sdk.codec import from_json, to_json
+from mer_sdk.errors import ConversionError, MerError
+from mer_sdk.manifest import AudioContract, BaselineContract, Clock, FaceContract
+from mer_sdk.runtimes import load_graph
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one worker does.
+
+    Attributes:
+        checkpoint: path of the student's checkpoint.
+        target: name of the target.
+        schemes: names of the schemes to write.
+        folder: where the artifacts go: `folder/SCHEME/GRAPH.SUFFIX`.
+        golden: path of the golden cases.
+        result: path of the JSON to write.
+        started: time.time() when the process was asked for, so that its start-up counts.
+    """
+
+    checkpoint: str
+    target: str
+    schemes: tuple[str, ...]
+    folder: str
+    golden: str
+    result: str
+    started: float
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The parts of a checkpoint's card that shape the graphs."""
+
+    clock: Clock
+    audio: AudioContract
+    face: FaceContract
+    baseline: BaselineContract
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One scheme of one target as written.
+
+    Attributes:
+        scheme: its name.
+        seconds: from the end of the artifact before (the first one: from the start of the process) to its last check.
+        conversion: fp32 of this target against torch, None where the target does not run here.
+        quantization: this scheme against fp32 of this target, None where it does not run here and for fp32.
+        check: what was checked without running, per graph.
+    """
+
+    scheme: str
+    seconds: float
+    conversion: Distance | None
+    quantization: Distance | None
+    check: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a worker reports: its artifacts, or the sentence that says why there are none."""
+
+    artifacts: tuple[Artifact, ...] = ()
+    error: str | None = None
+
+
+def build(
+    network: nn.Module,
+    contract: Contract,
+    target: Target,
+    schemes: tuple[Scheme, ...],
+    cases: tuple[GoldenCase, ...],
+    folder: Path,
+    started: float,
+) -> tuple[Artifact, ...]:
+    """Export and measure in this process. Fp32 is always made, as the reference of the others, and removed if not asked for.
+
+    Args:
+        network: in export form (`prepare_for_export`).
+        contract: of its card.
+        target: where to.
+        schemes: what to keep.
+        cases: golden cases of the untouched network.
+        folder: see `Job.folder`.
+        started: see `Job.started`.
+
+    Raises:
+        MerError: an artifact is not what the contract says or does not run.
+    """
+    graphs = network_graphs(network, contract.clock, contract.audio, contract.face)
+    artifacts, mark = [], started
+    fp32_files: dict[str, Path] = {}
+    fp32_outputs: tuple[CaseOutput, ...] | None = None
+    conversion: Distance | None = None
+    for scheme in (FP32, *(scheme for scheme in schemes if scheme.name != FP32.name)):
+        files, check = _export(graphs, target, scheme, folder / scheme.name, fp32_files)
+        outputs = _run(graphs, target, files, cases, contract.baseline)
+        quantization = None
+        if scheme.name == FP32.name:
+            fp32_files, fp32_outputs = files, outputs
+            conversion = distance(outputs, torch_outputs(cases)) if outputs else None
+        elif outputs and fp32_outputs:
+            quantization = distance(outputs, fp32_outputs)
+        if scheme in schemes:
+            now = time.time()
+            artifacts.append(Artifact(scheme.name, now - mark, conversion, quantization, check))
+            mark = now
+    if FP32 not in schemes:
+        shutil.rmtree(folder / FP32.name)
+    return tuple(artifacts)
+
+
+def _export(
+    graphs: tuple[Graph, ...], target: Target, scheme: Scheme, folder: Path, fp32_files: dict[str, Path]
+) -> tuple[dict[str, Path], dict[str, str]]:
+    folder.mkdir(parents=True)
+    files, check = {}, {}
+    for graph in graphs:
+        path = folder / f"{graph.name}{target.suffix}"
+        spec = graph.spec(path.name, scheme.name)
+        target.export(ExportJob(graph.module, graph.example, spec, scheme, fp32_files.get(graph.name)), path)
+        said = target.check(path, spec)
+        if said:
+            check[graph.name] = said
+        files[graph.name] = path
+    return files, check
+
+
+def _run(
+    graphs: tuple[Graph, ...],
+    target: Target,
+    files: dict[str, Path],
+    cases: tuple[GoldenCase, ...],
+    baseline: BaselineContract,
+) -> tuple[CaseOutput, ...] | None:
+    if target.runtime is None:
+        return None
+    loaded = {
+        graph.name: load_graph(target.runtime, files[graph.name], graph.spec(files[graph.name].name, ""), 1)
+        for graph in graphs
+    }
+    return run_cases(loaded, cases, baseline)
+
+
+def run_job(job: Job) -> Outcome:
+    """Do the job. An error that is meant for the user becomes the outcome's `error`; others are raised."""
+    import torch
+    from mer_fusion.checkpoint import load_checkpoint
+
+    torch.set_num_threads(1)
+    try:
+        target = find_target(job.target)
+        schemes = tuple(find_scheme(name, target.schemes, target.name) for name in job.schemes)
+        checkpoint = load_checkpoint(job.checkpoint)
+        card = checkpoint.card
+        contract = Contract(card.clock, card.audio, card.face, card.baseline)
+        network = checkpoint.network.prepare_for_export()
+        cases = load_golden(Path(job.golden))
+        return Outcome(build(network, contract, target, schemes, cases, Path(job.folder), job.started))
+    except OSError as error:
+        return Outcome(error=f"{job.target}: {error.strerror or error} ({error.filename or job.folder})")
+    except MerError as error:
+        return Outcome(error=str(error) if isinstance(error, ConversionError) else f"{job.target}: {error}")
+
+
+def main(arguments: list[str]) -> int:
+    """Read the job file, do it, write the outcome. Exit code 0 even where the outcome is an error: it is in the file."""
+    job = from_json(Job, json.loads(Path(arguments[0]).read_text()))
+    outcome = run_job(job)
+    Path(job.result).write_text(json.dumps(to_json(outcome)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
