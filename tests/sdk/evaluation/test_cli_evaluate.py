@@ -1,0 +1,66 @@
+"""`mer evaluate` as a command."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import typer
+from mer_sdk.bundle import Bundle
+from mer_sdk.cli.evaluate import evaluate
+from mer_sdk.codec import from_json
+from mer_sdk.errors import DataError, OptionError
+from mer_sdk.evaluation.evaluate import EvaluationReport
+from typer.testing import CliRunner
+
+
+@pytest.fixture
+def run(tiny_bundle, monkeypatch):
+    """Runs the command over the tiny bundle, whatever path is given."""
+    monkeypatch.setattr(Bundle, "open", classmethod(lambda cls, path: tiny_bundle))
+    monkeypatch.setenv("COLUMNS", "200")
+    app = typer.Typer()
+    app.command()(evaluate)
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_tables(run, paired_folder):
+    result = run("tiny.mer", "--data", f"ravdess:{paired_folder}", "--orders", 2)
+    assert result.exit_code == 0, result.output
+    for text in ("tiny", "audio+face", "warm x2", "enrolled", "UAR", "surprised", "calm as neutral"):
+        assert text in result.output
+
+
+def test_json_and_out_hold_the_same_report(run, paired_folder, tmp_path):
+    out = tmp_path / "report.json"
+    result = run(
+        "t", "--data", f"ravdess:{paired_folder}", "--actors", 5, "--states", "audio", "--protocol", "cold, none",
+        "--json", "--out", out,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    report = from_json(EvaluationReport, json.loads(result.stdout))
+    assert [(item.state, item.protocol) for item in report.results] == [("audio", "cold"), ("audio", "none")]
+    assert json.loads(out.read_text()) == json.loads(result.stdout)
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (("--actors", "five"), OptionError, "list of numbers"),
+        (("--actors", "6"), DataError, r"with sound and face \[5\]"),
+        (("--states", "smell"), OptionError, "allowed are audio"),
+        (("--out", "/nowhere/at/all.json"), OptionError, "does not exist"),
+    ],
+)
+def test_bad_options(run, paired_folder, arguments, error, message):
+    result = run("t", "--data", f"ravdess:{paired_folder}", *arguments)
+    assert result.exit_code != 0
+    with pytest.raises(error, match=message):
+        raise result.exception
+
+
+def test_images_alone_cannot_be_evaluated_as_clips(run, tmp_path):
+    (tmp_path / "ferplus_train.npz").write_bytes(b"")
+    with pytest.raises(OptionError, match="takes ravdess:PATH"):
+        raise run("t", "--data", f"ferplus:{tmp_path}").exception
