@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import json as json_module
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
 from mer_sdk.bundle import Bundle
+from mer_sdk.cli.options import BundleArgument, JsonOption, RuntimeOption, ThreadsOption, writable
 from mer_sdk.codec import to_json
 from mer_sdk.errors import OptionError
 from mer_sdk.evaluation.conditions import PROTOCOLS, STATES
@@ -18,13 +23,10 @@ from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.evaluate import EvaluationOptions, EvaluationReport
 from mer_sdk.evaluation.evaluate import Progress as Report
 from mer_sdk.evaluation.evaluate import evaluate as evaluate_bundle
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="Bundle folder (NAME.mer), packaged name, or checkpoint file.")],
+    bundle: BundleArgument,
     data: Annotated[str, typer.Option(help="Data set and where it lies: ravdess:PATH.")],
     actors: Annotated[
         str, typer.Option(help="Actors to test on, such as 5 or 5,12. Default: all with both sound and face.")
@@ -33,14 +35,14 @@ def evaluate(
     protocol: Annotated[
         str, typer.Option(help=f"Where the personal baseline stands, of {', '.join(PROTOCOLS)}.")
     ] = "cold,warm,enrolled",
-    runtime: Annotated[str, typer.Option(help="Runtime; default: the bundle's own.")] = "",
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the runtime.")] = 1,
+    runtime: RuntimeOption = None,
+    threads: ThreadsOption = 1,
     orders: Annotated[int, typer.Option(min=1, help="Random orders of a person's clips in 'warm'.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the orders and of the bootstrap.")] = 0,
     track_scale: Annotated[
         float, typer.Option(help="Part of a face track's image that is used, as a share of its side.")
     ] = 1.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole report as JSON.")] = False,
+    json: JsonOption = False,
     out: Annotated[Path | None, typer.Option(help="Also write the report as JSON to this file.")] = None,
 ) -> None:
     """Score a bundle on labelled clips: WAR, UAR, macro F1, calibration, per class, with 95 % intervals over clips.
@@ -56,20 +58,19 @@ def evaluate(
         orders=orders,
         track_scale=track_scale,
         seed=seed,
-        runtime=runtime or None,
+        runtime=runtime,
         threads=threads,
     )
-    if out is not None and not out.parent.is_dir():
-        raise OptionError(f"--out {out}: the folder {out.parent} does not exist; make it first")
+    writable(out, "--out")
     opened = Bundle.open(bundle)
     clips, labels = _clips(data, _actors(actors), opened, options)
     console = Console(stderr=True)
     with _progress(console) as progress:
         report = evaluate_bundle(opened, clips, labels, options, progress)
-    text = json.dumps(to_json(report), indent=2)
+    text = json_module.dumps(to_json(report), indent=2)
     if out is not None:
         _write(out, text + "\n")
-    if as_json:
+    if json:
         print(text)
         return
     shown = Console()
