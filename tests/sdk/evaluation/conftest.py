@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from mer_sdk.bundle import Bundle
 from mer_sdk.manifest import (
     AudioContract,

@@ -6,12 +6,13 @@ import json
 
 import pytest
 import typer
+from typer.testing import CliRunner
+
 from mer_sdk.bundle import Bundle
 from mer_sdk.cli.evaluate import evaluate
 from mer_sdk.codec import from_json
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.evaluate import EvaluationReport
-from typer.testing import CliRunner
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from mer_sdk.errors import DataError, MissingExtra
 from mer_sdk.evaluation.datasets import Clip, clip_duration, load_audio, load_faces, load_frames, load_image
 

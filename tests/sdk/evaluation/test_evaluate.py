@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 import soundfile
+
 from mer_sdk.bundle import Bundle
 from mer_sdk.codec import from_json, to_json
 from mer_sdk.engine import StepEngine

@@ -6,6 +6,7 @@ import csv
 
 import numpy as np
 import pytest
+
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets import FerPlus, open_dataset
 from mer_sdk.evaluation.datasets.ferplus import COLUMNS, vote_distribution

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from mer_sdk.errors import OptionError
 from mer_sdk.evaluation import metrics
 

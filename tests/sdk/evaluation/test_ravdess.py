@@ -6,6 +6,7 @@ import collections
 
 import numpy as np
 import pytest
+
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets import Ravdess, Selection, load_audio, load_faces, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import LABELS, SPEAKER_FOLDS, fold_of, merge_labels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets.ravdess import LABELS
 from mer_sdk.evaluation.datasets.teacher_scores import distillation_targets, read_teacher_scores
