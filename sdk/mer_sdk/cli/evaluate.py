@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -23,6 +24,7 @@ from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.evaluate import EvaluationOptions, EvaluationReport
 from mer_sdk.evaluation.evaluate import Progress as Report
 from mer_sdk.evaluation.evaluate import evaluate as evaluate_bundle
+from mer_sdk.evaluation.metrics import Interval
 
 
 def evaluate(
@@ -74,7 +76,7 @@ def evaluate(
         print(text)
         return
     shown = Console()
-    shown.print(_summary(report))
+    shown.print(_summary(report), soft_wrap=True, highlight=False)
     shown.print(_table(report))
     shown.print(_classes(report))
 
@@ -137,19 +139,17 @@ def _summary(report: EvaluationReport) -> str:
 
 
 def _table(report: EvaluationReport) -> Table:
-    table = Table(title="Scores in %, with 95 % bootstrap intervals over clips")
-    for name in ("state", "protocol"):
-        table.add_column(name)
-    for name in ("clips", "WAR", "UAR", "macro F1", "ECE", "NLL"):
-        table.add_column(name, justify="right")
+    table = _empty_table("Scores in %, [95 % bootstrap interval over clips]")
+    for name in ("clips", "WAR", "UAR", "F1", "ECE", "NLL"):
+        table.add_column(name, justify="right", no_wrap=True)
     for result in report.results:
         table.add_row(
             result.state,
             f"{result.protocol} x{result.runs}" if result.runs > 1 else result.protocol,
             str(result.clips),
-            _score(result.war, result.war_interval.low, result.war_interval.high),
-            _score(result.uar, result.uar_interval.low, result.uar_interval.high),
-            _score(result.macro_f1, result.macro_f1_interval.low, result.macro_f1_interval.high),
+            _score(result.war, result.war_interval),
+            _score(result.uar, result.uar_interval),
+            f"{100 * result.macro_f1:.1f}",
             f"{100 * result.ece:.1f}",
             f"{result.nll:.2f}",
         )
@@ -157,16 +157,22 @@ def _table(report: EvaluationReport) -> Table:
 
 
 def _classes(report: EvaluationReport) -> Table:
-    table = Table(title="Recall per class in %")
-    table.add_column("state")
-    table.add_column("protocol")
+    table = _empty_table("Recall per class in % (- where no clip has the label)")
     for label in report.labels:
-        table.add_column(label, justify="right")
+        table.add_column(label, justify="right", no_wrap=True)
     for result in report.results:
         cells = ["-" if value is None else f"{100 * value:.0f}" for value in result.recall.values()]
         table.add_row(result.state, result.protocol, *cells)
     return table
 
 
-def _score(value: float, low: float, high: float) -> str:
-    return f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+def _empty_table(title: str) -> Table:
+    # Narrow enough for 80 columns, which is what a board's serial console has.
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("state", "protocol"):
+        table.add_column(name, no_wrap=True)
+    return table
+
+
+def _score(value: float, interval: Interval) -> str:
+    return f"{100 * value:.1f} \\[{100 * interval.low:.0f}, {100 * interval.high:.0f}]"

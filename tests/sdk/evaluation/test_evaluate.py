@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from mer_sdk.codec import from_json, to_json
 from mer_sdk.engine import StepEngine
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.conditions import ConditionPredictions, clip_log_probabilities
-from mer_sdk.evaluation.datasets import Clip, Ravdess, load_image
+from mer_sdk.evaluation.datasets import Clip, Ravdess, Selection, load_image
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.evaluate import (
     EvaluationOptions,
@@ -284,3 +286,24 @@ def test_wrong_clips_are_refused(tiny_bundle, paired_folder):
     loud = [clip for clip in clips if clip.label not in ("neutral", "calm")]
     with pytest.raises(DataError, match=r"speakers \[5\] have no clip labelled 'neutral'"):
         evaluate(tiny_bundle, loud, merge_labels(tiny_bundle.manifest.labels), QUICK)
+
+
+def test_real_paired_clips(tiny_bundle, shared_data):
+    """Untrained graphs: what counts is that every real clip can be read, cut and scored."""
+    clips = Ravdess(shared_data).clips(Selection(paired_only=True))
+    options = dataclasses.replace(QUICK, orders=1)
+    report = evaluate(tiny_bundle, clips, merge_labels(tiny_bundle.manifest.labels), options)
+    seconds = [soundfile.info(clip.audio).duration for clip in clips]
+    assert report.steps == sum(int(np.ceil(value * 4)) for value in seconds)
+    assert report.result("face", "cold").skipped == ()
+    assert report.result("face", "warm").support["neutral"] == 12
+    assert report.result("face", "enrolled").clips == 56
+
+
+def test_evaluation_imports_neither_torch_nor_media_packages():
+    code = (
+        "import sys, mer_sdk.cli.evaluate; "
+        "print([name for name in ('torch', 'cv2', 'av', 'soundfile', 'scipy') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
