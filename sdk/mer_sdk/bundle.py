@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from mer_sdk.errors import BundleError, MissingExtra, OptionError
-from mer_sdk.manifest import FileSpec, GraphSpec, Manifest, manifest_from_text
+from mer_sdk.manifest import FileSpec, GraphSpec, Manifest, TensorSpec, manifest_from_text
 from mer_sdk.runtimes import Graph, load_graph, runtime_for_target, runtime_named
 
 MANIFEST = "manifest.json"
@@ -236,6 +236,11 @@ def _summary(name: str, spec: GraphSpec, manifest: Manifest) -> GraphSummary:
         scheme=spec.scheme,
         bytes=size,
         parameters=manifest.parameters.get(name, 0),
-        inputs=tuple(f"{t.name} {list(t.shape)} {t.dtype}" for t in spec.inputs),
-        outputs=tuple(f"{t.name} {list(t.shape)} {t.dtype}" for t in spec.outputs),
+        inputs=tuple(_tensor(tensor) for tensor in spec.inputs),
+        outputs=tuple(_tensor(tensor) for tensor in spec.outputs),
     )
+
+
+def _tensor(spec: TensorSpec) -> str:
+    kind = "" if spec.dtype == "float32" else f" {spec.dtype}"
+    return f"{spec.name} {'x'.join(str(size) for size in spec.shape)}{kind}"

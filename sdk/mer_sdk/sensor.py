@@ -14,7 +14,7 @@ import numpy as np
 from mer_sdk.affect import check_labels, expectation
 from mer_sdk.baseline import PersonalBaseline
 from mer_sdk.bundle import Bundle
-from mer_sdk.engine import StepEngine, StepOutput
+from mer_sdk.engine import StepEngine, StepFeatures, StepOutput
 from mer_sdk.errors import OptionError, SignalError
 from mer_sdk.estimate import UNKNOWN, EmotionEstimate, FaceView
 from mer_sdk.frontends.audio import AudioFrontend
@@ -54,6 +54,10 @@ class EmotionSensor:
 
     Personal baselines: each face track has its own. The baseline at the start belongs to the first face; a new track
     starts cold; `baseline` is that of the track seen last. A sound-only stream has one baseline throughout.
+
+    Attributes:
+        bundle, manifest: what is run.
+        last_features, last_output: raw features and fusion output behind the estimate given last, or None.
     """
 
     def __init__(
@@ -198,6 +202,8 @@ class EmotionSensor:
         return estimates
 
     def _begin(self) -> None:
+        self.last_features: StepFeatures | None = None
+        self.last_output: StepOutput | None = None
         self._done = 0
         self._has_audio = self._has_video = False
         self._patience = PATIENCE_SECONDS
@@ -249,11 +255,9 @@ class EmotionSensor:
         end = self._done * self._step
         look = self._look(end)
         begin = clock.perf_counter()
-        output = self._engine.step(
-            chunk if covered else None,
-            look.crop if look else None,
-            look.view.id if look else None,
-        )
+        features = self._engine.encode(chunk if covered else None, look.crop if look else None)
+        output = self._engine.advance(features, look.view.id if look else None)
+        self.last_features, self.last_output = features, output
         return self._words(output, end, look.view if look else None, begin)
 
     def _look(self, end: float) -> _Look | None:

@@ -110,6 +110,13 @@ class Resampler:
         self._buffer = np.concatenate([self._buffer, np.zeros(self._half + self._down, np.float32)])
         return self._emit(ceil(self._received * self._up / self._down))
 
+    def whole(self, samples: np.ndarray) -> np.ndarray:
+        """A whole recording at once, ceil(n * target / source) samples: the same as in pieces. Begins anew."""
+        self.reset()
+        result = np.concatenate([self.push(np.asarray(samples, np.float32)), self.flush()])
+        self.reset()
+        return result
+
     def _emit(self, until: int) -> np.ndarray:
         if until <= self._sent:
             return np.zeros(0, np.float32)
@@ -122,16 +129,6 @@ class Resampler:
         self._buffer = self._buffer[max(0, keep) :]
         self._first += max(0, keep)
         return result.astype(np.float32)
-
-
-def resample(samples: np.ndarray, source: int, target: int) -> np.ndarray:
-    """A whole recording of mono float32 samples at another rate (Hz); the same samples as `Resampler` gives in pieces.
-
-    Raises:
-        SignalError: a sample rate outside 1000 to 768000 Hz.
-    """
-    resampler = Resampler(source, target)
-    return np.concatenate([resampler.push(np.asarray(samples, np.float32)), resampler.flush()])
 
 
 class ChunkBuffer:

@@ -1,0 +1,102 @@
+"""The `mer` command: one subcommand for everything that what is installed can do.
+
+Subcommands are the entry points of the group `mer.commands`; the extra that one names says which packages it needs.
+A subcommand's module is imported when it is called, or when the help lists it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+
+from mer_sdk.errors import MerError, MissingExtra, OptionError
+
+COMMANDS = "mer.commands"
+# Import names of what an extra brings.
+PACKAGES = {
+    "cli": ("typer", "rich"),
+    "litert": ("ai_edge_litert",),
+    "onnx": ("onnxruntime",),
+    "media": ("av", "soundfile", "cv2"),
+    "train": ("torch", "safetensors", "accelerate"),
+    "demo": ("matplotlib",),
+}
+HELP = "Emotion recognition on the device: run, check and compare mer-edge bundles."
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `mer`. Exit code 0 for success, 1 for a check that failed, 2 for bad input."""
+    try:
+        _run(list(sys.argv[1:] if arguments is None else arguments))
+    except MerError as error:
+        print(f"mer: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+
+
+def commands() -> dict[str, EntryPoint]:
+    """All subcommands that are installed, by name."""
+    return {entry.name: entry for entry in sorted(entry_points(group=COMMANDS), key=lambda entry: entry.name)}
+
+
+def missing_package(entry: EntryPoint) -> tuple[str, str] | None:
+    """(package, extra) that a subcommand lacks here, or None where it can run."""
+    for extra in entry.extras:
+        for package in PACKAGES.get(extra, ()):
+            if find_spec(package) is None:
+                return package, extra
+    return None
+
+
+def can_run(entry: EntryPoint) -> bool:
+    """Whether a subcommand's module and its packages are installed."""
+    return missing_package(entry) is None and _has_module(entry.module)
+
+
+def _has_module(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _run(arguments: list[str]) -> None:
+    for package in PACKAGES["cli"]:
+        if find_spec(package) is None:
+            raise MissingExtra("the command line", package, "cli")
+    import typer
+
+    app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+    def version(value: bool) -> None:
+        if value:
+            from mer_sdk import __version__
+
+            print(__version__)
+            raise typer.Exit
+
+    @app.callback()
+    def _root(
+        version: bool = typer.Option(False, "--version", callback=version, is_eager=True, help="Print the version."),
+    ) -> None:
+        pass
+
+    found = commands()
+    named = next((word for word in arguments if not word.startswith("-")), None)
+    if named in found:
+        app.command(named)(_load(found[named]))
+    else:
+        for name, entry in found.items():
+            if can_run(entry):
+                app.command(name)(_load(entry))
+    app(arguments, prog_name="mer")
+
+
+def _load(entry: EntryPoint):  # type: ignore[no-untyped-def]  # any function that typer can call
+    lacking = missing_package(entry)
+    if lacking is not None:
+        raise MissingExtra(f"mer {entry.name}", *lacking)
+    if not _has_module(entry.module):
+        raise OptionError(f"mer {entry.name} is not part of this installation ({entry.module}); install mer-edge again")
+    return entry.load()

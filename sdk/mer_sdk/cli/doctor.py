@@ -1,0 +1,116 @@
+"""`mer doctor`: what this machine can run, and what to install for the rest."""
+
+from __future__ import annotations
+
+import json as json_module
+import os
+import platform
+from dataclasses import dataclass
+from importlib.metadata import packages_distributions, version
+from importlib.util import find_spec
+
+from mer_sdk import __version__
+from mer_sdk.bundle import packaged_bundles
+from mer_sdk.cli import commands, missing_package
+from mer_sdk.cli.options import JsonOption
+from mer_sdk.codec import to_json
+from mer_sdk.runtimes import available
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that this machine can or cannot do; `todo` says what to install where it cannot."""
+
+    kind: str
+    name: str
+    usable: bool
+    detail: str
+    todo: str = ""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The result of `mer doctor --json`."""
+
+    mer_edge: str
+    python: str
+    system: str
+    machine: str
+    cpus: int
+    numpy: str
+    bundles: tuple[str, ...]
+    items: tuple[Item, ...]
+
+
+def doctor(json: JsonOption = False) -> None:
+    """Show what this machine can run: inference runtimes, media, face detectors, subcommands.
+
+    Example: mer doctor
+    """
+    diagnosis = diagnose()
+    if json:
+        print(json_module.dumps(to_json(diagnosis), indent=2))
+    else:
+        _show(diagnosis)
+
+
+def diagnose() -> Diagnosis:
+    """Look at this machine. Imports no runtime."""
+    items = [
+        Item("runtime", f"{status.name} ({status.target})", status.usable, status.version, status.install)
+        for status in available()
+    ]
+    for name, module, distributions, extra in (
+        ("audio and video files", "av", ("av",), "media"),
+        ("sound files in evaluation", "soundfile", ("soundfile",), "media"),
+        ("plots", "matplotlib", ("matplotlib",), "demo"),
+    ):
+        items.append(_package("media" if extra == "media" else "plots", name, module, distributions, extra))
+    opencv = ("opencv-python-headless", "opencv-python", "opencv-contrib-python")
+    yunet = _package("detector", "yunet (your model file)", "cv2", opencv, "media")
+    # OpenCV 5 carries no cascades any more.
+    haar = yunet.usable and not yunet.detail.split(" ")[-1].startswith("5")
+    todo = "" if haar else "pip install 'mer-edge[media]'"
+    items += [Item("detector", "haar (packaged)", haar, yunet.detail, todo), yunet]
+    for name, entry in commands().items():
+        lacking = missing_package(entry)
+        todo = "" if lacking is None else f"pip install 'mer-edge[{lacking[1]}]'"
+        items.append(
+            Item("command", f"mer {name}", lacking is None, "" if lacking is None else f"no {lacking[0]}", todo)
+        )
+    return Diagnosis(
+        mer_edge=__version__,
+        python=platform.python_version(),
+        system=platform.platform(),
+        machine=platform.machine(),
+        cpus=os.cpu_count() or 1,
+        numpy=version("numpy"),
+        bundles=tuple(packaged_bundles()),
+        items=tuple(items),
+    )
+
+
+def _package(kind: str, name: str, module: str, distributions: tuple[str, ...], extra: str) -> Item:
+    if find_spec(module) is None:
+        return Item(kind, name, False, f"no {module}", f"pip install 'mer-edge[{extra}]'")
+    # Several distributions may bring one module; the one that is installed is named.
+    found = next((name for name in distributions if name in packages_distributions().get(module, ())), None)
+    return Item(kind, name, True, f"{found} {version(found)}" if found else module)
+
+
+def _show(diagnosis: Diagnosis) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    console.print(
+        f"mer-edge {diagnosis.mer_edge}, Python {diagnosis.python}, numpy {diagnosis.numpy}, {diagnosis.system}, "
+        f"{diagnosis.cpus} CPUs",
+        soft_wrap=True,
+    )
+    console.print(f"packaged bundles: {', '.join(diagnosis.bundles) or 'none'}")
+    table = Table("", "what", "", "found", "to get it")
+    for item in diagnosis.items:
+        mark = "[green]yes[/]" if item.usable else "[yellow]no[/]"
+        table.add_row(item.kind, item.name, mark, item.detail, item.todo.replace("[", "\\["))
+    console.print(table)

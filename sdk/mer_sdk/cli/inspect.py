@@ -1,0 +1,69 @@
+"""`mer inspect`: what a bundle is."""
+
+from __future__ import annotations
+
+import json as json_module
+
+from mer_sdk.bundle import Bundle, BundleSummary
+from mer_sdk.cli.options import BundleArgument, JsonOption
+from mer_sdk.codec import to_json
+
+
+def inspect(bundle: BundleArgument, json: JsonOption = False) -> None:
+    """Show what a bundle holds: model, labels, graphs, front-end contract, data and licences, what was verified where.
+
+    Every file is checked against its hash first.
+
+    Example: mer inspect build/grjca-tflite-fp32.mer
+    """
+    summary = Bundle.open(bundle).describe()
+    if json:
+        print(json_module.dumps(to_json(summary), indent=2))
+    else:
+        _show(summary)
+
+
+def _show(summary: BundleSummary) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    manifest = summary.manifest
+    facts = Table(show_header=False, box=None)
+    facts.add_column(style="cyan")
+    facts.add_column(overflow="fold")
+    clock, audio, face = manifest.clock, manifest.audio, manifest.face
+    rows = {
+        "name": f"{summary.name} ({summary.model})",
+        "path": summary.path or "-",
+        "target": f"{summary.target} {summary.scheme}, runs in {summary.runtime}",
+        "size": f"{summary.bytes / 1024:.0f} KiB in {len(manifest.files)} files",
+        "parameters": f"{sum(manifest.parameters.values()):,}",
+        "labels": ", ".join(summary.labels),
+        "clock": f"a step of {clock.step_ms} ms, a window of {clock.window_steps} steps",
+        "audio": f"{audio.sample_rate} Hz mono, chunks of {audio.chunk_samples} samples",
+        "face": f"{face.crop_size}x{face.crop_size} {face.channel_order}, margin {face.margin:g}, {face.resize_filter}",
+        "decision": f"temperature {manifest.decision.temperature:g}, "
+        f"unknown below {manifest.decision.abstention_threshold:g}",
+        "baseline": f"prior of {manifest.baseline.prior_steps:g} steps",
+        "valence/arousal": manifest.va_source,
+        "data": "; ".join(f"{source.name} ({source.licence})" for source in manifest.data) or "-",
+        "gate": manifest.gate,
+        "verified on devices": ", ".join(str(item) for item in manifest.device_verified) or "no",
+        "made with": ", ".join(f"{name} {version}" for name, version in manifest.tools.items()) or "-",
+    }
+    for name, value in rows.items():
+        facts.add_row(name, value)
+    console.print(facts)
+    table = Table("graph", "file", "scheme", "KiB", "parameters", "inputs", "outputs", title="Graphs")
+    for graph in summary.graphs:
+        table.add_row(
+            graph.name,
+            graph.file,
+            graph.scheme,
+            f"{graph.bytes / 1024:.0f}",
+            f"{graph.parameters:,}",
+            "\n".join(graph.inputs),
+            "\n".join(graph.outputs),
+        )
+    console.print(table)
