@@ -1,0 +1,114 @@
+import platform
+import sys
+
+import numpy as np
+import pytest
+
+from mer_sdk.bundle import Bundle
+from mer_sdk.errors import BundleError, OptionError, RuntimeUnavailable, SignalError
+from mer_sdk.golden import load_golden
+from mer_sdk.manifest import GraphSpec, TensorSpec
+from mer_sdk.runtimes import available, load_graph, runtime_for_target
+from mer_sdk.runtimes.registry import positional
+
+SPEC = GraphSpec("x", "fp32", (TensorSpec("a", (1, 2)),), (TensorSpec("b", (1, 2)),))
+SUFFIXES = {"litert": "tflite", "onnx": "onnx", "executorch": "pte"}
+
+
+@pytest.fixture(params=["tiny_onnx", "tiny_tflite"])
+def bundle(request):
+    return Bundle.open(request.getfixturevalue(request.param))
+
+
+def test_graphs_compute_what_the_network_computes(bundle):
+    """The golden features are torch's, so a swapped or mis-ordered tensor shows."""
+    graphs = bundle.load_graphs()
+    case = load_golden(bundle)[0]
+    audio = graphs["audio"].run({"pcm": case.pcm[:1]})["audio_features"]
+    face = graphs["face"].run({"crop": case.crop[:1]})["face_features"]
+    np.testing.assert_allclose(audio[0], case.audio_features[0], atol=1e-5)
+    np.testing.assert_allclose(face[0], case.face_features[0], atol=1e-5)
+    means = {name: np.array(mean) for name, mean in bundle.manifest.baseline.population_mean.items()}
+    out = graphs["fusion"].run(
+        {
+            "face_mask": case.face_mask[None],
+            "audio_mask": case.audio_mask[None],
+            "audio": (case.audio_features - means["audio"])[None],
+            "face": (case.face_features - means["face"])[None],
+        }
+    )
+    np.testing.assert_allclose(out["logits"][0], case.logits, atol=1e-5)
+    np.testing.assert_allclose(out["reliance"][0], case.reliance, atol=1e-5)
+
+
+def test_results_belong_to_the_caller(bundle):
+    graph = bundle.load_graphs()["audio"]
+    case = load_golden(bundle)[0]
+    first = graph.run({"pcm": case.pcm[:1]})["audio_features"]
+    kept = first.copy()
+    graph.run({"pcm": case.pcm[1:2]})
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_inputs_are_checked(bundle):
+    graph = bundle.load_graphs()["audio"]
+    with pytest.raises(SignalError, match="needs the input 'pcm'"):
+        graph.run({"sound": np.zeros((1, 6000))})
+    with pytest.raises(SignalError, match=r"shape \(1, 5999\), needed is \(1, 6000\)"):
+        graph.run({"pcm": np.zeros((1, 5999))})
+
+
+def test_a_file_that_is_not_what_the_manifest_says(bundle):
+    spec = bundle.manifest.graphs["face"]
+    wrong = bundle.path / bundle.manifest.graphs["audio"].file
+    with pytest.raises(BundleError, match="the manifest says"):
+        load_graph(bundle.runtime, wrong, spec)
+
+
+@pytest.mark.parametrize("runtime", ["litert", "onnx", "executorch"])
+def test_a_damaged_file_is_refused(runtime, tmp_path):
+    path = tmp_path / f"graph.{SUFFIXES[runtime]}"
+    path.write_bytes(b"this is no graph" * 100)
+    with pytest.raises(BundleError, match=rf"{path.name} cannot be loaded"):
+        load_graph(runtime, path, SPEC)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "modules", "extra"),
+    [
+        ("litert", ["ai_edge_litert.interpreter", "tflite_runtime.interpreter"], "litert"),
+        ("onnx", ["onnxruntime"], "onnx"),
+        ("executorch", ["executorch.extension.pybindings"], "convert"),
+    ],
+)
+def test_a_missing_runtime_names_the_pip_command(runtime, modules, extra, monkeypatch, tmp_path):
+    for module in modules:
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(RuntimeUnavailable, match=rf"pip install 'mer-edge\[{extra}\]'"):
+        load_graph(runtime, tmp_path / "x", SPEC)
+
+
+@pytest.mark.skipif(platform.system() == "Darwin", reason="Core ML runs here")
+def test_core_ml_says_where_it_runs(tmp_path):
+    with pytest.raises(RuntimeUnavailable, match="Apple systems only"):
+        load_graph("coreml", tmp_path / "x.mlpackage", SPEC)
+
+
+def test_every_target_has_a_runtime():
+    names = {target: runtime_for_target(target) for target in ("coreml", "executorch", "tflite", "onnx")}
+    assert names == {"coreml": "coreml", "executorch": "executorch", "tflite": "litert", "onnx": "onnx"}
+    with pytest.raises(OptionError, match="known targets are: coreml, executorch, tflite, onnx"):
+        runtime_for_target("tensorrt")
+
+
+def test_available_tells_versions():
+    found = {status.name: status for status in available()}
+    import onnxruntime
+
+    assert found["onnx"].usable
+    assert found["onnx"].version == f"onnxruntime {onnxruntime.__version__}"
+
+
+def test_numbered_names_are_sorted_by_number():
+    assert positional(["args_0", "args_1", "args_10", "args_2"]) == ["args_0", "args_1", "args_2", "args_10"]
+    assert positional(["pcm", "args_1"]) == ["pcm", "args_1"]

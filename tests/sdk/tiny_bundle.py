@@ -1,0 +1,179 @@
+"""A small real bundle for tests: random weights, the signatures of a window model, converted by the real exporters."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mer_sdk.bundle import hash_files
+from mer_sdk.engine import StepEngine, StepFeatures
+from mer_sdk.manifest import (
+    AudioContract,
+    BaselineContract,
+    DataSource,
+    FaceContract,
+    GraphSpec,
+    Manifest,
+    TensorSpec,
+    manifest_to_text,
+)
+
+LABELS = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+CHUNK, CROP, AUDIO, FACE, STEPS = 6000, 16, 6, 5, 16
+
+
+class Audio(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv1d(1, AUDIO, 400, stride=200)
+
+    def forward(self, pcm: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.conv(pcm.unsqueeze(1))).mean(-1) * 10
+
+
+class Face(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(CROP * CROP * 3, FACE)
+
+    def forward(self, crop: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(self.linear(crop.reshape(1, -1) / 255.0))
+
+
+class Fusion(torch.nn.Module):
+    """Any function of masked features does; reliance is the share of present steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.audio, self.face = torch.nn.Linear(AUDIO, len(LABELS)), torch.nn.Linear(FACE, len(LABELS))
+
+    def forward(
+        self, audio: torch.Tensor, face: torch.Tensor, audio_mask: torch.Tensor, face_mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        heard = (self.audio(audio) * audio_mask.unsqueeze(-1)).sum(1) / STEPS
+        seen = (self.face(face) * face_mask.unsqueeze(-1)).sum(1) / STEPS
+        counts = torch.stack([audio_mask.sum(1), face_mask.sum(1)], dim=-1)
+        return heard + seen, counts / counts.sum(-1, keepdim=True).clamp(min=1.0)
+
+
+EXAMPLES = {
+    "audio": (torch.zeros(1, CHUNK),),
+    "face": (torch.zeros(1, CROP, CROP, 3),),
+    "fusion": (
+        torch.zeros(1, STEPS, AUDIO),
+        torch.zeros(1, STEPS, FACE),
+        torch.ones(1, STEPS),
+        torch.ones(1, STEPS),
+    ),
+}
+NAMES = {
+    "audio": (("pcm",), ("audio_features",)),
+    "face": (("crop",), ("face_features",)),
+    "fusion": (("audio", "face", "audio_mask", "face_mask"), ("logits", "reliance")),
+}
+
+
+def networks() -> dict[str, torch.nn.Module]:
+    torch.manual_seed(7)
+    return {"audio": Audio().eval(), "face": Face().eval(), "fusion": Fusion().eval()}
+
+
+class TorchGraph:
+    """A network as a `Graph`, as a checkpoint's loader gives it."""
+
+    def __init__(self, name: str, network: torch.nn.Module) -> None:
+        self._names, self._network = NAMES[name], network
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        with torch.no_grad():
+            result = self._network(*(torch.from_numpy(np.array(inputs[name])) for name in self._names[0]))
+        results = result if isinstance(result, tuple) else (result,)
+        return {name: value.numpy() for name, value in zip(self._names[1], results, strict=True)}
+
+
+def specs(suffix: str) -> dict[str, GraphSpec]:
+    result = {}
+    for name, network in networks().items():
+        outputs = network(*EXAMPLES[name])
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        result[name] = GraphSpec(
+            file=f"{name}.{suffix}",
+            scheme="fp32",
+            inputs=tuple(TensorSpec(n, tuple(t.shape)) for n, t in zip(NAMES[name][0], EXAMPLES[name], strict=True)),
+            outputs=tuple(TensorSpec(n, tuple(t.shape)) for n, t in zip(NAMES[name][1], outputs, strict=True)),
+        )
+    return result
+
+
+def manifest(target: str, suffix: str, folder: Path | None) -> Manifest:
+    return Manifest(
+        name="tiny",
+        model="grjca",
+        labels=LABELS,
+        target=target,
+        scheme="fp32",
+        graphs=specs(suffix),
+        baseline=BaselineContract(20.0, {"audio": (0.1,) * AUDIO, "face": (-0.05,) * FACE}),
+        files=hash_files(folder) if folder else (),
+        checkpoint_sha256=hashlib.sha256(b"random weights").hexdigest(),
+        parameters={name: sum(p.numel() for p in net.parameters()) for name, net in networks().items()},
+        data=(DataSource("none", "none", "random weights"),),
+        tools={"torch": torch.__version__},
+        gate="not measured",
+        audio=AudioContract(chunk_samples=CHUNK),
+        face=FaceContract(crop_size=CROP),
+    )
+
+
+def golden(engine: StepEngine) -> dict[str, np.ndarray]:
+    """Cases of the golden file, computed by the given engine (torch)."""
+    random = np.random.default_rng(3)
+    masks = [(np.ones(STEPS), np.ones(STEPS)), (np.ones(STEPS), np.zeros(STEPS)), (np.zeros(STEPS), np.ones(STEPS))]
+    masks.append((np.arange(STEPS) >= STEPS // 2, np.arange(STEPS) >= STEPS // 2))
+    arrays: dict[str, np.ndarray] = {}
+    for index, (audio_mask, face_mask) in enumerate(masks):
+        pcm = random.uniform(-0.5, 0.5, (STEPS, CHUNK)).astype(np.float32)
+        crop = random.uniform(0, 255, (STEPS, CROP, CROP, 3)).astype(np.float32)
+        engine.reset()
+        rows = [engine.encode(pcm[i], crop[i]) for i in range(STEPS)]
+        for i, row in enumerate(rows):
+            out = engine.advance(StepFeatures(row.audio if audio_mask[i] else None, row.face if face_mask[i] else None))
+        case = {
+            "pcm": pcm,
+            "crop": crop,
+            "audio_mask": audio_mask,
+            "face_mask": face_mask,
+            "audio_features": np.stack([row.audio for row in rows]),
+            "face_features": np.stack([row.face for row in rows]),
+            "logits": out.logits,
+            "reliance": np.array([out.reliance["audio"], out.reliance["face"]]),
+        }
+        arrays |= {f"case{index}_{key}": np.asarray(value, np.float32) for key, value in case.items()}
+    return arrays
+
+
+def write_bundle(folder: Path, target: str) -> Path:
+    """Write `folder`/tiny-TARGET.mer and give its path."""
+    from mer_sdk.bundle import Bundle
+
+    suffix = {"tflite": "tflite", "onnx": "onnx"}[target]
+    path = folder / f"tiny-{target}.mer"
+    path.mkdir()
+    nets = networks()
+    for name, network in nets.items():
+        file = path / f"{name}.{suffix}"
+        if target == "onnx":
+            torch.onnx.export(network, EXAMPLES[name], str(file), dynamo=False, opset_version=17)
+        else:
+            import litert_torch
+
+            litert_torch.convert(network, EXAMPLES[name]).export(str(file))
+    loader = {name: TorchGraph(name, network) for name, network in nets.items()}
+    engine = StepEngine(Bundle(manifest("torch", "pt", None), loader=lambda threads: dict(loader)))
+    np.savez(path / "golden.npz", **golden(engine))
+    (path / "CARD.md").write_text("A bundle with random weights, for tests.\n")
+    (path / "manifest.json").write_text(manifest_to_text(manifest(target, suffix, path)))
+    return path
