@@ -92,10 +92,6 @@ class StepEngine:
         self._known = False
         self._baselines = {0: baseline or PersonalBaseline(self.manifest.baseline)}
 
-    def clear_window(self) -> None:
-        """Begin another recording of the same people: an empty window, the baselines stay. Call `finish` before."""
-        self._window.clear()
-
     def encode(self, chunk: np.ndarray | None, crop: np.ndarray | None) -> StepFeatures:
         """Features of one step. Nothing is remembered, so the result may be kept and given to `advance` many times.
 

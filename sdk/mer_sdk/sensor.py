@@ -151,7 +151,7 @@ class EmotionSensor:
                 else:
                     self._add_frame(item, item.time)
                 yield from self._finished()
-        yield from self.flush()
+        yield from self._rest()
 
     def push_audio(self, pcm: np.ndarray, sample_rate: int, time: float | None = None) -> list[EmotionEstimate]:
         """Give audio; get the estimates of the steps that it finishes.
@@ -191,15 +191,7 @@ class EmotionSensor:
         An incomplete last step is left out, unless the whole stream is shorter than one step.
         """
         self._check_open()
-        alone = self._done == 0 and not self._audio_steps
-        self._queue(self._audio.flush(keep_partial=alone))
-        video_end = self._video_time + min(self._frame_gap, self._step)
-        end = max(self._audio_made, int(video_end / self._step + 1e-6))
-        if alone and end == 0 and self._frames:
-            end = 1
-        estimates = [self._estimate() for _ in range(max(0, end - self._done))]
-        self._engine.finish()
-        return estimates
+        return list(self._rest())
 
     def _begin(self) -> None:
         self.last_features: StepFeatures | None = None
@@ -247,6 +239,18 @@ class EmotionSensor:
             if not (audio_ready and video_ready and (audio_over or video_over)):
                 return
             yield self._estimate()
+
+    def _rest(self) -> Iterator[EmotionEstimate]:
+        """The steps still due at the end of the stream."""
+        alone = self._done == 0 and not self._audio_steps
+        self._queue(self._audio.flush(keep_partial=alone))
+        video_end = self._video_time + min(self._frame_gap, self._step)
+        end = max(self._audio_made, int(video_end / self._step + 1e-6))
+        if alone and end == 0 and self._frames:
+            end = 1
+        while self._done < end:
+            yield self._estimate()
+        self._engine.finish()
 
     def _estimate(self) -> EmotionEstimate:
         """Finish the next step."""

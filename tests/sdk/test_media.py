@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mer_sdk import EmotionSensor
+from mer_sdk.engine import softmax
 from mer_sdk.errors import MediaError, MissingExtra
 from mer_sdk.media import AudioPiece, MediaFile, VideoFrame
 
@@ -45,6 +46,31 @@ def test_audio_and_video_have_the_times_of_the_file(write_media, tmp_path):
 
 def test_a_clip_with_both(tiny_onnx, write_media, tmp_path):
     assert states(tiny_onnx, write_media(tmp_path / "clip.mp4")) == ["audio+face"] * 8
+
+
+def test_the_raw_output_is_that_of_the_estimate(tiny_onnx, write_media, tmp_path):
+    path = write_media(tmp_path / "clip.mp4")
+    with EmotionSensor.open(tiny_onnx, detector=SquareDetector()) as sensor:
+        for estimate in sensor.stream(path):
+            expected = softmax(sensor.last_output.logits)
+            np.testing.assert_allclose(list(estimate.probabilities.values()), expected, atol=1e-7)
+
+
+def test_a_video_of_a_turned_phone_is_upright(write_media, tmp_path):
+    path = write_media(tmp_path / "phone.mp4", audio=False)
+    content = path.read_bytes()
+    one, minus, zero = b"\x00\x01\x00\x00", b"\xff\xff\x00\x00", b"\x00" * 4
+    upright, turned = one + 3 * zero + one, zero + one + zero + minus + zero
+    track = content.index(b"tkhd")
+    place = content.index(upright, track)
+    # The matrix of the track header: x' = -y, y' = x, which turns the picture clockwise by 90 degrees.
+    path.write_bytes(content[:place] + turned + content[place + len(turned) :])
+    with MediaFile(path) as media:
+        picture = next(iter(media.read())).rgb()
+    assert picture.shape == (160, 120, 3)
+    # The square lies at x 20-60 and y 40-80 of the stored picture, so at x 40-80 and y 20-60 of the upright one.
+    rows, columns = np.nonzero(picture.min(axis=2) > 150)
+    assert np.abs(np.array([rows.min(), rows.max(), columns.min(), columns.max()]) - [20, 60, 40, 80]).max() <= 4
 
 
 def test_sound_only(tiny_onnx, write_media, tmp_path):
