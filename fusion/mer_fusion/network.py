@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +78,7 @@ class TorchGraph:
     def __init__(self, module: Callable[..., Any], inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
         self._module, self._inputs, self._outputs = module, inputs, outputs
 
-    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run the part on float32 arrays."""
         with torch.inference_mode():
             result = self._module(*(torch.from_numpy(np.ascontiguousarray(inputs[name])) for name in self._inputs))

@@ -49,7 +49,9 @@ class AudioEncoderConfig:
         object.__setattr__(self, "channels", tuple(self.channels))
         object.__setattr__(self, "blocks", tuple(self.blocks))
         if len(self.channels) != len(self.blocks):
-            raise OptionError(f"{len(self.channels)} stage widths and {len(self.blocks)} block counts: give as many of each")
+            raise OptionError(
+                f"{len(self.channels)} stage widths and {len(self.blocks)} block counts: give as many of each"
+            )
         if self.frames < 20:
             raise OptionError(f"a chunk of {self.frames} frames is shorter than a step of 20: give 20 or more")
 
@@ -71,7 +73,7 @@ def mel_filterbank(mels: int, sample_rate: int = 16000, low: float = 50.0, high:
 
 
 class LogMel(nn.Module):
-    """PCM (B, 200 * (frames + 1)) in [-1, 1] -> log-mel energies (B, frames, mels), centred and scaled to about [-2, 2].
+    """PCM (B, 200 * (frames + 1)) in [-1, 1] -> log-mel energies (B, frames, mels), within about [-2, 2].
 
     Hann window of 25 ms, hop 12.5 ms, no padding: the last frame ends where the chunk ends.
     """
@@ -144,7 +146,7 @@ class _FullBlock(nn.Module):
 
 
 class _SeparableBlock(nn.Module):
-    """Inverted residual: expand 1 x 1, depthwise 3 x 3, project 1 x 1 (MobileNetV2, Sandler et al. 2018, with plain ReLU)."""
+    """Inverted residual with plain ReLU: 1 x 1, depthwise 3 x 3, 1 x 1 (MobileNetV2, Sandler et al. 2018)."""
 
     expansion = 3
 

@@ -33,7 +33,9 @@ class FaceEncoderConfig:
         object.__setattr__(self, "channels", tuple(self.channels))
         object.__setattr__(self, "blocks", tuple(self.blocks))
         if len(self.channels) != len(self.blocks):
-            raise OptionError(f"{len(self.channels)} stage widths and {len(self.blocks)} block counts: give as many of each")
+            raise OptionError(
+                f"{len(self.channels)} stage widths and {len(self.blocks)} block counts: give as many of each"
+            )
 
 
 class FaceEncoder(nn.Module):

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 import torch
-from mer_sdk.errors import OptionError, SignalError
 from torch import Tensor, nn
 from torch.nn.utils import fuse_linear_bn_eval
 
@@ -25,6 +24,7 @@ from mer_fusion.models.temporal import (
     remove_dropout,
     xavier_,
 )
+from mer_sdk.errors import OptionError, SignalError
 
 __all__ = ["FusionOutput", "Grjca", "GrjcaConfig", "ccc_loss", "parameter_count"]
 

@@ -1,9 +1,10 @@
-"""Training of audio encoders on speech, with published teacher scores and, for students, a full-precision encoder."""
+"""Training of audio encoders on speech, with published teacher scores and, for students, full-precision features."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 from mer_fusion.encoders.audio import AudioEncoder, AudioEncoderConfig
 from mer_fusion.training.episodes import episode_baselines, random_warmth, running_baselines, speaker_batches
 from mer_fusion.training.speech import SpeechAugmentation, SpeechSet, device_chunks, training_windows
-from mer_sdk.evaluation.metrics import uar
+from mer_sdk.evaluation.metrics import confusion, uar
 
 
 @dataclass(frozen=True)
@@ -21,32 +22,39 @@ class AudioOptions:
 
     Attributes:
         people, clips: a batch holds `clips` clips of each of `people` speakers, so that personal baselines can form.
-        teacher_weight: share of the loss on the teachers' soft targets; the rest is the labels'.
-        teacher_temperature: softens the teachers' probabilities.
-        copies: augmented windows of each clip in a batch.
+        teacher_weight: share of the loss on the published teacher's soft targets; the rest is the labels'.
+        teacher_temperature: softens the teacher's probabilities.
+        feature_weight: for students, weight of matching the full-precision encoder's features.
+        stride: every how many steps of a window a chunk is encoded; chunks overlap, so that 2 halves the work and
+            loses little.
     """
 
-    people: int = 4
-    clips: int = 12
+    people: int = 3
+    clips: int = 8
+    stride: int = 2
     teacher_weight: float = 0.6
-    teacher_temperature: float = 2.0
+    teacher_temperature: float = 3.0
+    feature_weight: float = 1.0
     smoothing: float = 0.05
-    augmentation: SpeechAugmentation = SpeechAugmentation()
+    augmentation: SpeechAugmentation = field(default_factory=SpeechAugmentation)
 
 
 class AudioLearner(nn.Module):
-    """An encoder and the temporal head that it is trained under; the head is thrown away afterwards.
+    """An encoder and the head that it is trained under; the head is thrown away afterwards.
 
-    Features minus the baseline pass two causal convolutions over steps, are pooled by attention and classified.
+    Features minus the baseline pass a hidden layer, are pooled over steps by attention and classified. Nothing depends
+    on the order of steps: order is the fusion network's part.
+
+    Args:
+        hint: length of the full-precision encoder's features that a student predicts from its own; 0 = no such layer.
     """
 
-    def __init__(self, config: AudioEncoderConfig, classes: int, width: int = 96) -> None:
+    def __init__(self, config: AudioEncoderConfig, classes: int, hint: int = 0, width: int = 96) -> None:
         super().__init__()
         self.encoder = AudioEncoder(config)
+        self.hint = nn.Linear(config.features, hint) if hint else None
         self.register_buffer("population", torch.zeros(config.features))
-        self.mix = nn.ModuleList(
-            [nn.Conv1d(config.features, width, 3, padding=1), nn.Conv1d(width, width, 3, padding=1)]
-        )
+        self.mix = nn.Linear(config.features, width)
         self.score = nn.Linear(width, 1)
         self.dropout = nn.Dropout(0.3)
         self.classify = nn.Linear(width, classes)
@@ -58,27 +66,35 @@ class AudioLearner(nn.Module):
 
     def decide(self, features: Tensor, mask: Tensor, baseline: Tensor) -> Tensor:
         """Logits (B, K) of raw features (B, T, D), their mask (B, T) and each clip's baseline (B, D)."""
-        x = ((features - baseline[:, None]) * mask[..., None]).transpose(1, 2)
-        for layer in self.mix:
-            x = F.relu(layer(x)) * mask[:, None]
-        x = x.transpose(1, 2)
+        x = F.relu(self.mix(features - baseline[:, None]))
         weights = torch.softmax(self.score(x)[..., 0] - (1 - mask) * 1e4, dim=1)
         logits: Tensor = self.classify(self.dropout((x * weights[..., None]).sum(dim=1)))
         return logits
 
-    def forward(self, chunks: Tensor, mask: Tensor, speakers: Tensor, warmth: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, K) and raw features (B, T, D) of an episode; in training the population mean follows along."""
+    def forward(
+        self, chunks: Tensor, mask: Tensor, speakers: Tensor, warmth: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Logits (B, K), raw features (B, T, D) and hinted features of an episode.
+
+        In training the population mean follows along.
+        """
         features = self.encode_windows(chunks)
         if self.training:
             with torch.no_grad():
                 mean = (features * mask[..., None]).sum(dim=(0, 1)) / mask.sum()
                 self.population.lerp_(mean, 0.05)
         baseline = episode_baselines(features, mask, speakers, self.population, warmth)
-        return self.decide(features, mask, baseline), features
+        hinted = None if self.hint is None else self.hint(features)
+        return self.decide(features, mask, baseline), features, hinted
 
 
 class AudioTask:
-    """See `mer_fusion.training.loop.Task`. With `teacher`, the features' logits of a larger learner are matched too."""
+    """See `mer_fusion.training.loop.Task`.
+
+    Args:
+        training, tuning: clips to learn from, and clips of speakers that are only looked at for the log.
+        teacher: a full-precision encoder whose features the learner's hint layer matches; for students.
+    """
 
     def __init__(
         self,
@@ -86,12 +102,13 @@ class AudioTask:
         training: SpeechSet,
         tuning: SpeechSet | None,
         options: AudioOptions,
-        teacher: AudioLearner | None = None,
+        teacher: AudioEncoder | None = None,
         name: str = "audio",
     ) -> None:
         self.name = name
         self.module: nn.Module = learner
         self._training, self._tuning, self._options = training, tuning, options
+        self._frames = learner.encoder.config.frames
         self._teacher = teacher.eval() if teacher is not None else None
         generator = torch.Generator().manual_seed(0)
         self._batches = len(speaker_batches(training.speakers, options.people, options.clips, generator))
@@ -101,75 +118,91 @@ class AudioTask:
 
     def epoch(self, generator: torch.Generator, shard: tuple[int, int]) -> Iterator[dict[str, Tensor]]:
         data, options = self._training, self._options
-        learner = self.module.module if hasattr(self.module, "module") else self.module
-        frames = learner.encoder.config.frames
-        longest = max(frames, self._teacher.encoder.config.frames) if self._teacher else frames
+        longest = max(self._frames, self._teacher.config.frames) if self._teacher else self._frames
         batches = speaker_batches(data.speakers, options.people, options.clips, generator)
         for number, index in enumerate(batches):
             chunks, mask = training_windows(data, index, longest, generator, options.augmentation)
+            first = int(torch.randint(options.stride, (), generator=generator))
             warmth = random_warmth(len(index), generator)
-            if number % shard[1] != shard[0]:
-                continue
-            yield {
-                "chunks": chunks[:, :, longest - frames :],
-                "long": chunks,
-                "mask": mask,
-                "warmth": warmth,
-                "speakers": data.speakers[index],
-                "labels": data.labels[index],
-                "teacher": data.teacher[index],
-            }
+            if number % shard[1] == shard[0]:
+                yield {
+                    "chunks": chunks[:, first :: options.stride],
+                    "mask": mask[:, first :: options.stride],
+                    "warmth": warmth,
+                    "speakers": data.speakers[index],
+                    "labels": data.labels[index],
+                    "teacher": data.teacher[index],
+                }
 
     def loss(self, module: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-        logits, _ = module(batch["chunks"], batch["mask"], batch["speakers"], batch["warmth"])
-        return self.mixed_loss(logits, batch)
-
-    def mixed_loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """Cross entropy with the labels and with each teacher's softened probabilities, clip by clip."""
-        options = self._options
+        options, mask = self._options, batch["mask"]
+        chunks = batch["chunks"][:, :, -self._frames :]
+        logits, _, hinted = module(chunks, mask, batch["speakers"], batch["warmth"])
         hard = F.cross_entropy(logits, batch["labels"], label_smoothing=options.smoothing, reduction="none")
-        targets = [batch["teacher"]]
+        heat = options.teacher_temperature
+        known = torch.isfinite(batch["teacher"]).all(dim=1).float()
+        wanted = torch.softmax(torch.nan_to_num(batch["teacher"]) / heat, dim=1)
+        soft = F.kl_div(F.log_softmax(logits / heat, dim=1), wanted, reduction="none").sum(dim=1) * heat**2
+        share = options.teacher_weight * known
+        loss = ((1 - share) * hard + share * soft).mean()
         if self._teacher is not None:
-            frames = self._teacher.encoder.config.frames
             with torch.no_grad():
-                long = batch["long"][:, :, batch["long"].shape[2] - frames :]
-                targets.append(self._teacher(long, batch["mask"], batch["speakers"], batch["warmth"])[0].float())
-        soft, known = torch.zeros_like(hard), torch.zeros_like(hard)
-        student = F.log_softmax(logits / options.teacher_temperature, dim=1)
-        for target in targets:
-            present = torch.isfinite(target).all(dim=1)
-            wanted = torch.softmax(torch.nan_to_num(target) / options.teacher_temperature, dim=1)
-            divergence = F.kl_div(student, wanted, reduction="none").sum(dim=1) * options.teacher_temperature**2
-            soft, known = soft + divergence * present, known + present
-        share = options.teacher_weight * (known > 0)
-        return ((1 - share) * hard + share * soft / known.clamp(min=1)).mean()
+                long = batch["chunks"][:, :, -self._teacher.config.frames :]
+                features = self._teacher.encode(long.flatten(0, 1)).float().reshape(*mask.shape, -1)
+            loss = loss + options.feature_weight * feature_distance(hinted, features, mask)
+        return loss
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         if self._tuning is None:
             return {}
-        return tuning_figures(module, self._tuning)
+        figures = held_out_figures(copy.deepcopy(module), self._tuning)
+        return {"cold": figures.cold, "warm": figures.warm}
+
+
+def feature_distance(predicted: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
+    """Mean squared distance over present steps in units of the wanted features' variance: 0 is equal, 1 is the mean."""
+    weight = mask[..., None]
+    total = weight.sum().clamp(min=1.0)
+    mean = (wanted * weight).sum(dim=(0, 1)) / total
+    spread = (((wanted - mean) ** 2) * weight).sum().clamp(min=1e-6)
+    return (((predicted - wanted) ** 2) * weight).sum() / spread
 
 
 @torch.no_grad()
-def clip_features(learner: AudioLearner, speech: SpeechSet) -> list[Tensor]:
-    """Raw features (steps, D) of every clip, from the chunks that the device would encode."""
-    learner.eval()
-    frames = learner.encoder.config.frames
-    return [learner.encoder.encode(device_chunks(speech, i, frames)) for i in range(len(speech))]
+def device_features(encoder: AudioEncoder, speech: SpeechSet) -> list[Tensor]:
+    """Raw features (steps, D) of every clip, from the chunks that the device would encode, on the CPU."""
+    encoder.eval()
+    device = encoder.project.weight.device
+    chunks = (device_chunks(speech, i, encoder.config.frames).to(device) for i in range(len(speech)))
+    return [encoder.encode(part).float().cpu() for part in chunks]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """How a learner with its own head does on speakers it never saw.
+
+    Attributes:
+        cold: UAR with the population's baseline; warm: with the running baseline, mean of three seeded orders.
+        confusion: (K, K) row-normalised: how clips of each label are labelled, over cold and warm runs, with one
+            clip a cell added so that no confusion counts as impossible.
+    """
+
+    cold: float
+    warm: float
+    confusion: Tensor
 
 
 @torch.no_grad()
-def tuning_figures(learner: AudioLearner, speech: SpeechSet) -> dict[str, float]:
-    """UAR of the learner with its own head on held-out speakers, cold and warm (three seeded orders of their clips)."""
-    features = clip_features(learner, speech)
+def held_out_figures(learner: AudioLearner, speech: SpeechSet) -> HeldOut:
+    """Run the learner over every clip's last window, cold and warm."""
+    learner = learner.eval().cpu()
+    features = device_features(learner.encoder, speech)
     windows, masks = zip(*[right_aligned(f) for f in features], strict=True)
     window, mask = torch.stack(windows), torch.stack(masks)
-    population = learner.population
-    labels = speech.labels.numpy()
-    cold = learner.decide(window, mask, population[None].expand(len(window), -1)).argmax(1).numpy()
+    population, labels = learner.population, speech.labels.numpy()
+    runs = [learner.decide(window, mask, population[None].expand(len(window), -1)).argmax(1)]
     sums = torch.stack([f.sum(dim=0) for f in features])
     counts = torch.tensor([float(len(f)) for f in features])
-    warm = []
     for seed in range(3):
         generator = torch.Generator().manual_seed(seed)
         baselines = torch.zeros_like(sums)
@@ -177,9 +210,13 @@ def tuning_figures(learner: AudioLearner, speech: SpeechSet) -> dict[str, float]
             mine = torch.nonzero(speech.speakers == speaker).flatten()
             order = torch.randperm(len(mine), generator=generator)
             baselines[mine] = running_baselines(sums[mine], counts[mine], order, population)
-        predicted = learner.decide(window, mask, baselines).argmax(1).numpy()
-        warm.append(uar(labels, predicted))
-    return {"cold": uar(labels, cold), "warm": sum(warm) / len(warm)}
+        runs.append(learner.decide(window, mask, baselines).argmax(1))
+    classes = learner.classify.out_features
+    table = torch.ones(classes, classes)
+    for predicted in runs:
+        table += torch.from_numpy(confusion(labels, predicted.numpy(), classes)).float()
+    scores = [uar(labels, predicted.numpy()) for predicted in runs]
+    return HeldOut(scores[0], sum(scores[1:]) / 3, table / table.sum(dim=1, keepdim=True))
 
 
 def right_aligned(features: Tensor, steps: int = 16) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Personal baselines in training: batches of few speakers, and baselines from cold to warm (design: personal baseline)."""
+"""Personal baselines in training: batches of few speakers, and baselines from cold to warm."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PRIOR_STEPS = 64.0
 
 
 def speaker_batches(speakers: Tensor, people: int, clips: int, generator: torch.Generator) -> list[Tensor]:
-    """Indices of one epoch's batches, each `people` speakers with `clips` clips each; every clip at most once an epoch."""
+    """Indices of one epoch's batches, each `clips` clips of `people` speakers; a clip comes at most once."""
     groups = []
     for speaker in torch.unique(speakers).tolist():
         mine = torch.nonzero(speakers == speaker).flatten()

@@ -1,4 +1,4 @@
-"""Training of face encoders on still faces with crowd votes (FER+), and distillation of the small from the large one."""
+"""Training of face encoders on still faces with crowd votes (FER+); small ones also match the large one's features."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mer_fusion.encoders.face import FaceEncoder, FaceEncoderConfig
+from mer_fusion.training.audio import feature_distance
 from mer_sdk.evaluation.metrics import uar
 
 
@@ -23,7 +24,7 @@ class FaceOptions:
         balance: exponent of the sampling weights 1 / frequency(label): 0 leaves FER+ as it is (disgust: 0.7 %), 1 makes
             labels equally frequent.
         zoom: largest change of the region that a crop shows; detectors differ in how tightly they cut.
-        teacher_weight, teacher_temperature: as for audio; used where a teacher is given.
+        feature_weight: for students, weight of matching the full-precision encoder's features.
     """
 
     batch: int = 128
@@ -31,8 +32,7 @@ class FaceOptions:
     rotation_degrees: float = 18.0
     zoom: tuple[float, float] = (0.75, 1.2)
     shift: float = 0.1
-    teacher_weight: float = 0.7
-    teacher_temperature: float = 2.0
+    feature_weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -50,17 +50,21 @@ class FaceLearner(nn.Module):
     """An encoder and a linear classifier of its features; the classifier is thrown away afterwards.
 
     Because it is linear, taking a person's mean from the features takes their mean from the logits.
+
+    Args:
+        hint: length of the full-precision encoder's features that a student predicts from its own; 0 = no such layer.
     """
 
-    def __init__(self, config: FaceEncoderConfig, classes: int) -> None:
+    def __init__(self, config: FaceEncoderConfig, classes: int, hint: int = 0) -> None:
         super().__init__()
         self.encoder = FaceEncoder(config)
+        self.hint = nn.Linear(config.features, hint) if hint else None
         self.classify = nn.Linear(config.features, classes)
 
-    def forward(self, grey: Tensor) -> Tensor:
-        """Logits (B, K) of grey crops (B, size, size) in 0-1."""
-        logits: Tensor = self.classify(self.encoder.encode(grey).float())
-        return logits
+    def forward(self, grey: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits (B, K) and hinted features of grey crops (B, size, size) in 0-1."""
+        features = self.encoder.encode(grey).float()
+        return self.classify(features), None if self.hint is None else self.hint(features)
 
 
 def augmented(images: Tensor, options: FaceOptions, generator: torch.Generator) -> Tensor:
@@ -76,8 +80,12 @@ def augmented(images: Tensor, options: FaceOptions, generator: torch.Generator) 
     flip = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
     theta = torch.stack(
         [
-            torch.stack([flip * zoom_x * torch.cos(angle), -zoom_y * torch.sin(angle), uniform(-1, 1) * 2 * options.shift], 1),
-            torch.stack([flip * zoom_x * torch.sin(angle), zoom_y * torch.cos(angle), uniform(-1, 1) * 2 * options.shift], 1),
+            torch.stack(
+                [flip * zoom_x * torch.cos(angle), -zoom_y * torch.sin(angle), uniform(-1, 1) * 2 * options.shift], 1
+            ),
+            torch.stack(
+                [flip * zoom_x * torch.sin(angle), zoom_y * torch.cos(angle), uniform(-1, 1) * 2 * options.shift], 1
+            ),
         ],
         dim=1,
     )
@@ -89,7 +97,10 @@ def augmented(images: Tensor, options: FaceOptions, generator: torch.Generator) 
     x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)[:, 0].clamp(0, 1)
     x = x ** torch.exp(uniform(-0.5, 0.5))[:, None, None]
     slope = torch.linspace(-0.5, 0.5, size)
-    light = uniform(-0.5, 0.5)[:, None, None] * slope[None, None, :] + uniform(-0.3, 0.3)[:, None, None] * slope[None, :, None]
+    light = (
+        uniform(-0.5, 0.5)[:, None, None] * slope[None, None, :]
+        + uniform(-0.3, 0.3)[:, None, None] * slope[None, :, None]
+    )
     x = x * (1 + light) + torch.randn(x.shape, generator=generator) * uniform(0, 0.04)[:, None, None]
     return _erased(x, generator)
 
@@ -116,7 +127,7 @@ class FaceTask:
         training: FaceSet,
         tuning: FaceSet | None,
         options: FaceOptions,
-        teacher: FaceLearner | None = None,
+        teacher: FaceEncoder | None = None,
         name: str = "face",
     ) -> None:
         self.name = name
@@ -139,23 +150,26 @@ class FaceTask:
                 yield {"images": images, "targets": self._training.targets[index]}
 
     def loss(self, module: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-        logits = module(batch["images"])
-        hard = F.cross_entropy(logits, batch["targets"])
-        if self._teacher is None:
-            return hard
-        heat = self._options.teacher_temperature
-        with torch.no_grad():
-            wanted = torch.softmax(self._teacher(batch["images"]).float() / heat, dim=1)
-        soft = F.kl_div(F.log_softmax(logits / heat, dim=1), wanted, reduction="batchmean") * heat**2
-        return (1 - self._options.teacher_weight) * hard + self._options.teacher_weight * soft
+        logits, hinted = module(batch["images"])
+        loss = F.cross_entropy(logits, batch["targets"])
+        if self._teacher is not None:
+            with torch.no_grad():
+                features = self._teacher.encode(batch["images"]).float()
+            everyone = torch.ones(len(features), 1, device=features.device)
+            loss = loss + self._options.feature_weight * feature_distance(hinted[:, None], features[:, None], everyone)
+        return loss
 
-    @torch.no_grad()
     def validate(self, module: nn.Module) -> dict[str, float]:
-        if self._tuning is None:
-            return {}
-        predicted = torch.cat([module(part).argmax(1) for part in self._tuning.images.split(512)])
-        wanted = self._tuning.targets.argmax(1)
-        return {
-            "accuracy": float((predicted == wanted).float().mean()),
-            "uar": uar(wanted.numpy(), predicted.numpy()),
-        }
+        return {} if self._tuning is None else still_figures(module, self._tuning)
+
+
+@torch.no_grad()
+def still_figures(learner: nn.Module, faces: FaceSet) -> dict[str, float]:
+    """Accuracy and UAR on stills against the label with most votes; `learner` in evaluation mode."""
+    device = next(learner.parameters()).device
+    predicted = torch.cat([learner(part.to(device))[0].argmax(1).cpu() for part in faces.images.split(512)])
+    wanted = faces.targets.argmax(1)
+    return {
+        "accuracy": float((predicted == wanted).float().mean()),
+        "uar": uar(wanted.numpy(), predicted.numpy()),
+    }

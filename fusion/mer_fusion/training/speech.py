@@ -94,7 +94,11 @@ def device_chunks(speech: SpeechSet, index: int, frames: int) -> Tensor:
     steps = int(speech.steps()[index])
     # Step s ends at frame boundary 20 (s + 1); its last whole frame starts two hops before that.
     first = _LEFT + STEP_FRAMES - 1 - frames
-    return speech.mel[index, first : first + frames + STEP_FRAMES * (steps - 1)].unfold(0, frames, STEP_FRAMES).transpose(1, 2)
+    return (
+        speech.mel[index, first : first + frames + STEP_FRAMES * (steps - 1)]
+        .unfold(0, frames, STEP_FRAMES)
+        .transpose(1, 2)
+    )
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,9 @@ def training_windows(
     )
     window = F.grid_sample(source[:, None], grid, mode="bilinear", padding_mode="border", align_corners=True)[:, 0]
     power = window * 4.0 + uniform(-augmentation.gain_db, augmentation.gain_db)[:, None, None] * 0.2303
-    level = torch.where(torch.rand(count, generator=generator) < augmentation.noise, uniform(-5.5, -1.0), torch.tensor(-9.0))
+    level = torch.where(
+        torch.rand(count, generator=generator) < augmentation.noise, uniform(-5.5, -1.0), torch.tensor(-9.0)
+    )
     tilt = uniform(-2.0, 2.0)[:, None, None] * torch.linspace(-0.5, 0.5, mels)[None, None]
     window = torch.logaddexp(power, level[:, None, None] + tilt) * 0.25
     window = _masked(window, augmentation, generator)
