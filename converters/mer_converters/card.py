@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from mer_fusion.checkpoint import Checkpoint
+from mer_quantization.schemes import FP32, Scheme
+from mer_sdk.bundle import hash_files
+from mer_sdk.codec import to_json
+from mer_sdk.manifest import Manifest, manifest_to_text
 
 from mer_converters.golden import CASE_NAMES
 from mer_converters.graphs import network_graphs
 from mer_converters.parity import PASSED, UNCHECKED, Distance, Distillation, GateResult
 from mer_converters.targets import Target, tool_versions
-from mer_quantization.schemes import FP32, Scheme
-from mer_sdk.bundle import hash_files
-from mer_sdk.codec import to_json
-from mer_sdk.manifest import Manifest, manifest_to_text
 
 
 @dataclass(frozen=True)

@@ -28,15 +28,19 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 def convert(
     model: Annotated[str, typer.Option(help="Model whose shipped student is converted.")] = "grjca",
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Your own checkpoint (.safetensors, its .json card beside it) instead of --model.")
+        Path | None,
+        typer.Option(help="Your own checkpoint (.safetensors, its .json card beside it) instead of --model."),
     ] = None,
-    target: Annotated[list[str] | None, typer.Option(help="coreml, executorch, onnx, tflite or all; repeatable.")] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(help="coreml, executorch, onnx, tflite or all; repeatable.")
+    ] = None,
     scheme: Annotated[
         list[str] | None, typer.Option(help="fp32, fp16; repeatable, or a list with commas. Default: fp32.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the bundles.")] = Path("bundles"),
     reference: Annotated[
-        Path | None, typer.Option(help="Full-precision checkpoint to compare with. Default: the shipped one, if it is there.")
+        Path | None,
+        typer.Option(help="Full-precision checkpoint to compare with. Default: the shipped one, if it is there."),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Targets converted at the same time.")] = 2,
     force: Annotated[bool, typer.Option(help="Write a bundle although the gate failed; its manifest says so.")] = False,
@@ -66,13 +70,17 @@ def convert(
     source = checkpoint or shipped_checkpoint(model)
     options = ConvertOptions(out, force, reference or _shipped_full(load_checkpoint(source).card.network.model), jobs)
     with console.status("starting the converters") as status:
-        rows = convert_many(source, _targets(_split(target or ["all"])), _split(scheme or ["fp32"]), options, status.update)
+        rows = convert_many(
+            source, _targets(_split(target or ["all"])), _split(scheme or ["fp32"]), options, status.update
+        )
     if as_json:
         print(json.dumps([_json_row(row) for row in rows], indent=2))
     else:
         shown = Console()
         shown.print(_table(rows))
-        shown.print(f"{len([r for r in rows if r.written])} of {len(rows)} bundles written in {time.time() - started:.0f} s")
+        shown.print(
+            f"{len([r for r in rows if r.written])} of {len(rows)} bundles written in {time.time() - started:.0f} s"
+        )
     for row in rows:
         if row.gate in ("failed", "error"):
             console.print(f"{row.target} {row.scheme}: {row.reason}", style="red", markup=False, highlight=False)

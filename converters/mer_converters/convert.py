@@ -17,16 +17,16 @@ from pathlib import Path
 
 import torch
 from mer_fusion.checkpoint import Checkpoint, load_checkpoint
+from mer_quantization.schemes import SCHEMES, Scheme, find_scheme
+from mer_sdk.bundle import Bundle
+from mer_sdk.codec import from_json, to_json
+from mer_sdk.errors import BundleError, ConversionError, MissingExtra
 
 from mer_converters.card import BundleFacts, write_bundle_files
 from mer_converters.golden import GoldenCase, golden_cases, save_golden
 from mer_converters.parity import FAILED, Distance, Distillation, GateResult, Party, distillation, judge
 from mer_converters.targets import find_target
 from mer_converters.worker import Artifact, Job, Outcome
-from mer_quantization.schemes import SCHEMES, Scheme, find_scheme
-from mer_sdk.bundle import Bundle
-from mer_sdk.codec import from_json, to_json
-from mer_sdk.errors import BundleError, ConversionError, MissingExtra
 
 ERROR = "error"
 Say = Callable[[str], None]
@@ -138,7 +138,8 @@ def convert_many(
         say("golden cases made")
         with ThreadPoolExecutor(max(1, options.jobs)) as pool:
             futures = {
-                target: pool.submit(_run_worker, Path(checkpoint), target, wanted[target], staging) for target in targets
+                target: pool.submit(_run_worker, Path(checkpoint), target, wanted[target], staging)
+                for target in targets
             }
             distilled = _distillation(loaded, options.reference)
             rows: list[ConversionResult] = []
@@ -214,7 +215,9 @@ def _run_worker(checkpoint: Path, target: str, schemes: tuple[Scheme, ...], stag
             return from_json(Outcome, json.loads(Path(job.result).read_text()))
         noise = (run.stderr or run.stdout).strip().splitlines()[-25:]
         lines = "\n".join(f"    {line}" for line in noise)
-        return Outcome(error=f"{target}: the converter process ended with code {run.returncode}; its last lines:\n{lines}")
+        return Outcome(
+            error=f"{target}: the converter process ended with code {run.returncode}; its last lines:\n{lines}"
+        )
 
 
 def _rows(

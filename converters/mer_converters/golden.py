@@ -12,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import nn
-
 from mer_sdk.baseline import PersonalBaseline
 from mer_sdk.manifest import AudioContract, BaselineContract, Clock, FaceContract
+from numpy.typing import NDArray
+from torch import nn
 
 Array = NDArray[np.float32]
 CASE_NAMES = ("audio+face", "audio", "face", "half full")

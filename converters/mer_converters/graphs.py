@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
-
 from mer_sdk.manifest import AudioContract, Clock, FaceContract, GraphSpec, TensorSpec
+from torch import Tensor, nn
 
 GRAPH_NAMES = ("audio", "face", "fusion")
 

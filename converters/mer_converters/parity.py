@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
-from torch import nn
-
-from mer_converters.golden import Array, GoldenCase, run_scene, scenes, window_rows
 from mer_quantization.schemes import FP32, Scheme
 from mer_sdk.baseline import PersonalBaseline
 from mer_sdk.manifest import AudioContract, BaselineContract, Clock, FaceContract
 from mer_sdk.runtimes import Graph
+from torch import nn
+
+from mer_converters.golden import Array, GoldenCase, run_scene, scenes, window_rows
 
 PASSED, FAILED, UNCHECKED = "passed", "failed", "unchecked"
 
@@ -146,14 +146,17 @@ def judge(scheme: Scheme, conversion: Distance | None, quantization: Distance | 
     if conversion is None:
         return GateResult(UNCHECKED, "the target does not run on this system: the program was checked, no number was")
     if not conversion.logits <= FP32.limit:
-        return GateResult(FAILED, f"fp32 differs from torch by {conversion.logits:.1e} on the logits; allowed: {FP32.limit:g}")
+        return GateResult(
+            FAILED, f"fp32 differs from torch by {conversion.logits:.1e} on the logits; allowed: {FP32.limit:g}"
+        )
     if scheme.name == FP32.name:
         return GateResult(PASSED, f"logits within {FP32.limit:g} of torch")
     if quantization is None:
         return GateResult(UNCHECKED, f"{scheme.name} was not compared with fp32")
     if not quantization.logits <= scheme.limit:
         return GateResult(
-            FAILED, f"{scheme.name} differs from fp32 by {quantization.logits:.1e} on the logits; allowed: {scheme.limit:g}"
+            FAILED,
+            f"{scheme.name} differs from fp32 by {quantization.logits:.1e} on the logits; allowed: {scheme.limit:g}",
         )
     return GateResult(PASSED, f"logits within {scheme.limit:g} of fp32 on this target")
 

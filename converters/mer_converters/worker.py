@@ -13,17 +13,17 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from mer_quantization.schemes import FP32, Scheme, find_scheme
+from mer_sdk.codec import from_json, to_json
+from mer_sdk.errors import ConversionError, MerError
+from mer_sdk.manifest import AudioContract, BaselineContract, Clock, FaceContract
+from mer_sdk.runtimes import load_graph
 from torch import nn
 
 from mer_converters.golden import GoldenCase, load_golden
 from mer_converters.graphs import Graph, network_graphs
 from mer_converters.parity import CaseOutput, Distance, distance, run_cases, torch_outputs
 from mer_converters.targets import ExportJob, Target, find_target
-from mer_quantization.schemes import FP32, Scheme, find_scheme
-from mer_sdk.codec import from_json, to_json
-from mer_sdk.errors import ConversionError, MerError
-from mer_sdk.manifest import AudioContract, BaselineContract, Clock, FaceContract
-from mer_sdk.runtimes import load_graph
 
 
 @dataclass(frozen=True)

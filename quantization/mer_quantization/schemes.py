@@ -32,7 +32,9 @@ class Scheme:
 
 
 FP32 = Scheme("fp32", 32, False, 1e-4, "weights and arithmetic in 32-bit float")
-FP16 = Scheme("fp16", 16, False, 5e-3, "weights in 16-bit float; inputs, outputs and the log-mel front end in 32-bit float")
+FP16 = Scheme(
+    "fp16", 16, False, 5e-3, "weights in 16-bit float; inputs, outputs and the log-mel front end in 32-bit float"
+)
 
 SCHEMES: dict[str, Scheme] = {scheme.name: scheme for scheme in (FP32, FP16)}
 

@@ -10,9 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mer_converters.targets.registry import ExportJob, register
 from mer_sdk.errors import ConversionError
 from mer_sdk.manifest import GraphSpec
+
+from mer_converters.targets.registry import ExportJob, register
 
 if TYPE_CHECKING:
     from coremltools.converters.mil.mil import Operation

@@ -1,5 +1,9 @@
 """ExecuTorch programs with the XNNPACK delegate.
 
+XNNPACK 1.4 frees the constants of a delegated program once it is loaded from a file and keeps packed copies for
+convolutions and linear layers alone; a product or sum with a constant would read freed memory (pytorch/executorch
+issue 17559, pull requests 21480 and 22779). Such operations therefore stay outside the delegate.
+
 fp16 is arithmetic: a program cannot hold a weight in another type than it computes with, so the network runs in 16-bit
 floats between float32 inputs and outputs. The log-mel front end stays in 32-bit.
 """
@@ -8,12 +12,17 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
+from mer_sdk.manifest import GraphSpec
 from torch import Tensor, nn
 
 from mer_converters.targets.registry import ExportJob, register
-from mer_sdk.manifest import GraphSpec
+
+if TYPE_CHECKING:
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from torch.fx import Node
 
 
 @register
@@ -29,17 +38,46 @@ class Executorch:
 
     def export(self, job: ExportJob, path: Path) -> None:
         """See `Target.export`."""
-        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
         from executorch.exir import to_edge_transform_and_lower
 
         module = HalfInside(job.module).eval() if job.scheme.name == "fp16" else job.module
         program = torch.export.export(module, job.example, strict=False)
-        lowered = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
+        lowered = to_edge_transform_and_lower(program, partitioner=[_partitioner()])
         path.write_bytes(lowered.to_executorch().buffer)
 
     def check(self, path: Path, spec: GraphSpec) -> str | None:
         """See `Target.check`. ExecuTorch files are run, which says more."""
         return None
+
+
+# Operations whose constants XNNPACK packs, and so owns. Batch norms are folded into the convolution before them.
+_PACKING = ("convolution", "linear", "addmm", "mm", "_native_batch_norm_legit_no_training")
+
+
+def _partitioner() -> XnnpackPartitioner:
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from torch.export import ExportedProgram
+    from torch.fx import Node
+
+    class PackedConstantsOnly(XnnpackPartitioner):
+        """Leaves to ExecuTorch what reads a constant that XNNPACK does not pack."""
+
+        def get_matched_nodes_from_configs(self, ep: ExportedProgram) -> list[list[Node]]:
+            constants = set(ep.graph_signature.inputs_to_parameters)
+            constants |= set(ep.graph_signature.inputs_to_buffers)
+            constants |= set(ep.graph_signature.inputs_to_lifted_tensor_constants)
+            return [
+                match
+                for match in super().get_matched_nodes_from_configs(ep)
+                if any(_operation(node) in _PACKING for node in match)
+                or not any(source.name in constants for node in match for source in node.all_input_nodes)
+            ]
+
+    return PackedConstantsOnly()
+
+
+def _operation(node: Node) -> str:
+    return getattr(node.target, "__name__", "").removeprefix("aten.").split(".")[0]
 
 
 class FloatFrontend(nn.Module):

@@ -10,8 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mer_converters.targets.registry import ExportJob, register
 from mer_sdk.manifest import GraphSpec
+
+from mer_converters.targets.registry import ExportJob, register
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto

@@ -8,11 +8,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from torch import Tensor, nn
-
 from mer_quantization.schemes import Scheme
 from mer_sdk.errors import OptionError
 from mer_sdk.manifest import GraphSpec
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)

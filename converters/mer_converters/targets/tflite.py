@@ -12,8 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from mer_converters.targets.registry import ExportJob, register
 from mer_sdk.manifest import GraphSpec
+
+from mer_converters.targets.registry import ExportJob, register
 
 
 @register
