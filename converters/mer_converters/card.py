@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mer_converters.golden import CASE_NAMES
+from mer_converters.graphs import network_graphs
+from mer_converters.parity import PASSED, UNCHECKED, Distance, Distillation, GateResult
+from mer_converters.targets import Target, tool_versions
 from mer_fusion.checkpoint import Checkpoint
 from mer_quantization.schemes import FP32, Scheme
 from mer_sdk.bundle import hash_files
 from mer_sdk.codec import to_json
 from mer_sdk.manifest import Manifest, manifest_to_text
-
-from mer_converters.golden import CASE_NAMES
-from mer_converters.graphs import network_graphs
-from mer_converters.parity import PASSED, UNCHECKED, Distance, Distillation, GateResult
-from mer_converters.targets import Target, tool_versions
 
 
 @dataclass(frozen=True)
@@ -124,8 +123,8 @@ def card_text(checkpoint: Checkpoint, facts: BundleFacts) -> str:
     lines += [
         "## Limits",
         "",
-        "The estimate says which of the labels an expression resembles, not what a person feels. It is not for decisions",
-        "about people: hiring, schooling, policing, health.",
+        "The estimate says which of the labels an expression resembles, not what a person feels. It is not for",
+        "decisions about people: hiring, schooling, policing, health.",
         "",
     ]
     return "\n".join(lines)
@@ -146,8 +145,8 @@ def _verified(facts: BundleFacts) -> list[str]:
     for what, value in measured:
         if value is not None:
             lines.append(
-                f"- {facts.target.name} {what}, largest difference over the golden cases, run on the converting machine's "
-                f"CPU: logits {value.logits:.1e}, audio features {value.audio_features:.1e}, "
+                f"- {facts.target.name} {what}, largest difference over the golden cases, run on the CPU of the "
+                f"converting machine: logits {value.logits:.1e}, audio features {value.audio_features:.1e}, "
                 f"face features {value.face_features:.1e}"
             )
     lines += [f"- Program of `{graph}`: {said}" for graph, said in facts.check.items()]

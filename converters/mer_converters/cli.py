@@ -59,9 +59,8 @@ def convert(
     """
     # Tools and torch are slow to import; --help must not wait for them.
     try:
-        from mer_fusion.checkpoint import load_checkpoint, shipped_checkpoint
-
         from mer_converters.convert import ConvertOptions, convert_many
+        from mer_fusion.checkpoint import load_checkpoint, shipped_checkpoint
     except ModuleNotFoundError as error:
         raise MissingExtra("mer-convert", error.name or "torch", "convert") from error
 

@@ -10,23 +10,25 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+
+from mer_converters.card import BundleFacts, write_bundle_files
+from mer_converters.golden import golden_cases, save_golden
+from mer_converters.parity import FAILED, Distance, Distillation, GateResult, Party, distillation, judge
+from mer_converters.targets import find_target
+from mer_converters.worker import Artifact, Job, Outcome
 from mer_fusion.checkpoint import Checkpoint, load_checkpoint
 from mer_quantization.schemes import SCHEMES, Scheme, find_scheme
 from mer_sdk.bundle import Bundle
 from mer_sdk.codec import from_json, to_json
 from mer_sdk.errors import BundleError, ConversionError, MissingExtra
-
-from mer_converters.card import BundleFacts, write_bundle_files
-from mer_converters.golden import GoldenCase, golden_cases, save_golden
-from mer_converters.parity import FAILED, Distance, Distillation, GateResult, Party, distillation, judge
-from mer_converters.targets import find_target
-from mer_converters.worker import Artifact, Job, Outcome
+from mer_sdk.golden import GoldenCase
 
 ERROR = "error"
 Say = Callable[[str], None]
@@ -164,20 +166,29 @@ def _wanted(targets: tuple[str, ...], schemes: tuple[str, ...]) -> dict[str, tup
     return wanted
 
 
-def _golden(checkpoint: Checkpoint) -> tuple[GoldenCase, ...]:
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch on one thread: the workers need the other cores, and sums split over threads round differently."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums split over threads round differently; the stored answers must not depend on cores
+    torch.set_num_threads(1)
     try:
-        card = checkpoint.card
-        return golden_cases(checkpoint.network.prepare_for_export(), card.clock, card.audio, card.face, card.baseline)
+        yield
     finally:
         torch.set_num_threads(threads)
+
+
+def _golden(checkpoint: Checkpoint) -> tuple[GoldenCase, ...]:
+    card = checkpoint.card
+    with _one_thread():
+        return golden_cases(checkpoint.network.prepare_for_export(), card.clock, card.audio, card.face, card.baseline)
 
 
 def _distillation(student: Checkpoint, reference: Path | None) -> Distillation | None:
     if reference is None:
         return None
-    return distillation(_party(student), _party(load_checkpoint(reference)))
+    full = load_checkpoint(reference)
+    with _one_thread():
+        return distillation(_party(student), _party(full))
 
 
 def _party(checkpoint: Checkpoint) -> Party:
@@ -202,7 +213,7 @@ def _run_worker(checkpoint: Path, target: str, schemes: tuple[Scheme, ...], stag
         job_file = Path(aside) / "job.json"
         job_file.write_text(json.dumps(to_json(job)))
         # A fixed hash seed: some tools write sets and dicts in hash order.
-        environment = {**os.environ, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+        environment = {**os.environ, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
         run = subprocess.run(
             [sys.executable, "-m", "mer_converters.worker", str(job_file)],
             capture_output=True,
@@ -308,7 +319,7 @@ def _finish(
 def _put_in_place(folder: Path, final: Path, staging: Path) -> None:
     """Move a whole bundle to its name; one that was there is moved aside first and back if that fails.
 
-    Folders cannot be renamed over one another, so for the time between two renames there is no bundle, never half of one.
+    Folders cannot be renamed over one another: between two renames there is no bundle, but never half of one.
     """
     old = staging / f"old-{final.name}"
     if final.exists():
@@ -349,5 +360,6 @@ def _write(action: Callable[[], Path | None], out: Path) -> Path:
         raise ConversionError(f"the bundle that was just written does not open: {error}") from error
     except OSError as error:
         raise ConversionError(
-            f"{out} cannot be written ({error.strerror or error}); free some space or give another --out; nothing was left there"
+            f"{out} cannot be written ({error.strerror or error}): free some space or give another --out; "
+            "nothing was left there"
         ) from error

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mer_sdk.baseline import PersonalBaseline
-from mer_sdk.manifest import AudioContract, BaselineContract, Clock, FaceContract
 from numpy.typing import NDArray
 from torch import nn
+
+from mer_sdk.baseline import PersonalBaseline
+from mer_sdk.golden import GoldenCase
+from mer_sdk.manifest import AudioContract, BaselineContract, Clock, FaceContract
 
 Array = NDArray[np.float32]
 CASE_NAMES = ("audio+face", "audio", "face", "half full")
@@ -35,24 +37,6 @@ class Scene:
     seed: int
     audio_mask: Array
     face_mask: Array
-
-
-@dataclass(frozen=True)
-class GoldenCase:
-    """Inputs of one window and what the student gives for them in float32 (keys of golden.npz, without their prefix).
-
-    Shapes with T steps, S pixels, Da and Df features, K labels: pcm (T, chunk_samples), crop (T, S, S, 3), audio_mask and
-    face_mask (T,), audio_features (T, Da) and face_features (T, Df) before the baseline, logits (K,), reliance (2,).
-    """
-
-    pcm: Array
-    crop: Array
-    audio_mask: Array
-    face_mask: Array
-    audio_features: Array
-    face_features: Array
-    logits: Array
-    reliance: Array
 
 
 def scenes(steps: int, seed: int = 7) -> tuple[Scene, ...]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from mer_sdk.manifest import AudioContract, Clock, FaceContract, GraphSpec, TensorSpec
 from torch import Tensor, nn
+
+from mer_sdk.manifest import AudioContract, Clock, FaceContract, GraphSpec, TensorSpec
 
 GRAPH_NAMES = ("audio", "face", "fusion")
 
@@ -34,7 +35,7 @@ class Graph:
 
 
 class PlainFusion(nn.Module):
-    """A fusion network whose result is the tuple (logits, reliance) and not a named tuple, which not every tool keeps."""
+    """A fusion network that gives the tuple (logits, reliance) and not a named tuple, which not every tool keeps."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
-from mer_quantization.schemes import FP32, Scheme
-from mer_sdk.baseline import PersonalBaseline
-from mer_sdk.manifest import AudioContract, BaselineContract, Clock, FaceContract
-from mer_sdk.runtimes import Graph
 from torch import nn
 
-from mer_converters.golden import Array, GoldenCase, run_scene, scenes, window_rows
+from mer_converters.golden import Array, run_scene, scenes, window_rows
+from mer_quantization.schemes import FP32, Scheme
+from mer_sdk.baseline import PersonalBaseline
+from mer_sdk.golden import GoldenCase
+from mer_sdk.manifest import AudioContract, BaselineContract, Clock, FaceContract
+from mer_sdk.runtimes import Graph
 
 PASSED, FAILED, UNCHECKED = "passed", "failed", "unchecked"
 
@@ -100,7 +101,7 @@ def distillation(student: Party, full: Party, seeds: tuple[int, ...] = (7, 107, 
 def run_cases(
     graphs: Mapping[str, Graph], cases: tuple[GoldenCase, ...], baseline: BaselineContract
 ) -> tuple[CaseOutput, ...]:
-    """Run the golden inputs through loaded graphs, from raw input to logits: errors of the encoders reach the fusion."""
+    """Run the golden inputs through loaded graphs, from raw input to logits: encoder errors reach the fusion."""
     cold = PersonalBaseline(baseline)
     outputs = []
     for case in cases:

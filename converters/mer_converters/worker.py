@@ -13,17 +13,18 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from mer_quantization.schemes import FP32, Scheme, find_scheme
-from mer_sdk.codec import from_json, to_json
-from mer_sdk.errors import ConversionError, MerError
-from mer_sdk.manifest import AudioContract, BaselineContract, Clock, FaceContract
-from mer_sdk.runtimes import load_graph
 from torch import nn
 
-from mer_converters.golden import GoldenCase, load_golden
+from mer_converters.golden import load_golden
 from mer_converters.graphs import Graph, network_graphs
 from mer_converters.parity import CaseOutput, Distance, distance, run_cases, torch_outputs
 from mer_converters.targets import ExportJob, Target, find_target
+from mer_quantization.schemes import FP32, Scheme, find_scheme
+from mer_sdk.codec import from_json, to_json
+from mer_sdk.errors import ConversionError, MerError
+from mer_sdk.golden import GoldenCase
+from mer_sdk.manifest import AudioContract, BaselineContract, Clock, FaceContract
+from mer_sdk.runtimes import load_graph
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def build(
     folder: Path,
     started: float,
 ) -> tuple[Artifact, ...]:
-    """Export and measure in this process. Fp32 is always made, as the reference of the others, and removed if not asked for.
+    """Export and measure in this process. Fp32 is always made, as the reference, and removed if not asked for.
 
     Args:
         network: in export form (`prepare_for_export`).
@@ -167,6 +168,7 @@ def _run(
 def run_job(job: Job) -> Outcome:
     """Do the job. An error that is meant for the user becomes the outcome's `error`; others are raised."""
     import torch
+
     from mer_fusion.checkpoint import load_checkpoint
 
     torch.set_num_threads(1)
@@ -186,7 +188,7 @@ def run_job(job: Job) -> Outcome:
 
 
 def main(arguments: list[str]) -> int:
-    """Read the job file, do it, write the outcome. Exit code 0 even where the outcome is an error: it is in the file."""
+    """Read the job file, do it, write the outcome; 0 even where that is an error, which is in the file."""
     job = from_json(Job, json.loads(Path(arguments[0]).read_text()))
     outcome = run_job(job)
     Path(job.result).write_text(json.dumps(to_json(outcome)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mer_sdk.agreement import TOLERANCE
 from mer_sdk.errors import OptionError
 
 
@@ -31,7 +32,7 @@ class Scheme:
     summary: str
 
 
-FP32 = Scheme("fp32", 32, False, 1e-4, "weights and arithmetic in 32-bit float")
+FP32 = Scheme("fp32", 32, False, TOLERANCE["fp32"], "weights and arithmetic in 32-bit float")
 FP16 = Scheme(
     "fp16", 16, False, 5e-3, "weights in 16-bit float; inputs, outputs and the log-mel front end in 32-bit float"
 )

@@ -10,10 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mer_converters.targets.registry import ExportJob, register
 from mer_sdk.errors import ConversionError
 from mer_sdk.manifest import GraphSpec
-
-from mer_converters.targets.registry import ExportJob, register
 
 if TYPE_CHECKING:
     from coremltools.converters.mil.mil import Operation
@@ -21,10 +20,14 @@ if TYPE_CHECKING:
 # Operations of the networks here. All are in the ML Program operation set of iOS 15 to 17; one that is not listed means
 # that a tool or a network changed, and is looked at before it is shipped.
 KNOWN_OPERATIONS = frozenset(
-    """add avg_pool batch_norm cast clip concat const conv expand_dims gather layer_norm leaky_relu linear log matmul max_pool
-    maximum minimum mul pad pow real_div reduce_max reduce_mean reduce_sum reduce_l2_norm relu reshape rsqrt select
-    sigmoid slice_by_index slice_by_size softmax split sqrt square squeeze stack sub tanh tile transpose greater
-    less logical_and logical_or equal not_equal greater_equal fill exp abs neg""".split()
+    (
+        *("add", "sub", "mul", "real_div", "pow", "square", "sqrt", "rsqrt", "exp", "log", "abs", "maximum", "minimum"),
+        *("clip", "relu", "leaky_relu", "sigmoid", "tanh", "softmax", "linear", "matmul", "conv", "batch_norm"),
+        *("layer_norm", "avg_pool", "max_pool", "reduce_max", "reduce_mean", "reduce_sum", "reduce_l2_norm"),
+        *("cast", "const", "concat", "stack", "split", "reshape", "squeeze", "expand_dims", "transpose", "tile", "pad"),
+        *("slice_by_index", "slice_by_size", "gather", "fill", "select"),
+        *("equal", "not_equal", "greater", "greater_equal", "less", "logical_and", "logical_or"),
+    )
 )
 
 
@@ -34,9 +37,9 @@ class Coreml:
 
     name = "coreml"
     suffix = ".mlpackage"
-    schemes = ("fp32", "fp16")
+    schemes: tuple[str, ...] = ("fp32", "fp16")
     runtime: str | None = None
-    packages = ("torch", "coremltools")
+    packages: tuple[str, ...] = ("torch", "coremltools")
     needs = ("coremltools", "coremltools")
 
     def export(self, job: ExportJob, path: Path) -> None:
@@ -67,7 +70,8 @@ class Coreml:
     def check(self, path: Path, spec: GraphSpec) -> str | None:
         """Reload the package, and hold its inputs, outputs and operations against the contract."""
         operations = check_program(path, spec)
-        return f"reloaded; {sum(operations.values())} operations of {len(operations)} kinds, all known; inputs and outputs as in the contract"
+        count = sum(operations.values())
+        return f"reloaded; {count} operations of {len(operations)} known kinds; inputs and outputs as in the contract"
 
 
 def check_program(path: Path, spec: GraphSpec) -> dict[str, int]:
@@ -88,7 +92,7 @@ def check_program(path: Path, spec: GraphSpec) -> dict[str, int]:
         names = [(item.name, tuple(item.shape)) for item in wanted]
         there = [(item.name, tuple(item.type.multiArrayType.shape)) for item in found]
         types = {item.type.multiArrayType.dataType for item in found}
-        if sorted(names) != sorted(there) or types != {ct.proto.FeatureTypes_pb2.ArrayFeatureType.FLOAT32}:
+        if names != there or types != {ct.proto.FeatureTypes_pb2.ArrayFeatureType.FLOAT32}:
             raise ConversionError(f"{path.name}: {kind} are {there} and not float32 {names}; nothing was written")
     program = load(description, description.specificationVersion, model.weights_dir)
     operations: dict[str, int] = {}

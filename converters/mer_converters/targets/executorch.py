@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from mer_sdk.manifest import GraphSpec
 from torch import Tensor, nn
 
 from mer_converters.targets.registry import ExportJob, register
+from mer_sdk.manifest import GraphSpec
 
 if TYPE_CHECKING:
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
@@ -31,9 +31,9 @@ class Executorch:
 
     name = "executorch"
     suffix = ".pte"
-    schemes = ("fp32", "fp16")
+    schemes: tuple[str, ...] = ("fp32", "fp16")
     runtime: str | None = "executorch"
-    packages = ("torch", "executorch", "torchao")
+    packages: tuple[str, ...] = ("torch", "executorch", "torchao")
     needs = ("executorch.exir", "executorch")
 
     def export(self, job: ExportJob, path: Path) -> None:
@@ -57,7 +57,6 @@ _PACKING = ("convolution", "linear", "addmm", "mm", "_native_batch_norm_legit_no
 def _partitioner() -> XnnpackPartitioner:
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from torch.export import ExportedProgram
-    from torch.fx import Node
 
     class PackedConstantsOnly(XnnpackPartitioner):
         """Leaves to ExecuTorch what reads a constant that XNNPACK does not pack."""

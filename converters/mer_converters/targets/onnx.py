@@ -10,9 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mer_sdk.manifest import GraphSpec
-
 from mer_converters.targets.registry import ExportJob, register
+from mer_sdk.manifest import GraphSpec
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
@@ -27,19 +26,17 @@ class Onnx:
 
     name = "onnx"
     suffix = ".onnx"
-    schemes = ("fp32", "fp16")
+    schemes: tuple[str, ...] = ("fp32", "fp16")
     runtime: str | None = "onnx"
-    packages = ("torch", "onnx", "onnxscript")
+    packages: tuple[str, ...] = ("torch", "onnx", "onnxscript")
     needs = ("onnxscript", "onnxscript")
 
     def export(self, job: ExportJob, path: Path) -> None:
         """See `Target.export`."""
         import onnx
 
-        if job.fp32 is not None and job.scheme.name != "fp32":
-            model = onnx.load(str(job.fp32))
-        else:
-            model = _export_fp32(job)
+        ready = job.fp32 is not None and job.scheme.name != "fp32"
+        model = onnx.load(str(job.fp32)) if ready else _export_fp32(job)
         if job.scheme.name == "fp16":
             store_as_fp16(model)
         onnx.checker.check_model(model)
@@ -74,7 +71,7 @@ def _export_fp32(job: ExportJob) -> ModelProto:
 
 
 def store_as_fp16(model: ModelProto) -> None:
-    """Turn float32 weights of a model into 16-bit ones with a Cast to 32-bit behind each, except what feeds a logarithm."""
+    """Turn float32 weights into 16-bit ones with a Cast to 32-bit behind each, except what feeds a logarithm."""
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from torch import Tensor, nn
+
 from mer_quantization.schemes import Scheme
 from mer_sdk.errors import OptionError
 from mer_sdk.manifest import GraphSpec
-from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,10 @@ class Target(Protocol):
 
 
 _TARGETS: dict[str, Target] = {}
-T = TypeVar("T", bound=Callable[[], Target])
+T = TypeVar("T", bound=Target)
 
 
-def register(kind: T) -> T:
+def register(kind: type[T]) -> type[T]:
     """Class decorator: make the target known under its name."""
     target = kind()
     _TARGETS[target.name] = target

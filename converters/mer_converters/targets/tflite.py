@@ -12,9 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from mer_sdk.manifest import GraphSpec
-
 from mer_converters.targets.registry import ExportJob, register
+from mer_sdk.manifest import GraphSpec
 
 
 @register
@@ -23,9 +22,9 @@ class Tflite:
 
     name = "tflite"
     suffix = ".tflite"
-    schemes = ("fp32", "fp16")
+    schemes: tuple[str, ...] = ("fp32", "fp16")
     runtime: str | None = "litert"
-    packages = ("torch", "litert-torch", "litert-converter", "ai-edge-quantizer")
+    packages: tuple[str, ...] = ("torch", "litert-torch", "litert-converter", "ai-edge-quantizer")
     needs = ("litert_torch", "litert-torch")
 
     def export(self, job: ExportJob, path: Path) -> None:

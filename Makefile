@@ -1,0 +1,67 @@
+# Everything runs in .venv, which `make` builds from pyproject.toml and constraints.txt and rebuilds when they change.
+# torch comes first and from its CPU index where that can be reached: the default wheel on Linux brings CUDA, several GB.
+PYTHON ?= python3.11
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+VENV := .venv
+BIN := $(VENV)/bin
+BUNDLES := bundles
+PACKAGED := sdk/mer_sdk/bundles
+# Named after the content of what it was built from: a checkout that only touches the files rebuilds nothing.
+STAMP := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
+
+.PHONY: help convert test lint format wheel schema clean
+
+help:
+	@echo "make convert   build .venv, convert the shipped GRJCA student to all targets (fp32, fp16) into $(BUNDLES)/"
+	@echo "make test      build .venv if needed; ruff, mypy and all tests"
+	@echo "make lint      ruff and mypy only"
+	@echo "make format    let ruff format the code"
+	@echo "make wheel     a wheel with the student's TFLite bundle inside, into dist/"
+	@echo "make schema    write docs/manifest.schema.json"
+	@echo "make clean     remove .venv, $(BUNDLES)/, dist/ and caches"
+
+venv: $(STAMP)
+.PHONY: venv
+
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+		{ echo "Python 3.11 is needed; set PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --retries 1 --extra-index-url $(TORCH_INDEX) torch==2.13.0
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	rm -f $(VENV)/.ready-*
+	touch $@
+
+convert: $(STAMP)
+	$(BIN)/mer-convert --model grjca --target all --scheme fp32,fp16 --out $(BUNDLES)
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: $(STAMP)
+	$(BIN)/mer-convert --model grjca --target tflite --scheme fp32 --out $(BUNDLES)
+	rm -rf $(PACKAGED) build
+	mkdir -p $(PACKAGED)
+	cp -R $(BUNDLES)/grjca-tflite-fp32.mer $(PACKAGED)/grjca.mer
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@$(BIN)/python -c 'import pathlib, sys; \
+		wheel = max(pathlib.Path("dist").glob("mer_edge-*.whl"), key=lambda path: path.stat().st_mtime); \
+		size = wheel.stat().st_size / 1e6; \
+		print(f"{wheel}: {size:.1f} MB"); \
+		sys.exit(0 if size < 10 else "the wheel must stay under 10 MB")'
+
+schema: $(STAMP)
+	$(BIN)/python -m mer_converters.schema docs/manifest.schema.json
+
+clean:
+	rm -rf $(VENV) $(BUNDLES) $(PACKAGED) build dist .mypy_cache .ruff_cache .pytest_cache *.egg-info
