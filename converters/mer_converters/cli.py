@@ -12,6 +12,7 @@ from mer_sdk.errors import MerError, MissingExtra, OptionError
 
 try:
     import typer
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 except ModuleNotFoundError as missing:
@@ -77,6 +78,8 @@ def convert(
     else:
         shown = Console()
         shown.print(_table(rows))
+        for note in _notes(rows):
+            shown.print(note, style="dim", highlight=False)
         shown.print(
             f"{len([r for r in rows if r.written])} of {len(rows)} bundles written in {time.time() - started:.0f} s"
         )
@@ -125,40 +128,47 @@ def _shipped_full(model: str) -> Path | None:
 
 
 def _table(rows: tuple[ConversionResult, ...]) -> Table:
-    # Only target and scheme may not wrap: the table must be readable at 80 columns.
-    table = Table(title="Bundles and the three distances (largest difference on the logits of the golden cases)")
+    # Narrow enough for 80 columns.
+    table = Table(box=box.SIMPLE_HEAD, title="Largest difference on the logits of the golden cases", pad_edge=False)
     for name in ("target", "scheme"):
         table.add_column(name, no_wrap=True)
-    for name in ("kB", "s"):
+    for name in ("kB", "s", "student vs\nfull model", "fp32 vs\ntorch", "scheme\nvs fp32"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("student vs\nfull model", justify="right")
-    table.add_column("fp32 vs\ntorch", justify="right")
-    table.add_column("scheme\nvs fp32", justify="right")
     table.add_column("gate")
     for row in rows:
-        size = f"{row.bytes / 1000:.0f}" if row.bytes else "-"
-        base = "same" if row.scheme == "fp32" and row.conversion else _logits(row.quantization)
-        if row.scheme == "fp32" and not row.conversion:
-            base = "-"
+        same = "same" if row.scheme == "fp32" else _logits(row.quantization)
         table.add_row(
             row.target,
             row.scheme,
-            size,
+            f"{row.bytes / 1000:.0f}" if row.bytes else "-",
             f"{row.seconds:.1f}",
             _distilled(row.distillation),
             _logits(row.conversion),
-            base,
+            same if row.conversion else "not run",
             row.gate if row.written or row.gate == "error" else f"{row.gate}, not written",
         )
     return table
 
 
 def _logits(value: Distance | None) -> str:
-    return "not run here" if value is None else f"{value.logits:.1e}"
+    return "not run" if value is None else f"{value.logits:.1e}"
 
 
 def _distilled(value: Distillation | None) -> str:
-    return "no full model" if value is None else f"{value.mean_abs_log_probability:.2f}, {value.agreement:.0%} same"
+    """Mean difference of the log-probabilities, and on how many windows both name the same label."""
+    return "no model" if value is None else f"{value.mean_abs_log_probability:.2f}, {value.agreement:.0%}"
+
+
+def _notes(rows: tuple[ConversionResult, ...]) -> list[str]:
+    notes = []
+    windows = next((row.distillation.windows for row in rows if row.distillation), 0)
+    if windows:
+        notes.append(
+            f"student vs full model: mean difference of log-probabilities, same label on {windows} synthetic windows"
+        )
+    if any(row.gate == "unchecked" for row in rows):
+        notes.append("unchecked: this system does not run the target; the saved program was reloaded and checked")
+    return notes
 
 
 def _json_row(row: ConversionResult) -> dict[str, object]:

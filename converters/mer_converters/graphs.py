@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mer_sdk.manifest import AudioContract, Clock, FaceContract, GraphSpec, TensorSpec
 
@@ -60,10 +62,11 @@ def network_graphs(network: nn.Module, clock: Clock, audio: AudioContract, face:
     generator = torch.Generator().manual_seed(0)
     pcm = torch.rand(1, audio.chunk_samples, generator=generator) * 0.2 - 0.1
     crop = torch.rand(1, face.crop_size, face.crop_size, 3, generator=generator) * 255.0
-    fusion = PlainFusion(_submodule(network, "fusion")).eval()
+    parts = {name: fold_batch_norms(getattr(network, name)) for name in GRAPH_NAMES}
+    fusion = PlainFusion(parts["fusion"]).eval()
     with torch.no_grad():
-        audio_features = _submodule(network, "audio")(pcm)
-        face_features = _submodule(network, "face")(crop)
+        audio_features = parts["audio"](pcm)
+        face_features = parts["face"](crop)
         window = (
             audio_features.unsqueeze(1).repeat(1, clock.window_steps, 1),
             face_features.unsqueeze(1).repeat(1, clock.window_steps, 1),
@@ -75,14 +78,14 @@ def network_graphs(network: nn.Module, clock: Clock, audio: AudioContract, face:
     return (
         Graph(
             "audio",
-            _submodule(network, "audio"),
+            parts["audio"],
             (pcm,),
             (TensorSpec("pcm", tuple(pcm.shape), range=(-1.0, 1.0)),),
             (TensorSpec("audio_features", tuple(audio_features.shape)),),
         ),
         Graph(
             "face",
-            _submodule(network, "face"),
+            parts["face"],
             (crop,),
             (TensorSpec("crop", tuple(crop.shape), range=(0.0, 255.0)),),
             (TensorSpec("face_features", tuple(face_features.shape)),),
@@ -105,7 +108,16 @@ def network_graphs(network: nn.Module, clock: Clock, audio: AudioContract, face:
     )
 
 
-def _submodule(network: nn.Module, name: str) -> nn.Module:
-    module = getattr(network, name)
-    assert isinstance(module, nn.Module)
-    return module.eval()
+def fold_batch_norms(module: nn.Module) -> nn.Module:
+    """A copy of an eval module with every batch norm that follows a convolution in a sequence folded into it.
+
+    Every target's tool folds them too, late and one by one; a third of the nodes less makes each of them faster.
+    """
+    folded = copy.deepcopy(module).eval()
+    for sequence in [part for part in folded.modules() if isinstance(part, nn.Sequential)]:
+        for index in range(len(sequence) - 1):
+            convolution, norm = sequence[index], sequence[index + 1]
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                sequence[index] = fuse_conv_bn_eval(convolution, norm)
+                sequence[index + 1] = nn.Identity()
+    return folded

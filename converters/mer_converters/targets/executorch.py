@@ -38,11 +38,13 @@ class Executorch:
 
     def export(self, job: ExportJob, path: Path) -> None:
         """See `Target.export`."""
-        from executorch.exir import to_edge_transform_and_lower
+        from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
 
         module = HalfInside(job.module).eval() if job.scheme.name == "fp16" else job.module
         program = torch.export.export(module, job.example, strict=False)
-        lowered = to_edge_transform_and_lower(program, partitioner=[_partitioner()])
+        # The validity check repeats after every pass and finds nothing that running the artifact would not.
+        unchecked = EdgeCompileConfig(_check_ir_validity=False)
+        lowered = to_edge_transform_and_lower(program, partitioner=[_partitioner()], compile_config=unchecked)
         path.write_bytes(lowered.to_executorch().buffer)
 
     def check(self, path: Path, spec: GraphSpec) -> str | None:
