@@ -32,11 +32,11 @@ def train(
 
     Next: `mer distill grjca --teacher runs/grjca-full.safetensors ...`, then `mer evaluate`.
     """
-    from mer_fusion.training.launch import run_recipe
+    from mer_fusion.training.launch import RunOptions, run_recipe
     from mer_fusion.training.recipe import full_precision_recipe
 
-    recipe = full_precision_recipe(seed, model_gating(model))
-    run_recipe(recipe, data, out, run_dir, part, threads, epochs_share, quiet, teacher=None)
+    run = RunOptions(run_dir, part, threads, epochs_share, quiet)
+    run_recipe(full_precision_recipe(seed, model_gating(model)), data, out, run, teacher=None)
 
 
 def model_gating(model: str) -> str:

@@ -1,1 +1,1 @@
-
+"""Making models small: distillation and the schemes of quantization."""

@@ -62,7 +62,7 @@ def _read(kind: Any, data: Any, path: str) -> Any:
                 values[name] = _read(hints[name], data[name], f"{path}.{name}")
             elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
                 raise ValueError(f"{path}: field {name!r} is missing")
-        return kind(**values)
+        return typing.cast(Any, kind)(**values)
     if origin is tuple:
         if not isinstance(data, list):
             raise ValueError(f"{path}: an array is expected, found {type(data).__name__}")
@@ -70,7 +70,8 @@ def _read(kind: Any, data: Any, path: str) -> Any:
             return tuple(_read(arguments[0], item, f"{path}[{i}]") for i, item in enumerate(data))
         if len(data) != len(arguments):
             raise ValueError(f"{path}: {len(arguments)} values are expected, found {len(data)}")
-        return tuple(_read(item, value, f"{path}[{i}]") for i, (item, value) in enumerate(zip(arguments, data, strict=True)))
+        pairs = zip(arguments, data, strict=True)
+        return tuple(_read(item, value, f"{path}[{i}]") for i, (item, value) in enumerate(pairs))
     if origin in (dict, Mapping):
         if not isinstance(data, dict):
             raise ValueError(f"{path}: an object is expected, found {type(data).__name__}")
@@ -91,7 +92,8 @@ def _schema(kind: Any) -> dict[str, Any]:
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         fields = dataclasses.fields(kind)
-        required = [f.name for f in fields if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING]
+        missing = dataclasses.MISSING
+        required = [field.name for field in fields if field.default is missing and field.default_factory is missing]
         return {
             "type": "object",
             "properties": {field.name: _schema(hints[field.name]) for field in fields},

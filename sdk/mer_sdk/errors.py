@@ -1,4 +1,4 @@
-"""Every error that mer-edge raises on purpose. Each message says what was given, what is allowed, and what to do next."""
+"""Every error that mer-edge raises on purpose: what was given, what is allowed, what to do next."""
 
 
 class MerError(Exception):

@@ -11,7 +11,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class FaceView:
-    """The face an estimate looked at. `box` is (x, y, width, height) in pixels of the frame; `id` is stable per track."""
+    """The face an estimate looked at: `box` (x, y, width, height) in pixels of the frame, `id` stable per track."""
 
     id: int
     box: tuple[float, float, float, float]
@@ -27,7 +27,7 @@ class EmotionEstimate:
         confidence: the calibrated probability of the likeliest label, 0-1.
         probabilities: label -> probability; sums to 1.
         valence, arousal: -1 to 1.
-        va_source: "regression" where a head was trained, else "circumplex": the posterior's expectation over affect norms.
+        va_source: "regression" where a head was trained, else "circumplex": expectation over affect norms.
         state: which modalities the window holds: "audio+face", "audio", "face" or "none".
         reliance: modality -> share of the decision, from the model's own router; sums to 1, or all 0 in state "none".
         face: the face of this step, or None where there was none.

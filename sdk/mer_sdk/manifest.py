@@ -66,8 +66,9 @@ class FaceContract:
     """Face graph input: a square crop, `crop_size` pixels wide, RGB, height x width x 3, values 0-255.
 
     The detector's box is made square about its centre (side = the larger of width and height), its side multiplied by
-    `1 + 2 * margin`, and resized with `resize_filter` ("triangle": the antialiased bilinear filter of Pillow). Pixels outside the frame repeat the nearest edge pixel. A crop whose brightest value is at
-    most `black_level` counts as "no face".
+    `1 + 2 * margin`, and resized with `resize_filter` ("triangle": the antialiased bilinear filter of Pillow). Pixels
+    outside the frame repeat the nearest edge pixel. A crop whose brightest value is at most `black_level` counts as "no
+    face".
     """
 
     crop_size: int = 48
@@ -91,7 +92,7 @@ class BaselineContract:
 
 @dataclass(frozen=True)
 class Decision:
-    """Logits are divided by `temperature`; an estimate whose confidence is below `abstention_threshold` is "unknown"."""
+    """Logits are divided by `temperature`; estimates less confident than `abstention_threshold` are "unknown"."""
 
     temperature: float = 1.0
     abstention_threshold: float = 0.0
@@ -155,7 +156,9 @@ def manifest_from_text(text: str) -> Manifest:
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
-        raise BundleError(f"manifest.json is not valid JSON ({error}); write the bundle again with mer-convert") from error
+        raise BundleError(
+            f"manifest.json is not valid JSON ({error}); write the bundle again with mer-convert"
+        ) from error
     version = data.get("schema_version") if isinstance(data, dict) else None
     if not isinstance(version, int):
         raise BundleError("manifest.json has no schema_version; is this folder a bundle made by mer-convert?")
@@ -181,7 +184,7 @@ def _check(manifest: Manifest) -> None:
     if "fusion" not in manifest.graphs:
         raise BundleError(f"manifest.json lists the graphs {sorted(manifest.graphs)}; a bundle needs 'fusion'")
     if not manifest.labels or len(set(manifest.labels)) != len(manifest.labels):
-        raise BundleError(f"manifest.json has labels {list(manifest.labels)}; they must be distinct and at least one")
+        raise BundleError(f"manifest.json has labels {list(manifest.labels)}; there must be some, each once")
     for name, mean in manifest.baseline.population_mean.items():
         if not all(math.isfinite(value) for value in mean):
             raise BundleError(f"manifest.json: the population mean of {name} has a value that is not finite")

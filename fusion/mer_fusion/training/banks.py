@@ -13,7 +13,7 @@ from mer_fusion.training.fusion import FeatureBank
 from mer_fusion.training.sources import Sources
 from mer_fusion.training.speech import SpeechAugmentation, training_windows
 
-AUDIO_COPIES, FACE_COPIES = 6, 4
+AUDIO_COPIES, FACE_COPIES = 4, 4
 _STILLS_PER_LABEL = 1500
 _CLEAR_VOTE = 0.6
 # A talking face is at rest more than half of the time; the population's mean is that of such a face.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,40 +16,56 @@ from mer_sdk.errors import OptionError
 PARTS = ("all", "audio", "face")
 
 
+@dataclass(frozen=True)
+class RunOptions:
+    """How a recipe is run, whichever it is.
+
+    Attributes:
+        run_dir: where state is kept.
+        part: "all", or one encoder alone, so that both can be trained at once.
+        threads: CPU threads, 0 for torch's default.
+        epochs_share: share of the recipe's epochs.
+        quiet: no line per epoch.
+
+    Raises:
+        OptionError: an unknown part.
+    """
+
+    run_dir: Path
+    part: str = "all"
+    threads: int = 0
+    epochs_share: float = 1.0
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        if self.part not in PARTS:
+            raise OptionError(f"part {self.part!r} is unknown; allowed: {', '.join(PARTS)}")
+
+
 def run_recipe(
-    recipe: Recipe,
-    data: Sequence[str],
-    out: Path,
-    run_dir: Path,
-    part: str,
-    threads: int,
-    epochs_share: float,
-    quiet: bool,
-    teacher: Checkpoint | None,
+    recipe: Recipe, data: Sequence[str], out: Path, run: RunOptions, teacher: Checkpoint | None
 ) -> Path | None:
     """Train and save; returns the checkpoint's path, None where only one part was asked for.
 
     Raises:
-        OptionError: an unknown part, or a file name that is no checkpoint's.
+        OptionError: a file name that is no checkpoint's.
         DataError: the data cannot be read.
-        CheckpointError: `run_dir` holds a run with other options.
+        CheckpointError: the run's folder holds a run with other options.
     """
-    if part not in PARTS:
-        raise OptionError(f"part {part!r} is unknown; allowed: {', '.join(PARTS)}")
     if out.suffix != ".safetensors":
         raise OptionError(f"--out {out}: a checkpoint's name ends in .safetensors")
-    if threads:
-        torch.set_num_threads(threads)
-    if epochs_share != 1.0:
-        recipe = shortened(recipe, epochs_share)
+    if run.threads:
+        torch.set_num_threads(run.threads)
+    if run.epochs_share != 1.0:
+        recipe = shortened(recipe, run.epochs_share)
     sources = open_sources(data)
-    if part == "audio":
-        train_audio(recipe, sources, run_dir, teacher, quiet)
+    if run.part == "audio":
+        train_audio(recipe, sources, run.run_dir, teacher, run.quiet)
         return None
-    if part == "face":
-        train_face(recipe, sources, run_dir, teacher, quiet)
+    if run.part == "face":
+        train_face(recipe, sources, run.run_dir, teacher, run.quiet)
         return None
-    trained = train_network(recipe, sources, run_dir, teacher, quiet)
+    trained = train_network(recipe, sources, run.run_dir, teacher, run.quiet)
     save_checkpoint(trained.network, replace(trained.card, name=out.stem), out)
     print(f"{out}: {trained.card.parameters['total']:,} parameters, {out.stat().st_size / 1e6:.2f} MB", flush=True)
     return out

@@ -113,7 +113,9 @@ def fit(task: Task, options: LoopOptions, run_dir: Path, quiet: bool = False, va
     """
     if options.threads:
         torch.set_num_threads(options.threads)
-    accelerator = Accelerator(mixed_precision=options.precision, cpu=not torch.cuda.is_available())
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    # Not through Accelerate: it fixes the precision for the whole process, and parts of one run differ in theirs.
+    half = torch.autocast(accelerator.device.type, torch.bfloat16, enabled=options.precision == "bf16")
     set_seed(options.seed)
     run_dir.mkdir(parents=True, exist_ok=True)
     state_file = run_dir / f"{task.name}.pt"
@@ -152,7 +154,7 @@ def fit(task: Task, options: LoopOptions, run_dir: Path, quiet: bool = False, va
         for index, batch in enumerate(task.epoch(generator, shard)):
             if index >= steps:
                 break
-            with accelerator.autocast():
+            with half:
                 loss = task.loss(module, _to(batch, accelerator.device))
             optimizer.zero_grad()
             accelerator.backward(loss)

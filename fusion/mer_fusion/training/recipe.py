@@ -25,7 +25,9 @@ from mer_fusion.training.loop import History, LoopOptions, fit
 from mer_fusion.training.sources import LABELS, SOURCES, TEST_ACTOR, Sources
 from mer_sdk.manifest import AudioContract, BaselineContract, Decision, FaceContract
 
-_COMMON_FUSION = {"steps": 16, "stable": True, "norm_eps": 1e-6, "classes": len(LABELS), "regression_outputs": 0}
+# What both networks share: the window, normalisation that fp16 can hold, classes and no regression head, because
+# neither data set has valence or arousal.
+_WINDOW_FUSION = GrjcaConfig(steps=16, stable=True, norm_eps=1e-6, classes=len(LABELS), regression_outputs=0)
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ def full_precision_recipe(seed: int, gating: str = "grjca") -> Recipe:
         frames=120, stem=32, channels=(48, 96, 160), blocks=(1, 1, 1), separable=False, features=128
     )
     face = FaceEncoderConfig(stem=32, channels=(64, 128, 192), blocks=(2, 2, 2), separable=False, features=128)
-    fusion = GrjcaConfig(
+    fusion = replace(
+        _WINDOW_FUSION,
         audio_dim=128,
         face_dim=128,
         audio_channels=(96, 96),
@@ -58,7 +61,6 @@ def full_precision_recipe(seed: int, gating: str = "grjca") -> Recipe:
         head_width=96,
         head_dropout=0.3,
         gating=gating,
-        **_COMMON_FUSION,
     )
     return Recipe(
         "full",
@@ -75,7 +77,8 @@ def student_recipe(seed: int, gating: str = "grjca") -> Recipe:
         frames=120, stem=16, channels=(24, 48, 80), blocks=(1, 1, 1), separable=False, features=64
     )
     face = FaceEncoderConfig(stem=16, channels=(24, 48, 80), blocks=(1, 1, 1), separable=False, features=64)
-    fusion = GrjcaConfig(
+    fusion = replace(
+        _WINDOW_FUSION,
         audio_dim=64,
         face_dim=64,
         audio_channels=(48, 48),
@@ -85,7 +88,6 @@ def student_recipe(seed: int, gating: str = "grjca") -> Recipe:
         head_width=64,
         head_dropout=0.2,
         gating=gating,
-        **_COMMON_FUSION,
     )
     return Recipe(
         "student",
