@@ -1,0 +1,66 @@
+"""Encoders: the log-mel front end against a plain STFT, shapes, and independence of chunks."""
+
+import numpy as np
+import pytest
+import torch
+
+from mer_fusion.encoders.audio import AudioEncoder, AudioEncoderConfig, LogMel, mel_filterbank
+from mer_fusion.encoders.face import FaceEncoder, FaceEncoderConfig
+from mer_sdk.errors import OptionError
+
+
+def test_log_mel_equals_stft() -> None:
+    pcm = torch.from_numpy(np.random.default_rng(0).standard_normal((3, 16200)).astype(np.float32)) * 0.1
+    window = torch.hann_window(400)
+    power = torch.stft(pcm, 400, 200, window=window, center=False, return_complex=True).abs() ** 2
+    mel = (mel_filterbank(64).float() / (window**2).sum()) @ power
+    expected = (torch.log(mel + LogMel.floor).transpose(1, 2) + 9.0) * 0.25
+    got = LogMel(64)(pcm)
+    assert got.shape == (3, 80, 64)
+    assert (got - expected).abs().max() < 1e-4
+
+
+def test_filterbank_covers_the_band_and_every_band_has_bins() -> None:
+    bank = mel_filterbank(64)
+    assert bank.shape == (64, 201)
+    assert (bank.sum(dim=1) > 0).all()
+    assert bank[:, 0].sum() == 0  # 0 Hz lies below the lowest band
+
+
+def test_silence_is_finite_and_the_lowest_value() -> None:
+    front = LogMel(64)
+    silence = front(torch.zeros(1, 4200))
+    noise = front(torch.full((1, 4200), 0.5) * torch.randn(1, 4200, generator=torch.Generator().manual_seed(0)))
+    assert torch.isfinite(silence).all()
+    assert silence.max() < noise.min()
+
+
+@pytest.mark.parametrize("separable", [True, False])
+def test_audio_encoder_gives_features_of_each_chunk_alone(separable: bool) -> None:
+    torch.manual_seed(0)
+    config = AudioEncoderConfig(frames=40, channels=(8, 12), blocks=(1, 1), separable=separable, features=10)
+    encoder = AudioEncoder(config).eval()
+    pcm = torch.randn(4, config.chunk_samples) * 0.1
+    together = encoder(pcm)
+    assert together.shape == (4, 10)
+    alone = torch.cat([encoder(row[None]) for row in pcm])
+    assert (together - alone).abs().max() < 1e-5
+    assert (encoder.encode(encoder.frontend(pcm)) - together).abs().max() < 1e-6
+
+
+def test_face_encoder_ignores_exposure_and_contrast() -> None:
+    torch.manual_seed(0)
+    encoder = FaceEncoder(FaceEncoderConfig(channels=(8, 12), blocks=(1, 1), features=10)).eval()
+    crop = torch.rand(2, 48, 48, 3) * 200
+    assert encoder(crop).shape == (2, 10)
+    brighter = encoder(crop * 0.8 + 20)
+    assert (encoder(crop) - brighter).abs().max() < 0.1 * encoder(crop).abs().max()
+    other = encoder(torch.rand(2, 48, 48, 3) * 200)
+    assert (encoder(crop) - other).abs().max() > 3 * (encoder(crop) - brighter).abs().max()
+
+
+def test_configs_refuse_what_cannot_be_built() -> None:
+    with pytest.raises(OptionError, match="stage widths"):
+        AudioEncoderConfig(channels=(8, 12), blocks=(1,))
+    with pytest.raises(OptionError, match="20"):
+        AudioEncoderConfig(frames=10)
