@@ -134,7 +134,7 @@ def _table(rows: tuple[ConversionResult, ...]) -> Table:
         table.add_column(name, no_wrap=True)
     for name in ("kB", "s", "student vs\nfull model", "fp32 vs\ntorch", "scheme\nvs fp32"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("gate")
+    table.add_column("gate", no_wrap=True)
     for row in rows:
         same = "same" if row.scheme == "fp32" else _logits(row.quantization)
         table.add_row(
@@ -145,7 +145,7 @@ def _table(rows: tuple[ConversionResult, ...]) -> Table:
             _distilled(row.distillation),
             _logits(row.conversion),
             same if row.conversion else "not run",
-            row.gate if row.written or row.gate == "error" else f"{row.gate}, not written",
+            row.gate,
         )
     return table
 
@@ -166,6 +166,8 @@ def _notes(rows: tuple[ConversionResult, ...]) -> list[str]:
         notes.append(
             f"student vs full model: mean difference of log-probabilities, same label on {windows} synthetic windows"
         )
+    if any(row.gate == "failed" and not row.written for row in rows):
+        notes.append("failed: further away than the gate allows, so not written; --force writes it, marked as failed")
     if any(row.gate == "unchecked" for row in rows):
         notes.append("unchecked: this system does not run the target; the saved program was reloaded and checked")
     return notes

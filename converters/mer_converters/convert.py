@@ -10,13 +10,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from mer_converters.card import BundleFacts, write_bundle_files
 from mer_converters.golden import golden_cases, save_golden
@@ -166,29 +163,13 @@ def _wanted(targets: tuple[str, ...], schemes: tuple[str, ...]) -> dict[str, tup
     return wanted
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Torch on one thread: the workers need the other cores, and sums split over threads round differently."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def _golden(checkpoint: Checkpoint) -> tuple[GoldenCase, ...]:
     card = checkpoint.card
-    with _one_thread():
-        return golden_cases(checkpoint.network.prepare_for_export(), card.clock, card.audio, card.face, card.baseline)
+    return golden_cases(checkpoint.network.prepare_for_export(), card.clock, card.audio, card.face, card.baseline)
 
 
 def _distillation(student: Checkpoint, reference: Path | None) -> Distillation | None:
-    if reference is None:
-        return None
-    full = load_checkpoint(reference)
-    with _one_thread():
-        return distillation(_party(student), _party(full))
+    return None if reference is None else distillation(_party(student), _party(load_checkpoint(reference)))
 
 
 def _party(checkpoint: Checkpoint) -> Party:

@@ -7,6 +7,8 @@ larger crops sees the same scene.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -37,6 +39,17 @@ class Scene:
     seed: int
     audio_mask: Array
     face_mask: Array
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread: sums split over threads round differently, and the converters need the other cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def scenes(steps: int, seed: int = 7) -> tuple[Scene, ...]:
@@ -108,7 +121,8 @@ def golden_cases(
     network: nn.Module, clock: Clock, audio: AudioContract, face: FaceContract, baseline: BaselineContract
 ) -> tuple[GoldenCase, ...]:
     """The cases that go into golden.npz, in the order of `CASE_NAMES`."""
-    return tuple(run_scene(network, scene, clock, audio, face, baseline) for scene in scenes(clock.window_steps))
+    with one_thread():
+        return tuple(run_scene(network, scene, clock, audio, face, baseline) for scene in scenes(clock.window_steps))
 
 
 def save_golden(path: Path, cases: tuple[GoldenCase, ...]) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from torch import nn
 
-from mer_converters.golden import Array, run_scene, scenes, window_rows
+from mer_converters.golden import Array, one_thread, run_scene, scenes, window_rows
 from mer_quantization.schemes import FP32, Scheme
 from mer_sdk.baseline import PersonalBaseline
 from mer_sdk.golden import GoldenCase
@@ -85,16 +85,15 @@ def distillation(student: Party, full: Party, seeds: tuple[int, ...] = (7, 107, 
     if sorted(student.labels) != sorted(full.labels) or student.clock != full.clock:
         return None
     order = [full.labels.index(label) for label in student.labels]
-    pairs = []
-    for seed in seeds:
-        for scene in scenes(student.clock.window_steps, seed):
-            small, large = (
-                _log_softmax(run_scene(p.network, scene, p.clock, p.audio, p.face, p.baseline).logits)
-                for p in (student, full)
-            )
-            pairs.append((small, large[order]))
-    differences = np.array([np.abs(small - large) for small, large in pairs])
-    same = [small.argmax() == large.argmax() for small, large in pairs]
+    wanted = [scene for seed in seeds for scene in scenes(student.clock.window_steps, seed)]
+    with one_thread():
+        small, large = (
+            [_log_softmax(run_scene(p.network, scene, p.clock, p.audio, p.face, p.baseline).logits) for scene in wanted]
+            for p in (student, full)
+        )
+    pairs = [(mine, theirs[order]) for mine, theirs in zip(small, large, strict=True)]
+    differences = np.array([np.abs(mine - theirs) for mine, theirs in pairs])
+    same = [mine.argmax() == theirs.argmax() for mine, theirs in pairs]
     return Distillation(float(differences.mean()), float(differences.max()), float(np.mean(same)), len(pairs))
 
 

@@ -1,0 +1,100 @@
+"""A small random network of the real classes, and one conversion of it to every target, shared by the session."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from mer_converters.convert import ConversionResult, ConvertOptions, convert_many
+from mer_converters.golden import scene_inputs, scenes
+from mer_converters.targets import target_names
+from mer_fusion.checkpoint import Card, save_checkpoint
+from mer_fusion.encoders.audio import AudioEncoderConfig
+from mer_fusion.encoders.face import FaceEncoderConfig
+from mer_fusion.network import EmotionNetwork, NetworkConfig
+from mer_sdk.manifest import AudioContract, BaselineContract, Clock, DataSource, FaceContract
+
+# Two processes convert at a time; each test process keeps to one thread, as the workers do.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+LABELS = ("neutral", "happy", "sad", "angry")
+
+
+def small_network(frames: int = 40, seed: int = 0) -> EmotionNetwork:
+    """Random weights, statistics of batch norms away from 0 and 1, features 12 (audio) and 10 (face)."""
+    torch.manual_seed(seed)
+    fusion = {
+        "audio_dim": 12,
+        "face_dim": 10,
+        "audio_channels": [8],
+        "face_channels": [8],
+        "kernel": 3,
+        "steps": 16,
+        "head_width": 16,
+        "regression_outputs": 0,
+        "classes": len(LABELS),
+        "stable": True,
+        "norm_eps": 1e-6,
+    }
+    audio = AudioEncoderConfig(frames=frames, mels=32, stem=4, channels=(8, 12), blocks=(1, 1), features=12)
+    face = FaceEncoderConfig(size=32, stem=4, channels=(8, 12), blocks=(1, 1), features=10)
+    network = EmotionNetwork(NetworkConfig("grjca", audio, face, fusion))
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, std=0.2)
+            torch.nn.init.normal_(module.running_mean, std=0.2)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+    return network.eval()
+
+
+def write_checkpoint(network: EmotionNetwork, path: Path, role: str = "student") -> Path:
+    """Save with a card whose population mean is that of the golden scenes."""
+    audio = AudioContract(chunk_samples=network.config.audio.chunk_samples)
+    face = FaceContract(crop_size=network.config.face.size)
+    pcm, crop = scene_inputs(scenes(16)[0], Clock(), audio, face)
+    with torch.no_grad():
+        means = {
+            "audio": network.audio(torch.from_numpy(pcm)).mean(0),
+            "face": network.face(torch.from_numpy(crop)).mean(0),
+        }
+    card = Card(
+        name=f"small-{role}",
+        role=role,
+        network=network.config,
+        labels=LABELS,
+        baseline=BaselineContract(16.0, {name: tuple(mean.tolist()) for name, mean in means.items()}),
+        data=(DataSource("no data", "MIT", "random weights"),),
+        parameters=network.parameters_by_part(),
+        audio=audio,
+        face=face,
+        notes=("made by a test",),
+    )
+    save_checkpoint(network, card, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Checkpoint of a small student."""
+    return write_checkpoint(small_network(), tmp_path_factory.mktemp("student") / "small.safetensors")
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Checkpoint of another network, with longer chunks, as full-precision reference."""
+    network = small_network(frames=80, seed=1)
+    return write_checkpoint(network, tmp_path_factory.mktemp("full") / "large.safetensors", "full")
+
+
+@pytest.fixture(scope="session")
+def converted(
+    student: Path, full: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[tuple[str, str], ConversionResult]:
+    """(target, scheme) -> result, every target in every scheme through its own process; tests leave it as it is."""
+    options = ConvertOptions(tmp_path_factory.mktemp("bundles"), reference=full)
+    rows = convert_many(student, target_names(), ("fp32", "fp16"), options)
+    return {(row.target, row.scheme): row for row in rows}

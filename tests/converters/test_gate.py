@@ -1,0 +1,121 @@
+"""The parity gate lets through what agrees and stops what does not: each artifact here must fail."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mer_converters.golden import golden_cases
+from mer_converters.parity import CaseOutput, Distance, Party, distance, distillation, judge
+from mer_converters.targets import find_target
+from mer_converters.worker import Contract, build
+from mer_fusion.checkpoint import Checkpoint, load_checkpoint
+from mer_fusion.network import EmotionNetwork
+from mer_quantization.schemes import FP16, FP32
+
+
+def _flat(value: float) -> Distance:
+    return Distance(value, 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "conversion", "quantization", "state"),
+    [
+        (FP32, 1e-4, None, "passed"),
+        (FP32, 1.1e-4, None, "failed"),
+        (FP32, math.inf, None, "failed"),
+        (FP32, math.nan, None, "failed"),
+        (FP16, 1e-5, 5e-3, "passed"),
+        (FP16, 1e-5, 5.1e-3, "failed"),
+        (FP16, 1e-5, math.nan, "failed"),
+        (FP16, 1e-3, 1e-5, "failed"),
+        (FP16, None, None, "unchecked"),
+        (FP16, 1e-5, None, "unchecked"),
+    ],
+)
+def test_limits(scheme, conversion, quantization, state) -> None:
+    found = judge(
+        scheme,
+        None if conversion is None else _flat(conversion),
+        None if quantization is None else _flat(quantization),
+    )
+    assert found.state == state
+
+
+def test_a_value_that_is_not_finite_is_infinitely_far() -> None:
+    good = CaseOutput(np.zeros(3, np.float32), np.zeros(2, np.float32), np.zeros((2, 4), np.float32), np.zeros((2, 4)))
+    bad = CaseOutput(np.array([0, np.nan, 0]), good.reliance, good.audio_features, good.face_features)
+    assert distance((good,), (good,)).logits == 0.0
+    assert distance((good,), (bad,)).logits == math.inf
+    with pytest.raises(ValueError, match="cannot be compared"):
+        distance((good,), (CaseOutput(np.zeros(4), good.reliance, good.audio_features, good.face_features),))
+
+
+def _scale_head(network: EmotionNetwork) -> None:
+    layer = [m for m in network.fusion.modules() if isinstance(m, torch.nn.Linear) and m.out_features == 4][-1]
+    layer.weight.data *= 1.01
+
+
+def _zero_channel(network: EmotionNetwork) -> None:
+    network.face.body[0].weight.data[1] = 0.0
+
+
+def _forget_mask(network: EmotionNetwork) -> None:
+    network.fusion.audio_missing.data += 1.0
+
+
+def _nothing(network: EmotionNetwork) -> None:
+    del network
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("damage", "state"),
+    [(_nothing, "passed"), (_scale_head, "failed"), (_zero_channel, "failed"), (_forget_mask, "failed")],
+)
+def test_a_damaged_artifact_fails(student: Path, tmp_path: Path, damage, state: str) -> None:
+    checkpoint = load_checkpoint(student)
+    card = checkpoint.card
+    contract = Contract(card.clock, card.audio, card.face, card.baseline)
+    cases = golden_cases(checkpoint.network.prepare_for_export(), card.clock, card.audio, card.face, card.baseline)
+    damaged = copy.deepcopy(checkpoint.network)
+    damage(damaged)
+    artifact = build(
+        damaged.prepare_for_export(), contract, find_target("onnx"), (FP32,), cases, tmp_path / "onnx", time.time()
+    )[0]
+    assert judge(FP32, artifact.conversion, None).state == state
+
+
+def _party(checkpoint: Checkpoint, labels: tuple[str, ...]) -> Party:
+    card = checkpoint.card
+    return Party(checkpoint.network.prepare_for_export(), labels, card.clock, card.audio, card.face, card.baseline)
+
+
+def test_distillation_distance(student: Path, full: Path) -> None:
+    small, large = load_checkpoint(student), load_checkpoint(full)
+    labels = small.card.labels
+    same = distillation(_party(small, labels), _party(small, labels), seeds=(7,))
+    assert same is not None
+    assert (same.mean_abs_log_probability, same.agreement, same.windows) == (0.0, 1.0, 4)
+    other = distillation(_party(small, labels), _party(large, labels), seeds=(7,))
+    assert other is not None
+    assert other.max_abs_log_probability >= other.mean_abs_log_probability > 0.0
+
+
+def test_distillation_goes_by_label_and_not_by_position(student: Path) -> None:
+    small = load_checkpoint(student)
+    labels = small.card.labels
+    turned = copy.deepcopy(small)
+    head = [m for m in turned.network.fusion.modules() if isinstance(m, torch.nn.Linear) and m.out_features == 4]
+    for layer in head:
+        layer.weight.data, layer.bias.data = layer.weight.data.flip(0), layer.bias.data.flip(0)
+    found = distillation(_party(small, labels), _party(turned, labels[::-1]), seeds=(7,))
+    assert found is not None
+    assert found.max_abs_log_probability < 1e-5
+    assert distillation(_party(small, labels), _party(small, ("a", "b", "c", "d")), seeds=(7,)) is None
