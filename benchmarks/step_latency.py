@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+
 from mer_sdk.bundle import Bundle
 from mer_sdk.engine import StepEngine
 
