@@ -40,7 +40,7 @@ def small_network(frames: int = 40, seed: int = 0) -> EmotionNetwork:
         "norm_eps": 1e-6,
     }
     audio = AudioEncoderConfig(frames=frames, mels=32, stem=4, channels=(8, 12), blocks=(1, 1), features=12)
-    face = FaceEncoderConfig(size=32, stem=4, channels=(8, 12), blocks=(1, 1), features=10)
+    face = FaceEncoderConfig(size=32, stem=4, channels=(24, 48), blocks=(1, 1), features=10)
     network = EmotionNetwork(NetworkConfig("grjca", audio, face, fusion))
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):

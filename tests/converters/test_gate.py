@@ -63,7 +63,7 @@ def _scale_head(network: EmotionNetwork) -> None:
 
 
 def _zero_channel(network: EmotionNetwork) -> None:
-    network.face.body[0].weight.data[1] = 0.0
+    network.face.project.weight.data[1] = 0.0
 
 
 def _forget_mask(network: EmotionNetwork) -> None:
