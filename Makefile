@@ -9,7 +9,7 @@ PACKAGED := sdk/mer_sdk/bundles
 # Named after the content of what it was built from: a checkout that only touches the files rebuilds nothing.
 STAMP := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 
-.PHONY: help convert test lint format wheel schema clean
+.PHONY: help convert test lint format wheel schema results bench clean
 
 help:
 	@echo "make convert   build .venv, convert the shipped GRJCA student to all targets (fp32, fp16) into $(BUNDLES)/"
@@ -18,6 +18,8 @@ help:
 	@echo "make format    let ruff format the code"
 	@echo "make wheel     a wheel with the student's TFLite bundle inside, into dist/"
 	@echo "make schema    write docs/manifest.schema.json"
+	@echo "make results   DATA=ravdess:PATH: accuracy of every model and runtime, into docs/results.md and README.md"
+	@echo "make bench     what a step and the import cost on this machine"
 	@echo "make clean     remove .venv, $(BUNDLES)/, dist/ and caches"
 
 venv: $(STAMP)
@@ -62,6 +64,14 @@ wheel: $(STAMP)
 
 schema: $(STAMP)
 	$(BIN)/python -m mer_converters.schema docs/manifest.schema.json
+
+results: convert
+	@test -n "$(DATA)" || { echo "Say where RAVDESS is: make results DATA=ravdess:PATH"; exit 2; }
+	$(BIN)/python benchmarks/results.py --data $(DATA) --bundles $(BUNDLES)
+
+bench: convert
+	$(BIN)/python benchmarks/step_latency.py $(filter-out %-coreml-fp32.mer %-coreml-fp16.mer,$(wildcard $(BUNDLES)/*.mer))
+	$(BIN)/python benchmarks/import_cost.py $(BUNDLES)/grjca-tflite-fp32.mer
 
 clean:
 	rm -rf $(VENV) $(BUNDLES) $(PACKAGED) build dist .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -54,8 +54,9 @@ def make_bank(
     at_rest = faces[labels == neutral].flatten(0, 1).mean(dim=0)
     moved = torch.stack([faces[labels == k].flatten(0, 1).mean(dim=0) for k in torch.unique(labels)]).mean(dim=0)
     spread = torch.cov(faces[labels == neutral].mean(dim=1).T)
+    voices = torch.stack(features, dim=1)
     return FeatureBank(
-        torch.stack(features, dim=1),
+        voices,
         torch.stack(masks, dim=1),
         speech.labels,
         speech.speakers,
@@ -64,6 +65,7 @@ def make_bank(
         labels,
         heard.mean(dim=0),
         _SHARE_AT_REST * at_rest + (1 - _SHARE_AT_REST) * moved,
+        voices.std(dim=(0, 1, 2)),
         torch.linalg.cholesky(spread + 1e-4 * spread.diagonal().mean() * torch.eye(len(spread))),
     )
 

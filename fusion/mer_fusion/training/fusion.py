@@ -59,6 +59,7 @@ class FeatureBank:
         labels, speakers: (N,) of the speech clips; heldout: (N,) True where the encoder never saw the speaker.
         face: (M, copies, Df) raw features of augmented stills; face_labels: (M,).
         audio_population, face_population: means that cold baselines start from.
+        audio_spread: (Da,) standard deviation of the audio features.
         face_spread: (Df, Df) factor of the covariance of neutral faces.
     """
 
@@ -71,6 +72,7 @@ class FeatureBank:
     face_labels: Tensor
     audio_population: Tensor
     face_population: Tensor
+    audio_spread: Tensor
     face_spread: Tensor
 
 
@@ -180,8 +182,7 @@ class Scenes:
         offsets = torch.randn(len(draw.offset_scale), width, generator=torch.Generator().manual_seed(draw.offset_seed))
         face = face + ((offsets * draw.offset_scale) @ bank.face_spread.T)[draw.people][:, None]
         jitter = torch.Generator().manual_seed(draw.noise_seed)
-        spread = bank.audio.std(dim=(0, 1, 2))
-        audio = audio + self._options.noise * spread * torch.randn(audio.shape, generator=jitter)
+        audio = audio + self._options.noise * bank.audio_spread * torch.randn(audio.shape, generator=jitter)
         everyone = torch.ones_like(draw.audio_mask)
         audio_base = episode_baselines(
             audio, bank.audio_mask[draw.audio_rows, draw.audio_copies], draw.people, bank.audio_population, draw.warmth
