@@ -188,7 +188,7 @@ class EmotionSensor:
     def flush(self) -> list[EmotionEstimate]:
         """End the stream: the estimates still due, and what is left in the window goes into the baseline.
 
-        An incomplete last step is left out, unless the whole stream is shorter than one step.
+        An incomplete last step counts where at least half of it is there, or where it is the only one.
         """
         self._check_open()
         return list(self._rest())
@@ -242,12 +242,10 @@ class EmotionSensor:
 
     def _rest(self) -> Iterator[EmotionEstimate]:
         """The steps still due at the end of the stream."""
-        alone = self._done == 0 and not self._audio_steps
-        self._queue(self._audio.flush(keep_partial=alone))
+        self._queue(self._audio.flush())
         video_end = self._video_time + min(self._frame_gap, self._step)
-        end = max(self._audio_made, int(video_end / self._step + 1e-6))
-        if alone and end == 0 and self._frames:
-            end = 1
+        video_steps = int(video_end / self._step + 0.5) if self._has_video else 0
+        end = max(self._audio_made, video_steps, 1 if self._frames and self._done == 0 else 0)
         while self._done < end:
             yield self._estimate()
         self._engine.finish()

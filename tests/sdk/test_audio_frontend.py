@@ -96,13 +96,13 @@ def test_a_chunk_may_be_shorter_than_a_step():
     assert [chunk.tolist() for chunk in chunks] == [[3, 4], [7, 8]]
 
 
-def test_an_incomplete_step_is_kept_on_request_only():
-    for keep, expected in ((False, 1), (True, 2)):
+def test_an_incomplete_step_counts_from_half_of_it_or_alone():
+    for samples, expected in ((5000, 1), (5999, 1), (6000, 2), (1000, 1)):
         frontend = AudioFrontend(CONTRACT, Clock())
-        steps = frontend.push(np.ones(5000, np.float32) * 0.5, 16000)
-        steps += frontend.flush(keep_partial=keep)
-        assert len(steps) == expected
-    chunk, covered = steps[1]
+        steps = frontend.push(np.ones(samples, np.float32) * 0.5, 16000)
+        steps += frontend.flush()
+        assert len(steps) == expected, samples
+    chunk, covered = steps[0]
     assert covered
     assert chunk[-3000:].max() == 0.0
     assert chunk[-3001] == 0.5

@@ -27,10 +27,10 @@ def encode_clip(
 ) -> ClipFeatures:
     """Cut a clip into steps and run both encoders over them.
 
-    A clip has ceil(duration / step) steps, its last chunk filled with zeros (the live sensor drops an incomplete last
-    step). The face of a step is the last image of the track whose time lies in the step; a step without one is
-    missing. Clips without a track but with a video are searched for faces in the last frame of each step, and the face
-    found is cut out with the contract's margin.
+    A clip has as many steps as the sensor gives for its file: the last one counts where half of it is there. The face
+    of a step is the last image of the track whose time lies in the step; a step without one is missing. Clips without a
+    track but with a video are searched for faces in the last frame of each step, and the face found is cut out with the
+    contract's margin.
 
     Args:
         engine: encodes; its window and baselines are not touched.
@@ -45,7 +45,7 @@ def encode_clip(
     if clip.audio is not None:
         chunks: list[np.ndarray | None] = list(audio_chunks(clip, manifest))
     else:
-        chunks = [None] * int(np.ceil(clip_duration(clip) * 1000 / manifest.clock.step_ms - 1e-9))
+        chunks = [None] * max(1, int(clip_duration(clip) * 1000 / manifest.clock.step_ms + 0.5))
     crops = face_crops(clip, manifest, len(chunks), track_scale, detector)
     return ClipFeatures(clip, tuple(engine.encode(chunk, crop) for chunk, crop in zip(chunks, crops, strict=True)))
 
@@ -59,7 +59,7 @@ def audio_chunks(clip: Clip, manifest: Manifest) -> np.ndarray:
     samples, rate = load_audio(clip)
     try:
         frontend = AudioFrontend(manifest.audio, manifest.clock)
-        steps = frontend.push(samples, rate) + frontend.flush(keep_partial=True)
+        steps = frontend.push(samples, rate) + frontend.flush()
     except SignalError as error:
         raise DataError(f"{clip.audio}: {error}") from error
     return np.stack([chunk for chunk, _ in steps])

@@ -228,14 +228,19 @@ class AudioFrontend:
                 steps += self._advance(np.zeros(missing, np.float32))
         return steps + self._advance(mono)
 
-    def flush(self, keep_partial: bool = False) -> list[tuple[np.ndarray, bool]]:
-        """End the stream: the steps still held back. An incomplete last step counts only where `keep_partial`."""
+    def flush(self) -> list[tuple[np.ndarray, bool]]:
+        """End the stream: the steps still held back.
+
+        An incomplete last step counts, its missing end zero, where at least half of it is there or it is the only one:
+        what an encoder pads at the end of a file opens no new step.
+        """
         if self._resampler is None or self._ended:
             return []
         self._ended = True
         steps = self._cut(self._resampler.flush())
-        if keep_partial and self._chunks.pending:
-            covered = self._covered(self._chunks.pending)
+        pending = self._chunks.pending
+        if pending and (2 * pending >= self._step or self._made == 0):
+            covered = self._covered(pending)
             chunk = self._chunks.flush()
             assert chunk is not None  # samples are pending
             steps.append((chunk, covered))

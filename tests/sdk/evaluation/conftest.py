@@ -154,7 +154,7 @@ def paired_folder(tmp_path: Path) -> Path:
     codes = [f"01-01-01-0{s}-0{r}-05" for s in (1, 2) for r in (1, 2)]
     codes += [f"01-0{e}-01-01-01-05" for e in (2, 3, 5, 8)]
     for number, code in enumerate(codes):
-        write_wav(root / "audio" / f"03-{code}.wav", rng.uniform(-0.2, 0.4) + 0.05 * rng.standard_normal(25600))
+        write_wav(root / "audio" / f"03-{code}.wav", rng.uniform(-0.2, 0.4) + 0.05 * rng.standard_normal(26400))
         for image in range(6):
             face = np.full((20, 20, 3), rng.integers(40, 220, 3), np.uint8)
             black = number == 2 and image == 2
