@@ -87,6 +87,7 @@ def save_checkpoint(network: EmotionNetwork, card: Card, path: Path) -> Card:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".part")
     save_file({name: value.detach().contiguous() for name, value in network.state_dict().items()}, str(aside))
+    aside.chmod(0o644)  # safetensors writes for the owner alone, which would travel into the wheel
     card = replace(card, weights_sha256=hashlib.sha256(aside.read_bytes()).hexdigest())
     aside.replace(path)
     write_card(card, path)
