@@ -7,23 +7,28 @@ from typing import Annotated
 
 import typer
 
+from mer_fusion.options import (
+    DataOption,
+    EpochsShareOption,
+    OutOption,
+    PartOption,
+    QuietOption,
+    RunDirOption,
+    SeedOption,
+    TrainingThreadsOption,
+)
+
 
 def train(
     model: Annotated[str, typer.Argument(help="Fusion model: grjca or hgrjca (hierarchical gates).")],
-    data: Annotated[
-        list[str], typer.Option(help="Data set as NAME:PATH; give ravdess:PATH and ferplus:PATH.", show_default=False)
-    ],
-    out: Annotated[Path, typer.Option(help="Checkpoint to write; its JSON card goes beside it.")] = Path(
-        "runs/grjca-full.safetensors"
-    ),
-    run_dir: Annotated[Path, typer.Option(help="Where state is kept; a run that was interrupted continues.")] = Path(
-        "runs/full"
-    ),
-    seed: Annotated[int, typer.Option(help="One seed gives one result on one machine.")] = 0,
-    threads: Annotated[int, typer.Option(help="CPU threads; 0 takes torch's default.")] = 0,
-    part: Annotated[str, typer.Option(help="all; or audio, face: only that encoder, to train both at once.")] = "all",
-    epochs_share: Annotated[float, typer.Option(help="Share of the usual epochs; below 1 only to try the line.")] = 1.0,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No line per epoch.")] = False,
+    data: DataOption,
+    out: OutOption = Path("runs/grjca-full.safetensors"),
+    run_dir: RunDirOption = Path("runs/full"),
+    seed: SeedOption = 0,
+    threads: TrainingThreadsOption = 0,
+    part: PartOption = "all",
+    epochs_share: EpochsShareOption = 1.0,
+    quiet: QuietOption = False,
 ) -> None:
     """Train a full-precision model: audio encoder, face encoder, then fusion.
 

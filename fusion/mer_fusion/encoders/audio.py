@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mer_fusion.encoders.body import EncoderConfig, convolution_body
 from mer_sdk.errors import OptionError
 
 FRAME_SAMPLES = 400
@@ -23,35 +24,20 @@ _COLUMNS = 11  # 20 x 11 bins cover 0 to 219; real input needs 0 to 200
 
 
 @dataclass(frozen=True)
-class AudioEncoderConfig:
+class AudioEncoderConfig(EncoderConfig):
     """Shape of an audio encoder.
 
     Attributes:
         frames: log-mel frames in a chunk, 12.5 ms each; a chunk has `200 * (frames + 1)` samples at 16 kHz.
         mels: mel bands between 50 Hz and 8 kHz.
-        stem: channels of the first convolution.
-        channels: output channels of each stage; every stage halves time and frequency.
-        blocks: residual blocks in each stage.
-        separable: depthwise-separable blocks (student) or full 3 x 3 convolutions (full precision).
-        features: length of the feature vector.
     """
 
+    blocks: tuple[int, ...] = (1, 2, 2)
     frames: int = 80
     mels: int = 64
-    stem: int = 16
-    channels: tuple[int, ...] = (32, 64, 96)
-    blocks: tuple[int, ...] = (1, 2, 2)
-    separable: bool = True
-    features: int = 64
-    dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "channels", tuple(self.channels))
-        object.__setattr__(self, "blocks", tuple(self.blocks))
-        if len(self.channels) != len(self.blocks):
-            raise OptionError(
-                f"{len(self.channels)} stage widths and {len(self.blocks)} block counts: give as many of each"
-            )
+        super().__post_init__()
         if self.frames < 20:
             raise OptionError(f"a chunk of {self.frames} frames is shorter than a step of 20: give 20 or more")
 
@@ -122,67 +108,6 @@ class LogMel(nn.Module):
         return (torch.log(mel + self.floor) + 9.0) * 0.25
 
 
-class _FullBlock(nn.Module):
-    """Two 3 x 3 convolutions with a residual path."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
-            nn.BatchNorm2d(outputs),
-            nn.ReLU(),
-            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(outputs),
-        )
-        same = stride == 1 and inputs == outputs
-        self.shortcut: nn.Module = (
-            nn.Identity()
-            if same
-            else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(self.body(x) + self.shortcut(x))
-
-
-class _SeparableBlock(nn.Module):
-    """Inverted residual with plain ReLU: 1 x 1, depthwise 3 x 3, 1 x 1 (MobileNetV2, Sandler et al. 2018)."""
-
-    expansion = 3
-
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        hidden = inputs * self.expansion
-        self.body = nn.Sequential(
-            nn.Conv2d(inputs, hidden, 1, bias=False),
-            nn.BatchNorm2d(hidden),
-            nn.ReLU(),
-            nn.Conv2d(hidden, hidden, 3, stride, 1, groups=hidden, bias=False),
-            nn.BatchNorm2d(hidden),
-            nn.ReLU(),
-            nn.Conv2d(hidden, outputs, 1, bias=False),
-            nn.BatchNorm2d(outputs),
-        )
-        self.residual = stride == 1 and inputs == outputs
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x) if self.residual else self.body(x)
-
-
-def convolution_stages(stem: int, channels: tuple[int, ...], blocks: tuple[int, ...], separable: bool) -> nn.Sequential:
-    """The convolutional body that audio and face encoders share: a strided stem, then stages that halve both axes."""
-    layers: list[nn.Module] = [nn.Conv2d(1, stem, 3, 2, 1, bias=False), nn.BatchNorm2d(stem), nn.ReLU()]
-    block = _SeparableBlock if separable else _FullBlock
-    width = stem
-    for outputs, count in zip(channels, blocks, strict=True):
-        for index in range(count):
-            layers.append(block(width, outputs, 2 if index == 0 else 1))
-            width = outputs
-    if separable:
-        layers += [nn.ReLU()]
-    return nn.Sequential(*layers)
-
-
 class AudioEncoder(nn.Module):
     """PCM chunk (B, chunk_samples) at 16 kHz in [-1, 1] -> features (B, features).
 
@@ -193,7 +118,7 @@ class AudioEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.frontend = LogMel(config.mels)
-        self.body = convolution_stages(config.stem, config.channels, config.blocks, config.separable)
+        self.body = convolution_body(config)
         self.dropout = nn.Dropout(config.dropout)
         self.project = nn.Linear(config.channels[-1] * 2, config.features)
 

@@ -7,35 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mer_fusion.encoders.audio import convolution_stages
-from mer_sdk.errors import OptionError
+from mer_fusion.encoders.body import EncoderConfig, convolution_body
 
 
 @dataclass(frozen=True)
-class FaceEncoderConfig:
-    """Shape of a face encoder.
-
-    Attributes:
-        size: width and height of the crop in pixels.
-        stem, channels, blocks, separable: as in `AudioEncoderConfig`.
-        features: length of the feature vector.
-    """
+class FaceEncoderConfig(EncoderConfig):
+    """Shape of a face encoder; `size` is the width and height of the crop in pixels."""
 
     size: int = 48
-    stem: int = 16
-    channels: tuple[int, ...] = (32, 64, 96)
-    blocks: tuple[int, ...] = (2, 2, 2)
-    separable: bool = True
-    features: int = 64
-    dropout: float = 0.1
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "channels", tuple(self.channels))
-        object.__setattr__(self, "blocks", tuple(self.blocks))
-        if len(self.channels) != len(self.blocks):
-            raise OptionError(
-                f"{len(self.channels)} stage widths and {len(self.blocks)} block counts: give as many of each"
-            )
 
 
 class FaceEncoder(nn.Module):
@@ -49,7 +28,7 @@ class FaceEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.register_buffer("luma", torch.tensor([0.299, 0.587, 0.114]).reshape(1, 1, 1, 3) / 255.0, persistent=False)
-        self.body = convolution_stages(config.stem, config.channels, config.blocks, config.separable)
+        self.body = convolution_body(config)
         self.dropout = nn.Dropout(config.dropout)
         self.project = nn.Linear(config.channels[-1], config.features)
 

@@ -1,0 +1,19 @@
+"""The options that `mer train` and `mer distill` share, so that one thing has one name in both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DataOption = Annotated[
+    list[str], typer.Option(help="Data set as NAME:PATH; give ravdess:PATH and ferplus:PATH.", show_default=False)
+]
+OutOption = Annotated[Path, typer.Option(help="Checkpoint to write; its JSON card goes beside it.")]
+RunDirOption = Annotated[Path, typer.Option(help="Where state is kept; a run that was interrupted continues.")]
+SeedOption = Annotated[int, typer.Option(help="One seed gives one result on one machine.")]
+TrainingThreadsOption = Annotated[int, typer.Option("--threads", help="CPU threads; 0 takes torch's default.")]
+PartOption = Annotated[str, typer.Option(help="all; or audio, face: only that encoder, to train both at once.")]
+EpochsShareOption = Annotated[float, typer.Option(help="Share of the usual epochs; below 1 only to try the line.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="No line per epoch.")]
