@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,7 +24,9 @@ from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.evaluate import ConditionResult, EvaluationOptions, EvaluationReport, evaluate
 
 ROOT = Path(__file__).resolve().parent.parent
-BEGIN, END = "<!-- results: written by `make results` -->", "<!-- end of results -->"
+RESULTS = ("<!-- results: written by `make results` -->", "<!-- end of results -->")
+RUN = ("<!-- run: written by `make results` -->", "<!-- end of run -->")
+_SHOWN_CLIP = "01-01-03-01-01-02-05.mp4"
 STATES, PROTOCOLS = ("audio+face", "audio", "face"), ("cold", "warm", "enrolled")
 _ACTOR = 5
 
@@ -122,12 +127,26 @@ def main() -> None:
             "",
         ]
     (ROOT / "docs" / "results.md").write_text("\n".join(text))
-    readme = ROOT / "README.md"
-    before, rest = readme.read_text().split(BEGIN)
-    after = rest.split(END)[1]
     short = [row for row in rows if "fp16" not in row[0]]
-    block = "\n".join([BEGIN, "", *protocol_text(student), "", *uar_table(short), "", END])
-    readme.write_text(before + block + after)
+    write_block(RESULTS, [*protocol_text(student), "", *uar_table(short)])
+    shown = sorted(Path(options.data.partition(":")[2]).rglob(_SHOWN_CLIP))
+    if shown:
+        write_block(RUN, ["```", *run_output(options.bundles / "grjca-tflite-fp32.mer", shown[0]), "```"])
+
+
+def run_output(bundle: Path, clip: Path) -> list[str]:
+    """The lines that `mer run` prints for a clip."""
+    command = [sys.executable, "-m", "mer_sdk.cli", "run", str(bundle), str(clip)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "120"})
+    return [f"$ mer run bundles/{bundle.name} {clip.name}", *(line.rstrip() for line in done.stdout.splitlines())]
+
+
+def write_block(markers: tuple[str, str], lines: list[str]) -> None:
+    """Replace what stands between two markers of README.md."""
+    readme = ROOT / "README.md"
+    before, rest = readme.read_text().split(markers[0])
+    after = rest.split(markers[1])[1]
+    readme.write_text(before + "\n".join([markers[0], "", *lines, "", markers[1]]) + after)
 
 
 if __name__ == "__main__":
