@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mer_converters.golden import CASE_NAMES
-from mer_converters.graphs import network_graphs
 from mer_converters.parity import PASSED, UNCHECKED, Distance, Distillation, GateResult
 from mer_converters.targets import Target, tool_versions
 from mer_fusion.checkpoint import Checkpoint
+from mer_fusion.torch_bundle import GRAPH_NAMES, graph_specs, manifest_of
 from mer_quantization.schemes import FP32, Scheme
 from mer_sdk.bundle import hash_files
 from mer_sdk.codec import to_json
@@ -43,26 +43,17 @@ def write_bundle_files(folder: Path, checkpoint: Checkpoint, facts: BundleFacts)
     """
     (folder / "report.json").write_text(json.dumps(_report(checkpoint, facts), indent=2, allow_nan=False) + "\n")
     (folder / "CARD.md").write_text(card_text(checkpoint, facts))
-    card = checkpoint.card
-    graphs = network_graphs(checkpoint.network.prepare_for_export(), card.clock, card.audio, card.face)
-    manifest = Manifest(
+    manifest = replace(
+        manifest_of(checkpoint),
         name=facts.name,
-        model=card.network.model,
-        labels=card.labels,
         target=facts.target.name,
         scheme=facts.scheme.name,
-        graphs={g.name: g.spec(f"{g.name}{facts.target.suffix}", facts.scheme.name) for g in graphs},
-        baseline=card.baseline,
+        graphs=graph_specs(
+            checkpoint.card, facts.scheme.name, {name: f"{name}{facts.target.suffix}" for name in GRAPH_NAMES}
+        ),
         files=hash_files(folder),
-        checkpoint_sha256=checkpoint.sha256,
-        parameters=card.parameters,
-        data=card.data,
         tools=tool_versions(facts.target),
         gate=facts.gate.state,
-        clock=card.clock,
-        audio=card.audio,
-        face=card.face,
-        decision=card.decision,
     )
     (folder / "manifest.json").write_text(manifest_to_text(manifest))
     return manifest

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from mer_sdk.manifest import AudioContract, Clock, FaceContract, GraphSpec, TensorSpec
-
-GRAPH_NAMES = ("audio", "face", "fusion")
+from mer_fusion.checkpoint import Card
+from mer_fusion.torch_bundle import GRAPH_NAMES, graph_specs
+from mer_sdk.manifest import GraphSpec, TensorSpec
 
 
 @dataclass(frozen=True)
@@ -20,20 +20,19 @@ class Graph:
 
     Attributes:
         name: "audio", "face" or "fusion".
-        module: an eval module whose positional inputs and outputs are those of `inputs` and `outputs`.
+        module: an eval module whose positional inputs and outputs are those of `contract`.
         example: one tensor per input, of the contract's shape, within its range.
-        inputs, outputs: the contract.
+        contract: inputs and outputs; its file and scheme are empty.
     """
 
     name: str
     module: nn.Module
     example: tuple[Tensor, ...]
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
+    contract: GraphSpec
 
     def spec(self, file: str, scheme: str) -> GraphSpec:
         """The manifest entry of this graph in `file`."""
-        return GraphSpec(file=file, scheme=scheme, inputs=self.inputs, outputs=self.outputs)
+        return replace(self.contract, file=file, scheme=scheme)
 
 
 class PlainFusion(nn.Module):
@@ -48,64 +47,25 @@ class PlainFusion(nn.Module):
         return result.logits, result.reliance
 
 
-def network_graphs(network: nn.Module, clock: Clock, audio: AudioContract, face: FaceContract) -> tuple[Graph, ...]:
-    """The graphs of a network in export form: submodules `audio`, `face` and `fusion`, in eval mode.
+def network_graphs(network: nn.Module, card: Card) -> tuple[Graph, ...]:
+    """The audio, face and fusion graphs of a network in export form, in that order.
 
     Args:
-        network: what `Checkpoint.network.prepare_for_export()` gives.
-        clock, audio, face: the contract of the checkpoint's card.
-
-    Returns:
-        The audio, face and fusion graphs, in that order. Feature sizes and the number of labels are read off the
-        network by running it once.
+        network: what `Checkpoint.network.prepare_for_export()` gives: submodules `audio`, `face` and `fusion`.
+        card: of its checkpoint.
     """
     generator = torch.Generator().manual_seed(0)
-    pcm = torch.rand(1, audio.chunk_samples, generator=generator) * 0.2 - 0.1
-    crop = torch.rand(1, face.crop_size, face.crop_size, 3, generator=generator) * 255.0
-    parts = {name: fold_batch_norms(getattr(network, name)) for name in GRAPH_NAMES}
-    fusion = PlainFusion(parts["fusion"]).eval()
-    with torch.no_grad():
-        audio_features = parts["audio"](pcm)
-        face_features = parts["face"](crop)
-        window = (
-            audio_features.unsqueeze(1).repeat(1, clock.window_steps, 1),
-            face_features.unsqueeze(1).repeat(1, clock.window_steps, 1),
-            torch.ones(1, clock.window_steps),
-            torch.ones(1, clock.window_steps),
-        )
-        logits, reliance = fusion(*window)
-    mask = (1, clock.window_steps)
-    return (
-        Graph(
-            "audio",
-            parts["audio"],
-            (pcm,),
-            (TensorSpec("pcm", tuple(pcm.shape), range=(-1.0, 1.0)),),
-            (TensorSpec("audio_features", tuple(audio_features.shape)),),
-        ),
-        Graph(
-            "face",
-            parts["face"],
-            (crop,),
-            (TensorSpec("crop", tuple(crop.shape), range=(0.0, 255.0)),),
-            (TensorSpec("face_features", tuple(face_features.shape)),),
-        ),
-        Graph(
-            "fusion",
-            fusion,
-            window,
-            (
-                TensorSpec("audio", tuple(window[0].shape)),
-                TensorSpec("face", tuple(window[1].shape)),
-                TensorSpec("audio_mask", mask, range=(0.0, 1.0)),
-                TensorSpec("face_mask", mask, range=(0.0, 1.0)),
-            ),
-            (
-                TensorSpec("logits", tuple(logits.shape)),
-                TensorSpec("reliance", tuple(reliance.shape), range=(0.0, 1.0)),
-            ),
-        ),
-    )
+
+    def example(tensor: TensorSpec) -> Tensor:
+        low, high = tensor.range or (-1.0, 1.0)
+        return low + (high - low) * torch.rand(tensor.shape, generator=generator)
+
+    graphs = []
+    for name, contract in graph_specs(card, "", dict.fromkeys(GRAPH_NAMES, "")).items():
+        part = fold_batch_norms(getattr(network, name))
+        module = PlainFusion(part).eval() if name == "fusion" else part
+        graphs.append(Graph(name, module, tuple(example(tensor) for tensor in contract.inputs), contract))
+    return tuple(graphs)
 
 
 def fold_batch_norms(module: nn.Module) -> nn.Module:

@@ -19,11 +19,12 @@ from mer_converters.golden import load_golden
 from mer_converters.graphs import Graph, network_graphs
 from mer_converters.parity import CaseOutput, Distance, distance, run_cases, torch_outputs
 from mer_converters.targets import ExportJob, Target, find_target
+from mer_fusion.checkpoint import Card, load_checkpoint
 from mer_quantization.schemes import FP32, Scheme, find_scheme
 from mer_sdk.codec import from_json, to_json
 from mer_sdk.errors import ConversionError, MerError
 from mer_sdk.golden import GoldenCase
-from mer_sdk.manifest import AudioContract, BaselineContract, Clock, FaceContract
+from mer_sdk.manifest import BaselineContract
 from mer_sdk.runtimes import load_graph
 
 
@@ -48,16 +49,6 @@ class Job:
     golden: str
     result: str
     started: float
-
-
-@dataclass(frozen=True)
-class Contract:
-    """The parts of a checkpoint's card that shape the graphs."""
-
-    clock: Clock
-    audio: AudioContract
-    face: FaceContract
-    baseline: BaselineContract
 
 
 @dataclass(frozen=True)
@@ -89,7 +80,7 @@ class Outcome:
 
 def build(
     network: nn.Module,
-    contract: Contract,
+    card: Card,
     target: Target,
     schemes: tuple[Scheme, ...],
     cases: tuple[GoldenCase, ...],
@@ -100,7 +91,7 @@ def build(
 
     Args:
         network: in export form (`prepare_for_export`).
-        contract: of its card.
+        card: of its checkpoint.
         target: where to.
         schemes: what to keep.
         cases: golden cases of the untouched network.
@@ -110,14 +101,14 @@ def build(
     Raises:
         MerError: an artifact is not what the contract says or does not run.
     """
-    graphs = network_graphs(network, contract.clock, contract.audio, contract.face)
+    graphs = network_graphs(network, card)
     artifacts, mark = [], started
     fp32_files: dict[str, Path] = {}
     fp32_outputs: tuple[CaseOutput, ...] | None = None
     conversion: Distance | None = None
     for scheme in (FP32, *(scheme for scheme in schemes if scheme.name != FP32.name)):
         files, check = _export(graphs, target, scheme, folder / scheme.name, fp32_files)
-        outputs = _run(graphs, target, files, cases, contract.baseline)
+        outputs = _run(graphs, target, files, cases, card.baseline)
         quantization = None
         if scheme.name == FP32.name:
             fp32_files, fp32_outputs = files, outputs
@@ -169,18 +160,14 @@ def run_job(job: Job) -> Outcome:
     """Do the job. An error that is meant for the user becomes the outcome's `error`; others are raised."""
     import torch
 
-    from mer_fusion.checkpoint import load_checkpoint
-
     torch.set_num_threads(1)
     try:
         target = find_target(job.target)
         schemes = tuple(find_scheme(name, target.schemes, target.name) for name in job.schemes)
         checkpoint = load_checkpoint(job.checkpoint)
-        card = checkpoint.card
-        contract = Contract(card.clock, card.audio, card.face, card.baseline)
         network = checkpoint.network.prepare_for_export()
         cases = load_golden(Path(job.golden))
-        return Outcome(build(network, contract, target, schemes, cases, Path(job.folder), job.started))
+        return Outcome(build(network, checkpoint.card, target, schemes, cases, Path(job.folder), job.started))
     except OSError as error:
         return Outcome(error=f"{job.target}: {error.strerror or error} ({error.filename or job.folder})")
     except MerError as error:

@@ -13,6 +13,8 @@ from mer_sdk.bundle import Bundle
 from mer_sdk.manifest import GraphSpec, Manifest, TensorSpec
 from mer_sdk.runtimes import Graph
 
+GRAPH_NAMES = ("audio", "face", "fusion")
+
 
 def open_checkpoint(path: Path) -> Bundle:
     """The checkpoint at `path` as a bundle that runs in torch, float32.
@@ -70,7 +72,7 @@ def manifest_of(checkpoint: Checkpoint) -> Manifest:
         labels=card.labels,
         target="torch",
         scheme="fp32",
-        graphs=graph_specs(card, "fp32", dict.fromkeys(("audio", "face", "fusion"), checkpoint.path.name)),
+        graphs=graph_specs(card, "fp32", dict.fromkeys(GRAPH_NAMES, checkpoint.path.name)),
         baseline=card.baseline,
         files=(),
         checkpoint_sha256=checkpoint.sha256,

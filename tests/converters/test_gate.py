@@ -14,7 +14,7 @@ import torch
 from mer_converters.golden import golden_cases
 from mer_converters.parity import CaseOutput, Distance, Party, distance, distillation, judge
 from mer_converters.targets import find_target
-from mer_converters.worker import Contract, build
+from mer_converters.worker import build
 from mer_fusion.checkpoint import Checkpoint, load_checkpoint
 from mer_fusion.network import EmotionNetwork
 from mer_quantization.schemes import FP16, FP32
@@ -82,12 +82,11 @@ def _nothing(network: EmotionNetwork) -> None:
 def test_a_damaged_artifact_fails(student: Path, tmp_path: Path, damage, state: str) -> None:
     checkpoint = load_checkpoint(student)
     card = checkpoint.card
-    contract = Contract(card.clock, card.audio, card.face, card.baseline)
     cases = golden_cases(checkpoint.network.prepare_for_export(), card.clock, card.audio, card.face, card.baseline)
     damaged = copy.deepcopy(checkpoint.network)
     damage(damaged)
     artifact = build(
-        damaged.prepare_for_export(), contract, find_target("onnx"), (FP32,), cases, tmp_path / "onnx", time.time()
+        damaged.prepare_for_export(), card, find_target("onnx"), (FP32,), cases, tmp_path / "onnx", time.time()
     )[0]
     assert judge(FP32, artifact.conversion, None).state == state
 

@@ -74,7 +74,7 @@ def full_precision_recipe(seed: int, gating: str = "grjca") -> Recipe:
 def student_recipe(seed: int, gating: str = "grjca") -> Recipe:
     """The student: the same classes with about a tenth of the parameters, 64 features a modality."""
     audio = AudioEncoderConfig(
-        frames=120, stem=16, channels=(24, 48, 80), blocks=(1, 1, 1), separable=False, features=64
+        frames=120, stem=16, channels=(32, 56, 88), blocks=(1, 1, 1), separable=False, features=64
     )
     face = FaceEncoderConfig(stem=16, channels=(24, 48, 80), blocks=(1, 1, 1), separable=False, features=64)
     fusion = replace(
@@ -83,6 +83,7 @@ def student_recipe(seed: int, gating: str = "grjca") -> Recipe:
         face_dim=64,
         audio_channels=(48, 48),
         face_channels=(48, 48),
+        kernel=3,
         attention_dropout=0.2,
         tcn_dropout=0.1,
         head_width=64,
@@ -92,7 +93,7 @@ def student_recipe(seed: int, gating: str = "grjca") -> Recipe:
     return Recipe(
         "student",
         NetworkConfig("grjca", audio, face, fusion.to_dict()),
-        LoopOptions(epochs=80, seed=seed),
+        LoopOptions(epochs=160, seed=seed),
         LoopOptions(epochs=24, seed=seed),
         LoopOptions(epochs=60, learning_rate=2e-3, weight_decay=0.02, precision="no", seed=seed),
     )

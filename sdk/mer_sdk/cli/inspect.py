@@ -38,7 +38,7 @@ def _show(summary: BundleSummary) -> None:
         "path": summary.path or "-",
         "target": f"{summary.target} {summary.scheme}, runs in {summary.runtime}",
         "size": f"{summary.bytes / 1024:.0f} KiB in {len(manifest.files)} files",
-        "parameters": f"{manifest.parameters.get("total", sum(manifest.parameters.values())):,}",
+        "parameters": f"{manifest.parameters.get('total', sum(manifest.parameters.values())):,}",
         "labels": ", ".join(summary.labels),
         "clock": f"a step of {clock.step_ms} ms, a window of {clock.window_steps} steps",
         "audio": f"{audio.sample_rate} Hz mono, chunks of {audio.chunk_samples} samples",
