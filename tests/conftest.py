@@ -1,8 +1,12 @@
 """Where tests find real data and reference outputs: beside the repository, never inside it."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+# Small tensors gain nothing from a second thread, and on a busy machine every barrier of it waits.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 
