@@ -84,7 +84,8 @@ def read_speech(ravdess: Ravdess) -> SpeechSet:
     waves, known = [], {}
     try:
         scores = distillation_targets(ravdess.folder, fold_of(TEST_ACTOR), (TEST_ACTOR,))
-    except DataError:
+    except DataError as error:
+        print(f"no published teacher, labels alone: {error}", flush=True)
         scores = {}
     for clip in clips:
         wave, rate = load_audio(clip)
