@@ -76,7 +76,7 @@ def student_recipe(seed: int, gating: str = "grjca") -> Recipe:
     audio = AudioEncoderConfig(
         frames=120, stem=16, channels=(32, 56, 88), blocks=(1, 1, 1), separable=False, features=64
     )
-    face = FaceEncoderConfig(stem=16, channels=(24, 56, 88), blocks=(1, 1, 1), separable=False, features=64)
+    face = FaceEncoderConfig(stem=16, channels=(24, 48, 80), blocks=(1, 1, 1), separable=False, features=64)
     fusion = replace(
         _WINDOW_FUSION,
         audio_dim=64,
@@ -94,8 +94,8 @@ def student_recipe(seed: int, gating: str = "grjca") -> Recipe:
         "student",
         NetworkConfig("grjca", audio, face, fusion.to_dict()),
         LoopOptions(epochs=160, seed=seed),
-        LoopOptions(epochs=48, seed=seed),
-        LoopOptions(epochs=120, learning_rate=2e-3, weight_decay=0.02, precision="no", seed=seed),
+        LoopOptions(epochs=24, seed=seed),
+        LoopOptions(epochs=60, learning_rate=2e-3, weight_decay=0.02, precision="no", seed=seed),
     )
 
 
