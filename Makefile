@@ -70,7 +70,7 @@ results: convert
 	$(BIN)/python benchmarks/results.py --data $(DATA) --bundles $(BUNDLES)
 
 bench: convert
-	$(BIN)/python benchmarks/step_latency.py $(filter-out %-coreml-fp32.mer %-coreml-fp16.mer,$(wildcard $(BUNDLES)/*.mer))
+	$(BIN)/python benchmarks/step_latency.py $(BUNDLES)/*.mer
 	$(BIN)/python benchmarks/import_cost.py $(BUNDLES)/grjca-tflite-fp32.mer
 
 clean:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 
@@ -18,6 +19,7 @@ import numpy as np
 
 from mer_sdk.bundle import Bundle
 from mer_sdk.engine import StepEngine
+from mer_sdk.errors import RuntimeUnavailable
 
 
 def measured_calls(path: str, seed: int) -> dict[str, Callable[[], object]]:
@@ -50,7 +52,14 @@ def main() -> None:
     options = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    calls = {path: measured_calls(path, 0) for path in options.bundle}
+    calls = {}
+    for path in options.bundle:
+        try:
+            calls[path] = measured_calls(path, 0)
+        except RuntimeUnavailable as error:
+            print(f"{path}: left out, {error}", file=sys.stderr)
+    if not calls:
+        sys.exit("none of the bundles runs here; mer doctor says what this machine can run")
     times: dict[str, dict[str, list[float]]] = {path: {stage: [] for stage in calls[path]} for path in calls}
     for turn in range(options.rounds + 20):
         for path, stages in calls.items():
