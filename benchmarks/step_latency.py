@@ -23,10 +23,14 @@ from mer_sdk.errors import RuntimeUnavailable
 
 
 def measured_calls(path: str, seed: int) -> dict[str, Callable[[], object]]:
-    """Stage name -> a call that runs it once."""
+    """Stage name -> a call that runs it once; nothing, and a word on stderr, where this machine cannot run it."""
     bundle = Bundle.open(path)
     rng = np.random.default_rng(seed)
-    graphs = bundle.load_graphs(threads=1)
+    try:
+        graphs = bundle.load_graphs(threads=1)
+    except RuntimeUnavailable as error:
+        print(f"{path}: left out, {error}", file=sys.stderr)
+        return {}
     specs = bundle.manifest.graphs
     inputs = {
         name: {
@@ -52,12 +56,7 @@ def main() -> None:
     options = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    calls = {}
-    for path in options.bundle:
-        try:
-            calls[path] = measured_calls(path, 0)
-        except RuntimeUnavailable as error:
-            print(f"{path}: left out, {error}", file=sys.stderr)
+    calls = {path: stages for path in options.bundle if (stages := measured_calls(path, 0))}
     if not calls:
         sys.exit("none of the bundles runs here; mer doctor says what this machine can run")
     times: dict[str, dict[str, list[float]]] = {path: {stage: [] for stage in calls[path]} for path in calls}
