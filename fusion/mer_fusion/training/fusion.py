@@ -125,52 +125,66 @@ class Scenes:
         def rand(*shape: int) -> Tensor:
             return torch.rand(*shape, generator=generator)
 
-        labels = bank.labels[rows]
-        heard = torch.multinomial(self._confusion[labels], 1, generator=generator)[:, 0]
-        swap = (rand(count) < options.mismatch) & ~bank.heldout[rows] & (heard != labels)
-        audio_rows = rows.clone()
-        for i in torch.nonzero(swap).flatten().tolist():
-            mine = self._clips_of[int(heard[i])]
-            mine = mine[bank.speakers[mine] == bank.speakers[rows[i]]]
-            if len(mine):
-                audio_rows[i] = mine[int(rand(1) * len(mine))]
-        seen = torch.where(
-            rand(count) < options.face_mismatch, torch.randint(classes, (count,), generator=generator), labels
-        )
+        audio_rows = self._rows_heard(rows, generator)
+        other = rand(count) < options.face_mismatch
+        seen = torch.where(other, torch.randint(classes, (count,), generator=generator), bank.labels[rows])
         stills = torch.stack(
             [self._pick(seen.tolist(), rand(count)), self._pick([self._neutral] * count, rand(count))], 1
         )
         copies = bank.face.shape[1]
         audio_copies = torch.randint(bank.audio.shape[1], (count,), generator=generator)
         audio_mask = bank.audio_mask[audio_rows, audio_copies].clone()
-        held = audio_mask.clone()
-        face_mask = held * (rand(count, steps) >= options.face_gaps * rand(count, 1)).float()
+        face_mask = audio_mask * (rand(count, steps) >= options.face_gaps * rand(count, 1)).float()
         state = rand(count)
         audio_mask[state < options.face_alone] = 0.0
         face_mask[(state >= options.face_alone) & (state < options.face_alone + options.audio_alone)] = 0.0
-        low, high = options.intensity
-        peak = low + (high - low) * rand(count, 1)
-        wave = torch.sigmoid(
-            4 * (rand(count, 1) - 0.3)
-            + 2.5 * torch.sin(6.28 * (rand(count, 1) + torch.arange(steps) / 16 * (0.5 + 2 * rand(count, 1))))
-        )
-        people = torch.arange(count) // options.clips
-        scale = options.offset[0] + (options.offset[1] - options.offset[0]) * rand(options.people, 1)
+        course = self._course(count, steps, generator)
+        low, high = options.offset
+        scale = low + (high - low) * rand(options.people, 1)
         return Draw(
             rows,
             audio_rows,
             audio_copies,
             stills,
             torch.randint(copies, (count, steps, 2), generator=generator),
-            peak * wave,
+            course,
             audio_mask,
             face_mask,
-            people,
+            torch.arange(count) // options.clips,
             int(torch.randint(2**31, (), generator=generator)),
             scale,
             random_warmth(count, generator),
             int(torch.randint(2**31, (), generator=generator)),
         )
+
+    def _rows_heard(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """The clips whose sound is used: at times one of a label that the encoder would have taken theirs for."""
+        bank = self._bank
+        labels = bank.labels[rows]
+        heard = torch.multinomial(self._confusion[labels], 1, generator=generator)[:, 0]
+        chance = torch.rand(len(rows), generator=generator)
+        # Clips of held-out speakers bring their own errors.
+        swap = (chance < self._options.mismatch) & ~bank.heldout[rows] & (heard != labels)
+        result = rows.clone()
+        for i in torch.nonzero(swap).flatten().tolist():
+            mine = self._clips_of[int(heard[i])]
+            mine = mine[bank.speakers[mine] == bank.speakers[rows[i]]]
+            if len(mine):
+                result[i] = mine[int(torch.rand(1, generator=generator) * len(mine))]
+        return result
+
+    def _course(self, count: int, steps: int, generator: torch.Generator) -> Tensor:
+        """How strongly each step shows the expression, (count, steps): a wave between rest and each clip's peak."""
+
+        def rand() -> Tensor:
+            return torch.rand(count, 1, generator=generator)
+
+        low, high = self._options.intensity
+        peak = low + (high - low) * rand()
+        bias = 4 * (rand() - 0.3)
+        phase, turns = rand(), torch.arange(steps) / steps
+        wave = torch.sin(6.28 * (phase + turns * (0.5 + 2 * rand())))
+        return peak * torch.sigmoid(bias + 2.5 * wave)
 
     def build(self, draw: Draw, bank: FeatureBank) -> dict[str, Tensor]:
         """The draw through one bank: inputs of the fusion network, features minus baseline, and labels."""
