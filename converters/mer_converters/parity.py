@@ -16,6 +16,7 @@ from torch import nn
 from mer_converters.golden import Array, one_thread, run_scene, scenes, window_rows
 from mer_quantization.schemes import FP32, Scheme
 from mer_sdk.baseline import PersonalBaseline
+from mer_sdk.evaluation.metrics import log_softmax
 from mer_sdk.golden import GoldenCase
 from mer_sdk.manifest import AudioContract, BaselineContract, Clock, FaceContract
 from mer_sdk.runtimes import Graph
@@ -88,7 +89,10 @@ def distillation(student: Party, full: Party, seeds: tuple[int, ...] = (7, 107, 
     wanted = [scene for seed in seeds for scene in scenes(student.clock.window_steps, seed)]
     with one_thread():
         small, large = (
-            [_log_softmax(run_scene(p.network, scene, p.clock, p.audio, p.face, p.baseline).logits) for scene in wanted]
+            [
+                log_softmax(run_scene(p.network, scene, p.clock, p.audio, p.face, p.baseline).logits.astype(np.float64))
+                for scene in wanted
+            ]
             for p in (student, full)
         )
     pairs = [(mine, theirs[order]) for mine, theirs in zip(small, large, strict=True)]
@@ -159,8 +163,3 @@ def judge(scheme: Scheme, conversion: Distance | None, quantization: Distance | 
             f"{scheme.name} differs from fp32 by {quantization.logits:.1e} on the logits; allowed: {scheme.limit:g}",
         )
     return GateResult(PASSED, f"logits within {scheme.limit:g} of fp32 on this target")
-
-
-def _log_softmax(logits: Array) -> np.ndarray:
-    shifted = logits.astype(np.float64) - logits.max()
-    return np.asarray(shifted - np.log(np.exp(shifted).sum()))

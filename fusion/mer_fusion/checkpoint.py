@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +80,6 @@ def shipped_checkpoint(model: str, role: str = "student") -> Path:
 
 def save_checkpoint(network: EmotionNetwork, card: Card, path: Path) -> Card:
     """Write `path` (.safetensors) and its card; returns the card with the hash filled in."""
-    from dataclasses import replace
-
     from safetensors.torch import save_file
 
     path.parent.mkdir(parents=True, exist_ok=True)

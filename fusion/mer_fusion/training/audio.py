@@ -71,10 +71,8 @@ class AudioLearner(nn.Module):
         logits: Tensor = self.classify(self.dropout((x * weights[..., None]).sum(dim=1)))
         return logits
 
-    def forward(
-        self, chunks: Tensor, mask: Tensor, speakers: Tensor, warmth: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Logits (B, K), raw features (B, T, D) and hinted features of an episode.
+    def forward(self, chunks: Tensor, mask: Tensor, speakers: Tensor, warmth: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits (B, K) and hinted features (B, T, hint) of an episode.
 
         In training the population mean follows along.
         """
@@ -85,7 +83,7 @@ class AudioLearner(nn.Module):
                 self.population.lerp_(mean, 0.05)
         baseline = episode_baselines(features, mask, speakers, self.population, warmth)
         hinted = None if self.hint is None else self.hint(features)
-        return self.decide(features, mask, baseline), features, hinted
+        return self.decide(features, mask, baseline), hinted
 
 
 class AudioTask:
@@ -137,7 +135,7 @@ class AudioTask:
     def loss(self, module: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         options, mask = self._options, batch["mask"]
         chunks = batch["chunks"][:, :, -self._frames :]
-        logits, _, hinted = module(chunks, mask, batch["speakers"], batch["warmth"])
+        logits, hinted = module(chunks, mask, batch["speakers"], batch["warmth"])
         hard = F.cross_entropy(logits, batch["labels"], label_smoothing=options.smoothing, reduction="none")
         heat = options.teacher_temperature
         known = torch.isfinite(batch["teacher"]).all(dim=1).float()

@@ -146,8 +146,7 @@ def train_network(
     large = teacher.network if teacher else None
     voice, voice_history = train_audio(recipe, sources, run_dir, teacher, quiet)
     looks, looks_history = train_face(recipe, sources, run_dir, teacher, quiet)
-    unseen = sources.speech.subset(sources.heldout)
-    heard = held_out_figures(voice, unseen)
+    heard = held_out_figures(voice, sources.speech.subset(sources.heldout))
     seen = still_figures(looks.cpu().eval(), sources.tuning_faces)
     torch.manual_seed(recipe.fusion_loop.seed + 2)
     network = EmotionNetwork(recipe.network)
@@ -164,9 +163,12 @@ def train_network(
     history = fit(fusion_task, recipe.fusion_loop, run_dir, quiet, validate_every=10)
     seconds = {"audio": voice_history.seconds, "face": looks_history.seconds, "fusion": history.seconds}
     network = network.cpu().eval()
+    speakers = sources.speech.speakers
+    learned = sorted(set(speakers[~sources.heldout].tolist()))
+    held_out = sorted(set(speakers[sources.heldout].tolist()))
     results: dict[str, Any] = {
         "held-out speakers, speech alone, encoder with its training head (7 classes, UAR)": {
-            "speakers": sorted(set(unseen.speakers.tolist())),
+            "speakers": held_out,
             "cold": round(heard.cold, 4),
             "warm": round(heard.warm, 4),
         },
@@ -185,8 +187,8 @@ def train_network(
         decision=Decision(temperature=fitted_temperature(network, bank, scenes)),
         training={
             "options": {key: value for key, value in asdict(recipe).items() if key not in ("network", "role")},
-            "speakers": sorted(set(sources.speech.subset(~sources.heldout).speakers.tolist())),
-            "held_out_speakers": sorted(set(unseen.speakers.tolist())),
+            "speakers": learned,
+            "held_out_speakers": held_out,
             "test_speaker": TEST_ACTOR,
             "teacher_sha256": teacher.sha256 if teacher else "",
             "seconds": {part: round(value) for part, value in seconds.items()},

@@ -22,6 +22,7 @@ from mer_sdk.baseline import PersonalBaseline
 from mer_sdk.engine import StepEngine, StepFeatures
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.features import ClipFeatures
+from mer_sdk.evaluation.metrics import log_softmax
 
 STATES = {"audio+face": ("audio", "face"), "audio": ("audio",), "face": ("face",)}
 PROTOCOLS = ("cold", "warm", "enrolled", "none")
@@ -62,7 +63,7 @@ def clip_log_probabilities(step_logits: np.ndarray, steps_held: np.ndarray) -> n
     logits, weights = np.asarray(step_logits, np.float64), np.asarray(steps_held, np.float64)
     if weights.sum() <= 0:
         raise DataError("no step of the clip holds any modality, so there is nothing to predict from")
-    return _log_softmax(weights @ _log_softmax(logits) / weights.sum())
+    return log_softmax(weights @ log_softmax(logits) / weights.sum())
 
 
 def predict(
@@ -191,8 +192,3 @@ def _enrolment(clips: Sequence[ClipFeatures], count: int) -> dict[int, list[Clip
     if lacking:
         raise DataError(f"speakers {lacking} have no clip labelled {NEUTRAL!r} to enrol with; leave out 'enrolled'")
     return people
-
-
-def _log_softmax(values: np.ndarray) -> np.ndarray:
-    shifted = values - values.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

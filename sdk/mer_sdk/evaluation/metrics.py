@@ -69,6 +69,12 @@ def class_recall(labels: np.ndarray, predictions: np.ndarray, classes: int) -> n
     return np.where(support > 0, np.diag(table) / np.maximum(support, 1), np.nan)
 
 
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Log-probabilities of scores over their last axis, in the dtype given."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
 def nll(labels: np.ndarray, log_probabilities: np.ndarray) -> float:
     """Mean negative log-likelihood in nats; `log_probabilities` is [N, K]."""
     chosen = np.asarray(log_probabilities, np.float64)[np.arange(len(labels)), np.asarray(labels)]

@@ -144,7 +144,6 @@ class ChunkBuffer:
     def reset(self) -> None:
         """Begin a new stream."""
         self._buffer = np.zeros(max(0, self._chunk - self._step), np.float32)
-        self._steps = 0
 
     @property
     def pending(self) -> int:
@@ -159,7 +158,6 @@ class ChunkBuffer:
         while len(self._buffer) >= context + self._step:
             chunks.append(self._buffer[: context + self._step][-self._chunk :].copy())
             self._buffer = self._buffer[self._step :]
-            self._steps += 1
         return iter(chunks)
 
     def flush(self) -> np.ndarray | None:

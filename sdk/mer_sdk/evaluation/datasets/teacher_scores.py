@@ -19,6 +19,7 @@ import numpy as np
 
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets.ravdess import LABELS, SPEAKER_FOLDS
+from mer_sdk.evaluation.metrics import log_softmax
 
 KINDS = ("wav2vec", "auMLP")
 SPLITS = ("train", "test")
@@ -51,7 +52,7 @@ def read_teacher_scores(folder: str | Path, kind: str, fold: int, split: str) ->
     scores = _read(path)
     if kind == "wav2vec":
         order = [_ALPHABETICAL.index(label) for label in LABELS]
-        return {code: _log_softmax(values[order]) for code, values in scores.items()}
+        return {code: log_softmax(values[order]).astype(np.float32) for code, values in scores.items()}
     for code, values in scores.items():
         if abs(values.sum() - 1) > 1e-2 or values.min() < 0:
             raise DataError(f"{path}: the scores of {code} are no probabilities (they sum to {values.sum():.3f})")
@@ -120,8 +121,3 @@ def _code(name: str) -> str:
     if len(parts) != 7 or not all(part.isdigit() and len(part) == 2 for part in parts):
         raise ValueError(f"{name!r} is no RAVDESS name")
     return "-".join(parts[1:])
-
-
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = logits - logits.max()
-    return (shifted - np.log(np.exp(shifted).sum())).astype(np.float32)
