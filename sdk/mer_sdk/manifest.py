@@ -13,7 +13,7 @@ from typing import Any
 from mer_sdk.codec import from_json, json_schema, to_json
 from mer_sdk.errors import BundleError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,46 @@ class FaceContract:
 
 
 @dataclass(frozen=True)
+class TextContract:
+    """Text graph input: `ids` [1, words, slots], int32: hashed subwords of the first `words` words of one utterance.
+
+    How a text becomes ids is in `mer_sdk.frontends.text`; id 0 fills what is missing, the others are
+    `1 + hash % (buckets - 1)`.
+
+    Attributes:
+        words: words that are read; what follows is cut.
+        slots: ids of one word: the word itself first, then its n-grams.
+        buckets: rows of the embedding table, the empty row 0 included.
+        ngrams: shortest and longest character n-gram, the word's marks "<" and ">" included.
+        hash: name of the hash function over UTF-8 bytes.
+    """
+
+    words: int = 24
+    slots: int = 8
+    buckets: int = 8192
+    ngrams: tuple[int, int] = (3, 5)
+    hash: str = "fnv1a-32"
+
+
+@dataclass(frozen=True)
+class DialogueContract:
+    """A dialogue model's window: the last `utterances` utterances, the newest in the last row.
+
+    Each utterance has one feature vector a modality (the mean over its steps for audio and face), a mask a modality, and
+    its speaker: a number from 0 in order of first appearance in the window; numbers from `speakers - 1` on share the last.
+
+    Attributes:
+        utterances: rows N of the window.
+        speakers: different speakers that the network tells apart.
+        causal: whether the answer for an utterance depends on it and earlier ones alone.
+    """
+
+    utterances: int = 16
+    speakers: int = 9
+    causal: bool = True
+
+
+@dataclass(frozen=True)
 class BaselineContract:
     """The personal baseline: what the host subtracts from features before the fusion graph reads them.
 
@@ -118,7 +158,11 @@ class DataSource:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a bundle holds and how to feed it. See the module docstring."""
+    """What a bundle holds and how to feed it. See the module docstring.
+
+    `dialogue` is there for dialogue models, whose window is made of utterances; without it the window is made of steps.
+    `text` is there where the bundle has a text graph.
+    """
 
     name: str
     model: str
@@ -136,6 +180,8 @@ class Manifest:
     clock: Clock = field(default_factory=Clock)
     audio: AudioContract = field(default_factory=AudioContract)
     face: FaceContract = field(default_factory=FaceContract)
+    text: TextContract | None = None
+    dialogue: DialogueContract | None = None
     decision: Decision = field(default_factory=Decision)
     va_source: str = "circumplex"
     device_verified: tuple[dict[str, Any], ...] = ()
