@@ -104,8 +104,9 @@ class TextContract:
 class DialogueContract:
     """A dialogue model's window: the last `utterances` utterances, the newest in the last row.
 
-    Each utterance has one feature vector a modality (the mean over its steps for audio and face), a mask a modality, and
-    its speaker: a number from 0 in order of first appearance in the window; numbers from `speakers - 1` on share the last.
+    Each utterance has one feature vector a modality (the mean over its steps for audio and face), a mask a modality,
+    and its speaker: a number from 0 in order of first appearance in the window; numbers from `speakers - 1` on share
+    the last.
 
     Attributes:
         utterances: rows N of the window.
@@ -186,6 +187,12 @@ class Manifest:
     va_source: str = "circumplex"
     device_verified: tuple[dict[str, Any], ...] = ()
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What the fusion graph reads, of "text", "audio" and "face", in its order: every input that has a mask."""
+        names = [tensor.name for tensor in self.graphs["fusion"].inputs]
+        return tuple(name for name in names if f"{name}_mask" in names)
 
 
 def manifest_to_text(manifest: Manifest) -> str:

@@ -3,6 +3,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from mer_sdk.bundle import Bundle
 from mer_sdk.errors import BundleError, OptionError, RuntimeUnavailable, SignalError
@@ -56,6 +57,58 @@ def test_inputs_are_checked(bundle):
         graph.run({"sound": np.zeros((1, 6000))})
     with pytest.raises(SignalError, match=r"shape \(1, 5999\), needed is \(1, 6000\)"):
         graph.run({"pcm": np.zeros((1, 5999))})
+
+
+IDS = GraphSpec("x", "fp32", (TensorSpec("ids", (1, 4), "int32"),), (TensorSpec("sum", (1, 3)),))
+
+
+class Lookup(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        self.table = torch.nn.Embedding(40000, 3)
+
+    def forward(self, ids):
+        return self.table(ids).sum(dim=1)
+
+
+def write_lookup(runtime, path, module, example):
+    if runtime == "onnx":
+        torch.onnx.export(module, example, str(path), dynamo=False, opset_version=17)
+    elif runtime == "litert":
+        import litert_torch
+
+        litert_torch.convert(module, example).export(str(path))
+    else:
+        from executorch.exir import to_edge_transform_and_lower
+
+        program = torch.export.export(module, example, strict=False)
+        path.write_bytes(to_edge_transform_and_lower(program).to_executorch().buffer)
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "litert", "executorch"])
+def test_whole_numbers_reach_the_graph_as_int32(runtime, tmp_path):
+    """Ids above 2**11 would already be rounded as fp16, and a float input could not index a table at all."""
+    module, path = Lookup().eval(), tmp_path / f"graph.{SUFFIXES[runtime]}"
+    ids = np.array([[0, 7, 4099, 39999]], np.int64)
+    write_lookup(runtime, path, module, (torch.zeros(1, 4, dtype=torch.int32),))
+    graph = load_graph(runtime, path, IDS)
+    wanted = module(torch.from_numpy(ids)).detach().numpy()
+    np.testing.assert_allclose(graph.run({"ids": ids})["sum"], wanted, atol=1e-6)
+    with pytest.raises(SignalError, match="'ids' is float64, needed are whole numbers"):
+        graph.run({"ids": ids / 2})
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "litert"])
+def test_a_file_with_another_type_than_the_manifest_says(runtime, tmp_path):
+    path = tmp_path / f"graph.{SUFFIXES[runtime]}"
+    write_lookup(runtime, path, Lookup().eval(), (torch.zeros(1, 4, dtype=torch.int32),))
+    wrong = GraphSpec("x", "fp32", (TensorSpec("ids", (1, 4)),), IDS.outputs)
+    with pytest.raises(BundleError, match=r"int32.*(manifest says float32|needed is tensor\(float\))"):
+        load_graph(runtime, path, wrong)
+    unknown = GraphSpec("x", "fp32", (TensorSpec("ids", (1, 4), "int4"),), IDS.outputs)
+    with pytest.raises(BundleError, match="'ids' is 'int4' in the manifest; this mer_sdk reads float32, int32"):
+        load_graph(runtime, path, unknown)
 
 
 def test_a_file_that_is_not_what_the_manifest_says(bundle):

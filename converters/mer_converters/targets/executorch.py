@@ -94,7 +94,7 @@ class FloatFrontend(nn.Module):
 
 
 class HalfInside(nn.Module):
-    """A copy of `module` in float16, with float32 inputs and outputs.
+    """A copy of `module` in float16, with float32 inputs and outputs; inputs of whole numbers stay what they are.
 
     A submodule `frontend` stays in float32 and then reads the inputs as they come.
     """
@@ -109,5 +109,6 @@ class HalfInside(nn.Module):
             self.inner.frontend = FloatFrontend(copy.deepcopy(frontend).float())
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-        result = self.inner(*(x.half() for x in inputs) if self.cast_inputs else inputs)
+        cast = (x.half() if self.cast_inputs and x.is_floating_point() else x for x in inputs)
+        result = self.inner(*cast)
         return result.float() if isinstance(result, Tensor) else tuple(x.float() for x in result)

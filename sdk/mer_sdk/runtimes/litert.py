@@ -10,7 +10,7 @@ import numpy as np
 
 from mer_sdk.errors import BundleError, RuntimeUnavailable
 from mer_sdk.manifest import GraphSpec
-from mer_sdk.runtimes.registry import check_tensors, ordered_inputs, positional, register
+from mer_sdk.runtimes.registry import check_tensors, ordered_inputs, positional, register, tensor_dtype
 
 
 def _interpreter_class() -> Any:
@@ -34,7 +34,7 @@ def _interpreter_class() -> Any:
     packages=(("ai_edge_litert", "ai-edge-litert"), ("tflite_runtime", "tflite-runtime")),
 )
 class LiteRTGraph:
-    """One `.tflite` graph with float32 inputs and outputs of fixed shape."""
+    """One `.tflite` graph with inputs and outputs of fixed shape."""
 
     def __init__(self, path: Path, spec: GraphSpec, threads: int) -> None:
         interpreter_class = _interpreter_class()
@@ -46,10 +46,11 @@ class LiteRTGraph:
         inputs, outputs = self._details()
         for kind, details, wanted in (("input", inputs, spec.inputs), ("output", outputs, spec.outputs)):
             check_tensors(path.name, kind, [tuple(int(n) for n in item["shape"]) for item in details], wanted)
-            for item in details:
-                if item["dtype"] is not np.float32:
+            for item, tensor in zip(details, wanted, strict=True):
+                if np.dtype(item["dtype"]) != tensor_dtype(tensor):
                     raise BundleError(
-                        f"{path.name}: {kind} {item['name']!r} is not float32; convert with float {kind}s"
+                        f"{path.name}: {kind} {item['name']!r} is {np.dtype(item['dtype'])}, the manifest says "
+                        f"{tensor.dtype}; convert the bundle again"
                     )
         self._spec = spec
         self._inputs = [item["index"] for item in inputs]

@@ -9,12 +9,14 @@ import numpy as np
 
 from mer_sdk.errors import BundleError, RuntimeUnavailable
 from mer_sdk.manifest import GraphSpec
-from mer_sdk.runtimes.registry import check_tensors, ordered_inputs, register
+from mer_sdk.runtimes.registry import check_tensors, ordered_inputs, register, tensor_dtype
+
+_TYPES = {"float32": "tensor(float)", "int32": "tensor(int32)"}
 
 
 @register("onnx", target="onnx", extra="onnx", packages=(("onnxruntime", "onnxruntime"),))
 class OnnxGraph:
-    """One `.onnx` graph with float32 inputs and outputs."""
+    """One `.onnx` graph."""
 
     def __init__(self, path: Path, spec: GraphSpec, threads: int) -> None:
         try:
@@ -37,9 +39,10 @@ class OnnxGraph:
             # A symbolic size is a string or None; it fits any.
             shapes = [tuple(n if isinstance(n, int) else -1 for n in tensor.shape) for tensor in tensors]
             check_tensors(path.name, kind, shapes, wanted)
-            for tensor in tensors:
-                if tensor.type != "tensor(float)":
-                    raise BundleError(f"{path.name}: {kind} {tensor.name!r} is {tensor.type}, needed is tensor(float)")
+            for tensor, item in zip(tensors, wanted, strict=True):
+                needed = _TYPES[tensor_dtype(item).name]
+                if tensor.type != needed:
+                    raise BundleError(f"{path.name}: {kind} {tensor.name!r} is {tensor.type}, needed is {needed}")
         self._spec = spec
         self._inputs = [tensor.name for tensor in inputs]
         self._outputs = [tensor.name for tensor in outputs]

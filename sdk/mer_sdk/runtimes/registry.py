@@ -19,16 +19,19 @@ import numpy as np
 from mer_sdk.errors import BundleError, OptionError, SignalError
 from mer_sdk.manifest import GraphSpec, TensorSpec
 
+# What `TensorSpec.dtype` may say: every target has these two.
+DTYPES = {"float32": np.dtype(np.float32), "int32": np.dtype(np.int32)}
+
 
 class Graph(Protocol):
     """One loaded graph."""
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Run once. `inputs` holds every input of the graph's spec by name, float32, in the spec's shapes; the result
+        """Run once. `inputs` holds every input of the graph's spec by name, in the spec's shapes and types; the result
         holds every output by name, in arrays that the caller owns.
 
         Raises:
-            SignalError: an input is missing or has another shape.
+            SignalError: an input is missing, has another shape, or holds fractions where whole numbers are read.
         """
         ...
 
@@ -152,20 +155,37 @@ def _status(runtime: Runtime) -> RuntimeStatus:
 
 
 def ordered_inputs(inputs: Mapping[str, np.ndarray], spec: GraphSpec) -> list[np.ndarray]:
-    """The inputs in the spec's order, contiguous float32 (helper of the runtimes).
+    """The inputs in the spec's order, contiguous, float32 or int32 as the spec says (helper of the runtimes).
 
     Raises:
-        SignalError: an input is missing or has another shape.
+        SignalError: an input is missing, has another shape, or is not of whole numbers where the spec says int32.
+        BundleError: the spec names a type that is neither.
     """
     arrays = []
     for tensor in spec.inputs:
         if tensor.name not in inputs:
             raise SignalError(f"{spec.file} needs the input {tensor.name!r}; given are {sorted(inputs)}")
-        array = np.ascontiguousarray(inputs[tensor.name], np.float32)
+        wanted, given = tensor_dtype(tensor), np.asarray(inputs[tensor.name])
+        if wanted.kind == "i" and given.dtype.kind not in "iu":
+            raise SignalError(f"{spec.file}: input {tensor.name!r} is {given.dtype}, needed are whole numbers (int32)")
+        array = np.ascontiguousarray(given, wanted)
         if array.shape != tensor.shape:
             raise SignalError(f"{spec.file}: input {tensor.name!r} has shape {array.shape}, needed is {tensor.shape}")
         arrays.append(array)
     return arrays
+
+
+def tensor_dtype(tensor: TensorSpec) -> np.dtype:
+    """The numpy type of a graph's tensor.
+
+    Raises:
+        BundleError: the manifest names a type that no runtime here reads.
+    """
+    if tensor.dtype not in DTYPES:
+        raise BundleError(
+            f"{tensor.name!r} is {tensor.dtype!r} in the manifest; this mer_sdk reads {', '.join(DTYPES)}"
+        )
+    return DTYPES[tensor.dtype]
 
 
 def positional(names: list[str]) -> list[str]:
