@@ -1,14 +1,26 @@
 """Labelled data, read from its published layouts; one file a data set, numpy alone until media is read."""
 
+from mer_sdk.evaluation.datasets.affwild2 import AffWild2, AnnotatedVideo
 from mer_sdk.evaluation.datasets.clip import Clip, clip_duration, load_audio, load_faces, load_frames, load_image
+from mer_sdk.evaluation.datasets.dialogue_features import DialogueFeatures
+from mer_sdk.evaluation.datasets.features import FeatureDialogue, FeatureSplit
 from mer_sdk.evaluation.datasets.ferplus import FerPlus, LabelledImages
+from mer_sdk.evaluation.datasets.mintrec import MIntRec
+from mer_sdk.evaluation.datasets.mmsa import Mmsa
 from mer_sdk.evaluation.datasets.ravdess import Ravdess, Selection
 from mer_sdk.evaluation.datasets.registry import dataset_names, open_dataset, register
 
 __all__ = [
+    "AffWild2",
+    "AnnotatedVideo",
     "Clip",
+    "DialogueFeatures",
+    "FeatureDialogue",
+    "FeatureSplit",
     "FerPlus",
     "LabelledImages",
+    "MIntRec",
+    "Mmsa",
     "Ravdess",
     "Selection",
     "clip_duration",
