@@ -2,7 +2,7 @@
 
 A file such as `unaligned_50.pkl` holds a dictionary for each of train, valid and test: `text` (BERT) [N, T, 768],
 `audio` and `vision` [N, T, D], the sentiment `regression_labels` [N] (-3 to 3 for MOSI, MOSEI, -1 to 1 for CH-SIMS),
-`id`, `raw_text`, and in unaligned files `audio_lengths` and `vision_lengths`. The token numbers `text_bert` are not read.
+`id`, `raw_text`, and in unaligned files `audio_lengths` and `vision_lengths`. `text_bert` is not read.
 """
 
 from __future__ import annotations
