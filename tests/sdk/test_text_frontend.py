@@ -60,7 +60,8 @@ def test_letters_of_all_scripts_are_letters_and_punctuation_is_not() -> None:
     for number in range(0x20, 0x250):
         point = chr(number)
         if unicodedata.category(point) in ("Ll", "Lu", "Nd"):
-            assert frontend._kind(point) == "letter", hex(number)
+            # As step 2 leaves it: the micro sign becomes a Greek letter.
+            assert frontend._kind(unicodedata.normalize("NFKD", point)[0]) == "letter", hex(number)
         elif unicodedata.category(point) in ("Pd", "Ps", "Pe", "Po", "Sc", "Sm"):
             assert frontend._kind(point) == "mark", hex(number)
 

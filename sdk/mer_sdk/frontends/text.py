@@ -17,10 +17,10 @@ Kotlin and C++ all have; no regular expressions and no character classes, which 
    after it. Words of letters are cut after 24 code points, words of a mark after 3. The first `words` words are read.
 6. *Hash*. A word, put between "<" and ">", has one id of its own, in slot 0. Its n-grams are the stretches of
    `ngrams[0]` to `ngrams[1]` code points of that marked word which are shorter than it, ordered by where they start,
-   shorter ones first. If there are g of them and room for r = slots - 1, all are taken where g <= r; otherwise those of index
-   `i * (g - 1) / (r - 1)`, rounded down, for i = 0 to r - 1 (index 0 alone where r = 1). They fill slots 1, 2, ... in
-   that order. The id of a stretch is `1 + hash % (buckets - 1)`, its hash FNV-1a of 32 bits over its UTF-8 bytes
-   (offset 2166136261, prime 16777619). What is not filled is 0.
+   shorter ones first. If there are g of them and room for r = slots - 1, all are taken where g <= r; otherwise those of
+   index `i * (g - 1) / (r - 1)`, rounded down, for i = 0 to r - 1 (index 0 alone where r = 1). They fill slots 1, 2,
+   ... in that order. The id of a stretch is `1 + hash % (buckets - 1)`, its hash FNV-1a of 32 bits over its UTF-8
+   bytes (offset 2166136261, prime 16777619). What is not filled is 0.
 """
 
 from __future__ import annotations
