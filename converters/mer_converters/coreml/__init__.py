@@ -1,0 +1,1 @@
+"""Saved Core ML programs (ML Program) computed operation by operation in torch: a check without a Mac."""
