@@ -103,7 +103,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         for row in reader:
             try:
                 values = np.array([float(row[column]) for column in columns])
-                code = _code(row[name_column])
+                code = take_code(row[name_column])
             except (TypeError, ValueError) as error:
                 raise DataError(
                     f"{path}:{reader.line_num} is truncated or unlabelled ({error}); fetch it again"
@@ -116,7 +116,12 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     return scores
 
 
-def _code(name: str) -> str:
+def take_code(name: str) -> str:
+    """The code of a take without its modality: "03-01-05-02-01-01-16" -> "01-05-02-01-01-16".
+
+    Raises:
+        ValueError: not seven parts of two digits.
+    """
     parts = name.split("-")
     if len(parts) != 7 or not all(part.isdigit() and len(part) == 2 for part in parts):
         raise ValueError(f"{name!r} is no RAVDESS name")
