@@ -1,5 +1,14 @@
 """Handlers of ML Program operations, grouped as in Core ML's own documentation; importing a group registers them."""
 
+from mer_converters.coreml.handlers import conv as conv
+from mer_converters.coreml.handlers import image_resizing as image_resizing
+from mer_converters.coreml.handlers import linear as linear
+from mer_converters.coreml.handlers import lists as lists
+from mer_converters.coreml.handlers import normalization as normalization
+from mer_converters.coreml.handlers import pool as pool
+from mer_converters.coreml.handlers import quantization as quantization
+from mer_converters.coreml.handlers import recurrent as recurrent
+from mer_converters.coreml.handlers import transformers as transformers
 from mer_converters.coreml.handlers.registry import flag, handler, handler_for, handler_names, ints
 
 __all__ = ["flag", "handler", "handler_for", "handler_names", "ints"]

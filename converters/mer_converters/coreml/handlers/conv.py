@@ -57,7 +57,7 @@ def conv_quantized(
     """`conv` with the weight `quant_scale` * `weight` + `quant_bias`; scale and bias are scalars or one per output.
 
     Raises:
-        ConversionError: another quantization than linear 8-bit, which needs a table that the operation has no input for.
+        ConversionError: a quantization other than linear 8-bit; a lookup table has no input of its own.
     """
     if quantization_type != "linear" or int(nbits) != 8:
         raise ConversionError(

@@ -34,10 +34,11 @@ def avg_pool(
     average = _AVERAGE[len(kernel)]
     if not any(sum(pair) for pair in (*pads, *extra)):
         return average(x, kernel, steps)
-    outside = pads if exclude_padding_from_average else [(0, 0)] * len(pads)
-    counted = covered(padded(x, pads, 0.0) if outside != pads else x, _joined(outside, extra))
-    share = average(counted, kernel, steps)
-    return average(padded(x, _joined(pads, extra), 0.0), kernel, steps) / share
+    if exclude_padding_from_average:
+        counted = covered(x.shape[2:], _joined(pads, extra))
+    else:
+        counted = covered([size + sum(pair) for size, pair in zip(x.shape[2:], pads, strict=True)], extra)
+    return average(padded(x, _joined(pads, extra), 0.0), kernel, steps) / average(counted, kernel, steps)
 
 
 @handler("l2_pool")

@@ -52,6 +52,6 @@ def padded(x: Tensor, pads: Pads, value: float) -> Tensor:
     return functional.pad(x, amounts, value=value)
 
 
-def covered(x: Tensor, pads: Pads) -> Tensor:
-    """Ones [1, 1, *D] where the padded input has an element of `x`, zeros in the padding."""
-    return padded(torch.ones((1, 1, *x.shape[2:])), pads, 0.0)
+def covered(sizes: Sequence[int], pads: Pads) -> Tensor:
+    """Ones [1, 1, *sizes] with the padding's zeros around them."""
+    return padded(torch.ones((1, 1, *sizes)), pads, 0.0)
