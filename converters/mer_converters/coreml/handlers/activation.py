@@ -1,4 +1,4 @@
-"""Activations. `alpha` and `beta` are constants of the program: scalars, or one value a channel where the docstring says so."""
+"""Activations. `alpha` and `beta` are constants: scalars, or one value a channel where the docstring says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reductions over axes; without `axes`, over all of them. The mean, norm or logarithm of integers is cut to an integer."""
+"""Reductions over axes, or over all; the mean, norm or logarithm of integers is cut to an integer."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ for _name, _reduction in _REDUCTIONS.items():
 def reduce_argmax(
     x: Tensor, axis: Tensor | None = None, keep_dims: Tensor | None = None, output_dtype: str = "int32"
 ) -> Tensor:
-    """Index of the largest value along `axis` (the last unless given); of equal ones the first, which Core ML leaves open.
+    """Index of the largest value along `axis`, the last unless given.
 
-    The interpreter gives it the type of `output_dtype`, which the program declares too.
+    Of equal ones it is the first, which Core ML leaves open. The interpreter gives it the type of `output_dtype`, which the program declares too.
     """
     return _extreme(torch.argmax, x, axis, keep_dims)
 
