@@ -216,9 +216,8 @@ class AmbDsgdn(nn.Module):
             for _ in config.names
         )
         # The last row is of utterances that are not there, as published; it stays 0.
-        self.speaker_table = (
-            nn.Embedding(config.speakers + 1, config.hidden, config.speakers) if any(sequential) else None
-        )
+        speakers = config.speakers
+        self.speaker_table = nn.Embedding(speakers + 1, config.hidden, speakers) if any(sequential) else None
         itself, earlier, later = band(config.utterances, config.past, 0 if config.causal else config.future)
         self.register_buffer("itself", itself, persistent=False)
         self.register_buffer("near", earlier + later, persistent=False)
