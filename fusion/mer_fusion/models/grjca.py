@@ -8,13 +8,14 @@ between the modalities, normalisation between the iterations for fp16 and int8 (
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import fuse_linear_bn_eval
 
+from mer_fusion.models.checks import check, check_shape, config_from_dict, is_whole, plain_dict
 from mer_fusion.models.heads import ClassificationHead, RegressionHead
 from mer_fusion.models.temporal import (
     Affine,
@@ -28,7 +29,7 @@ from mer_sdk.errors import OptionError, SignalError
 
 __all__ = ["FusionOutput", "Grjca", "GrjcaConfig", "ccc_loss", "parameter_count"]
 
-GATINGS = ("grjca", "hgrjca")
+GATINGS = ("grjca", "hgrjca", "none")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class GrjcaConfig:
         steps: window length T; it fixes the size of the attention's key weights.
         iterations: rounds of joint cross-attention, each with its own weights; "hgrjca" needs at least 2.
         temperature: of the gates' softmax.
-        gating: "grjca" (one gate per modality) or "hgrjca" (a gate per iteration and a stage gate over them).
+        gating: "grjca" (one gate per modality), "hgrjca" (a gate per iteration and a stage gate over them) or "none"
+            (the last iteration as it is, to measure what the gates are worth).
         head_width: hidden units of each head.
         regression_outputs: outputs of the per-step regression head; 0 = no such head.
         classes: outputs of the classification head; 0 = no such head.
@@ -77,29 +79,26 @@ class GrjcaConfig:
     norm_eps: float = 1e-12
 
     def __post_init__(self) -> None:
-        for name in ("audio_channels", "face_channels"):
-            if isinstance(getattr(self, name), list):  # as JSON gives it
-                object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.mask_embeddings is None:
             object.__setattr__(self, "mask_embeddings", self.classes > 0)
         for name in ("audio_dim", "face_dim", "kernel", "steps", "iterations", "head_width"):
-            _check(name, getattr(self, name), _whole(getattr(self, name), 1), "a whole number of at least 1")
+            check(name, getattr(self, name), is_whole(getattr(self, name), 1), "a whole number of at least 1")
         for name in ("regression_outputs", "classes"):
-            _check(name, getattr(self, name), _whole(getattr(self, name), 0), "a whole number, 0 for none")
+            check(name, getattr(self, name), is_whole(getattr(self, name), 0), "a whole number, 0 for none")
         for name in ("audio_channels", "face_channels"):
             widths = getattr(self, name)
-            fine = isinstance(widths, tuple) and bool(widths) and all(_whole(w, 1) for w in widths)
-            _check(name, widths, fine, "a tuple of one or more whole numbers of at least 1")
+            fine = isinstance(widths, tuple) and bool(widths) and all(is_whole(w, 1) for w in widths)
+            check(name, widths, fine, "a tuple of one or more whole numbers of at least 1")
         for name in ("tcn_dropout", "attention_dropout", "head_dropout"):
             value = getattr(self, name)
-            _check(name, value, isinstance(value, (int, float)) and 0.0 <= value < 1.0, "at least 0 and below 1")
+            check(name, value, isinstance(value, (int, float)) and 0.0 <= value < 1.0, "at least 0 and below 1")
         for name in ("temperature", "norm_eps"):
             value = getattr(self, name)
-            _check(name, value, isinstance(value, (int, float)) and 0.0 < value < math.inf, "a number above 0")
-        _check("gating", self.gating, self.gating in GATINGS, f"one of {', '.join(GATINGS)}")
-        _check("classes", self.classes, self.classes != 1, "0 or at least 2")
+            check(name, value, isinstance(value, (int, float)) and 0.0 < value < math.inf, "a number above 0")
+        check("gating", self.gating, self.gating in GATINGS, f"one of {', '.join(GATINGS)}")
+        check("classes", self.classes, self.classes != 1, "0 or at least 2")
         if self.gating == "hgrjca":
-            _check("iterations", self.iterations, self.iterations >= 2, "at least 2 with gating hgrjca")
+            check("iterations", self.iterations, self.iterations >= 2, "at least 2 with gating hgrjca")
         if self.classes == 0 and self.regression_outputs == 0:
             raise OptionError("classes and regression_outputs are both 0: the network needs one head at least; set one")
 
@@ -110,7 +109,7 @@ class GrjcaConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """A plain dict that JSON can hold."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return plain_dict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "GrjcaConfig":
@@ -119,11 +118,7 @@ class GrjcaConfig:
         Raises:
             OptionError: a name that is no option, or a value outside its range.
         """
-        known = [f.name for f in fields(cls)]
-        unknown = sorted(set(values) - set(known))
-        if unknown:
-            raise OptionError(f"GRJCA has no option {', '.join(unknown)}; allowed: {', '.join(known)}; rename it")
-        return cls(**values)
+        return config_from_dict(cls, "GRJCA", values)
 
 
 class FusionOutput(NamedTuple):
@@ -183,7 +178,7 @@ class Gates(nn.Module):
         super().__init__()
         self.inverse_temperature = 1.0 / temperature
         # GRJCA gates once, after the last iteration; HGRJCA after each, then over those results.
-        first = 1 if gating == "hgrjca" else iterations
+        first = {"grjca": iterations, "hgrjca": 1, "none": iterations + 1}[gating]
         self.levels = nn.ModuleList(nn.Linear(width, t + 1) for t in range(first, iterations + 1))
         self.stage = nn.Linear(width, iterations) if gating == "hgrjca" else None
         xavier_(self)
@@ -194,6 +189,8 @@ class Gates(nn.Module):
 
     def forward(self, states: list[Tensor]) -> Tensor:
         """The input and the result of each iteration, each [B, T, width] -> [B, T, width], at least 0."""
+        if not self.levels:
+            return torch.relu(states[-1])
         gated = []
         for level in self.levels:
             seen = states[: level.out_features]
@@ -255,10 +252,10 @@ class Grjca(nn.Module):
             SignalError: shapes that the configuration does not have.
         """
         batch, steps = audio.shape[0], self.config.steps
-        _shape("audio", audio, (batch, steps, self.config.audio_dim))
-        _shape("face", face, (batch, steps, self.config.face_dim))
-        _shape("audio_mask", audio_mask, (batch, steps))
-        _shape("face_mask", face_mask, (batch, steps))
+        check_shape("audio", audio, (batch, steps, self.config.audio_dim))
+        check_shape("face", face, (batch, steps, self.config.face_dim))
+        check_shape("audio_mask", audio_mask, (batch, steps))
+        check_shape("face_mask", face_mask, (batch, steps))
         audio = _present(audio, audio_mask, self.audio_missing)
         face = _present(face, face_mask, self.face_missing)
         audio = self.audio_norm(self.audio_tcn(audio.transpose(1, 2))).transpose(1, 2)
@@ -328,17 +325,3 @@ def ccc_loss(prediction: Tensor, target: Tensor) -> Tensor:
 def _present(x: Tensor, mask: Tensor, missing: Tensor | None) -> Tensor:
     mask = mask.unsqueeze(-1)
     return x * mask if missing is None else x * mask + (1.0 - mask) * missing
-
-
-def _whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _check(name: str, value: object, fine: bool, allowed: str) -> None:
-    if not fine:
-        raise OptionError(f"{name} is {value!r}; it must be {allowed}: change it in the configuration")
-
-
-def _shape(name: str, x: Tensor, expected: tuple[int, ...]) -> None:
-    if tuple(x.shape) != expected:
-        raise SignalError(f"{name} has shape {tuple(x.shape)}; it must be {expected} (batch, steps, ...): reshape it")
