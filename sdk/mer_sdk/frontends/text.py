@@ -107,7 +107,7 @@ def split_words(text: str | bytes) -> list[str]:
     Raises:
         SignalError: see `TextFrontend.ids`.
     """
-    points = _normalised(_checked(text))
+    points = _normalised(utf8_text(text))
     kinds = [_kind(point) for point in points]
     for i in range(1, len(points) - 1):
         if points[i] == _APOSTROPHE and kinds[i - 1] == kinds[i + 1] == "letter":
@@ -131,7 +131,12 @@ def fnv1a_32(data: bytes) -> int:
     return value
 
 
-def _checked(text: str | bytes) -> str:
+def utf8_text(text: str | bytes) -> str:
+    """The text itself, once it is known to be one that UTF-8 can hold.
+
+    Raises:
+        SignalError: see `TextFrontend.ids`.
+    """
     try:
         if isinstance(text, bytes):
             return text.decode("utf-8")
