@@ -55,58 +55,79 @@ class Plan:
 
 @dataclass
 class Places:
-    """Numbered places of all values of a function, those in nested blocks included, and the constants in them."""
+    """Numbered places of all values of a function, those in nested blocks included.
+
+    Attributes:
+        numbers: coremltools `Var` -> place.
+        constants: place -> value, of the constants that some step reads. Others, such as the parts of a compressed
+            weight, are never turned into tensors.
+        infinite: names of fp16 constants that hold an infinity: a float32 constant too large for fp16 became one when
+            the program was converted.
+    """
 
     numbers: dict[Any, int] = field(default_factory=dict)
     constants: dict[int, Any] = field(default_factory=dict)
+    infinite: list[str] = field(default_factory=list)
+    _makers: dict[int, tuple[Any, int]] = field(default_factory=dict)
 
     def of(self, variable: Any) -> int:
         """The place of a coremltools `Var`, a new one if it has none."""
         return self.numbers.setdefault(variable, len(self.numbers))
 
+    def add_constant(self, operation: Any) -> None:
+        """Remember which places an operation without inputs at run time fills."""
+        for index, variable in enumerate(operation.outputs):
+            self._makers[self.of(variable)] = (operation, index)
 
-def operations_of(block: Any) -> Iterator[Any]:
-    """All operations of a coremltools block and of the blocks in it, in order."""
-    for operation in block.operations:
-        yield operation
-        for inner in operation.blocks:
-            yield from operations_of(inner)
+    def read(self, variable: Any) -> int:
+        """The place of a `Var` that a step reads; if it is a constant, its value is made."""
+        place = self.of(variable)
+        if place in self._makers and place not in self.constants:
+            operation, index = self._makers[place]
+            self.constants[place] = self._value(operation, index)
+        return place
+
+    def _value(self, operation: Any, index: int) -> Any:
+        variable = operation.outputs[index]
+        value = variable.val
+        if value is None:  # a compressed weight
+            value = operation.materialized_val_inference()
+            value = value[index] if len(operation.outputs) > 1 else value
+        kind = declared_type(variable).kind
+        made = constant_value(value, kind)
+        if kind == "fp16" and bool(made.isinf().any()):
+            self.infinite.append(variable.name)
+        return made
 
 
 def plan_of(block: Any, places: Places) -> Plan:
-    """The plan of a coremltools block (or function); constants go into `places`."""
+    """The plan of a coremltools block (or function); constants that its steps read go into `places`."""
     inputs = block.inputs.values() if isinstance(block.inputs, dict) else block.inputs
     arguments = tuple(places.of(variable) for variable in inputs)
     steps = []
     for operation in block.operations:
         if operation.op_type in CONSTANTS or operation.op_type.startswith("constexpr_"):
-            _place_constant(operation, places)
+            places.add_constant(operation)
         else:
             steps.append(_step(operation, places))
-    results = tuple(places.of(variable) for variable in block.outputs)
+    results = tuple(places.read(variable) for variable in block.outputs)
     _mark_last_uses(steps, results)
     return Plan(arguments, tuple(steps), results)
 
 
-def _place_constant(operation: Any, places: Places) -> None:
-    for variable in operation.outputs:
-        value = variable.val
-        if value is None:
-            value = operation.materialized_val_inference()
-        places.constants[places.of(variable)] = constant_value(value, declared_type(variable).kind)
-
-
 def _step(operation: Any, places: Places) -> Step:
+    from coremltools.converters.mil.mil import Var
+
     constants, inputs, variadic = {}, [], []
     for name, value in operation.inputs.items():
-        if value is None:
-            continue
         if isinstance(value, (list, tuple)):
-            variadic.append((name, tuple(places.of(variable) for variable in value)))
-        elif places.of(value) in places.constants:
-            constants[name] = places.constants[places.of(value)]
-        else:
-            inputs.append((name, places.of(value)))
+            variadic.append((name, tuple(places.read(variable) for variable in value)))
+        elif isinstance(value, Var):
+            place = places.read(value)
+            if place in places.constants:
+                constants[name] = places.constants[place]
+            else:
+                inputs.append((name, place))
     return Step(
         operation=operation.op_type,
         handler=handler_for(operation.op_type),
@@ -138,3 +159,11 @@ def _mark_last_uses(steps: list[Step], results: tuple[int, ...]) -> None:
         last = {place for place in (*_reads(step), *step.outputs) if place in made and place not in seen}
         step.frees = tuple(sorted(last))
         seen |= last
+
+
+def all_steps(plan: Plan) -> Iterator[Step]:
+    """The steps of a plan and of the blocks in it, in order."""
+    for step in plan.steps:
+        yield step
+        for block in step.blocks:
+            yield from all_steps(block)

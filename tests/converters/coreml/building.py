@@ -18,7 +18,6 @@ from coremltools.converters.mil.mil import Builder as mb  # noqa: N813
 from coremltools.converters.mil.mil import Function, Program, types
 
 from mer_converters.coreml.interpreter import Interpreter
-from mer_converters.coreml.plan import operations_of
 
 _TYPES = {"float32": types.fp32, "float16": types.fp16, "int32": types.int32}
 
@@ -102,7 +101,7 @@ def check(operation: str, case: Case, folder: Path) -> None:
 def _check(operation: str, case: Case, folder: Path, precision: str, tolerance: float) -> None:
     path = saved(program(case.build, case.inputs, case.opset), folder, precision, case.opset)
     interpreter = Interpreter(path)
-    there = {found.op_type for found in operations_of(interpreter.program.function)}
+    there = interpreter.package.operations()
     assert operation in there, f"the saved program has no {operation}: {sorted(there)}"
     outputs = list(interpreter.run(case.inputs).values())
     tensors = {name: torch.from_numpy(array.copy()) for name, array in case.inputs.items()}
