@@ -58,7 +58,8 @@ def reduce_argmax(
 ) -> Tensor:
     """Index of the largest value along `axis`, the last unless given.
 
-    Of equal ones it is the first, which Core ML leaves open. The interpreter gives it the type of `output_dtype`, which the program declares too.
+    Of equal ones it is the first, which Core ML leaves open. The interpreter gives it the type of `output_dtype`, which
+    the program declares too.
     """
     return _extreme(torch.argmax, x, axis, keep_dims)
 
