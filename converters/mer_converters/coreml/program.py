@@ -6,6 +6,7 @@ What can be wrong is looked for before the loader runs, which reports damage lat
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -51,6 +52,13 @@ class Package:
         function = self.spec.mlProgram.functions[self.name]
         found = Counter(operation.type for operation in _operations(function))
         return {_LOADED_NAMES.get(name, name): count for name, count in found.items()}
+
+
+def quiet_coremltools() -> None:
+    """Import coremltools without the warnings of it and of torchao about parts that only Macs and GPUs have."""
+    for name in ("coremltools", "torchao", "torch.utils._pytree"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    import coremltools  # noqa: F401
 
 
 def read_package(path: str | Path) -> Package:
@@ -188,7 +196,7 @@ def _check_blob(package: Package, value: Any, sizes: dict[str, int]) -> None:
     expected = math.ceil(_elements(value.type) * _bits(value.type) / 8)
     if length != expected:
         raise ConversionError(
-            f"{package.path.name}: {name} is damaged, the weight at byte {start} has {length} bytes, not {expected}; {_REDO}"
+            f"{package.path.name}: {name} is damaged, a weight of {expected} bytes has {length} there; {_REDO}"
         )
 
 
