@@ -12,7 +12,7 @@ import pytest
 import torch
 from arrays import listed, normal
 from building import Case, check
-from coremltools.converters.mil.mil import Builder as mb
+from coremltools.converters.mil.mil import Builder as mb  # noqa: N813
 from torch.nn import functional
 
 CONVOLUTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}

@@ -1,7 +1,7 @@
 """Resizing, cropping and resampling against torch's interpolate and grid_sample, and against grids written out.
 
-torch has no counterpart of the grids "DEFAULT" and "OFFSET_CORNERS" nor of cropping boxes: there the points come from the
-formulas of the operation set's documentation, and grid_sample takes the values.
+torch has no counterpart of the grids "DEFAULT" and "OFFSET_CORNERS" nor of cropping boxes: there the points come from
+the formulas of the operation set's documentation, and grid_sample takes the values.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 import torch
 from arrays import listed, normal, uniform
 from building import Case, check
-from coremltools.converters.mil.mil import Builder as mb
+from coremltools.converters.mil.mil import Builder as mb  # noqa: N813
 from torch.nn import functional
 
 MODES = ("STRICT_ALIGN_CORNERS", "ALIGN_CORNERS", "DEFAULT", "OFFSET_CORNERS", "UNALIGN_CORNERS")

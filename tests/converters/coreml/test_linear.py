@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from arrays import integers, listed, normal
 from building import Case, check
-from coremltools.converters.mil.mil import Builder as mb
+from coremltools.converters.mil.mil import Builder as mb  # noqa: N813
 from torch.nn import functional
 
 

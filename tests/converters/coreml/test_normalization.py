@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from arrays import listed, normal, uniform
 from building import Case, check
-from coremltools.converters.mil.mil import Builder as mb
+from coremltools.converters.mil.mil import Builder as mb  # noqa: N813
 from torch.nn import functional
 
 

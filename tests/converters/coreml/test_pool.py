@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from arrays import listed, normal
 from building import Case, check
-from coremltools.converters.mil.mil import Builder as mb
+from coremltools.converters.mil.mil import Builder as mb  # noqa: N813
 from torch.nn import functional
 
 AVERAGE = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.avg_pool3d}
