@@ -10,6 +10,7 @@ from mer_sdk.runtimes.registry import (
     register,
     runtime_for_target,
     runtime_named,
+    runtime_note,
     runtimes,
 )
 
@@ -26,5 +27,6 @@ __all__ = [
     "register",
     "runtime_for_target",
     "runtime_named",
+    "runtime_note",
     "runtimes",
 ]

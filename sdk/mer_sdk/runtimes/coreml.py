@@ -21,7 +21,8 @@ class CoreMLGraph:
         if platform.system() != "Darwin":
             raise RuntimeUnavailable(
                 f"Core ML runs on Apple systems only, this is {platform.system()}: "
-                "run the tflite or onnx bundle of the same model here"
+                "run the tflite or onnx bundle of the same model here, or pip install 'mer-edge[convert]' for a "
+                "spec-level check of this one"
             )
         try:
             import coremltools

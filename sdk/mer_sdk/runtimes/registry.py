@@ -1,10 +1,14 @@
 """What a runtime is, and the registry of those that mer-edge knows.
 
 A runtime runs one file format. Its module is light: the package that does the work is imported when a graph is loaded.
+Other packages add runtimes by entry points of the group `mer.runtimes`, each the name of a `Runtime`; the runtimes of
+this package come first.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib.metadata
 import importlib.util
 import platform
@@ -51,6 +55,8 @@ class Runtime:
         packages: (import name, distribution name) of the packages that can do the work, best first.
         factory: makes a graph from (file, spec, threads).
         system: the only `platform.system()` it runs on, or None for any.
+        note: what a result of it does not prove, in one sentence, for runtimes that stand in for the real one; commands
+            show it with every result.
     """
 
     name: str
@@ -59,6 +65,12 @@ class Runtime:
     packages: tuple[tuple[str, str], ...]
     factory: GraphFactory
     system: str | None = None
+    note: str = ""
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether this is the system that it runs on."""
+        return self.system in (None, platform.system())
 
 
 @dataclass(frozen=True)
@@ -72,6 +84,7 @@ class RuntimeStatus:
     install: str
 
 
+ENTRY_POINTS = "mer.runtimes"
 _REGISTRY: dict[str, Runtime] = {}
 
 
@@ -88,8 +101,18 @@ def register(
 
 
 def runtimes() -> tuple[Runtime, ...]:
-    """All registered runtimes, in the order of registration."""
-    return tuple(_REGISTRY.values())
+    """All runtimes: those of this package in the order of registration, then those of other packages."""
+    return (*_REGISTRY.values(), *_installed())
+
+
+@functools.cache
+def _installed() -> tuple[Runtime, ...]:
+    found = []
+    for entry in sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
+        # A package that was removed may have left its entry point behind.
+        with contextlib.suppress(ModuleNotFoundError):
+            found.append(entry.load())
+    return tuple(found)
 
 
 def runtime_named(name: str) -> Runtime:
@@ -98,22 +121,30 @@ def runtime_named(name: str) -> Runtime:
     Raises:
         OptionError: no such runtime; the message lists those that exist.
     """
-    if name not in _REGISTRY:
-        raise OptionError(f"there is no runtime {name!r}; known are: {', '.join(_REGISTRY)}")
-    return _REGISTRY[name]
+    for runtime in runtimes():
+        if runtime.name == name:
+            return runtime
+    raise OptionError(f"there is no runtime {name!r}; known are: {', '.join(runtime.name for runtime in runtimes())}")
 
 
 def runtime_for_target(target: str) -> str:
-    """The name of the runtime that runs the files of a target ("tflite" -> "litert").
+    """The name of the runtime that runs the files of a target ("tflite" -> "litert") on this system.
+
+    Where none runs on this system, it is the one that runs them elsewhere: loading a graph with it says where.
 
     Raises:
-        OptionError: no runtime here runs that target.
+        OptionError: no runtime runs that target.
     """
-    for runtime in _REGISTRY.values():
-        if runtime.target == target:
-            return runtime.name
-    known = ", ".join(runtime.target for runtime in _REGISTRY.values())
-    raise OptionError(f"no runtime runs the target {target!r}; known targets are: {known}")
+    fitting = [runtime for runtime in runtimes() if runtime.target == target]
+    if not fitting:
+        known = ", ".join(dict.fromkeys(runtime.target for runtime in runtimes()))
+        raise OptionError(f"no runtime runs the target {target!r}; known targets are: {known}")
+    return next((runtime.name for runtime in fitting if runtime.runs_here), fitting[0].name)
+
+
+def runtime_note(name: str) -> str:
+    """What a result of this runtime does not prove; "" for a real runtime, and for torch, which runs checkpoints."""
+    return next((runtime.note for runtime in runtimes() if runtime.name == name), "")
 
 
 def load_graph(runtime: str, path: str | Path, spec: GraphSpec, threads: int = 1) -> Graph:
@@ -137,12 +168,12 @@ def load_graph(runtime: str, path: str | Path, spec: GraphSpec, threads: int = 1
 
 def available() -> tuple[RuntimeStatus, ...]:
     """Every runtime with its version here, or how to get it. Imports none of them."""
-    return tuple(_status(runtime) for runtime in _REGISTRY.values())
+    return tuple(_status(runtime) for runtime in runtimes())
 
 
 def _status(runtime: Runtime) -> RuntimeStatus:
-    if runtime.system is not None and platform.system() != runtime.system:
-        needed = "Apple systems" if runtime.system == "Darwin" else runtime.system
+    if not runtime.runs_here:
+        needed = "Apple systems" if runtime.system == "Darwin" else str(runtime.system)
         return RuntimeStatus(runtime.name, runtime.target, False, "", f"runs on {needed} only")
     for module, distribution in runtime.packages:
         if importlib.util.find_spec(module) is not None:
