@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mer_converters.golden import CASE_NAMES
 from mer_converters.parity import PASSED, UNCHECKED, Distance, Distillation, GateResult
+from mer_converters.scenes import scenes
 from mer_converters.targets import Target, tool_versions
-from mer_fusion.checkpoint import Checkpoint
-from mer_fusion.torch_bundle import GRAPH_NAMES, graph_specs, manifest_of
+from mer_fusion.checkpoint import Card, Checkpoint
+from mer_fusion.torch_bundle import graph_specs, manifest_of
 from mer_quantization.schemes import FP32, Scheme
 from mer_sdk.bundle import hash_files
 from mer_sdk.codec import to_json
@@ -48,9 +48,7 @@ def write_bundle_files(folder: Path, checkpoint: Checkpoint, facts: BundleFacts)
         name=facts.name,
         target=facts.target.name,
         scheme=facts.scheme.name,
-        graphs=graph_specs(
-            checkpoint.card, facts.scheme.name, {name: f"{name}{facts.target.suffix}" for name in GRAPH_NAMES}
-        ),
+        graphs=graph_specs(checkpoint.card, facts.scheme.name, lambda name: f"{name}{facts.target.suffix}"),
         files=hash_files(folder),
         tools=tool_versions(facts.target),
         gate=facts.gate.state,
@@ -63,7 +61,12 @@ def _report(checkpoint: Checkpoint, facts: BundleFacts) -> dict[str, Any]:
     card = checkpoint.card
     return {
         "bundle": facts.name,
-        "checkpoint": {"name": card.name, "role": card.role, "sha256": checkpoint.sha256},
+        "checkpoint": {
+            "name": card.name,
+            "role": card.role,
+            "sha256": checkpoint.sha256,
+            "parts_from": to_json(card.parts_from),
+        },
         "distances": {
             "distillation": _plain(facts.distillation),
             "conversion": _plain(facts.conversion),
@@ -72,7 +75,7 @@ def _report(checkpoint: Checkpoint, facts: BundleFacts) -> dict[str, Any]:
         "limits": {"conversion": FP32.limit, "quantization": None if facts.scheme == FP32 else facts.scheme.limit},
         "gate": to_json(facts.gate),
         "program_check": facts.check,
-        "golden_cases": list(CASE_NAMES),
+        "golden_cases": [scene.name for scene in scenes(card)],
         "device_verified": [],
         "training": to_json(card.training),
         "results": to_json(card.results),
@@ -82,7 +85,6 @@ def _report(checkpoint: Checkpoint, facts: BundleFacts) -> dict[str, Any]:
 def card_text(checkpoint: Checkpoint, facts: BundleFacts) -> str:
     """CARD.md: what the bundle is, where it comes from, what was verified where, and what it must not be used for."""
     card = checkpoint.card
-    step = card.clock.step_ms / 1000
     lines = [
         f"# {facts.name}",
         "",
@@ -90,9 +92,7 @@ def card_text(checkpoint: Checkpoint, facts: BundleFacts) -> str:
         f"Made from the checkpoint `{card.name}` (role: {card.role}, sha256 `{checkpoint.sha256[:16]}`).",
         "",
         f"- Labels: {', '.join(card.labels)}",
-        f"- One estimate every {step:g} s over a window of {step * card.clock.window_steps:g} s",
-        f"- Audio: {card.audio.sample_rate} Hz mono, chunks of {card.audio.chunk_samples} samples",
-        f"- Face: RGB crops of {card.face.crop_size} x {card.face.crop_size} pixels",
+        *_inputs(card),
         f"- Parameters: {', '.join(f'{part} {count:,}' for part, count in card.parameters.items())}",
         "",
         "## Data and licences",
@@ -121,6 +121,26 @@ def card_text(checkpoint: Checkpoint, facts: BundleFacts) -> str:
     return "\n".join(lines)
 
 
+def _inputs(card: Card) -> list[str]:
+    """What the model reads, a line each."""
+    step = card.clock.step_ms / 1000
+    lines = [f"- One estimate every {step:g} s over a window of {step * card.clock.window_steps:g} s"]
+    if card.dialogue is not None:
+        before = "it and earlier ones" if card.dialogue.causal else "the whole window"
+        lines = [
+            f"- One estimate an utterance, from {before}, over a window of {card.dialogue.utterances} utterances; "
+            f"{card.dialogue.speakers} speakers are told apart"
+        ]
+    if card.text is not None:
+        text = card.text
+        lines.append(f"- Text: {text.words} words of {text.slots} hashed subwords ({text.hash}, {text.buckets} rows)")
+    if card.network.audio is not None:
+        lines.append(f"- Audio: {card.audio.sample_rate} Hz mono, chunks of {card.audio.chunk_samples} samples")
+    if card.network.face is not None:
+        lines.append(f"- Face: RGB crops of {card.face.crop_size} x {card.face.crop_size} pixels")
+    return lines
+
+
 def _verified(facts: BundleFacts) -> list[str]:
     gate = {PASSED: "passed", UNCHECKED: "not checked (neither passed nor failed)"}.get(facts.gate.state, "FAILED")
     lines = [f"- Gate: {gate}: {facts.gate.reason}"]
@@ -129,23 +149,27 @@ def _verified(facts: BundleFacts) -> list[str]:
     else:
         d = facts.distillation
         lines.append(
-            f"- Student against the full-precision model on {d.windows} synthetic windows: log-probabilities differ by "
-            f"{d.mean_abs_log_probability:.3f} on average, the same label on {d.agreement:.0%}"
+            f"- Student against the full-precision model, {d.windows} answers to synthetic input: log-probabilities "
+            f"differ by {d.mean_abs_log_probability:.3f} on average, the same label on {d.agreement:.0%}"
         )
     measured = (("fp32 against torch", facts.conversion), (f"{facts.scheme.name} against fp32", facts.quantization))
     for what, value in measured:
         if value is not None:
             lines.append(
                 f"- {facts.target.name} {what}, largest difference over the golden cases, run on the CPU of the "
-                f"converting machine: logits {value.logits:.1e}, audio features {value.audio_features:.1e}, "
-                f"face features {value.face_features:.1e}"
+                f"converting machine: logits {value.logits:.1e}"
+                + "".join(f", {name} features {error:.1e}" for name, error in value.features.items())
             )
     lines += [f"- Program of `{graph}`: {said}" for graph, said in facts.check.items()]
     return lines
 
 
-def _plain(value: Distance | Distillation | None) -> dict[str, float | None] | None:
-    """JSON has no infinity: such a distance becomes null."""
-    if value is None:
-        return None
-    return {name: number if math.isfinite(number) else None for name, number in to_json(value).items()}
+def _plain(value: Distance | Distillation | None) -> Any:
+    """As JSON, which has no infinity: such a distance becomes null."""
+    return None if value is None else _finite(to_json(value))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

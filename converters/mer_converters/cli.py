@@ -164,7 +164,7 @@ def _notes(rows: tuple[ConversionResult, ...]) -> list[str]:
     windows = next((row.distillation.windows for row in rows if row.distillation), 0)
     if windows:
         notes.append(
-            f"student vs full model: mean difference of log-probabilities, same label on {windows} synthetic windows"
+            f"student vs full model: mean difference of log-probabilities, same label on {windows} synthetic answers"
         )
     if any(row.gate == "failed" and not row.written for row in rows):
         notes.append("failed: further away than the gate allows, so not written; --force writes it, marked as failed")
@@ -183,13 +183,16 @@ def _json_row(row: ConversionResult) -> dict[str, object]:
 
 
 def _next_commands(paths: list[Path]) -> None:
+    from mer_sdk.bundle import Bundle
+
     if not paths:
         return
     # The SDK's default runtime first.
     best = next((path for path in paths if "-tflite-" in path.name), paths[0])
+    dialogue = Bundle.open(best).manifest.dialogue is not None
     print("\nNext:")
-    print(f"  mer run {best} VIDEO_OR_SOUND_FILE")
-    print(f"  mer evaluate {best} --data ravdess:PATH")
+    print(f"  mer run {best} {'DIALOGUE.csv' if dialogue else 'VIDEO_OR_SOUND_FILE'}")
+    print(f"  mer evaluate {best} --data {'meld' if dialogue else 'ravdess'}:PATH")
     print(f"  mer inspect {best}")
     if len(paths) > 1:
         print(f"  mer compare {' '.join(str(path) for path in paths[:3])}")

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mer_converters.card import BundleFacts, write_bundle_files
-from mer_converters.golden import golden_cases, save_golden
-from mer_converters.parity import FAILED, Distance, Distillation, GateResult, Party, distillation, judge
+from mer_converters.golden import golden_cases
+from mer_converters.parity import FAILED, Distance, Distillation, GateResult, distillation, judge
 from mer_converters.targets import find_target
 from mer_converters.worker import Artifact, Job, Outcome
 from mer_fusion.checkpoint import Checkpoint, load_checkpoint
@@ -25,7 +25,7 @@ from mer_quantization.schemes import SCHEMES, Scheme, find_scheme
 from mer_sdk.bundle import Bundle
 from mer_sdk.codec import from_json, to_json
 from mer_sdk.errors import BundleError, ConversionError, MissingExtra
-from mer_sdk.golden import GoldenCase
+from mer_sdk.golden import GOLDEN, save_golden
 
 ERROR = "error"
 Say = Callable[[str], None]
@@ -132,8 +132,8 @@ def convert_many(
             _refuse_other(options.out / _bundle_name(loaded, target, scheme))
     staging = _make_staging(options.out)
     try:
-        cases = _golden(loaded)
-        _write(lambda: save_golden(staging / "golden.npz", cases), options.out)
+        cases = golden_cases(loaded.network.prepare_for_export(), loaded.card)
+        _write(lambda: save_golden(staging / GOLDEN, cases), options.out)
         say("golden cases made")
         with ThreadPoolExecutor(max(1, options.jobs)) as pool:
             futures = {
@@ -163,19 +163,8 @@ def _wanted(targets: tuple[str, ...], schemes: tuple[str, ...]) -> dict[str, tup
     return wanted
 
 
-def _golden(checkpoint: Checkpoint) -> tuple[GoldenCase, ...]:
-    card = checkpoint.card
-    return golden_cases(checkpoint.network.prepare_for_export(), card.clock, card.audio, card.face, card.baseline)
-
-
 def _distillation(student: Checkpoint, reference: Path | None) -> Distillation | None:
-    return None if reference is None else distillation(_party(student), _party(load_checkpoint(reference)))
-
-
-def _party(checkpoint: Checkpoint) -> Party:
-    card = checkpoint.card
-    network = checkpoint.network.prepare_for_export()
-    return Party(network, tuple(card.labels), card.clock, card.audio, card.face, card.baseline)
+    return None if reference is None else distillation(student, load_checkpoint(reference))
 
 
 def _run_worker(checkpoint: Path, target: str, schemes: tuple[Scheme, ...], staging: Path) -> Outcome:
@@ -187,7 +176,7 @@ def _run_worker(checkpoint: Path, target: str, schemes: tuple[Scheme, ...], stag
             target=target,
             schemes=tuple(scheme.name for scheme in schemes),
             folder=str((staging / target).resolve()),
-            golden=str((staging / "golden.npz").resolve()),
+            golden=str((staging / GOLDEN).resolve()),
             result=str(Path(aside) / "result.json"),
             started=time.time(),
         )
@@ -287,7 +276,7 @@ def _finish(
     )
 
     def write() -> None:
-        shutil.copyfile(staging / "golden.npz", folder / "golden.npz")
+        shutil.copyfile(staging / GOLDEN, folder / GOLDEN)
         write_bundle_files(folder, checkpoint, facts)
 
     _write(write, options.out)

@@ -1,4 +1,4 @@
-"""The three graphs of a window-model bundle: modules that take and give plain tensors in the contract's order."""
+"""The graphs of a bundle: modules that take and give plain tensors in the contract's order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mer_fusion.checkpoint import Card
-from mer_fusion.torch_bundle import GRAPH_NAMES, graph_specs
+from mer_fusion.network import EmotionNetwork, plain_outputs
+from mer_fusion.torch_bundle import graph_specs
 from mer_sdk.manifest import GraphSpec, TensorSpec
 
 
@@ -19,9 +20,9 @@ class Graph:
     """One graph to export.
 
     Attributes:
-        name: "audio", "face" or "fusion".
+        name: "text", "audio", "face" or "fusion".
         module: an eval module whose positional inputs and outputs are those of `contract`.
-        example: one tensor per input, of the contract's shape, within its range.
+        example: one tensor per input, of the contract's shape and type, within its range.
         contract: inputs and outputs; its file and scheme are empty.
     """
 
@@ -42,27 +43,28 @@ class PlainFusion(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, audio: Tensor, face: Tensor, audio_mask: Tensor, face_mask: Tensor) -> tuple[Tensor, Tensor]:
-        result = self.network(audio, face, audio_mask, face_mask)
-        return result.logits, result.reliance
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        return plain_outputs(self.network(*inputs))
 
 
-def network_graphs(network: nn.Module, card: Card) -> tuple[Graph, ...]:
-    """The audio, face and fusion graphs of a network in export form, in that order.
+def network_graphs(network: EmotionNetwork, card: Card) -> tuple[Graph, ...]:
+    """The graphs of a network in export form, the fusion last.
 
     Args:
-        network: what `Checkpoint.network.prepare_for_export()` gives: submodules `audio`, `face` and `fusion`.
+        network: what `Checkpoint.network.prepare_for_export()` gives.
         card: of its checkpoint.
     """
     generator = torch.Generator().manual_seed(0)
 
     def example(tensor: TensorSpec) -> Tensor:
         low, high = tensor.range or (-1.0, 1.0)
+        if tensor.dtype == "int32":
+            return torch.randint(int(low), int(high) + 1, tensor.shape, generator=generator, dtype=torch.int32)
         return low + (high - low) * torch.rand(tensor.shape, generator=generator)
 
     graphs = []
-    for name, contract in graph_specs(card, "", dict.fromkeys(GRAPH_NAMES, "")).items():
-        part = fold_batch_norms(getattr(network, name))
+    for name, contract in graph_specs(card).items():
+        part = fold_batch_norms(network.parts[name])
         module = PlainFusion(part).eval() if name == "fusion" else part
         graphs.append(Graph(name, module, tuple(example(tensor) for tensor in contract.inputs), contract))
     return tuple(graphs)

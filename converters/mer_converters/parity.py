@@ -7,44 +7,30 @@ They are never mixed: student against full-precision model (distillation), targe
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from torch import nn
 
-from mer_converters.golden import Array, one_thread, run_scene, scenes, window_rows
+from mer_converters.golden import one_thread, run_scene
+from mer_converters.scenes import scenes
+from mer_fusion.checkpoint import Checkpoint
 from mer_quantization.schemes import FP32, Scheme
-from mer_sdk.baseline import PersonalBaseline
 from mer_sdk.evaluation.metrics import log_softmax
-from mer_sdk.golden import GoldenCase
-from mer_sdk.manifest import AudioContract, BaselineContract, Clock, FaceContract
-from mer_sdk.runtimes import Graph
+from mer_sdk.golden import CaseInput, CaseOutput
 
 PASSED, FAILED, UNCHECKED = "passed", "failed", "unchecked"
 
 
 @dataclass(frozen=True)
-class Party:
-    """A network with its contract, for the distance of distillation."""
-
-    network: nn.Module
-    labels: tuple[str, ...]
-    clock: Clock
-    audio: AudioContract
-    face: FaceContract
-    baseline: BaselineContract
-
-
-@dataclass(frozen=True)
 class Distillation:
-    """Student against full-precision model on synthetic windows, each with its own contract on the same streams.
+    """Student against full-precision model on synthetic scenes, each with its own contract on the same streams.
 
     Attributes:
-        mean_abs_log_probability: mean over windows and labels of the difference of log-probabilities, at least 0.
+        mean_abs_log_probability: mean over answers and labels of the difference of log-probabilities, at least 0.
         max_abs_log_probability: the largest of those differences.
-        agreement: share of windows on which both name the same label, 0-1.
-        windows: how many.
+        agreement: share of answers on which both name the same label, 0-1.
+        windows: how many answers: one a window, or one an utterance of a dialogue.
     """
 
     mean_abs_log_probability: float
@@ -55,22 +41,16 @@ class Distillation:
 
 @dataclass(frozen=True)
 class Distance:
-    """Largest absolute differences over all golden cases; infinite where a value is not finite."""
+    """Largest absolute differences over all golden cases; infinite where a value is not finite.
+
+    Attributes:
+        logits, reliance: of the fusion graph's outputs.
+        features: modality -> of its encoder's output.
+    """
 
     logits: float
     reliance: float
-    audio_features: float
-    face_features: float
-
-
-@dataclass(frozen=True)
-class CaseOutput:
-    """What one party gave for one golden case: see `GoldenCase` for the shapes."""
-
-    logits: Array
-    reliance: Array
-    audio_features: Array
-    face_features: Array
+    features: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -81,62 +61,57 @@ class GateResult:
     reason: str
 
 
-def distillation(student: Party, full: Party, seeds: tuple[int, ...] = (7, 107, 207, 307)) -> Distillation | None:
-    """Compare both on `4 * len(seeds)` synthetic windows; None where their labels or clocks differ."""
-    if sorted(student.labels) != sorted(full.labels) or student.clock != full.clock:
+def distillation(
+    student: Checkpoint, full: Checkpoint, seeds: tuple[int, ...] = (7, 107, 207, 307)
+) -> Distillation | None:
+    """Compare both on the golden scenes of several seeds; None where labels, clocks or dialogue windows differ."""
+    small, large = student.card, full.card
+    same_window = (small.clock, small.dialogue) == (large.clock, large.dialogue)
+    if sorted(small.labels) != sorted(large.labels) or not same_window:
         return None
-    order = [full.labels.index(label) for label in student.labels]
-    wanted = [scene for seed in seeds for scene in scenes(student.clock.window_steps, seed)]
+    order = [large.labels.index(label) for label in small.labels]
+    wanted = [scene for seed in seeds for scene in scenes(small, seed)]
     with one_thread():
-        small, large = (
-            [
-                log_softmax(run_scene(p.network, scene, p.clock, p.audio, p.face, p.baseline).logits.astype(np.float64))
-                for scene in wanted
-            ]
-            for p in (student, full)
+        networks = [checkpoint.network.prepare_for_export() for checkpoint in (student, full)]
+        mine, theirs = (
+            np.concatenate([_log_probabilities(*run_scene(network, card, scene)) for scene in wanted])
+            for network, card in zip(networks, (small, large), strict=True)
         )
-    pairs = [(mine, theirs[order]) for mine, theirs in zip(small, large, strict=True)]
-    differences = np.array([np.abs(mine - theirs) for mine, theirs in pairs])
-    same = [mine.argmax() == theirs.argmax() for mine, theirs in pairs]
-    return Distillation(float(differences.mean()), float(differences.max()), float(np.mean(same)), len(pairs))
+    differences = np.abs(mine - theirs[:, order])
+    agreement = float(np.mean(mine.argmax(axis=1) == theirs[:, order].argmax(axis=1)))
+    return Distillation(float(differences.mean()), float(differences.max()), agreement, len(mine))
 
 
-def run_cases(
-    graphs: Mapping[str, Graph], cases: tuple[GoldenCase, ...], baseline: BaselineContract
-) -> tuple[CaseOutput, ...]:
-    """Run the golden inputs through loaded graphs, from raw input to logits: encoder errors reach the fusion."""
-    cold = PersonalBaseline(baseline)
-    outputs = []
-    for case in cases:
-        audio = np.stack([graphs["audio"].run({"pcm": row[None]})["audio_features"][0] for row in case.pcm])
-        face = np.stack([graphs["face"].run({"crop": row[None]})["face_features"][0] for row in case.crop])
-        rows = window_rows(audio, face, case.audio_mask, case.face_mask, cold)
-        names = ("audio", "face", "audio_mask", "face_mask")
-        result = graphs["fusion"].run(dict(zip(names, rows, strict=True)))
-        outputs.append(CaseOutput(result["logits"][0], result["reliance"][0], audio, face))
-    return tuple(outputs)
+def _log_probabilities(given: CaseInput, output: CaseOutput) -> np.ndarray:
+    """[answers, K]: one of a window, one of each utterance of a dialogue that has a modality."""
+    logits = np.atleast_2d(output.logits.astype(np.float64))
+    if given.speakers is not None:
+        logits = logits[np.max(list(given.masks.values()), axis=0) > 0]
+    return log_softmax(logits)
 
 
-def torch_outputs(cases: tuple[GoldenCase, ...]) -> tuple[CaseOutput, ...]:
-    """What the student in torch gave, as stored in the golden cases."""
-    return tuple(CaseOutput(case.logits, case.reliance, case.audio_features, case.face_features) for case in cases)
-
-
-def distance(one: tuple[CaseOutput, ...], other: tuple[CaseOutput, ...]) -> Distance:
+def distance(one: Sequence[CaseOutput], other: Sequence[CaseOutput]) -> Distance:
     """The largest absolute difference of each output over all cases.
 
     Raises:
-        ValueError: another number of cases or other shapes.
+        ValueError: another number of cases, other modalities or other shapes.
     """
-    worst = dict.fromkeys((field.name for field in fields(Distance)), 0.0)
+    logits = [_largest("logits", a.logits, b.logits) for a, b in zip(one, other, strict=True)]
+    reliance = [_largest("reliance", a.reliance, b.reliance) for a, b in zip(one, other, strict=True)]
+    features: dict[str, float] = {}
     for a, b in zip(one, other, strict=True):
-        for name in worst:
-            left, right = getattr(a, name), getattr(b, name)
-            if left.shape != right.shape:
-                raise ValueError(f"{name}: shapes {left.shape} and {right.shape} cannot be compared")
-            difference = float(np.max(np.abs(left.astype(np.float64) - right)))
-            worst[name] = max(worst[name], difference if math.isfinite(difference) else math.inf)
-    return Distance(**worst)
+        if set(a.features) != set(b.features):
+            raise ValueError(f"features: {sorted(a.features)} and {sorted(b.features)} cannot be compared")
+        for name, rows in a.features.items():
+            features[name] = max(features.get(name, 0.0), _largest(name, rows, b.features[name]))
+    return Distance(max(logits), max(reliance), features)
+
+
+def _largest(name: str, left: np.ndarray, right: np.ndarray) -> float:
+    if left.shape != right.shape:
+        raise ValueError(f"{name}: shapes {left.shape} and {right.shape} cannot be compared")
+    difference = float(np.max(np.abs(left.astype(np.float64) - right)))
+    return difference if math.isfinite(difference) else math.inf
 
 
 def judge(scheme: Scheme, conversion: Distance | None, quantization: Distance | None) -> GateResult:

@@ -13,17 +13,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
-
-from mer_converters.golden import load_golden
 from mer_converters.graphs import Graph, network_graphs
-from mer_converters.parity import CaseOutput, Distance, distance, run_cases, torch_outputs
+from mer_converters.parity import Distance, distance
 from mer_converters.targets import ExportJob, Target, find_target
 from mer_fusion.checkpoint import Card, load_checkpoint
+from mer_fusion.network import EmotionNetwork
 from mer_quantization.schemes import FP32, Scheme, find_scheme
 from mer_sdk.codec import from_json, to_json
 from mer_sdk.errors import ConversionError, MerError
-from mer_sdk.golden import GoldenCase
+from mer_sdk.golden import CaseOutput, GoldenCase, read_golden, run_case
 from mer_sdk.manifest import BaselineContract
 from mer_sdk.runtimes import load_graph
 
@@ -79,7 +77,7 @@ class Outcome:
 
 
 def build(
-    network: nn.Module,
+    network: EmotionNetwork,
     card: Card,
     target: Target,
     schemes: tuple[Scheme, ...],
@@ -112,7 +110,7 @@ def build(
         quantization = None
         if scheme.name == FP32.name:
             fp32_files, fp32_outputs = files, outputs
-            conversion = distance(outputs, torch_outputs(cases)) if outputs else None
+            conversion = distance(outputs, [case.answer for case in cases]) if outputs else None
         elif outputs and fp32_outputs:
             quantization = distance(outputs, fp32_outputs)
         if scheme in schemes:
@@ -149,11 +147,9 @@ def _run(
 ) -> tuple[CaseOutput, ...] | None:
     if target.runtime is None:
         return None
-    loaded = {
-        graph.name: load_graph(target.runtime, files[graph.name], graph.spec(files[graph.name].name, ""), 1)
-        for graph in graphs
-    }
-    return run_cases(loaded, cases, baseline)
+    specs = {graph.name: graph.spec(files[graph.name].name, "") for graph in graphs}
+    loaded = {name: load_graph(target.runtime, files[name], spec, 1) for name, spec in specs.items()}
+    return tuple(run_case(loaded, specs, baseline, case.given) for case in cases)
 
 
 def run_job(job: Job) -> Outcome:
@@ -166,7 +162,7 @@ def run_job(job: Job) -> Outcome:
         schemes = tuple(find_scheme(name, target.schemes, target.name) for name in job.schemes)
         checkpoint = load_checkpoint(job.checkpoint)
         network = checkpoint.network.prepare_for_export()
-        cases = load_golden(Path(job.golden))
+        cases = read_golden(Path(job.golden))
         return Outcome(build(network, checkpoint.card, target, schemes, cases, Path(job.folder), job.started))
     except OSError as error:
         return Outcome(error=f"{job.target}: {error.strerror or error} ({error.filename or job.folder})")

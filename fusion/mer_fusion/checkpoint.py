@@ -6,18 +6,38 @@ the network's shapes, and where the weights come from (data with licences, optio
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from mer_fusion.network import EmotionNetwork, NetworkConfig
+from mer_sdk.bundle import file_sha256
 from mer_sdk.codec import from_json, to_json
 from mer_sdk.errors import CheckpointError, OptionError
-from mer_sdk.manifest import AudioContract, BaselineContract, Clock, DataSource, Decision, FaceContract
+from mer_sdk.manifest import (
+    AudioContract,
+    BaselineContract,
+    Clock,
+    DataSource,
+    Decision,
+    DialogueContract,
+    FaceContract,
+    TextContract,
+)
 
 SHIPPED = Path(__file__).parent / "checkpoints"
+
+
+@dataclass(frozen=True)
+class PartSource:
+    """Another checkpoint in the same folder that holds a part: its file name and the sha256 of that file."""
+
+    file: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -33,6 +53,11 @@ class Card:
         training: options, seeds, seconds and machine of the training.
         results: figures measured by `mer evaluate`, keyed by protocol.
         notes: what a user must know before relying on it.
+        text: how words become the ids of the text encoder, None without one.
+        dialogue: the window of a dialogue model, None for window models.
+        sentences: the published sentence encoder whose vectors the fusion network reads as text features, where there
+            is no text encoder.
+        parts_from: part -> the checkpoint that holds its weights; this one's file then holds the other parts alone.
     """
 
     name: str
@@ -50,6 +75,10 @@ class Card:
     training: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    text: TextContract | None = None
+    dialogue: DialogueContract | None = None
+    sentences: str | None = None
+    parts_from: dict[str, PartSource] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,15 +107,46 @@ def shipped_checkpoint(model: str, role: str = "student") -> Path:
     return path
 
 
+def part_sources(path: Path, parts: tuple[str, ...]) -> dict[str, PartSource]:
+    """`Card.parts_from` for parts that the checkpoint at `path` holds.
+
+    Raises:
+        CheckpointError: it is missing, or lacks one of them.
+    """
+    held = _parts_of(_read_weights(path))
+    missing = [part for part in parts if part not in held]
+    if missing:
+        raise CheckpointError(
+            f"{path} holds {', '.join(sorted(held))}, not {', '.join(missing)}; name another checkpoint"
+        )
+    return dict.fromkeys(parts, PartSource(path.name, file_sha256(path)))
+
+
 def save_checkpoint(network: EmotionNetwork, card: Card, path: Path) -> Card:
-    """Write `path` (.safetensors) and its card; returns the card with the hash filled in."""
+    """Write `path` (.safetensors) and its card; returns the card with the hash filled in.
+
+    Parts that `card.parts_from` names are not written: they must equal those of the checkpoints named, which lie in the
+    folder of `path`.
+
+    Raises:
+        CheckpointError: a part differs from the one that stands for it, or its checkpoint is missing or another one.
+    """
     from safetensors.torch import save_file
 
+    weights = {name: value.detach().contiguous() for name, value in network.state_dict().items()}
+    for name, value in _borrowed(card, path.parent).items():
+        own = weights.pop(name, None)
+        if own is None or not torch.equal(own, value):
+            part, source = name.split(".")[0], card.parts_from[name.split(".")[0]].file
+            raise CheckpointError(
+                f"{name} is not the same as in {source}: a card may name another checkpoint for a part only where both "
+                f"have the same weights; save this network with its own {part}"
+            )
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".part")
-    save_file({name: value.detach().contiguous() for name, value in network.state_dict().items()}, str(aside))
+    save_file(weights, str(aside))
     aside.chmod(0o644)  # safetensors writes for the owner alone, which would travel into the wheel
-    card = replace(card, weights_sha256=hashlib.sha256(aside.read_bytes()).hexdigest())
+    card = replace(card, weights_sha256=file_sha256(aside))
     aside.replace(path)
     write_card(card, path)
     return card
@@ -101,11 +161,9 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     """Read weights and card, check that they belong together, and build the network in evaluation mode.
 
     Raises:
-        CheckpointError: a file is missing, the weights are not those of the card, or they do not fit the network.
+        CheckpointError: a file is missing, the weights are not those of the card, or they do not fit the network; the
+            same of a checkpoint that the card names for a part.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     path = Path(path)
     card_path = path.with_suffix(".json")
     for wanted in (path, card_path):
@@ -115,7 +173,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         card = from_json(Card, json.loads(card_path.read_text()))
     except ValueError as error:
         raise CheckpointError(f"{card_path} is not a checkpoint card: {error}") from error
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    found = file_sha256(path)
     if card.weights_sha256 != found:
         raise CheckpointError(
             f"{path} has sha256 {found[:12]}..., its card says {card.weights_sha256[:12]}...: "
@@ -123,7 +181,47 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         )
     try:
         network = EmotionNetwork(card.network)
-        network.load_state_dict(load_file(str(path)))
-    except (SafetensorError, RuntimeError, OptionError) as error:
+        network.load_state_dict(_read_weights(path) | _borrowed(card, path.parent))
+    except (RuntimeError, OptionError) as error:
         raise CheckpointError(f"{path} does not fit the network of its card: {error}") from error
     return Checkpoint(network.eval(), card, path)
+
+
+def _borrowed(card: Card, folder: Path) -> dict[str, Tensor]:
+    """The weights of the parts that other checkpoints hold, by their names in the network."""
+    weights: dict[str, Tensor] = {}
+    for part, source in card.parts_from.items():
+        path = folder / source.file
+        if Path(source.file).name != source.file:
+            raise CheckpointError(
+                f"{card.name}: {part} is to come from {source.file!r}; only a file name is allowed there"
+            )
+        if not path.is_file():
+            raise CheckpointError(
+                f"{card.name} takes its {part} from {source.file}, which is missing: put it into {folder}"
+            )
+        if file_sha256(path) != source.sha256:
+            raise CheckpointError(
+                f"{card.name} takes its {part} from {source.file} with sha256 {source.sha256[:12]}..., the file there "
+                "is another: restore the one it was trained with"
+            )
+        held = {name: value for name, value in _read_weights(path).items() if name.startswith(f"{part}.")}
+        if not held:
+            raise CheckpointError(f"{card.name} takes its {part} from {source.file}, which holds none; train it again")
+        weights |= held
+    return weights
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        weights: dict[str, Tensor] = load_file(str(path))
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} cannot be read as safetensors: {error}") from error
+    return weights
+
+
+def _parts_of(weights: dict[str, Tensor]) -> set[str]:
+    return {name.split(".")[0] for name in weights}

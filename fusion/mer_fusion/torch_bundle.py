@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
-from torch import Tensor
 
 from mer_fusion.checkpoint import Card, Checkpoint, load_checkpoint
 from mer_fusion.network import EmotionNetwork, TorchGraph
-from mer_sdk.bundle import Bundle
+from mer_sdk.bundle import Bundle, TextEncoder
+from mer_sdk.errors import CheckpointError
 from mer_sdk.manifest import GraphSpec, Manifest, TensorSpec
 from mer_sdk.runtimes import Graph
 
-GRAPH_NAMES = ("audio", "face", "fusion")
+_UNIT = (0.0, 1.0)
 
 
 def open_checkpoint(path: Path) -> Bundle:
@@ -23,44 +25,80 @@ def open_checkpoint(path: Path) -> Bundle:
         CheckpointError: not a checkpoint, or weights and card do not belong together.
     """
     checkpoint = load_checkpoint(path)
-    return Bundle(manifest_of(checkpoint), path, loader=lambda threads: _graphs(checkpoint.network, threads))
+
+    def load(threads: int) -> dict[str, Graph]:
+        torch.set_num_threads(threads)
+        return torch_graphs(checkpoint.network, graph_specs(checkpoint.card))
+
+    return Bundle(manifest_of(checkpoint), path, loader=load, encode_text=sentence_encoder(checkpoint.card))
 
 
-def graph_specs(card: Card, scheme: str, files: dict[str, str]) -> dict[str, GraphSpec]:
-    """The graphs of a window model with their inputs and outputs, in the order in which they are exported.
+def graph_specs(card: Card, scheme: str = "", file: Callable[[str], str] = str) -> dict[str, GraphSpec]:
+    """The graphs that a network has with their inputs and outputs, in the order in which they are exported.
 
     Args:
-        files: graph name ("audio", "face", "fusion") -> file name inside the bundle.
+        file: graph name ("text", "audio", "face" or "fusion") -> file name inside the bundle.
     """
-    window = card.clock.window_steps
-    audio, face = card.network.audio.features, card.network.face.features
-    size = card.face.crop_size
-    unit = (0.0, 1.0)
+    config, specs = card.network, {}
+
+    def encoder(name: str, tensor: TensorSpec) -> None:
+        features = TensorSpec(f"{name}_features", (1, config.modalities[name]))
+        specs[name] = GraphSpec(file(name), scheme, (tensor,), (features,))
+
+    if config.text is not None:
+        shape = (1, config.text.words, config.text.slots)
+        encoder("text", TensorSpec("ids", shape, "int32", (0.0, config.text.buckets - 1.0)))
+    if config.audio is not None:
+        encoder("audio", TensorSpec("pcm", (1, card.audio.chunk_samples), range=(-1.0, 1.0)))
+    if config.face is not None:
+        encoder("face", TensorSpec("crop", (1, card.face.crop_size, card.face.crop_size, 3), range=(0.0, 255.0)))
+    rows = card.clock.window_steps if card.dialogue is None else card.dialogue.utterances
+    answers = () if card.dialogue is None else (rows,)
+    inputs = [TensorSpec(name, (1, rows, features)) for name, features in config.modalities.items()]
+    inputs += [TensorSpec(f"{name}_mask", (1, rows), range=_UNIT) for name in config.modalities]
+    if card.dialogue is not None:
+        inputs.append(TensorSpec("speakers", (1, rows), range=(0.0, card.dialogue.speakers - 1.0)))
+    outputs = (
+        TensorSpec("logits", (1, *answers, len(card.labels))),
+        TensorSpec("reliance", (1, *answers, len(config.modalities)), range=_UNIT),
+    )
+    specs["fusion"] = GraphSpec(file("fusion"), scheme, tuple(inputs), outputs)
+    return specs
+
+
+def torch_graphs(network: EmotionNetwork, specs: Mapping[str, GraphSpec]) -> dict[str, Graph]:
+    """The parts of a network behind the interface of a runtime."""
     return {
-        "audio": GraphSpec(
-            files["audio"],
-            scheme,
-            (TensorSpec("pcm", (1, card.audio.chunk_samples), range=(-1.0, 1.0)),),
-            (TensorSpec("audio_features", (1, audio)),),
-        ),
-        "face": GraphSpec(
-            files["face"],
-            scheme,
-            (TensorSpec("crop", (1, size, size, 3), range=(0.0, 255.0)),),
-            (TensorSpec("face_features", (1, face)),),
-        ),
-        "fusion": GraphSpec(
-            files["fusion"],
-            scheme,
-            (
-                TensorSpec("audio", (1, window, audio)),
-                TensorSpec("face", (1, window, face)),
-                TensorSpec("audio_mask", (1, window), range=unit),
-                TensorSpec("face_mask", (1, window), range=unit),
-            ),
-            (TensorSpec("logits", (1, len(card.labels))), TensorSpec("reliance", (1, 2), range=unit)),
-        ),
+        name: TorchGraph(
+            network.parts[name],
+            tuple(tensor.name for tensor in spec.inputs),
+            tuple(tensor.name for tensor in spec.outputs),
+        )
+        for name, spec in specs.items()
     }
+
+
+def sentence_encoder(card: Card) -> TextEncoder | None:
+    """What gives a checkpoint its text features where they come from a published sentence encoder; loaded at first use.
+
+    Raises:
+        CheckpointError: the card names an encoder that the project does not have.
+    """
+    if card.sentences is None:
+        return None
+    from mer_fusion.encoders.sentence import MODEL, SentenceEncoder
+
+    if card.sentences != MODEL:
+        raise CheckpointError(f"{card.name} reads features of {card.sentences!r}; the sentence encoder here is {MODEL}")
+    loaded: list[SentenceEncoder] = []
+
+    def encode(text: str) -> np.ndarray:
+        if not loaded:
+            loaded.append(SentenceEncoder())
+        features: np.ndarray = loaded[0].embeddings([text])[0]
+        return features
+
+    return encode
 
 
 def manifest_of(checkpoint: Checkpoint) -> Manifest:
@@ -72,7 +110,7 @@ def manifest_of(checkpoint: Checkpoint) -> Manifest:
         labels=card.labels,
         target="torch",
         scheme="fp32",
-        graphs=graph_specs(card, "fp32", dict.fromkeys(GRAPH_NAMES, checkpoint.path.name)),
+        graphs=graph_specs(card, "fp32", lambda name: checkpoint.path.name),
         baseline=card.baseline,
         files=(),
         checkpoint_sha256=checkpoint.sha256,
@@ -83,19 +121,7 @@ def manifest_of(checkpoint: Checkpoint) -> Manifest:
         clock=card.clock,
         audio=card.audio,
         face=card.face,
+        text=card.text,
+        dialogue=card.dialogue,
         decision=card.decision,
     )
-
-
-def _graphs(network: EmotionNetwork, threads: int) -> dict[str, Graph]:
-    torch.set_num_threads(threads)
-
-    def fuse(audio: Tensor, face: Tensor, audio_mask: Tensor, face_mask: Tensor) -> tuple[Tensor, Tensor]:
-        output = network.fusion(audio, face, audio_mask, face_mask)
-        return output.logits, output.reliance
-
-    return {
-        "audio": TorchGraph(network.audio, ("pcm",), ("audio_features",)),
-        "face": TorchGraph(network.face, ("crop",), ("face_features",)),
-        "fusion": TorchGraph(fuse, ("audio", "face", "audio_mask", "face_mask"), ("logits", "reliance")),
-    }

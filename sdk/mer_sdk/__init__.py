@@ -1,4 +1,4 @@
-"""mer-edge's SDK: emotion estimates from audio and faces, on the device.
+"""mer-edge's SDK: emotion estimates from audio, faces and text, on the device.
 
 Importing it loads numpy and the standard library; a runtime is loaded when a bundle is opened.
 """
@@ -11,17 +11,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mer_sdk.baseline import PersonalBaseline
     from mer_sdk.bundle import Bundle
-    from mer_sdk.estimate import EmotionEstimate
+    from mer_sdk.conversation import Conversation
+    from mer_sdk.estimate import EmotionEstimate, UtteranceEstimate
     from mer_sdk.sensor import EmotionSensor
 
-__all__ = ["Bundle", "EmotionEstimate", "EmotionSensor", "PersonalBaseline", "__version__"]
+__all__ = [
+    "Bundle",
+    "Conversation",
+    "EmotionEstimate",
+    "EmotionSensor",
+    "PersonalBaseline",
+    "UtteranceEstimate",
+    "__version__",
+]
 __version__ = "0.1.0"
 
 _HOMES = {
     "Bundle": "mer_sdk.bundle",
+    "Conversation": "mer_sdk.conversation",
     "EmotionEstimate": "mer_sdk.estimate",
     "EmotionSensor": "mer_sdk.sensor",
     "PersonalBaseline": "mer_sdk.baseline",
+    "UtteranceEstimate": "mer_sdk.estimate",
 }
 
 

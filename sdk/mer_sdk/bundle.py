@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
+import numpy as np
+
 from mer_sdk.errors import BundleError, MissingExtra, OptionError
 from mer_sdk.manifest import FileSpec, GraphSpec, Manifest, TensorSpec, manifest_from_text
 from mer_sdk.runtimes import Graph, load_graph, runtime_for_target, runtime_named
@@ -20,6 +22,8 @@ MANIFEST = "manifest.json"
 OPENERS = "mer.openers"
 
 GraphLoader = Callable[[int], dict[str, Graph]]
+# A text to its features [D]: for checkpoints whose text features come from no graph of theirs.
+TextEncoder = Callable[[str], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -59,13 +63,21 @@ class Bundle:
         path: the bundle's folder (or the checkpoint file), None where there is none.
         loader: makes the graphs from a number of threads, for models whose graphs are not files of a target
             (a torch checkpoint). Where it is None the graphs are read from `path`.
+        encode_text: gives text features where the manifest has no text graph; None where there is none, too.
     """
 
-    def __init__(self, manifest: Manifest, path: Path | None = None, loader: GraphLoader | None = None) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        path: Path | None = None,
+        loader: GraphLoader | None = None,
+        encode_text: TextEncoder | None = None,
+    ) -> None:
         if path is None and loader is None:
             raise BundleError("a bundle needs a folder or a loader of graphs; neither was given")
         self.manifest = manifest
         self.path = path
+        self.encode_text = encode_text
         self._loader = loader
 
     @classmethod

@@ -10,6 +10,9 @@ import numpy as np
 
 from mer_sdk.agreement import Distance, distance, flips
 from mer_sdk.bundle import Bundle
+from mer_sdk.conversation import Conversation
+from mer_sdk.dialogue import DialogueEngine, UtteranceFeatures
+from mer_sdk.dialogue_file import Dialogue, read_dialogues
 from mer_sdk.engine import StepEngine
 from mer_sdk.errors import OptionError
 from mer_sdk.frontends.face import resize_triangle
@@ -17,16 +20,19 @@ from mer_sdk.golden import GoldenCase, load_golden
 from mer_sdk.manifest import Manifest
 from mer_sdk.sensor import EmotionSensor
 
-GRAPHS = ("audio", "face", "fusion")
 MEDIA = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".wav", ".flac", ".mp3", ".m4a", ".ogg")
 
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """Everything that one bundle computed: features [n, D] of steps that hold the modality, logits [n, K]."""
+    """Everything that one bundle computed.
 
-    audio: np.ndarray
-    face: np.ndarray
+    Attributes:
+        features: modality -> [n, D], of the rows (steps, utterances) that hold it.
+        logits: [n, K], one row an estimate.
+    """
+
+    features: dict[str, np.ndarray]
     logits: np.ndarray
 
 
@@ -36,9 +42,10 @@ class Agreement:
 
     Attributes:
         name: the bundle, with its target and scheme.
-        graphs: graph name -> distance of its output; audio and face are left out where the feature sizes differ.
+        graphs: graph name -> distance of its output, the fusion last; encoders are left out where the feature sizes
+            differ.
         flips: estimates with another likeliest label, of `estimates`.
-        first_diverging: the first graph, in the order audio, face, fusion, whose error is above the tolerance, or None.
+        first_diverging: the first of `graphs` whose error is above the tolerance, or None.
     """
 
     name: str
@@ -71,15 +78,16 @@ def compare_bundles(
     """Run all bundles on the same input; the first is the reference.
 
     Args:
-        bundles: at least two, with the same labels and clock.
-        data: a media file or a folder of them; None takes the golden cases of the first bundle that has some.
+        bundles: at least two, with the same labels and window (clock, or utterances of a dialogue).
+        data: a media file or a folder of them, for dialogue models a csv file of dialogues; None takes the golden cases
+            of the first bundle that has some.
         tolerance: largest absolute error of a graph's output that counts as equal.
         threads: CPU threads of each graph.
         detector: see `EmotionSensor.open`; used with media.
         progress: told what is run.
 
     Raises:
-        OptionError: fewer than two bundles, other labels or clocks, or no input.
+        OptionError: fewer than two bundles, other labels or windows, or no input.
         RuntimeUnavailable: a bundle cannot run on this machine.
     """
     if len(bundles) < 2:
@@ -110,13 +118,17 @@ def compare_bundles(
 
 def _check_alike(bundles: Sequence[Bundle]) -> None:
     first = bundles[0].manifest
-    for bundle in bundles[1:]:
-        if bundle.manifest.labels != first.labels or bundle.manifest.clock != first.clock:
+    for other in (bundle.manifest for bundle in bundles[1:]):
+        if other.labels != first.labels or _window(other) != _window(first):
             raise OptionError(
-                f"{bundle.name} has labels {list(bundle.manifest.labels)} and {bundle.manifest.clock}, "
-                f"{first.name} has {list(first.labels)} and {first.clock}; "
-                "only bundles with the same labels and clock can be compared"
+                f"{other.name} has labels {list(other.labels)} and {_window(other)}, "
+                f"{first.name} has {list(first.labels)} and {_window(first)}; "
+                "only bundles with the same labels and window can be compared"
             )
+
+
+def _window(manifest: Manifest) -> object:
+    return manifest.dialogue or manifest.clock
 
 
 def _names(bundles: Sequence[Bundle]) -> tuple[str, ...]:
@@ -130,14 +142,19 @@ def _names(bundles: Sequence[Bundle]) -> tuple[str, ...]:
 def _input(
     bundles: Sequence[Bundle], data: Path | None, threads: int, detector: str | None
 ) -> tuple[str, Callable[[Bundle], Course]]:
+    dialogue = bundles[0].manifest.dialogue is not None
     if data is not None:
+        if dialogue:
+            talks = read_dialogues(data)
+            return f"{len(talks)} dialogues of {data}", lambda bundle: _converse(bundle, talks, threads)
         files = _media(data)
         return f"{len(files)} media files of {data}", lambda bundle: _stream(bundle, files, threads, detector)
     owner = next((bundle for bundle in bundles if load_golden(bundle)), None)
     if owner is None:
-        raise OptionError("none of these has golden cases; give media with --data PATH")
+        raise OptionError("none of these has golden cases; give input with --data PATH")
     cases = load_golden(owner)
-    return f"{len(cases)} golden cases of {owner.name}", lambda bundle: _golden(bundle, cases, threads)
+    run = _golden_dialogues if dialogue else _golden_windows
+    return f"{len(cases)} golden cases of {owner.name}", lambda bundle: run(bundle, cases, threads)
 
 
 def _media(path: Path) -> list[Path]:
@@ -150,37 +167,95 @@ def _media(path: Path) -> list[Path]:
 
 
 def _stream(bundle: Bundle, files: Sequence[Path], threads: int, detector: str | None) -> Course:
-    audio, face, logits = [], [], []
+    rows, logits = _Rows(), []
     with EmotionSensor.open(bundle, threads=threads, detector=detector) as sensor:
         for file in files:
             for _ in sensor.stream(file):
                 features, output = sensor.last_features, sensor.last_output
                 assert features is not None
                 assert output is not None
-                if features.audio is not None:
-                    audio.append(features.audio)
-                if features.face is not None:
-                    face.append(features.face)
+                rows.add("audio", features.audio)
+                rows.add("face", features.face)
                 logits.append(output.logits)
-    return Course(_rows(audio), _rows(face), _rows(logits))
+    return Course(rows.stacked(), _stacked(logits))
 
 
-def _golden(bundle: Bundle, cases: Sequence[GoldenCase], threads: int) -> Course:
+def _converse(bundle: Bundle, talks: Sequence[Dialogue], threads: int) -> Course:
+    rows, logits = _Rows(), []
+    with Conversation.open(bundle, threads=threads) as talk:
+        for lines in talks:
+            talk.reset()
+            for line in lines.utterances:
+                talk.push_text(line.text, line.speaker)
+                features, output = talk.last_features, talk.last_output
+                assert features is not None
+                assert output is not None
+                rows.add_all(features)
+                logits.append(output.logits[-1])
+    return Course(rows.stacked(), _stacked(logits))
+
+
+def _golden_windows(bundle: Bundle, cases: Sequence[GoldenCase], threads: int) -> Course:
     """Every step of every case gives an estimate: windows that fill are compared too, not the full ones alone."""
     engine = StepEngine(bundle, threads=threads)
-    audio, face, logits = [], [], []
-    for case in cases:
+    rows, logits = _Rows(), []
+    for given in (case.given for case in cases):
         engine.reset()
-        for step in range(len(case.pcm)):
-            chunk = fit_chunk(case.pcm[step], bundle.manifest) if case.audio_mask[step] else None
-            crop = fit_crop(case.crop[step], bundle.manifest) if case.face_mask[step] else None
+        for step in range(bundle.manifest.clock.window_steps):
+            present = {name for name, mask in given.masks.items() if mask[step]}
+            chunk = fit_chunk(given.raw["audio"][step], bundle.manifest) if "audio" in present else None
+            crop = fit_crop(given.raw["face"][step], bundle.manifest) if "face" in present else None
             features = engine.encode(chunk, crop)
-            if features.audio is not None:
-                audio.append(features.audio)
-            if features.face is not None:
-                face.append(features.face)
+            rows.add("audio", features.audio)
+            rows.add("face", features.face)
             logits.append(engine.advance(features).logits)
-    return Course(_rows(audio), _rows(face), _rows(logits))
+    return Course(rows.stacked(), _stacked(logits))
+
+
+def _golden_dialogues(bundle: Bundle, cases: Sequence[GoldenCase], threads: int) -> Course:
+    """Every utterance of every case gives an estimate, as in a live conversation."""
+    engine = DialogueEngine(bundle, threads=threads)
+    fits = {"audio": fit_chunk, "face": fit_crop}
+    rows, logits = _Rows(), []
+    for given in (case.given for case in cases):
+        engine.reset()
+        for row, name in enumerate(given.names):
+            if not name:
+                continue
+            heard = {}
+            for modality, mask in given.masks.items():
+                if mask[row] and modality != "text":
+                    steps = [fits[modality](step, bundle.manifest) for step in given.raw[modality][row]]
+                    heard[modality] = engine.encode(modality, steps)
+            words = engine.read(given.texts[row]) if given.texts else None
+            if words is not None:
+                heard["text"] = words
+            features = UtteranceFeatures(heard)
+            rows.add_all(features)
+            logits.append(engine.advance(features, name).logits[-1])
+    return Course(rows.stacked(), _stacked(logits))
+
+
+class _Rows:
+    """Feature vectors by modality, as they come."""
+
+    def __init__(self) -> None:
+        self._vectors: dict[str, list[np.ndarray]] = {}
+
+    def add(self, name: str, vector: np.ndarray | None) -> None:
+        if vector is not None:
+            self._vectors.setdefault(name, []).append(vector)
+
+    def add_all(self, features: UtteranceFeatures) -> None:
+        for name, vectors in features.rows.items():
+            self.add(name, vectors.mean(axis=0))
+
+    def stacked(self) -> dict[str, np.ndarray]:
+        return {name: np.stack(vectors) for name, vectors in self._vectors.items()}
+
+
+def _stacked(vectors: list[np.ndarray]) -> np.ndarray:
+    return np.stack(vectors) if vectors else np.zeros((0, 0), np.float32)
 
 
 def fit_chunk(chunk: np.ndarray, manifest: Manifest) -> np.ndarray:
@@ -194,24 +269,18 @@ def fit_crop(crop: np.ndarray, manifest: Manifest) -> np.ndarray:
     return crop if len(crop) == manifest.face.crop_size else resize_triangle(crop, manifest.face.crop_size)
 
 
-def _rows(vectors: list[np.ndarray]) -> np.ndarray:
-    return np.stack(vectors) if vectors else np.zeros((0, 0), np.float32)
-
-
 def _agreement(name: str, course: Course, reference: Course, tolerance: float) -> Agreement:
     graphs: dict[str, Distance] = {}
-    for graph, found, wanted in (
-        ("audio", course.audio, reference.audio),
-        ("face", course.face, reference.face),
-        ("fusion", course.logits, reference.logits),
-    ):
+    for graph, wanted in reference.features.items():
+        found = course.features.get(graph)
         # A student's features may have another size than its teacher's; then only the logits can be compared.
-        if found.shape == wanted.shape and found.size:
+        if found is not None and found.shape == wanted.shape:
             graphs[graph] = distance(found, wanted)
+    graphs["fusion"] = distance(course.logits, reference.logits)
     return Agreement(
         name=name,
         graphs=graphs,
         flips=flips(course.logits, reference.logits),
         estimates=len(course.logits),
-        first_diverging=next((g for g in GRAPHS if g in graphs and not graphs[g].max_abs_error <= tolerance), None),
+        first_diverging=next((name for name, d in graphs.items() if not d.max_abs_error <= tolerance), None),
     )

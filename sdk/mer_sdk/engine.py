@@ -12,7 +12,9 @@ import numpy as np
 
 from mer_sdk.baseline import PersonalBaseline
 from mer_sdk.bundle import Bundle
-from mer_sdk.errors import SignalError
+from mer_sdk.decision import softmax
+from mer_sdk.encoders import Encoders
+from mer_sdk.errors import OptionError
 
 MODALITIES = ("audio", "face")
 
@@ -65,13 +67,20 @@ class StepEngine:
 
     Raises:
         RuntimeUnavailable, BundleError, OptionError: as `Bundle.load_graphs`.
+        OptionError: the bundle is a dialogue model.
     """
 
     def __init__(
         self, bundle: Bundle, runtime: str | None = None, threads: int = 1, baseline: PersonalBaseline | None = None
     ) -> None:
         self.manifest = bundle.manifest
+        if self.manifest.dialogue is not None:
+            raise OptionError(
+                f"{bundle.name} is a dialogue model, whose window is made of utterances: open it with "
+                "mer_sdk.Conversation, or run it with `mer run BUNDLE DIALOGUE.csv`"
+            )
         self._graphs = bundle.load_graphs(runtime, threads)
+        self._encoders = Encoders(self.manifest.graphs, self._graphs)
         sizes = {tensor.name: tensor.shape for tensor in self.manifest.graphs["fusion"].inputs}
         self._size = {name: sizes[name][2] for name in MODALITIES if name in sizes}
         self._window: deque[_Row] = deque()
@@ -103,8 +112,8 @@ class StepEngine:
             SignalError: a wrong shape.
         """
         return StepFeatures(
-            audio=None if chunk is None else self._encode("audio", chunk),
-            face=None if crop is None else self._encode("face", crop),
+            audio=None if chunk is None else self._encoders.encode("audio", chunk),
+            face=None if crop is None else self._encoders.encode("face", crop),
         )
 
     def advance(self, features: StepFeatures, person: int | None = None) -> StepOutput:
@@ -129,14 +138,6 @@ class StepEngine:
         """End a recording: the steps still in the window are taken into the baselines, and the window is empty."""
         while self._window:
             self._observe(self._window.popleft())
-
-    def _encode(self, name: str, value: np.ndarray) -> np.ndarray:
-        spec = self.manifest.graphs[name].inputs[0]
-        array = np.asarray(value, np.float32)
-        if array.shape != spec.shape[1:]:
-            raise SignalError(f"{name}: {spec.name} has shape {array.shape}, needed is {spec.shape[1:]}")
-        output = self._graphs[name].run({spec.name: array[None]})
-        return output[self.manifest.graphs[name].outputs[0].name].reshape(-1)
 
     def _switch_to(self, person: int) -> None:
         if not self._known:
@@ -181,10 +182,3 @@ class StepEngine:
         logits = outputs["logits"].reshape(-1)
         reliance = dict(zip(present, (float(share) for share in outputs["reliance"].reshape(-1)), strict=True))
         return StepOutput(logits, softmax(logits / self.manifest.decision.temperature), reliance, present, steps)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities, float64, of a vector of logits."""
-    shifted = np.exp(np.asarray(logits, np.float64) - float(np.max(logits)))
-    result: np.ndarray = shifted / shifted.sum()
-    return result

@@ -28,7 +28,7 @@ class EmotionEstimate:
         probabilities: label -> probability; sums to 1.
         valence, arousal: -1 to 1.
         va_source: "regression" where a head was trained, else "circumplex": expectation over affect norms.
-        state: which modalities the window holds: "audio+face", "audio", "face" or "none".
+        state: which modalities the window holds, joined by "+": "audio+face", "audio", "face" or "none".
         reliance: modality -> share of the decision, from the model's own router; sums to 1, or all 0 in state "none".
         face: the face of this step, or None where there was none.
         latency_ms: time spent in the graphs and the SDK for this step, without decoding and face detection.
@@ -44,6 +44,44 @@ class EmotionEstimate:
     state: str
     reliance: dict[str, float] = field(default_factory=dict)
     face: FaceView | None = None
+    latency_ms: float = 0.0
+
+    def to_json(self) -> dict[str, object]:
+        """The plain JSON object that `mer run --json` prints."""
+        return dict(to_json(self))
+
+
+@dataclass(frozen=True)
+class UtteranceEstimate:
+    """The estimate of one utterance of a dialogue, made when it was the newest one.
+
+    Attributes:
+        index: of the utterance in the dialogue, from 0.
+        time: seconds, as it was given; None where none was.
+        speaker: the name, as it was given; None where none was.
+        text: the words, as they were given; None where none were.
+        emotion: the likeliest label, or "unknown" below the abstention threshold or with no modality present.
+        confidence: the calibrated probability of the likeliest label, 0-1.
+        probabilities: label -> probability; sums to 1.
+        valence, arousal: -1 to 1.
+        va_source: see `EmotionEstimate`.
+        state: which modalities this utterance has, joined by "+", such as "text+audio", or "none".
+        reliance: modality -> share of the decision; sums to 1, or all 0 in state "none".
+        latency_ms: time spent in the graphs and the SDK for this utterance, without face detection.
+    """
+
+    index: int
+    time: float | None
+    speaker: str | None
+    text: str | None
+    emotion: str
+    confidence: float
+    probabilities: dict[str, float]
+    valence: float
+    arousal: float
+    va_source: str
+    state: str
+    reliance: dict[str, float] = field(default_factory=dict)
     latency_ms: float = 0.0
 
     def to_json(self) -> dict[str, object]:

@@ -1,50 +1,127 @@
-"""Golden cases: raw input, features and output of a whole window, by which any port of a bundle proves itself."""
+"""Golden cases: raw input, features and output of a whole window, by which any port of a bundle proves itself.
+
+A window's rows are steps, or the utterances of a dialogue; one file format and one way to run a case serve both.
+"""
 
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from mer_sdk.baseline import PersonalBaseline
 from mer_sdk.bundle import Bundle
-from mer_sdk.engine import MODALITIES, StepEngine, StepFeatures
+from mer_sdk.encoders import Encoders
 from mer_sdk.errors import BundleError
+from mer_sdk.manifest import BaselineContract, GraphSpec, Manifest
+from mer_sdk.runtimes import Graph
 
 GOLDEN = "golden.npz"
+# Modality -> name of its raw input, in the graph and in the file.
+RAW = {"text": "ids", "audio": "pcm", "face": "crop"}
+
+
+@dataclass(frozen=True, eq=False)
+class CaseInput:
+    """What a window is made of; N rows, the newest last.
+
+    Attributes:
+        raw: modality -> raw input of every row: ids int32 [N, words, slots]; pcm float32 [N, chunk_samples] in [-1, 1];
+            crops float32 [N, S, S, 3], RGB 0-255. In a dialogue pcm and crops have a second axis: an utterance's steps.
+        masks: modality -> float32 [N], 1 present, 0 missing; in the order of the fusion graph's inputs.
+        speakers: in a dialogue the number of each utterance's speaker, float32 [N].
+        names: in a dialogue the name that each number was made from.
+        texts: in a dialogue with text the words that the ids were made from; "" where the text is missing.
+    """
+
+    raw: dict[str, np.ndarray]
+    masks: dict[str, np.ndarray]
+    speakers: np.ndarray | None = None
+    names: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class CaseOutput:
+    """What is made of a case, float32.
+
+    Attributes:
+        features: modality -> [N, D] before the baseline, 0 in rows where it is missing; of an utterance the mean
+            over its steps.
+        logits: [K], of a dialogue [N, K]; with the cold baseline.
+        reliance: [M], of a dialogue [N, M].
+    """
+
+    features: dict[str, np.ndarray]
+    logits: np.ndarray
+    reliance: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class GoldenCase:
-    """One window. All arrays are float32.
+    """A window, and what the model in torch made of it."""
 
-    Attributes:
-        pcm: [steps, chunk_samples], -1 to 1.
-        crop: [steps, S, S, 3], RGB 0-255.
-        audio_mask, face_mask: [steps], 1 present, 0 missing.
-        audio_features, face_features: [steps, D], raw, as the model in torch computed them.
-        logits: [K], with the cold baseline.
-        reliance: [2].
+    given: CaseInput
+    answer: CaseOutput
+
+
+@dataclass(frozen=True)
+class _File:
+    """The arrays of one case, by their names in the file."""
+
+    path: Path
+    prefix: str
+    arrays: Mapping[str, np.ndarray]
+
+    def has(self, name: str) -> bool:
+        return self.prefix + name in self.arrays
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if not self.has(name):
+            raise BundleError(f"{self.path}: {self.prefix}{name} is missing; convert the bundle again")
+        array = self.arrays[self.prefix + name]
+        # Everything but ids, texts and their lengths is float32.
+        return array if array.dtype.kind in "iu" else np.asarray(array, np.float32)
+
+
+def run_case(
+    graphs: Mapping[str, Graph], specs: Mapping[str, GraphSpec], baseline: BaselineContract, given: CaseInput
+) -> CaseOutput:
+    """Run a case from raw input to logits, with a cold baseline: an encoder's error reaches the fusion.
+
+    Args:
+        graphs: the loaded graphs. A modality without one is given as features [N, D] in place of raw input.
+        specs: their inputs and outputs.
+        baseline: the population's means.
+        given: the case.
     """
+    encoders, cold = Encoders(specs, graphs), PersonalBaseline(baseline)
+    features: dict[str, np.ndarray] = {}
+    inputs: dict[str, np.ndarray] = {}
+    for name, mask in given.masks.items():
+        rows = _rows(encoders, name, given) if name in graphs else given.raw[name] * mask[:, None]
+        mean = cold.mean(name) if name in baseline.population_mean else 0.0
+        features[name] = rows
+        inputs[name] = ((rows - mean) * mask[:, None]).astype(np.float32)[None]
+        inputs[f"{name}_mask"] = mask[None]
+    if given.speakers is not None:
+        inputs["speakers"] = given.speakers[None]
+    outputs = graphs["fusion"].run(inputs)
+    return CaseOutput(features, outputs["logits"][0], outputs["reliance"][0])
 
-    pcm: np.ndarray
-    crop: np.ndarray
-    audio_mask: np.ndarray
-    face_mask: np.ndarray
-    audio_features: np.ndarray
-    face_features: np.ndarray
-    logits: np.ndarray
-    reliance: np.ndarray
 
+def wrong_texts(case: GoldenCase, manifest: Manifest) -> tuple[str, ...]:
+    """The texts of a case that the front end here turns into other ids than the case holds; () where all agree."""
+    if not case.given.texts or manifest.text is None:
+        return ()
+    from mer_sdk.frontends.text import TextFrontend
 
-@dataclass(frozen=True, eq=False)
-class WindowResult:
-    """What a bundle makes of a golden case: features [steps, D] with zeros where missing, logits [K], reliance [2]."""
-
-    audio_features: np.ndarray
-    face_features: np.ndarray
-    logits: np.ndarray
-    reliance: np.ndarray
+    frontend = TextFrontend(manifest.text)
+    pairs = zip(case.given.texts, case.given.raw["text"], strict=True)
+    return tuple(text for text, ids in pairs if not np.array_equal(frontend.ids(text), ids))
 
 
 def load_golden(bundle: Bundle) -> tuple[GoldenCase, ...]:
@@ -55,42 +132,87 @@ def load_golden(bundle: Bundle) -> tuple[GoldenCase, ...]:
     """
     if bundle.path is None or not bundle.path.is_dir():
         return ()
-    path = bundle.path / GOLDEN
+    return read_golden(bundle.path / GOLDEN)
+
+
+def read_golden(path: Path) -> tuple[GoldenCase, ...]:
+    """The cases of a golden file.
+
+    Raises:
+        BundleError: it is missing or damaged, or a case lacks an array.
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise BundleError(f"{path} cannot be read ({error}); convert the bundle again") from error
-    fields = GoldenCase.__dataclass_fields__
-    cases: list[GoldenCase] = []
-    while f"case{len(cases)}_pcm" in arrays:
-        prefix = f"case{len(cases)}_"
-        missing = [name for name in fields if prefix + name not in arrays]
-        if missing:
-            raise BundleError(f"{path}: {prefix}{missing[0]} is missing; convert the bundle again")
-        cases.append(GoldenCase(**{name: np.asarray(arrays[prefix + name], np.float32) for name in fields}))
-    if not cases:
+    count = len({key.split("_")[0] for key in arrays})
+    if not count:
         raise BundleError(f"{path} holds no case; convert the bundle again")
-    return tuple(cases)
+    return tuple(_read_case(_File(path, f"case{index}_", arrays)) for index in range(count))
 
 
-def run_case(engine: StepEngine, case: GoldenCase) -> WindowResult:
-    """Run one case on a cold engine; the engine is reset."""
-    engine.reset()
-    rows: dict[str, list[np.ndarray | None]] = {name: [] for name in MODALITIES}
-    output = None
-    for step in range(len(case.pcm)):
-        features = engine.encode(
-            case.pcm[step] if case.audio_mask[step] else None, case.crop[step] if case.face_mask[step] else None
-        )
-        rows["audio"].append(features.audio)
-        rows["face"].append(features.face)
-        output = engine.advance(StepFeatures(features.audio, features.face))
-    assert output is not None  # a case has at least one step
-    reliance = np.array([output.reliance.get(name, 0.0) for name in MODALITIES], np.float32)
-    return WindowResult(_stack(rows["audio"]), _stack(rows["face"]), output.logits, reliance)
+def save_golden(path: Path, cases: Sequence[GoldenCase]) -> None:
+    """Write a golden file: `case{i}_{name}`, compressed; the same cases give the same bytes.
+
+    The names are those of docs/bundle.md. Texts and speakers' names are UTF-8: `texts` holds the bytes of all rows one
+    after the other (uint8), `texts_bytes` how many belong to each row.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for index, case in enumerate(cases):
+        given, answer = case.given, case.answer
+        named = {RAW[name]: value for name, value in given.raw.items()}
+        named |= {f"{name}_mask": mask for name, mask in given.masks.items()}
+        if given.speakers is not None:
+            named |= {"speakers": given.speakers, **_packed("names", given.names)}
+        if given.texts:
+            named |= _packed("texts", given.texts)
+        named |= {f"{name}_features": rows for name, rows in answer.features.items()}
+        named |= {"logits": answer.logits, "reliance": answer.reliance}
+        arrays |= {f"case{index}_{name}": value for name, value in named.items()}
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
-def _stack(rows: list[np.ndarray | None]) -> np.ndarray:
-    width = next((len(row) for row in rows if row is not None), 0)
-    return np.stack([np.zeros(width, np.float32) if row is None else row for row in rows])
+def _read_case(file: _File) -> GoldenCase:
+    # The order of the fusion graph's inputs.
+    modalities = [name for name in RAW if file.has(f"{name}_mask")]
+    if not modalities:
+        raise BundleError(f"{file.path}: {file.prefix}*_mask is missing; convert the bundle again")
+    dialogue = file.has("speakers")
+    given = CaseInput(
+        raw={name: file[RAW[name]] for name in modalities},
+        masks={name: file[f"{name}_mask"] for name in modalities},
+        speakers=file["speakers"] if dialogue else None,
+        names=_unpacked(file, "names") if dialogue else (),
+        texts=_unpacked(file, "texts") if "text" in modalities else (),
+    )
+    features = {name: file[f"{name}_features"] for name in modalities}
+    return GoldenCase(given, CaseOutput(features, file["logits"], file["reliance"]))
+
+
+def _rows(encoders: Encoders, name: str, given: CaseInput) -> np.ndarray:
+    """[N, D]; rows that are missing are not computed."""
+    raw, mask = given.raw[name], given.masks[name]
+    rows = np.zeros((len(mask), encoders.size(name)), np.float32)
+    for index in np.flatnonzero(mask):
+        steps = raw[index] if raw.ndim > len(encoders.shape(name)) + 1 else raw[index][None]
+        rows[index] = np.mean([encoders.encode(name, step) for step in steps], axis=0)
+    return rows
+
+
+def _packed(name: str, texts: Sequence[str]) -> dict[str, np.ndarray]:
+    encoded = [text.encode("utf-8") for text in texts]
+    lengths = np.array([len(text) for text in encoded], np.uint32)
+    return {name: np.frombuffer(b"".join(encoded), np.uint8), f"{name}_bytes": lengths}
+
+
+def _unpacked(file: _File, name: str) -> tuple[str, ...]:
+    content, ends = file[name].tobytes(), np.cumsum(file[f"{name}_bytes"])
+    starts = [0, *ends[:-1]]
+    try:
+        return tuple(content[start:end].decode("utf-8") for start, end in zip(starts, ends, strict=True))
+    except UnicodeDecodeError as error:
+        raise BundleError(
+            f"{file.path}: {file.prefix}{name} is not UTF-8 ({error}); convert the bundle again"
+        ) from error

@@ -4,46 +4,25 @@ from __future__ import annotations
 
 import time as clock
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn
 
 import numpy as np
 
-from mer_sdk.affect import check_labels, expectation
+from mer_sdk.affect import check_labels
 from mer_sdk.baseline import PersonalBaseline
 from mer_sdk.bundle import Bundle
+from mer_sdk.decision import decide
 from mer_sdk.engine import StepEngine, StepFeatures, StepOutput
 from mer_sdk.errors import OptionError, SignalError
-from mer_sdk.estimate import UNKNOWN, EmotionEstimate, FaceView
+from mer_sdk.estimate import EmotionEstimate, FaceView
 from mer_sdk.frontends.audio import AudioFrontend
-from mer_sdk.frontends.face import FaceDetector, FaceTracker, check_frame, crop_face, open_detector
+from mer_sdk.frontends.face import FaceDetector, FaceTracker, check_frame, open_detector
+from mer_sdk.looks import Frame, Look, last_look
 
-# Finding a face costs more than all graphs together, so a step looks at no more frames than this.
-FRAMES_TRIED = 3
 # Live, a stream that lags by more than this is taken as missing, so that a camera that stops does not stop the sound.
 PATIENCE_SECONDS = 2.0
-
-
-class _Pixels(Protocol):
-    def rgb(self) -> np.ndarray: ...
-
-
-@dataclass(frozen=True, eq=False)
-class _Still:
-    pixels: np.ndarray
-
-    def rgb(self) -> np.ndarray:
-        return self.pixels
-
-
-@dataclass(frozen=True, eq=False)
-class _Look:
-    """What a step saw."""
-
-    crop: np.ndarray
-    view: FaceView
 
 
 class EmotionSensor:
@@ -95,6 +74,7 @@ class EmotionSensor:
 
         Raises:
             BundleError, RuntimeUnavailable, OptionError, MissingExtra: see `Bundle.open` and `Bundle.load_graphs`.
+            OptionError: the bundle is a dialogue model.
         """
         opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
         if opened.manifest.va_source == "circumplex":
@@ -149,7 +129,7 @@ class EmotionSensor:
                 if isinstance(item, AudioPiece):
                     self._add_audio(item.pcm, item.sample_rate, item.time)
                 else:
-                    self._add_frame(item, item.time)
+                    self._add_frame(item.rgb, item.time)
                 yield from self._finished()
         yield from self._rest()
 
@@ -182,8 +162,20 @@ class EmotionSensor:
         """
         self._check_open()
         self._has_video = True
-        self._add_frame(_Still(check_frame(rgb).copy()), time)
+        still = check_frame(rgb).copy()
+        self._add_frame(lambda: still, time)
         return list(self._finished())
+
+    def push_text(self, text: str, time: float | None = None) -> NoReturn:
+        """Window models read sound and faces, no text.
+
+        Raises:
+            OptionError: always; it names `Conversation`, which is where texts go.
+        """
+        raise OptionError(
+            f"{self.manifest.name} is a window model and reads {' and '.join(self.manifest.modalities)}, no text: open "
+            "a dialogue bundle (such as amb_dsgdn) with mer_sdk.Conversation and use its push_text"
+        )
 
     def flush(self) -> list[EmotionEstimate]:
         """End the stream: the estimates still due, and what is left in the window goes into the baseline.
@@ -202,7 +194,7 @@ class EmotionSensor:
         # (step number, chunk, covered) of the steps whose audio is complete and whose estimate is not made yet.
         self._audio_steps: deque[tuple[int, np.ndarray, bool]] = deque()
         self._audio_made = 0
-        self._frames: list[tuple[float, _Pixels]] = []
+        self._frames: list[Frame] = []
         self._video_time = 0.0
         self._frame_gap = 0.0
 
@@ -219,13 +211,13 @@ class EmotionSensor:
                 self._audio_steps.append((self._audio_made, chunk, covered))
             self._audio_made += 1
 
-    def _add_frame(self, frame: _Pixels, time: float) -> None:
+    def _add_frame(self, pixels: Callable[[], np.ndarray], time: float) -> None:
         if not np.isfinite(time) or time < self._video_time - 1e-6:
             raise SignalError(f"a frame at {time} s came after one at {self._video_time:.3f} s; push frames in order")
         # A frame is shown until the next one: the last frame's end is guessed from the gap before it.
         self._frame_gap = time - self._video_time if self._frames or self._done else 0.0
         self._video_time = time
-        self._frames.append((time, frame))
+        self._frames.append((time, pixels))
 
     def _finished(self) -> Iterator[EmotionEstimate]:
         while True:
@@ -262,7 +254,7 @@ class EmotionSensor:
         self.last_features, self.last_output = features, output
         return self._words(output, end, look.view if look else None, begin)
 
-    def _look(self, end: float) -> _Look | None:
+    def _look(self, end: float) -> Look | None:
         """The last face of the frames before `end`; those frames are dropped."""
         before = [item for item in self._frames if item[0] < end - 1e-6]
         self._frames = self._frames[len(before) :]
@@ -271,33 +263,18 @@ class EmotionSensor:
             return None
         if self._detector is None:
             self._detector = open_detector(None)
-        picks = np.unique(np.linspace(0, len(frames) - 1, min(FRAMES_TRIED, len(frames))).round().astype(int))[::-1]
-        for pick in picks:
-            time, frame = frames[int(pick)]
-            rgb = frame.rgb()
-            found = self._tracker.follow(self._detector.detect(rgb), time)
-            if found is None:
-                continue
-            crop = crop_face(rgb, found[1], self.manifest.face)
-            if crop is not None:
-                return _Look(crop, FaceView(*found))
-        return None
+        return last_look(frames, self._detector, self._tracker, self.manifest.face)
 
     def _words(self, output: StepOutput, end: float, view: FaceView | None, begin: float) -> EmotionEstimate:
-        labels = self.manifest.labels
-        probabilities = dict(zip(labels, (float(value) for value in output.probabilities), strict=True))
-        best = max(probabilities, key=lambda label: probabilities[label])
-        confidence = probabilities[best]
         seen = [name for name, count in output.present.items() if count]
-        known = bool(seen) and confidence >= self.manifest.decision.abstention_threshold
-        valence, arousal = expectation(probabilities) if seen else (0.0, 0.0)
+        verdict = decide(output.probabilities, self.manifest, bool(seen))
         return EmotionEstimate(
             time=round(end, 6),
-            emotion=best if known else UNKNOWN,
-            confidence=confidence,
-            probabilities=probabilities,
-            valence=valence,
-            arousal=arousal,
+            emotion=verdict.emotion,
+            confidence=verdict.confidence,
+            probabilities=verdict.probabilities,
+            valence=verdict.valence,
+            arousal=verdict.arousal,
             va_source=self.manifest.va_source,
             state="+".join(seen) or "none",
             reliance=output.reliance,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from mer_converters.convert import ConversionResult, ConvertOptions, convert_many
-from mer_converters.golden import scene_inputs, scenes
+from mer_converters.scenes import face_crops, voice_chunks
 from mer_converters.targets import target_names
 from mer_fusion.checkpoint import Card, save_checkpoint
 from mer_fusion.encoders.audio import AudioEncoderConfig
@@ -55,7 +56,8 @@ def write_checkpoint(network: EmotionNetwork, path: Path, role: str = "student")
     """Save with a card whose population mean is that of the golden scenes."""
     audio = AudioContract(chunk_samples=network.config.audio.chunk_samples)
     face = FaceContract(crop_size=network.config.face.size)
-    pcm, crop = scene_inputs(scenes(16)[0], Clock(), audio, face)
+    present = np.ones(16, np.float32)
+    pcm, crop = voice_chunks(Clock(), audio, 7, present), face_crops(face, 7, present)
     with torch.no_grad():
         means = {
             "audio": network.audio(torch.from_numpy(pcm)).mean(0),

@@ -39,7 +39,7 @@ class Recorded:
             for name in ("audio", "face", "fusion"):
                 file = next(source.glob(f"{name}.*"))
                 shutil.copyfile(file, staging / target / scheme.name / file.name)
-        far = Distance(self.logits, 0.0, 0.0, 0.0)
+        far = Distance(self.logits, 0.0, {})
         return Outcome(tuple(Artifact(s.name, 1.0, far, None if s.name == "fp32" else far, {}) for s in schemes))
 
 
@@ -151,13 +151,12 @@ def test_full_disk_keeps_the_bundle_that_was_there(
 
 def test_full_disk_in_the_converter_process(student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mer_converters import worker
-    from mer_converters.golden import golden_cases, save_golden
+    from mer_converters.golden import golden_cases
     from mer_fusion.checkpoint import load_checkpoint
+    from mer_sdk.golden import save_golden
 
     checkpoint = load_checkpoint(student)
-    card = checkpoint.card
-    network = checkpoint.network.prepare_for_export()
-    save_golden(tmp_path / "golden.npz", golden_cases(network, card.clock, card.audio, card.face, card.baseline))
+    save_golden(tmp_path / "golden.npz", golden_cases(checkpoint.network.prepare_for_export(), checkpoint.card))
     monkeypatch.setattr(worker, "build", _full_disk)
     job = Job(str(student), "onnx", ("fp32",), str(tmp_path / "onnx"), str(tmp_path / "golden.npz"), "", 0.0)
     outcome = run_job(job)
@@ -221,5 +220,5 @@ def test_crash_of_the_converter_process_shows_its_last_words(student: Path, tmp_
     (tmp_path / "golden.npz").write_bytes(b"not an archive")
     outcome = module._run_worker(student, "onnx", (module.SCHEMES["fp32"],), tmp_path)
     assert outcome.error is not None
-    assert outcome.error.startswith("onnx: the converter process ended with code 1; its last lines:")
-    assert "golden" in outcome.error
+    assert outcome.error.startswith("onnx: ")
+    assert "golden.npz cannot be read" in outcome.error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +13,17 @@ import pytest
 import torch
 
 from mer_converters.golden import golden_cases
-from mer_converters.parity import CaseOutput, Distance, Party, distance, distillation, judge
+from mer_converters.parity import Distance, distance, distillation, judge
 from mer_converters.targets import find_target
 from mer_converters.worker import build
-from mer_fusion.checkpoint import Checkpoint, load_checkpoint
+from mer_fusion.checkpoint import load_checkpoint
 from mer_fusion.network import EmotionNetwork
 from mer_quantization.schemes import FP16, FP32
+from mer_sdk.golden import CaseOutput
 
 
 def _flat(value: float) -> Distance:
-    return Distance(value, 0.0, 0.0, 0.0)
+    return Distance(value, 0.0, {})
 
 
 @pytest.mark.parametrize(
@@ -49,12 +51,17 @@ def test_limits(scheme, conversion, quantization, state) -> None:
 
 
 def test_a_value_that_is_not_finite_is_infinitely_far() -> None:
-    good = CaseOutput(np.zeros(3, np.float32), np.zeros(2, np.float32), np.zeros((2, 4), np.float32), np.zeros((2, 4)))
-    bad = CaseOutput(np.array([0, np.nan, 0]), good.reliance, good.audio_features, good.face_features)
-    assert distance((good,), (good,)).logits == 0.0
-    assert distance((good,), (bad,)).logits == math.inf
+    features = {"audio": np.zeros((2, 4), np.float32), "face": np.zeros((2, 3), np.float32)}
+    good = CaseOutput(features, np.zeros(3, np.float32), np.zeros(2, np.float32))
+    bad = replace(good, logits=np.array([0, np.nan, 0]))
+    assert distance((good,), (good,)) == Distance(0.0, 0.0, {"audio": 0.0, "face": 0.0})
+    assert distance((good, good), (good, bad)).logits == math.inf
+    far = replace(good, features=features | {"face": features["face"] + 0.5})
+    assert distance((far, good), (good, good)).features == {"audio": 0.0, "face": 0.5}
     with pytest.raises(ValueError, match="cannot be compared"):
-        distance((good,), (CaseOutput(np.zeros(4), good.reliance, good.audio_features, good.face_features),))
+        distance((good,), (replace(good, logits=np.zeros(4)),))
+    with pytest.raises(ValueError, match=r"'face'.*cannot be compared"):
+        distance((good,), (replace(good, features={"audio": features["audio"]}),))
 
 
 def _scale_head(network: EmotionNetwork) -> None:
@@ -82,7 +89,7 @@ def _nothing(network: EmotionNetwork) -> None:
 def test_a_damaged_artifact_fails(student: Path, tmp_path: Path, damage, state: str) -> None:
     checkpoint = load_checkpoint(student)
     card = checkpoint.card
-    cases = golden_cases(checkpoint.network.prepare_for_export(), card.clock, card.audio, card.face, card.baseline)
+    cases = golden_cases(checkpoint.network.prepare_for_export(), card)
     damaged = copy.deepcopy(checkpoint.network)
     damage(damaged)
     artifact = build(
@@ -91,18 +98,12 @@ def test_a_damaged_artifact_fails(student: Path, tmp_path: Path, damage, state: 
     assert judge(FP32, artifact.conversion, None).state == state
 
 
-def _party(checkpoint: Checkpoint, labels: tuple[str, ...]) -> Party:
-    card = checkpoint.card
-    return Party(checkpoint.network.prepare_for_export(), labels, card.clock, card.audio, card.face, card.baseline)
-
-
 def test_distillation_distance(student: Path, full: Path) -> None:
     small, large = load_checkpoint(student), load_checkpoint(full)
-    labels = small.card.labels
-    same = distillation(_party(small, labels), _party(small, labels), seeds=(7,))
+    same = distillation(small, small, seeds=(7,))
     assert same is not None
     assert (same.mean_abs_log_probability, same.agreement, same.windows) == (0.0, 1.0, 4)
-    other = distillation(_party(small, labels), _party(large, labels), seeds=(7,))
+    other = distillation(small, large, seeds=(7,))
     assert other is not None
     assert other.max_abs_log_probability >= other.mean_abs_log_probability > 0.0
 
@@ -114,7 +115,8 @@ def test_distillation_goes_by_label_and_not_by_position(student: Path) -> None:
     head = [m for m in turned.network.fusion.modules() if isinstance(m, torch.nn.Linear) and m.out_features == 4]
     for layer in head:
         layer.weight.data, layer.bias.data = layer.weight.data.flip(0), layer.bias.data.flip(0)
-    found = distillation(_party(small, labels), _party(turned, labels[::-1]), seeds=(7,))
+    found = distillation(small, replace(turned, card=replace(small.card, labels=labels[::-1])), seeds=(7,))
     assert found is not None
     assert found.max_abs_log_probability < 1e-5
-    assert distillation(_party(small, labels), _party(small, ("a", "b", "c", "d")), seeds=(7,)) is None
+    others = replace(small, card=replace(small.card, labels=("a", "b", "c", "d")))
+    assert distillation(small, others, seeds=(7,)) is None

@@ -3,7 +3,8 @@ import pytest
 
 from mer_sdk.baseline import PersonalBaseline
 from mer_sdk.bundle import Bundle
-from mer_sdk.engine import StepEngine, StepFeatures, softmax
+from mer_sdk.decision import softmax
+from mer_sdk.engine import StepEngine, StepFeatures
 from mer_sdk.errors import SignalError
 
 AUDIO, FACE, STEPS = 6, 5, 16

@@ -46,6 +46,7 @@ assert len(estimates) == 8
 def test_public_names():
     import mer_sdk
 
-    assert set(mer_sdk.__all__) == {"Bundle", "EmotionEstimate", "EmotionSensor", "PersonalBaseline", "__version__"}
+    names = {"Bundle", "Conversation", "EmotionEstimate", "EmotionSensor", "PersonalBaseline", "UtteranceEstimate"}
+    assert set(mer_sdk.__all__) == names | {"__version__"}
     assert all(hasattr(mer_sdk, name) for name in mer_sdk.__all__)
     assert not hasattr(mer_sdk, "Sensor")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mer_sdk import EmotionSensor
-from mer_sdk.engine import softmax
+from mer_sdk.decision import softmax
 from mer_sdk.errors import MediaError, MissingExtra
 from mer_sdk.media import AudioPiece, MediaFile, VideoFrame
 

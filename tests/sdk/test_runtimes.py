@@ -7,7 +7,7 @@ import torch
 
 from mer_sdk.bundle import Bundle
 from mer_sdk.errors import BundleError, OptionError, RuntimeUnavailable, SignalError
-from mer_sdk.golden import load_golden
+from mer_sdk.golden import load_golden, run_case
 from mer_sdk.manifest import GraphSpec, TensorSpec
 from mer_sdk.runtimes import available, load_graph, runtime_for_target
 from mer_sdk.runtimes.registry import positional
@@ -25,29 +25,28 @@ def test_graphs_compute_what_the_network_computes(bundle):
     """The golden features are torch's, so a swapped or mis-ordered tensor shows."""
     graphs = bundle.load_graphs()
     case = load_golden(bundle)[0]
-    audio = graphs["audio"].run({"pcm": case.pcm[:1]})["audio_features"]
-    face = graphs["face"].run({"crop": case.crop[:1]})["face_features"]
-    np.testing.assert_allclose(audio[0], case.audio_features[0], atol=1e-5)
-    np.testing.assert_allclose(face[0], case.face_features[0], atol=1e-5)
+    found = run_case(graphs, bundle.manifest.graphs, bundle.manifest.baseline, case.given)
+    for name in ("audio", "face"):
+        np.testing.assert_allclose(found.features[name], case.answer.features[name], atol=1e-5)
     means = {name: np.array(mean) for name, mean in bundle.manifest.baseline.population_mean.items()}
     out = graphs["fusion"].run(
         {
-            "face_mask": case.face_mask[None],
-            "audio_mask": case.audio_mask[None],
-            "audio": (case.audio_features - means["audio"])[None],
-            "face": (case.face_features - means["face"])[None],
+            "face_mask": case.given.masks["face"][None],
+            "audio_mask": case.given.masks["audio"][None],
+            "audio": (case.answer.features["audio"] - means["audio"])[None],
+            "face": (case.answer.features["face"] - means["face"])[None],
         }
     )
-    np.testing.assert_allclose(out["logits"][0], case.logits, atol=1e-5)
-    np.testing.assert_allclose(out["reliance"][0], case.reliance, atol=1e-5)
+    np.testing.assert_allclose(out["logits"][0], case.answer.logits, atol=1e-5)
+    np.testing.assert_allclose(out["reliance"][0], case.answer.reliance, atol=1e-5)
 
 
 def test_results_belong_to_the_caller(bundle):
     graph = bundle.load_graphs()["audio"]
-    case = load_golden(bundle)[0]
-    first = graph.run({"pcm": case.pcm[:1]})["audio_features"]
+    pcm = load_golden(bundle)[0].given.raw["audio"]
+    first = graph.run({"pcm": pcm[:1]})["audio_features"]
     kept = first.copy()
-    graph.run({"pcm": case.pcm[1:2]})
+    graph.run({"pcm": pcm[1:2]})
     np.testing.assert_array_equal(first, kept)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from mer_sdk.bundle import hash_files
-from mer_sdk.engine import StepEngine, StepFeatures
+from mer_sdk.golden import CaseInput, GoldenCase, run_case, save_golden
 from mer_sdk.manifest import (
     AudioContract,
     BaselineContract,
@@ -128,37 +128,24 @@ def manifest(target: str, suffix: str, folder: Path | None) -> Manifest:
     )
 
 
-def golden(engine: StepEngine) -> dict[str, np.ndarray]:
-    """Cases of the golden file, computed by the given engine (torch)."""
+def golden(graphs: dict[str, TorchGraph]) -> tuple[GoldenCase, ...]:
+    """Cases of the golden file, computed by the given graphs (torch)."""
     random = np.random.default_rng(3)
+    half = np.arange(STEPS) >= STEPS // 2
     masks = [(np.ones(STEPS), np.ones(STEPS)), (np.ones(STEPS), np.zeros(STEPS)), (np.zeros(STEPS), np.ones(STEPS))]
-    masks.append((np.arange(STEPS) >= STEPS // 2, np.arange(STEPS) >= STEPS // 2))
-    arrays: dict[str, np.ndarray] = {}
-    for index, (audio_mask, face_mask) in enumerate(masks):
-        pcm = random.uniform(-0.5, 0.5, (STEPS, CHUNK)).astype(np.float32)
-        crop = random.uniform(0, 255, (STEPS, CROP, CROP, 3)).astype(np.float32)
-        engine.reset()
-        rows = [engine.encode(pcm[i], crop[i]) for i in range(STEPS)]
-        for i, row in enumerate(rows):
-            out = engine.advance(StepFeatures(row.audio if audio_mask[i] else None, row.face if face_mask[i] else None))
-        case = {
-            "pcm": pcm,
-            "crop": crop,
-            "audio_mask": audio_mask,
-            "face_mask": face_mask,
-            "audio_features": np.stack([row.audio for row in rows]),
-            "face_features": np.stack([row.face for row in rows]),
-            "logits": out.logits,
-            "reliance": np.array([out.reliance["audio"], out.reliance["face"]]),
+    cases, contract = [], manifest("torch", "pt", None)
+    for audio, face in (*masks, (half, half)):
+        raw = {
+            "audio": random.uniform(-0.5, 0.5, (STEPS, CHUNK)).astype(np.float32),
+            "face": random.uniform(0, 255, (STEPS, CROP, CROP, 3)).astype(np.float32),
         }
-        arrays |= {f"case{index}_{key}": np.asarray(value, np.float32) for key, value in case.items()}
-    return arrays
+        given = CaseInput(raw, {"audio": audio.astype(np.float32), "face": face.astype(np.float32)})
+        cases.append(GoldenCase(given, run_case(graphs, contract.graphs, contract.baseline, given)))
+    return tuple(cases)
 
 
 def write_bundle(folder: Path, target: str) -> Path:
     """Write `folder`/tiny-TARGET.mer and give its path."""
-    from mer_sdk.bundle import Bundle
-
     suffix = {"tflite": "tflite", "onnx": "onnx"}[target]
     path = folder / f"tiny-{target}.mer"
     path.mkdir()
@@ -171,9 +158,7 @@ def write_bundle(folder: Path, target: str) -> Path:
             import litert_torch
 
             litert_torch.convert(network, EXAMPLES[name]).export(str(file))
-    loader = {name: TorchGraph(name, network) for name, network in nets.items()}
-    engine = StepEngine(Bundle(manifest("torch", "pt", None), loader=lambda threads: dict(loader)))
-    np.savez(path / "golden.npz", **golden(engine))
+    save_golden(path / "golden.npz", golden({name: TorchGraph(name, network) for name, network in nets.items()}))
     (path / "CARD.md").write_text("A bundle with random weights, for tests.\n")
     (path / "manifest.json").write_text(manifest_to_text(manifest(target, suffix, path)))
     return path

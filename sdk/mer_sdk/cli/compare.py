@@ -23,7 +23,10 @@ def compare(
         str | None, typer.Option("--reference", help="Bundle or checkpoint (.safetensors) that the others are held to.")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option("--data", help="Media file or folder of them; default: the golden cases.")
+        Path | None,
+        typer.Option(
+            "--data", help="Media file or folder of them; dialogue models: a csv file. Default: the golden cases."
+        ),
     ] = None,
     tolerance: Annotated[
         float, typer.Option("--tolerance", min=0.0, help="Absolute error of a graph's output that counts as equal.")
@@ -37,7 +40,7 @@ def compare(
     """Run several bundles on the same input and show how far they are apart.
 
     Per bundle: max abs error, SQNR and cosine against the reference, estimates whose label flips, and the first graph
-    (audio, face, fusion) whose output is beyond the tolerance. Every step counts, not only full windows.
+    (encoders, then fusion) whose output is beyond the tolerance. Every step counts, not only full windows.
 
     Example: mer compare build/*.mer --reference grjca-student.safetensors
     """

@@ -7,6 +7,7 @@ import json as json_module
 from mer_sdk.bundle import Bundle, BundleSummary
 from mer_sdk.cli.options import BundleArgument, JsonOption
 from mer_sdk.codec import to_json
+from mer_sdk.manifest import Manifest
 
 
 def inspect(bundle: BundleArgument, json: JsonOption = False) -> None:
@@ -32,7 +33,6 @@ def _show(summary: BundleSummary) -> None:
     facts = Table(show_header=False, box=None)
     facts.add_column(style="cyan")
     facts.add_column(overflow="fold")
-    clock, audio, face = manifest.clock, manifest.audio, manifest.face
     rows = {
         "name": f"{summary.name} ({summary.model})",
         "path": summary.path or "-",
@@ -40,9 +40,7 @@ def _show(summary: BundleSummary) -> None:
         "size": f"{summary.bytes / 1024:.0f} KiB in {len(manifest.files)} files",
         "parameters": f"{manifest.parameters.get('total', sum(manifest.parameters.values())):,}",
         "labels": ", ".join(summary.labels),
-        "clock": f"a step of {clock.step_ms} ms, a window of {clock.window_steps} steps",
-        "audio": f"{audio.sample_rate} Hz mono, chunks of {audio.chunk_samples} samples",
-        "face": f"{face.crop_size}x{face.crop_size} {face.channel_order}, margin {face.margin:g}, {face.resize_filter}",
+        **_contract(manifest),
         "decision": f"temperature {manifest.decision.temperature:g}, "
         f"unknown below {manifest.decision.abstention_threshold:g}",
         "baseline": f"prior of {manifest.baseline.prior_steps:g} steps",
@@ -67,3 +65,22 @@ def _show(summary: BundleSummary) -> None:
             "\n".join(graph.outputs),
         )
     console.print(table)
+
+
+def _contract(manifest: Manifest) -> dict[str, str]:
+    """What the bundle reads: its window, and the front end of each modality that it has."""
+    clock, audio, face, text, talk = manifest.clock, manifest.audio, manifest.face, manifest.text, manifest.dialogue
+    rows = {"reads": ", ".join(manifest.modalities)}
+    if talk is None:
+        rows["clock"] = f"a step of {clock.step_ms} ms, a window of {clock.window_steps} steps"
+    else:
+        direction = "looks back only" if talk.causal else "looks back and ahead"
+        rows["dialogue"] = f"a window of {talk.utterances} utterances, {direction}; {talk.speakers} speakers told apart"
+    if "text" in manifest.modalities and text is not None:
+        rows["text"] = f"{text.words} words, {text.slots} ids each, {text.buckets} rows, {text.hash}"
+    if "audio" in manifest.modalities:
+        rows["audio"] = f"{audio.sample_rate} Hz mono, chunks of {audio.chunk_samples} samples"
+    if "face" in manifest.modalities:
+        size = f"{face.crop_size}x{face.crop_size}"
+        rows["face"] = f"{size} {face.channel_order}, margin {face.margin:g}, {face.resize_filter}"
+    return rows
