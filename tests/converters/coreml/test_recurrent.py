@@ -25,6 +25,14 @@ ACTIVATIONS = {
 }
 
 
+def seeded(layer: nn.Module) -> Any:
+    """A recurrent layer whose weights are the same in every run."""
+    with torch.no_grad():
+        for seed, parameter in enumerate(layer.parameters()):
+            parameter.copy_(torch.from_numpy(normal(*parameter.shape, seed=10 + seed, scale=0.5)))
+    return layer
+
+
 def reordered(weight: torch.Tensor, order: tuple[int, ...]) -> np.ndarray:
     """Blocks of torch's gates in the order of the operation set."""
     blocks = weight.detach().chunk(len(order))
@@ -46,7 +54,7 @@ def picked(y: torch.Tensor, direction: str, everything: bool) -> torch.Tensor:
 
 
 def plain(activation: str, bias: bool) -> Case:
-    layer = nn.RNN(INPUT, HIDDEN, nonlinearity=activation, bias=bias)
+    layer = seeded(nn.RNN(INPUT, HIDDEN, nonlinearity=activation, bias=bias))
     weights: dict[str, Any] = {"weight_ih": layer.weight_ih_l0.detach().numpy()}
     weights["weight_hh"] = layer.weight_hh_l0.detach().numpy()
     if bias:
@@ -73,7 +81,7 @@ def plain(activation: str, bias: bool) -> Case:
 
 def gated_like_torch() -> Case:
     """`reset_after` and two biases are torch.nn.GRU, whose gates are reset, update, new."""
-    layer = nn.GRU(INPUT, HIDDEN)
+    layer = seeded(nn.GRU(INPUT, HIDDEN))
     order = (0, 2, 1)
     weights = {
         "weight_ih": reordered(layer.weight_ih_l0, order),
@@ -136,7 +144,7 @@ def gated_before(gate: str, activation: str, bias: bool) -> Case:
 
 def memory_like_torch(bias: bool) -> Case:
     """torch.nn.LSTM, whose gates are input, forget, cell, output; also both directions at once."""
-    layer = nn.LSTM(INPUT, HIDDEN, bidirectional=True, bias=bias)
+    layer = seeded(nn.LSTM(INPUT, HIDDEN, bidirectional=True, bias=bias))
     order = (0, 1, 3, 2)
 
     def weights(suffix: str, name: str) -> dict[str, Any]:
