@@ -10,10 +10,22 @@ import typer
 DataOption = Annotated[
     list[str], typer.Option(help="Data set as NAME:PATH; give ravdess:PATH and ferplus:PATH.", show_default=False)
 ]
-OutOption = Annotated[Path, typer.Option(help="Checkpoint to write; its JSON card goes beside it.")]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Checkpoint to write, its JSON card beside it. Default: runs/MODEL-full or runs/MODEL-student."
+    ),
+]
 RunDirOption = Annotated[Path, typer.Option(help="Where state is kept; a run that was interrupted continues.")]
 SeedOption = Annotated[int, typer.Option(help="One seed gives one result on one machine.")]
 TrainingThreadsOption = Annotated[int, typer.Option("--threads", help="CPU threads; 0 takes torch's default.")]
 PartOption = Annotated[str, typer.Option(help="all; or audio, face: only that encoder, to train both at once.")]
 EpochsShareOption = Annotated[float, typer.Option(help="Share of the usual epochs; below 1 only to try the line.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No line per epoch.")]
+EncodersOption = Annotated[
+    str,
+    typer.Option(
+        help="Checkpoint whose audio and face encoders are taken, so that only the fusion is trained; or train. "
+        "Default: train for grjca and hgrjca, the shipped GRJCA's for the others."
+    ),
+]

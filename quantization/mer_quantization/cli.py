@@ -9,6 +9,7 @@ import typer
 
 from mer_fusion.options import (
     DataOption,
+    EncodersOption,
     EpochsShareOption,
     OutOption,
     PartOption,
@@ -20,13 +21,14 @@ from mer_fusion.options import (
 
 
 def distill(
-    model: Annotated[str, typer.Argument(help="Fusion model of the teacher: grjca.")],
+    model: Annotated[str, typer.Argument(help="Fusion model: grjca, hgrjca, atsuko or fdrl.")],
     data: DataOption,
     teacher: Annotated[
         Path | None, typer.Option(help="Full-precision checkpoint; without it, the one that comes with the project.")
     ] = None,
-    out: OutOption = Path("runs/grjca-student.safetensors"),
+    out: OutOption = None,
     run_dir: RunDirOption = Path("runs/student"),
+    encoders: EncodersOption = "",
     seed: SeedOption = 0,
     threads: TrainingThreadsOption = 0,
     part: PartOption = "all",
@@ -35,11 +37,12 @@ def distill(
 ) -> None:
     """Distill a student: labels, full-precision features and logits, and published wav2vec2 scores for audio.
 
-    Next: `mer-convert --checkpoint runs/grjca-student.safetensors --target all`.
+    Next: `mer-convert --checkpoint runs/MODEL-student.safetensors --target all`.
     """
     from mer_fusion.checkpoint import shipped_checkpoint
     from mer_fusion.training.launch import RunOptions
     from mer_quantization.distill import distill_student
 
-    run = RunOptions(run_dir, part, threads, epochs_share, quiet)
-    distill_student(teacher or shipped_checkpoint(model, "full"), data, out, run, seed)
+    run = RunOptions(run_dir, part, threads, epochs_share, quiet, encoders)
+    out = out or Path(f"runs/{model}-student.safetensors")
+    distill_student(model, teacher or shipped_checkpoint(model, "full"), data, out, run, seed)

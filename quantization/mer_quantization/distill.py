@@ -11,17 +11,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mer_fusion.checkpoint import load_checkpoint
-from mer_fusion.models.grjca import GrjcaConfig
 from mer_fusion.training.launch import RunOptions, run_recipe
 from mer_fusion.training.recipe import student_recipe
+from mer_fusion.training.sources import LABELS
 from mer_sdk.errors import OptionError
 
 
-def distill_student(teacher: Path, data: Sequence[str], out: Path, run: RunOptions, seed: int) -> Path | None:
+def distill_student(
+    model: str, teacher: Path, data: Sequence[str], out: Path, run: RunOptions, seed: int
+) -> Path | None:
     """Train the student of a full-precision checkpoint and save it with its card.
 
     Args:
-        teacher: checkpoint of role "full"; the student has its gating and its labels.
+        model: the student's fusion model, as `mer distill` names it.
+        teacher: checkpoint of role "full", of any window model with the same labels.
         data: "ravdess:PATH" and "ferplus:PATH".
         out: the student's checkpoint.
 
@@ -38,5 +41,7 @@ def distill_student(teacher: Path, data: Sequence[str], out: Path, run: RunOptio
             f"{teacher} has the role {checkpoint.card.role!r}; a student is distilled from a full-precision model: "
             "give --teacher a checkpoint that mer train wrote"
         )
-    gating = GrjcaConfig.from_dict(checkpoint.card.network.fusion).gating
-    return run_recipe(student_recipe(seed, gating), data, out, run, checkpoint)
+    parts = checkpoint.card.network
+    if parts.audio is None or parts.face is None or checkpoint.card.labels != LABELS:
+        raise OptionError(f"{teacher} is no window model with the labels {', '.join(LABELS)}; give one with --teacher")
+    return run_recipe(student_recipe(seed, model), data, out, run, checkpoint)

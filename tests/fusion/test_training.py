@@ -16,7 +16,8 @@ from mer_fusion.training.audio import AudioLearner, AudioOptions, AudioTask
 from mer_fusion.training.face import FaceLearner, FaceOptions, FaceTask, augmented
 from mer_fusion.training.launch import RunOptions, run_recipe
 from mer_fusion.training.loop import LoopOptions, fit
-from mer_fusion.training.recipe import Recipe, full_precision_recipe, shortened, student_recipe, train_network
+from mer_fusion.training.network import train_network
+from mer_fusion.training.recipe import Recipe, full_precision_recipe, shortened, student_recipe, with_encoders
 from mer_fusion.training.sources import LABELS, open_sources
 from mer_quantization.distill import distill_student
 from mer_sdk.errors import CheckpointError, DataError, OptionError
@@ -135,6 +136,37 @@ def test_recipe_from_data_to_student(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert torch.equal(value, again.network.state_dict()[name]), name
 
 
+@pytest.mark.slow
+def test_fusion_alone_is_trained_on_taken_encoders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(banks, "AUDIO_COPIES", 2)
+    data = sources(classes=len(LABELS))
+    first = train_network(small_recipe("full"), data, tmp_path / "full", quiet=True)
+    save_checkpoint(first.network, first.card, tmp_path / "full.safetensors")
+    donor = load_checkpoint(tmp_path / "full.safetensors")
+    for name in ("atsuko", "fdrl"):
+        base = shortened(full_precision_recipe(0, name), 0.0001)
+        recipe = replace(with_encoders(base, donor.card.network), fusion=replace(base.fusion, people=2, clips=4))
+        trained = train_network(recipe, data, tmp_path / name, encoders=donor, quiet=True)
+        for part in ("audio", "face"):
+            for key, value in getattr(donor.network, part).state_dict().items():
+                assert torch.equal(value, getattr(trained.network, part).state_dict()[key])
+        assert trained.card.baseline == donor.card.baseline
+        assert trained.card.training["encoders_sha256"] == donor.sha256
+        assert set(trained.card.training["seconds"]) == {"fusion"}
+        assert any("reconstructed" in note for note in trained.card.notes)
+        assert len(list((tmp_path / name).glob("bank-*.safetensors"))) == 1
+        card = save_checkpoint(trained.network, trained.card, tmp_path / f"{name}.safetensors")
+        again = load_checkpoint(tmp_path / f"{name}.safetensors").card
+        assert (again.network, again.notes) == (card.network, card.notes)
+        # A second run reads the bank and the finished fusion from its folder and gives the same network.
+        (bank,) = (tmp_path / name).glob("bank-*.safetensors")
+        bank.write_bytes(bank.read_bytes()[:1000])  # cut off: it is made again
+        second = train_network(recipe, data, tmp_path / name, encoders=donor, quiet=True)
+        for key, value in trained.network.state_dict().items():
+            assert torch.equal(value, second.network.state_dict()[key]), key
+        assert second.card == trained.card
+
+
 def test_checkpoint_whose_weights_changed_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "copy.safetensors"
     source = shipped_checkpoint("grjca", "student")
@@ -175,4 +207,8 @@ def test_unknown_names_and_missing_data_are_named(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="safetensors"):
         run_recipe(full_precision_recipe(0), [], tmp_path / "x.bin", RunOptions(tmp_path), None)
     with pytest.raises(OptionError, match="student"):
-        distill_student(shipped_checkpoint("grjca"), [], tmp_path / "x.safetensors", RunOptions(tmp_path), 0)
+        distill_student("grjca", shipped_checkpoint("grjca"), [], tmp_path / "x.safetensors", RunOptions(tmp_path), 0)
+    with pytest.raises(OptionError, match="--encoders train"):
+        run_recipe(
+            full_precision_recipe(0, "fdrl"), [], tmp_path / "x.safetensors", RunOptions(tmp_path, "audio"), None
+        )

@@ -215,10 +215,10 @@ class FdrlObjective(nn.Module):
 
     First level, every encoder's output: a linear predictor on each shared and each private representation
     (cross-entropy), the shared encoder's predictor being one for all modalities. Second level, the subspaces, both
-    per class ("fine-grained" read as class-conditional): alignment, the squared distance between two modalities' means of
-    the shared representations, of each class and of all; disparity, the squared cosine between private representations
-    of two modalities and between shared and private of one, averaged within each class and then over classes. Third
-    level, the fused representation: the cross-entropy of the network's own output, which the caller adds.
+    per class ("fine-grained" read as class-conditional): alignment, the squared distance between two modalities'
+    means of the shared representations, of each class and of all; disparity, the squared cosine between private
+    representations of two modalities and between shared and private of one, averaged within each class and then over
+    classes. Third level, the fused representation: the cross-entropy of the network's output, which the caller adds.
 
     Args:
         network: shared with the caller; its parameters are among this module's.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -177,7 +177,7 @@ def device_features(encoder: AudioEncoder, speech: SpeechSet) -> list[Tensor]:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """How a learner with its own head does on speakers it never saw.
+    """How an encoder with a classifier does on clips, usually of speakers it never saw.
 
     Attributes:
         cold: UAR with the population's baseline; warm: with the running baseline, mean of three seeded orders.
@@ -190,15 +190,31 @@ class HeldOut:
     confusion: Tensor
 
 
-@torch.no_grad()
 def held_out_figures(learner: AudioLearner, speech: SpeechSet) -> HeldOut:
     """Run the learner over every clip's last window, cold and warm."""
     learner = learner.eval().cpu()
-    features = device_features(learner.encoder, speech)
+    return speech_figures(learner.encoder, learner.decide, learner.population, speech, learner.classify.out_features)
+
+
+@torch.no_grad()
+def speech_figures(
+    encoder: AudioEncoder,
+    decide: Callable[[Tensor, Tensor, Tensor], Tensor],
+    population: Tensor,
+    speech: SpeechSet,
+    classes: int,
+) -> HeldOut:
+    """How an encoder with a classifier of windows does on clips, from each clip's last window, cold and warm.
+
+    Args:
+        decide: raw features (B, T, D), their mask (B, T) and each clip's baseline (B, D) -> logits (B, classes).
+        population: (D,) the mean that a cold baseline is.
+    """
+    features = device_features(encoder, speech)
     windows, masks = zip(*[right_aligned(f) for f in features], strict=True)
     window, mask = torch.stack(windows), torch.stack(masks)
-    population, labels = learner.population, speech.labels.numpy()
-    runs = [learner.decide(window, mask, population[None].expand(len(window), -1)).argmax(1)]
+    labels = speech.labels.numpy()
+    runs = [decide(window, mask, population[None].expand(len(window), -1)).argmax(1)]
     sums = torch.stack([f.sum(dim=0) for f in features])
     counts = torch.tensor([float(len(f)) for f in features])
     for seed in range(3):
@@ -208,8 +224,7 @@ def held_out_figures(learner: AudioLearner, speech: SpeechSet) -> HeldOut:
             mine = torch.nonzero(speech.speakers == speaker).flatten()
             order = torch.randperm(len(mine), generator=generator)
             baselines[mine] = running_baselines(sums[mine], counts[mine], order, population)
-        runs.append(learner.decide(window, mask, baselines).argmax(1))
-    classes = learner.classify.out_features
+        runs.append(decide(window, mask, baselines).argmax(1))
     table = torch.ones(classes, classes)
     for predicted in runs:
         table += torch.from_numpy(confusion(labels, predicted.numpy(), classes)).float()

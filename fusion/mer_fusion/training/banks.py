@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mer_fusion.encoders.audio import AudioEncoder
 from mer_fusion.encoders.face import FaceEncoder
@@ -70,6 +75,43 @@ def make_bank(
         voices.std(dim=(0, 1, 2)),
         torch.linalg.cholesky(spread + 1e-4 * spread.diagonal().mean() * torch.eye(len(spread))),
     )
+
+
+def cached_bank(
+    run_dir: Path,
+    encoders: tuple[nn.Module, ...],
+    sources: Sources,
+    settings: str,
+    make: Callable[[], FeatureBank],
+) -> FeatureBank:
+    """The bank that `make` gives, kept in `run_dir`, so that every fusion over the same encoders finds it there.
+
+    Args:
+        encoders: their weights are part of the file's name, as are labels and speakers of the sources.
+        settings: everything else on which the bank depends.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file, save_file
+
+    mark = hashlib.sha256(settings.encode())
+    speech = sources.speech
+    inputs = [speech.lengths, speech.labels, speech.speakers, sources.heldout, sources.faces.targets]
+    for encoder in encoders:
+        inputs += encoder.state_dict().values()
+    for value in inputs:
+        mark.update(value.detach().cpu().contiguous().numpy().tobytes())
+    path = run_dir / f"bank-{mark.hexdigest()[:16]}.safetensors"
+    if path.exists():
+        try:
+            return FeatureBank(**load_file(str(path)))
+        except (SafetensorError, TypeError):  # cut off while it was written, or of another version: made again
+            path.unlink()
+    bank = make()
+    run_dir.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".part")
+    save_file({field.name: getattr(bank, field.name).contiguous() for field in fields(bank)}, str(aside))
+    aside.replace(path)
+    return bank
 
 
 def _clear_stills(faces: FaceSet, generator: torch.Generator) -> tuple[Tensor, Tensor]:

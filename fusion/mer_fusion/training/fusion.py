@@ -216,11 +216,16 @@ class Scenes:
 
 
 class FusionTask:
-    """See `mer_fusion.training.loop.Task`. A student also matches the logits of the full network on the same scenes."""
+    """See `mer_fusion.training.loop.Task`. A student also matches the logits of the full network on the same scenes.
+
+    Args:
+        objective: an objective of `mer_fusion.models.registry` around the fusion network that learns.
+        teacher, teacher_bank: the full network and the same clips and stills through its encoders; for students.
+    """
 
     def __init__(
         self,
-        module: nn.Module,
+        objective: nn.Module,
         bank: FeatureBank,
         scenes: Scenes,
         options: FusionOptions,
@@ -229,7 +234,7 @@ class FusionTask:
         name: str = "fusion",
     ) -> None:
         self.name = name
-        self.module = module
+        self.module = objective
         self._bank, self._scenes, self._options = bank, scenes, options
         self._teacher = teacher.eval() if teacher is not None else None
         self._teacher_bank = teacher_bank
@@ -251,17 +256,18 @@ class FusionTask:
 
     def loss(self, module: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         options = self._options
-        logits = module(batch["audio"], batch["face"], batch["audio_mask"], batch["face_mask"]).logits.float()
+        output, extra = module(window_inputs(batch), batch["labels"])
+        logits = output.logits.float()
         hard = F.cross_entropy(logits, batch["labels"], label_smoothing=options.smoothing)
         if self._teacher is None:
-            return hard
+            return hard + extra
         with torch.no_grad():
             wanted = self._teacher(
                 batch["teacher_audio"], batch["teacher_face"], batch["audio_mask"], batch["face_mask"]
             ).logits.float()
         heat = options.teacher_temperature
         soft = F.kl_div(F.log_softmax(logits / heat, 1), torch.softmax(wanted / heat, 1), reduction="batchmean")
-        return (1 - options.teacher_weight) * hard + options.teacher_weight * heat**2 * soft
+        return (1 - options.teacher_weight) * hard + options.teacher_weight * heat**2 * soft + extra
 
     @torch.no_grad()
     def validate(self, module: nn.Module) -> dict[str, float]:
@@ -270,7 +276,12 @@ class FusionTask:
         right = total = 0
         for rows in self._scenes.batches(generator):
             batch = self._scenes.build(self._scenes.draw(rows, generator), self._bank)
-            logits = module(batch["audio"], batch["face"], batch["audio_mask"], batch["face_mask"]).logits
-            right += int((logits.argmax(1) == batch["labels"]).sum())
+            output, _ = module(window_inputs(batch), batch["labels"])
+            right += int((output.logits.argmax(1) == batch["labels"]).sum())
             total += len(rows)
         return {"scenes": right / total}
+
+
+def window_inputs(batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    """What a fusion network takes of a batch that `Scenes.build` gave: features, then masks."""
+    return batch["audio"], batch["face"], batch["audio_mask"], batch["face_mask"]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import torch
 
-from mer_fusion.checkpoint import Checkpoint, save_checkpoint
-from mer_fusion.training.recipe import Recipe, shortened, train_audio, train_face, train_network
+from mer_fusion.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, shipped_checkpoint
+from mer_fusion.training.network import train_audio, train_face, train_network
+from mer_fusion.training.recipe import ENCODERS_OF, Recipe, shortened, with_encoders
 from mer_fusion.training.sources import open_sources
 from mer_sdk.errors import OptionError
 
@@ -26,6 +27,8 @@ class RunOptions:
         threads: CPU threads, 0 for torch's default.
         epochs_share: share of the recipe's epochs.
         quiet: no line per epoch.
+        encoders: path of a checkpoint whose audio and face encoders are taken, "train" to train them, or "" for the
+            model's usual way: GRJCA trains its own, the others take those of the GRJCA checkpoint that is shipped.
 
     Raises:
         OptionError: an unknown part.
@@ -36,6 +39,7 @@ class RunOptions:
     threads: int = 0
     epochs_share: float = 1.0
     quiet: bool = False
+    encoders: str = ""
 
     def __post_init__(self) -> None:
         if self.part not in PARTS:
@@ -48,7 +52,7 @@ def run_recipe(
     """Train and save; returns the checkpoint's path, None where only one part was asked for.
 
     Raises:
-        OptionError: a file name that is no checkpoint's.
+        OptionError: a file name that is no checkpoint's, or one encoder to be trained where encoders are taken.
         DataError: the data cannot be read.
         CheckpointError: the run's folder holds a run with other options.
     """
@@ -58,6 +62,11 @@ def run_recipe(
         torch.set_num_threads(run.threads)
     if run.epochs_share != 1.0:
         recipe = shortened(recipe, run.epochs_share)
+    encoders = encoder_checkpoint(recipe, run)
+    if encoders is not None:
+        if run.part != "all":
+            raise OptionError(f"--part {run.part}: encoders come from a checkpoint; add --encoders train to train them")
+        recipe = with_encoders(recipe, encoders.card.network)
     sources = open_sources(data)
     if run.part == "audio":
         train_audio(recipe, sources, run.run_dir, teacher, run.quiet)
@@ -65,7 +74,21 @@ def run_recipe(
     if run.part == "face":
         train_face(recipe, sources, run.run_dir, teacher, run.quiet)
         return None
-    trained = train_network(recipe, sources, run.run_dir, teacher, run.quiet)
+    trained = train_network(recipe, sources, run.run_dir, teacher, encoders, run.quiet)
     save_checkpoint(trained.network, replace(trained.card, name=out.stem), out)
     print(f"{out}: {trained.card.parameters['total']:,} parameters, {out.stat().st_size / 1e6:.2f} MB", flush=True)
     return out
+
+
+def encoder_checkpoint(recipe: Recipe, run: RunOptions) -> Checkpoint | None:
+    """The checkpoint whose encoders a run takes, None where it trains them.
+
+    Raises:
+        OptionError: no checkpoint is shipped to take them from.
+        CheckpointError: it cannot be read.
+    """
+    if run.encoders == "train" or (not run.encoders and recipe.name not in ENCODERS_OF):
+        return None
+    if run.encoders:
+        return load_checkpoint(run.encoders)
+    return load_checkpoint(shipped_checkpoint(ENCODERS_OF[recipe.name], recipe.role))
