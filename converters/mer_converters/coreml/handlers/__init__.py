@@ -7,6 +7,7 @@ from mer_converters.coreml.handlers import elementwise_unary as elementwise_unar
 from mer_converters.coreml.handlers import image_resizing as image_resizing
 from mer_converters.coreml.handlers import linear as linear
 from mer_converters.coreml.handlers import lists as lists
+from mer_converters.coreml.handlers import non_maximum_suppression as non_maximum_suppression
 from mer_converters.coreml.handlers import normalization as normalization
 from mer_converters.coreml.handlers import pool as pool
 from mer_converters.coreml.handlers import quantization as quantization

@@ -64,7 +64,7 @@ def transpose(x: Tensor, perm: Tensor) -> Tensor:
 @handler("reverse")
 def reverse(x: Tensor, axes: Tensor | None = None) -> Tensor:
     """x backwards along the given axes, or along all."""
-    return x.flip(range(x.dim()) if axes is None else ints(axes))
+    return x.flip(list(range(x.dim())) if axes is None else ints(axes))
 
 
 @handler("reverse_sequence")
