@@ -7,6 +7,7 @@ from mer_sdk.evaluation.datasets.features import FeatureDialogue, FeatureSplit
 from mer_sdk.evaluation.datasets.ferplus import FerPlus, LabelledImages
 from mer_sdk.evaluation.datasets.mintrec import MIntRec
 from mer_sdk.evaluation.datasets.mmsa import Mmsa
+from mer_sdk.evaluation.datasets.mosi import Mosi, Utterances
 from mer_sdk.evaluation.datasets.ravdess import Ravdess, Selection
 from mer_sdk.evaluation.datasets.registry import dataset_names, open_dataset, register
 
@@ -21,8 +22,10 @@ __all__ = [
     "LabelledImages",
     "MIntRec",
     "Mmsa",
+    "Mosi",
     "Ravdess",
     "Selection",
+    "Utterances",
     "clip_duration",
     "dataset_names",
     "load_audio",

@@ -76,6 +76,7 @@ def _row(path: Path, line: int, row: dict[str, str]) -> tuple[str, np.ndarray]:
     if wrong.size:
         column = int(wrong[0])
         raise DataError(
-            f"{path}:{line} has {COLUMNS[column]} = {values[column]}, allowed is 0 to {_HIGHEST[column]:g}; fetch it again"
+            f"{path}:{line} has {COLUMNS[column]} = {values[column]}, allowed is 0 to {_HIGHEST[column]:g}; "
+            "fetch it again"
         )
     return code, values.astype(np.float32)
