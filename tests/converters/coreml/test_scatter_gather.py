@@ -15,7 +15,7 @@ from building import Case, check, mb, program, run, saved
 from torch import Tensor
 
 from mer_converters.coreml.handlers.scatter_gather import gather, scatter
-from mer_sdk.errors import ConversionError, SignalError
+from mer_sdk.errors import ConversionError
 
 UPDATES: dict[str, Callable[[np.ndarray, Any, np.ndarray], None]] = {
     "add": np.add.at,
@@ -258,18 +258,32 @@ def test_against_numpy_and_torch(operation: str, case: Case, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("build", "opset", "message"),
     [
-        (lambda x, i: mb.gather(x=x, indices=i), ct.target.iOS17, "index -1 is out of bounds: .* allows 0 to 2"),
+        (
+            lambda x, i: mb.gather(x=x, indices=i),
+            ct.target.iOS17,
+            r"gather \('gather_0'\) .* index -1 is out of bounds: allowed are 0 to 2",
+        ),
         (lambda x, i: mb.gather(x=x, indices=i, validate_indices=True), ct.target.iOS18, "index -1 is out of bounds"),
         (lambda x, i: mb.gather(x=x, indices=mb.mul(x=i, y=np.int32(4))), ct.target.iOS15, "index -4 .* -3 to 2"),
         (lambda x, i: mb.gather_along_axis(x=x, indices=mb.expand_dims(x=i, axes=[1])), ct.target.iOS17, "index -1"),
         (lambda x, i: mb.gather_nd(x=x, indices=mb.expand_dims(x=i, axes=[1])), ct.target.iOS17, "index -1"),
         (lambda x, i: mb.scatter(data=x, indices=i, updates=x, validate_indices=True), ct.target.iOS17, "index -1"),
+        (
+            lambda x, i: mb.scatter_along_axis(data=x, indices=mb.expand_dims(x=i, axes=[1]), updates=x),
+            ct.target.iOS17,
+            "index -1",
+        ),
+        (
+            lambda x, i: mb.scatter_nd(data=x, indices=mb.expand_dims(x=i, axes=[1]), updates=x),
+            ct.target.iOS18,
+            "index -1",
+        ),
     ],
 )
 def test_indices_out_of_bounds_are_refused(build: Callable[..., Any], opset: Any, message: str, tmp_path: Path) -> None:
     inputs = {"x": normal(3, 1), "i": np.array([0, 2, -1], np.int32)}
     path = saved(program(build, inputs, opset), tmp_path, opset=opset)
-    with pytest.raises(SignalError, match=message):
+    with pytest.raises(ConversionError, match=message):
         run(path, inputs)
 
 

@@ -1,4 +1,4 @@
-"""Reductions over axes, or over all; the mean, norm or logarithm of integers is cut to an integer."""
+"""Reductions over axes, or over all of them."""
 
 from __future__ import annotations
 
@@ -33,11 +33,14 @@ _REDUCTIONS: dict[str, Reduction] = {
 }
 
 
-def _over_axes(reduce: Reduction) -> Callable[..., Tensor]:
+# Of integers these are integers, which wrap around as int32 does; the others are cut to one.
+_WHOLE = ("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_l1_norm", "reduce_sum_square")
+
+
+def _over_axes(reduce: Reduction, work_in: torch.dtype) -> Callable[..., Tensor]:
     def compute(x: Tensor, axes: Tensor | None = None, keep_dims: Tensor | None = None) -> Tensor:
         dims = list(range(x.dim())) if axes is None else ints(axes)
-        # float64 holds sums of int32.
-        work = x if x.is_floating_point() else x.double()
+        work = x if x.is_floating_point() else x.to(work_in)
         if dims:
             work = reduce(work, dims, keep_dims is not None and flag(keep_dims))
         else:
@@ -49,7 +52,7 @@ def _over_axes(reduce: Reduction) -> Callable[..., Tensor]:
 
 
 for _name, _reduction in _REDUCTIONS.items():
-    handler(_name)(_over_axes(_reduction))
+    handler(_name)(_over_axes(_reduction, torch.int64 if _name in _WHOLE else torch.float64))
 
 
 @handler("reduce_argmax")

@@ -1,7 +1,8 @@
 """Reading and writing at indices.
 
 Indices below zero count from the end up to iOS 16; from iOS 17 on (where the operations have `validate_indices`) they
-are out of bounds. Core ML fails on out-of-bounds indices or leaves the result undefined; here they are always refused.
+are out of bounds. Core ML fails on indices out of bounds or leaves the result undefined; here they are always refused,
+and the interpreter adds the name of the operation.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import torch
 from torch import Tensor
 
 from mer_converters.coreml.handlers.registry import handler
-from mer_sdk.errors import ConversionError, SignalError
+from mer_sdk.errors import ConversionError
 
 _MODES = ("update", "add", "sub", "mul", "div", "max", "min")
 _REDUCE = {"add": "sum", "sub": "sum", "mul": "prod", "div": "prod", "max": "amax", "min": "amin"}
 
 
 def _places(indices: Tensor, size: int, validate_indices: Tensor | None) -> Tensor:
-    """int64 indices of an axis of `size`, none below zero; SignalError where one is out of bounds."""
+    """int64 indices of an axis of `size`, none below zero; IndexError where one is out of bounds."""
     places = indices.to(torch.int64)
     if places.numel() == 0:
         return places
@@ -27,9 +28,8 @@ def _places(indices: Tensor, size: int, validate_indices: Tensor | None) -> Tens
     least, most = (int(bound) for bound in torch.aminmax(places))
     if least < lowest or most >= size:
         found = least if least < lowest else most
-        raise SignalError(
-            f"index {found} is out of bounds: this operation allows {lowest} to {size - 1}, and Core ML leaves the "
-            "result of others undefined"
+        raise IndexError(
+            f"index {found} is out of bounds: allowed are {lowest} to {size - 1}; what others give is undefined in Core ML"
         )
     return torch.where(places < 0, places + size, places) if least < 0 else places
 
@@ -55,7 +55,7 @@ def gather(
     The first `batch_dims` axes of x and of the indices go together. As tf.gather.
 
     Raises:
-        SignalError: an index out of bounds.
+        IndexError: an index out of bounds.
     """
     dim = 0 if axis is None else int(axis) % x.dim()
     batch = 0 if batch_dims is None else int(batch_dims)
@@ -75,7 +75,7 @@ def gather_along_axis(
     """Values of x at `indices` along `axis` (0 unless given), one for every index; shape of the indices.
 
     Raises:
-        SignalError: an index out of bounds.
+        IndexError: an index out of bounds.
     """
     dim = 0 if axis is None else int(axis)
     return x.gather(dim, _places(indices, x.shape[dim], validate_indices))
@@ -90,7 +90,7 @@ def gather_nd(
     Shape: indices[:-1] + x[batch_dims + depth:], where depth is the length of a tuple.
 
     Raises:
-        SignalError: an index out of bounds.
+        IndexError: an index out of bounds.
     """
     batch = 0 if batch_dims is None else int(batch_dims)
     end = batch + indices.shape[-1]
@@ -131,7 +131,7 @@ def scatter(
             and Core ML does not say which.
 
     Raises:
-        SignalError: an index out of bounds.
+        IndexError: an index out of bounds.
         ConversionError: a mode that the operation set does not have.
     """
     dim = 0 if axis is None else int(axis) % data.dim()
@@ -153,7 +153,7 @@ def scatter_along_axis(
     """`data` with every one of `updates` written at its index along `axis` (0 unless given); modes as in `scatter`.
 
     Raises:
-        SignalError: an index out of bounds.
+        IndexError: an index out of bounds.
         ConversionError: a mode that the operation set does not have.
     """
     dim = 0 if axis is None else int(axis)
@@ -173,7 +173,7 @@ def scatter_nd(
         mode: see `scatter`.
 
     Raises:
-        SignalError: an index out of bounds.
+        IndexError: an index out of bounds.
         ConversionError: a mode that the operation set does not have.
     """
     depth = indices.shape[-1]
