@@ -122,23 +122,31 @@ class TextTask:
         self.module: nn.Module = learner
         self._buckets = learner.encoder.config.buckets
         self._training, self._tuning, self._options = training, tuning, options
+        self._lengths = (training.ids[:, :, 0] > 0).sum(dim=1)
 
     def batches_per_epoch(self) -> int:
         return max(len(self._training) // self._options.batch, 1)
 
     def epoch(self, generator: torch.Generator, shard: tuple[int, int]) -> Iterator[dict[str, Tensor]]:
         data, options = self._training, self._options
-        order = torch.randperm(len(data), generator=generator)
-        for number in range(self.batches_per_epoch()):
-            index = order[number * options.batch : (number + 1) * options.batch]
+        for number, index in enumerate(self._alike(generator)):
             ids = augmented(data.ids[index], self._buckets, options.augmentation, generator)
+            longest = int((ids[:, :, 0] > 0).sum(dim=1).max().clamp(min=1))
             if number % shard[1] == shard[0]:
                 yield {
-                    "ids": ids,
+                    "ids": ids[:, :longest],
                     "embeddings": data.embeddings[index].float(),
                     "scores": data.scores[index],
                     "labels": data.labels[index],
                 }
+
+    def _alike(self, generator: torch.Generator) -> list[Tensor]:
+        """Row numbers of the batches of an epoch: texts of like length go together, since the longest sets the work."""
+        size, pool = self._options.batch, 16 * self._options.batch
+        order = torch.randperm(len(self._training), generator=generator)[: self.batches_per_epoch() * size]
+        sorted_pools = [part[torch.argsort(self._lengths[part], stable=True)] for part in order.split(pool)]
+        batches = [batch for part in sorted_pools for batch in part.split(size)]
+        return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
     def loss(self, module: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         options = self._options

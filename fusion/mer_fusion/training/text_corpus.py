@@ -33,10 +33,10 @@ class CorpusOptions:
         OptionError: a negative number.
     """
 
-    spans: float = 4.0
+    spans: float = 2.0
     joins: float = 1.0
-    mixtures: float = 4.0
-    replacements: float = 3.0
+    mixtures: float = 2.0
+    replacements: float = 2.0
     seed: int = 0
 
     def __post_init__(self) -> None:
