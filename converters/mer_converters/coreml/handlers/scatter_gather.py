@@ -29,7 +29,7 @@ def _places(indices: Tensor, size: int, validate_indices: Tensor | None) -> Tens
     if least < lowest or most >= size:
         found = least if least < lowest else most
         raise IndexError(
-            f"index {found} is out of bounds: allowed are {lowest} to {size - 1}; what others give is undefined in Core ML"
+            f"index {found} is out of bounds: allowed are {lowest} to {size - 1}; in Core ML others are undefined"
         )
     return torch.where(places < 0, places + size, places) if least < 0 else places
 
