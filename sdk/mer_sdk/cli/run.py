@@ -1,4 +1,4 @@
-"""`mer run`: estimates of a media file, one line per step."""
+"""`mer run`: estimates of a media file, one line per step, or of a dialogue, one line per utterance."""
 
 from __future__ import annotations
 
@@ -9,15 +9,23 @@ from typing import Annotated
 
 import typer
 
+from mer_sdk.bundle import Bundle
+from mer_sdk.cli.course import draw, pyplot, shares, verdict
 from mer_sdk.cli.options import BundleArgument, JsonOption, RuntimeOption, ThreadsOption, writable
-from mer_sdk.errors import MerError, MissingExtra, OptionError
+from mer_sdk.cli.run_dialogues import run_dialogues
+from mer_sdk.errors import MerError, OptionError
 from mer_sdk.estimate import EmotionEstimate
 from mer_sdk.sensor import EmotionSensor
+
+STATES = ("none", "face", "audio", "audio+face")
 
 
 def run(
     bundle: BundleArgument,
-    media: Annotated[Path, typer.Argument(metavar="INPUT", help="Audio or video file.")],
+    media: Annotated[
+        Path,
+        typer.Argument(metavar="INPUT", help="Audio or video file; for dialogue bundles a csv file."),
+    ],
     json: JsonOption = False,
     plot: Annotated[Path | None, typer.Option("--plot", help="Write the course over time as an image (.png).")] = None,
     runtime: RuntimeOption = None,
@@ -32,19 +40,37 @@ def run(
         Path | None, typer.Option("--save-baseline", help="Save the person's profile after the file.")
     ] = None,
 ) -> None:
-    """Estimate emotions in a sound or video file, every 250 ms.
+    """Estimate emotions in a sound or video file, every 250 ms; or in a dialogue, utterance by utterance.
 
     With --json each line is one JSON object: time, emotion, confidence, probabilities, valence, arousal, state
-    (audio+face, audio, face or none), reliance per modality, face box, latency.
+    (audio+face, audio, face or none), reliance per modality, face box, latency; for dialogues index, speaker and text.
+
+    A dialogue is a csv file with the columns Speaker and Utterance, as in MELD; Dialogue_ID and StartTime are optional.
 
     Example: mer run grjca clip.mp4 --plot clip.png
     """
     writable(plot, "--plot")
     writable(save_baseline, "--save-baseline")
     if plot is not None:
-        _pyplot()
+        pyplot()
+    opened = Bundle.open(bundle)
+    if opened.manifest.dialogue is not None:
+        given = {"--detector": detector, "--baseline": baseline, "--save-baseline": save_baseline}
+        for option, value in given.items():
+            if value is not None:
+                raise OptionError(
+                    f"{option} is for window bundles; {opened.name} is a dialogue bundle, and its csv file holds text "
+                    "alone: leave it out"
+                )
+        run_dialogues(opened, media, json, plot, runtime, threads)
+        return
+    if media.suffix.lower() == ".csv":
+        raise OptionError(
+            f"{media} is a csv file, and {opened.name} reads {' and '.join(opened.manifest.modalities)}: give a sound "
+            "or video file, or run a dialogue bundle (such as amb_dsgdn) on it"
+        )
     estimates: list[EmotionEstimate] = []
-    with EmotionSensor.open(bundle, runtime, threads, detector, baseline) as sensor:
+    with EmotionSensor.open(opened, runtime, threads, detector, baseline) as sensor:
         labels = sensor.manifest.labels
         broken: MerError | None = None
         try:
@@ -56,7 +82,7 @@ def run(
             broken = error
         if estimates:
             if plot is not None:
-                _plot(estimates, labels, plot, media.name)
+                draw(estimates, [estimate.time for estimate in estimates], "time (s)", labels, STATES, plot, media.name)
             if save_baseline is not None:
                 sensor.baseline.save(save_baseline)
             if not json:
@@ -71,12 +97,9 @@ def _print(estimate: EmotionEstimate, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    reliance = "  ".join(f"{name} {100 * share:3.0f} %" for name, share in estimate.reliance.items())
-    style = "dim" if estimate.emotion == "unknown" else "bold"
-    bar = "█" * round(20 * estimate.confidence)
     Console(highlight=False).print(
-        f"{estimate.time:7.2f} s  [{style}]{estimate.emotion:<10}[/] {100 * estimate.confidence:3.0f} % "
-        f"[cyan]{bar:<20}[/]  V {estimate.valence:+.2f}  A {estimate.arousal:+.2f}  {estimate.state:<10}  {reliance}",
+        f"{estimate.time:7.2f} s  {verdict(estimate)}  V {estimate.valence:+.2f}  A {estimate.arousal:+.2f}  "
+        f"{estimate.state:<10}  {shares(estimate)}",
         soft_wrap=True,
     )
 
@@ -91,41 +114,3 @@ def _summary(estimates: list[EmotionEstimate]) -> None:
     Console(highlight=False).print(
         f"{len(estimates)} steps: {words}; a face in {faces}; median {latency:.2f} ms a step", soft_wrap=True
     )
-
-
-def _pyplot():  # type: ignore[no-untyped-def]  # matplotlib has no usable types
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise MissingExtra("--plot", "matplotlib", "demo") from error
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    return plt
-
-
-def _plot(estimates: list[EmotionEstimate], labels: tuple[str, ...], path: Path, title: str) -> None:
-    plt = _pyplot()
-    times = [estimate.time for estimate in estimates]
-    figure, axes = plt.subplots(3, 1, figsize=(10, 7), sharex=True, height_ratios=[5, 2, 1], layout="constrained")
-    for label in labels:
-        axes[0].plot(times, [estimate.probabilities[label] for estimate in estimates], label=label)
-    axes[0].set(ylabel="probability", ylim=(0, 1), title=title)
-    axes[0].legend(ncols=4, fontsize="small")
-    names = list(estimates[0].reliance)
-    axes[1].stackplot(times, *([estimate.reliance[name] for estimate in estimates] for name in names), labels=names)
-    axes[1].set(ylabel="reliance", ylim=(0, 1))
-    axes[1].legend(fontsize="small")
-    states = ["none", "face", "audio", "audio+face"]
-    axes[2].step(times, [states.index(estimate.state) for estimate in estimates], where="post")
-    axes[2].set(xlabel="time (s)", ylim=(-0.5, 3.5))
-    axes[2].set_yticks(range(len(states)), states, fontsize="small")
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        figure.savefig(aside, format=path.suffix.lstrip(".") or "png", dpi=120)
-        aside.replace(path)
-    except (OSError, ValueError) as error:
-        raise OptionError(f"--plot {path} cannot be written ({error}); give another place or .png") from error
-    finally:
-        plt.close(figure)
-        aside.unlink(missing_ok=True)
