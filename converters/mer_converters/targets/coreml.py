@@ -1,4 +1,7 @@
-"""Core ML packages (ML Program), written and checked on any system; only Apple systems can run them."""
+"""Core ML packages (ML Program), written on any system.
+
+Only Apple systems run them; elsewhere they are computed by `mer_converters.coreml`, which is called a spec-level check.
+"""
 
 from __future__ import annotations
 
@@ -17,19 +20,6 @@ from mer_sdk.manifest import GraphSpec
 if TYPE_CHECKING:
     from coremltools.converters.mil.mil import Operation
 
-# Operations of the networks here. All are in the ML Program operation set of iOS 15 to 17; one that is not listed means
-# that a tool or a network changed, and is looked at before it is shipped.
-KNOWN_OPERATIONS = frozenset(
-    (
-        *("add", "sub", "mul", "real_div", "pow", "square", "sqrt", "rsqrt", "exp", "log", "abs", "maximum", "minimum"),
-        *("clip", "relu", "leaky_relu", "sigmoid", "tanh", "softmax", "linear", "matmul", "conv", "batch_norm"),
-        *("layer_norm", "avg_pool", "max_pool", "reduce_max", "reduce_mean", "reduce_sum", "reduce_l2_norm"),
-        *("cast", "const", "concat", "stack", "split", "reshape", "squeeze", "expand_dims", "transpose", "tile", "pad"),
-        *("slice_by_index", "slice_by_size", "gather", "fill", "select"),
-        *("equal", "not_equal", "greater", "greater_equal", "less", "logical_and", "logical_or"),
-    )
-)
-
 
 @register
 class Coreml:
@@ -38,7 +28,7 @@ class Coreml:
     name = "coreml"
     suffix = ".mlpackage"
     schemes: tuple[str, ...] = ("fp32", "fp16")
-    runtime: str | None = None
+    runtime = "coreml-spec"
     packages: tuple[str, ...] = ("torch", "coremltools")
     needs = ("coremltools", "coremltools")
 
@@ -48,19 +38,22 @@ class Coreml:
         import numpy as np
         import torch
 
+        from mer_converters.coreml.source import record_sources
+
         program = torch.export.export(job.module, job.example, strict=False).run_decompositions({})
         precision: Any = ct.precision.FLOAT32
         if job.scheme.name == "fp16":
             precision = ct.transform.FP16ComputePrecision(op_selector=_LogarithmStaysFloat())
         model = ct.convert(
             program,
-            inputs=[ct.TensorType(name=item.name, shape=item.shape, dtype=np.float32) for item in job.spec.inputs],
-            outputs=[ct.TensorType(name=item.name, dtype=np.float32) for item in job.spec.outputs],
+            inputs=[ct.TensorType(item.name, item.shape, np.dtype(item.dtype)) for item in job.spec.inputs],
+            outputs=[ct.TensorType(name=item.name, dtype=np.dtype(item.dtype)) for item in job.spec.outputs],
             convert_to="mlprogram",
             compute_precision=precision,
             minimum_deployment_target=ct.target.iOS17,
             skip_model_load=True,
         )
+        record_sources(model)
         with tempfile.TemporaryDirectory() as folder:
             written = Path(folder) / path.name
             model.save(str(written))
@@ -71,39 +64,32 @@ class Coreml:
         """Reload the package, and hold its inputs, outputs and operations against the contract."""
         operations = check_program(path, spec)
         count = sum(operations.values())
-        return f"reloaded; {count} operations of {len(operations)} known kinds; inputs and outputs as in the contract"
+        return f"reloaded; {count} operations of {len(operations)} kinds; inputs and outputs as in the contract"
 
 
 def check_program(path: Path, spec: GraphSpec) -> dict[str, int]:
-    """Operation -> count of a saved package.
+    """Operation -> count of a saved package, constants included.
 
     Raises:
-        ConversionError: it cannot be parsed, has an operation that is not known, or other inputs and outputs.
+        ConversionError: it cannot be read, has an operation that cannot be computed, or other inputs and outputs.
     """
-    import coremltools as ct
-    from coremltools.converters.mil.frontend.milproto.load import load
+    from coremltools.proto.FeatureTypes_pb2 import ArrayFeatureType
 
-    model = ct.models.MLModel(str(path), skip_model_load=True)
-    description = model.get_spec()
+    from mer_converters.coreml.interpreter import refuse_unknown
+    from mer_converters.coreml.program import read_package
+
+    package = read_package(path)
     for kind, wanted, found in (
-        ("inputs", spec.inputs, description.description.input),
-        ("outputs", spec.outputs, description.description.output),
+        ("inputs", spec.inputs, package.description.input),
+        ("outputs", spec.outputs, package.description.output),
     ):
-        names = [(item.name, tuple(item.shape)) for item in wanted]
-        there = [(item.name, tuple(item.type.multiArrayType.shape)) for item in found]
-        types = {item.type.multiArrayType.dataType for item in found}
-        if names != there or types != {ct.proto.FeatureTypes_pb2.ArrayFeatureType.FLOAT32}:
-            raise ConversionError(f"{path.name}: {kind} are {there} and not float32 {names}; nothing was written")
-    program = load(description, description.specificationVersion, model.weights_dir)
-    operations: dict[str, int] = {}
-    for operation in program.functions["main"].operations:
-        operations[operation.op_type] = operations.get(operation.op_type, 0) + 1
-    unknown = sorted(name for name in operations if name not in KNOWN_OPERATIONS and not name.startswith("constexpr_"))
-    if unknown:
-        raise ConversionError(
-            f"{path.name} has the operations {', '.join(unknown)}, which were never looked at; "
-            "check that iOS 17 has them and add them to mer_converters/targets/coreml.py"
-        )
+        names = [(item.name, tuple(item.shape), item.dtype) for item in wanted]
+        arrays = [(item.name, item.type.multiArrayType) for item in found]
+        there = [(name, tuple(a.shape), ArrayFeatureType.ArrayDataType.Name(a.dataType).lower()) for name, a in arrays]
+        if names != there:
+            raise ConversionError(f"{path.name}: {kind} are {there} and not {names}; nothing was written")
+    operations = package.operations()
+    refuse_unknown(path.name, operations)
     return operations
 
 

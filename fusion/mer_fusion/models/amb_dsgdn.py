@@ -146,7 +146,8 @@ class DialogueTransformer(nn.Module):
         self.expand, self.contract = nn.Linear(width, width), nn.Linear(width, width)
         self.dropout = nn.Dropout(config.dropout)
         self.register_buffer("position", sinusoids(rows, width), persistent=False)
-        reachable = torch.ones(rows, rows)
+        # Of rank 3, like what it is multiplied with: ExecuTorch's kernel loses the rank of [1, 1, N] times [N, N].
+        reachable = torch.ones(1, rows, rows)
         self.register_buffer("reachable", reachable.tril() if config.causal else reachable, persistent=False)
 
     def forward(self, x: Tensor, speaker: Tensor, mask: Tensor) -> Tensor:
