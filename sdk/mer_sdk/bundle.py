@@ -16,7 +16,7 @@ import numpy as np
 
 from mer_sdk.errors import BundleError, MissingExtra, OptionError
 from mer_sdk.manifest import FileSpec, GraphSpec, Manifest, TensorSpec, manifest_from_text
-from mer_sdk.runtimes import Graph, load_graph, runtime_for_target, runtime_named
+from mer_sdk.runtimes import Graph, load_graph, runtime_for_target, runtime_named, runtime_note
 
 MANIFEST = "manifest.json"
 OPENERS = "mer.openers"
@@ -41,13 +41,15 @@ class GraphSummary:
 
 @dataclass(frozen=True)
 class BundleSummary:
-    """What a bundle is, in values that print well. `manifest` holds the rest."""
+    """What a bundle is, in values that print well. `manifest` holds the rest; `note` says what results of the runtime
+    do not prove, "" for a real one."""
 
     name: str
     model: str
     target: str
     scheme: str
     runtime: str
+    note: str
     path: str
     bytes: int
     labels: tuple[str, ...]
@@ -148,6 +150,7 @@ class Bundle:
             target=manifest.target,
             scheme=manifest.scheme,
             runtime=self.runtime,
+            note=runtime_note(self.runtime),
             path=str(self.path or ""),
             bytes=sum(spec.bytes for spec in manifest.files),
             labels=manifest.labels,

@@ -18,6 +18,7 @@ from mer_sdk.errors import OptionError
 from mer_sdk.frontends.face import resize_triangle
 from mer_sdk.golden import GoldenCase, load_golden
 from mer_sdk.manifest import Manifest
+from mer_sdk.runtimes import runtime_note
 from mer_sdk.sensor import EmotionSensor
 
 MEDIA = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".wav", ".flac", ".mp3", ".m4a", ".ogg")
@@ -57,11 +58,16 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Every bundle against the reference, and all against all (`matrix[i][j]`: max abs error of the logits)."""
+    """Every bundle against the reference, and all against all (`matrix[i][j]`: max abs error of the logits).
+
+    `runtimes` are what ran each of `names`; `notes` say what results of some of those do not prove.
+    """
 
     reference: str
     data: str
     names: tuple[str, ...]
+    runtimes: tuple[str, ...]
+    notes: tuple[str, ...]
     agreements: tuple[Agreement, ...]
     matrix: tuple[tuple[float, ...], ...]
     argmax_agreement: tuple[tuple[float, ...], ...]
@@ -106,6 +112,8 @@ def compare_bundles(
         reference=names[0],
         data=source,
         names=names,
+        runtimes=tuple(bundle.runtime for bundle in bundles),
+        notes=tuple(dict.fromkeys(note for note in (runtime_note(bundle.runtime) for bundle in bundles) if note)),
         agreements=tuple(
             _agreement(name, course, courses[0], tolerance) for name, course in zip(names[1:], courses[1:], strict=True)
         ),

@@ -10,6 +10,7 @@ import mer_sdk.cli
 from mer_sdk.bundle import file_sha256
 from mer_sdk.cli import main
 from mer_sdk.estimate import EmotionEstimate
+from mer_sdk.runtimes import Runtime, load_graph, registry
 
 JSON_KEYS = {
     "time",
@@ -118,6 +119,47 @@ def test_verify_passes(request, capsys, name):
     assert result["passed"]
     assert len(result["cases"]) == 4
     assert max(case["logits"] for case in result["cases"]) < 1e-5
+
+
+class Shifted:
+    """A graph whose logits are 0.25 too high, with what a stand-in for a real runtime has around it."""
+
+    def __init__(self, path, spec, threads):
+        self._graph = load_graph("onnx", path, spec, threads)
+
+    def run(self, inputs):
+        found = self._graph.run(inputs)
+        return {name: array + np.float32(0.25) * (name == "logits") for name, array in found.items()}
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    fake = Runtime("onnx-spec", "onnx", "onnx", (("numpy", "numpy"),), Shifted, note="spec-level check: a fake")
+    monkeypatch.setattr(registry, "_installed", lambda: (fake,))
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_verify_holds_a_stand_in_against_the_real_runtime(tiny_onnx, capsys):
+    assert mer("verify", tiny_onnx, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["runtime"], result["note"]) == ("onnx", "")
+    assert (result["against"]["runtime"], result["against"]["note"]) == ("onnx-spec", "spec-level check: a fake")
+    assert result["against"]["logits"] == pytest.approx(0.25)
+    assert result["against"]["features"] == {"audio": 0.0, "face": 0.0}
+    assert mer("verify", tiny_onnx) == 0
+    assert "onnx-spec against onnx, max abs difference: audio features 0.0e+00" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_every_result_of_a_stand_in_says_so(tiny_onnx, capsys):
+    assert mer("verify", tiny_onnx, "--runtime", "onnx-spec", "--json") == 1
+    result = json.loads(capsys.readouterr().out)
+    assert (result["runtime"], result["note"]) == ("onnx-spec", "spec-level check: a fake")
+    assert result["against"] is None
+    assert mer("verify", tiny_onnx, "--runtime", "onnx-spec") == 1
+    assert "spec-level check: a fake" in capsys.readouterr().out
+    assert mer("doctor") == 0
+    assert "spec-level check" in " ".join(capsys.readouterr().out.split())
 
 
 def test_verify_fails_when_a_case_differs(tiny_onnx, tmp_path, capsys):

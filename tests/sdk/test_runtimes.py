@@ -9,7 +9,15 @@ from mer_sdk.bundle import Bundle
 from mer_sdk.errors import BundleError, OptionError, RuntimeUnavailable, SignalError
 from mer_sdk.golden import load_golden, run_case
 from mer_sdk.manifest import GraphSpec, TensorSpec
-from mer_sdk.runtimes import available, load_graph, runtime_for_target
+from mer_sdk.runtimes import (
+    available,
+    load_graph,
+    registry,
+    runtime_for_target,
+    runtime_named,
+    runtime_note,
+    stand_in_for,
+)
 from mer_sdk.runtimes.registry import positional
 
 SPEC = GraphSpec("x", "fp32", (TensorSpec("a", (1, 2)),), (TensorSpec("b", (1, 2)),))
@@ -147,10 +155,27 @@ def test_core_ml_says_where_it_runs(tmp_path):
 
 
 def test_every_target_has_a_runtime():
-    names = {target: runtime_for_target(target) for target in ("coreml", "executorch", "tflite", "onnx")}
-    assert names == {"coreml": "coreml", "executorch": "executorch", "tflite": "litert", "onnx": "onnx"}
+    names = {target: runtime_for_target(target) for target in ("executorch", "tflite", "onnx")}
+    assert names == {"executorch": "executorch", "tflite": "litert", "onnx": "onnx"}
     with pytest.raises(OptionError, match="known targets are: coreml, executorch, tflite, onnx"):
         runtime_for_target("tensorrt")
+
+
+def test_core_ml_runs_on_macs_and_is_checked_elsewhere(monkeypatch):
+    for system, name in (("Darwin", "coreml"), ("Linux", "coreml-spec"), ("Windows", "coreml-spec")):
+        monkeypatch.setattr(platform, "system", lambda system=system: system)
+        assert runtime_for_target("coreml") == name
+    assert runtime_note("coreml-spec").startswith("spec-level check: ")
+    assert not any(runtime_note(name) for name in ("coreml", "litert", "onnx", "executorch", "torch"))
+    assert (stand_in_for("coreml"), stand_in_for("onnx")) == ("coreml-spec", None)
+
+
+def test_without_the_converters_core_ml_says_where_it_runs(monkeypatch):
+    monkeypatch.setattr(registry, "_installed", tuple)
+    assert runtime_for_target("coreml") == "coreml"
+    assert stand_in_for("coreml") is None
+    with pytest.raises(OptionError, match=r"known are: coreml, executorch, litert, onnx$"):
+        runtime_named("coreml-spec")
 
 
 def test_available_tells_versions():

@@ -64,6 +64,8 @@ def _show(comparison: Comparison) -> None:
 
     console = Console(highlight=False)
     console.print(f"reference: {comparison.reference}; input: {comparison.data}", soft_wrap=True)
+    for note in comparison.notes:
+        console.print(note, style="yellow")
     table = Table("bundle", "graph", "max abs error", "SQNR dB", "cosine", "label flips", "first to diverge")
     for agreement in comparison.agreements:
         for index, (graph, found) in enumerate(agreement.graphs.items()):

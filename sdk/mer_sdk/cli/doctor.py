@@ -14,7 +14,7 @@ from mer_sdk.bundle import packaged_bundles
 from mer_sdk.cli import commands, missing_package
 from mer_sdk.cli.options import JsonOption
 from mer_sdk.codec import to_json
-from mer_sdk.runtimes import available
+from mer_sdk.runtimes import RuntimeStatus, available, runtime_note
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def doctor(json: JsonOption = False) -> None:
 def diagnose() -> Diagnosis:
     """Look at this machine. Imports no runtime."""
     items = [
-        Item("runtime", f"{status.name} ({status.target})", status.usable, status.version, status.install)
+        Item("runtime", f"{status.name} ({status.target})", status.usable, _found(status), status.install)
         for status in available()
     ]
     for name, module, distributions, extra in (
@@ -88,6 +88,12 @@ def diagnose() -> Diagnosis:
         bundles=tuple(packaged_bundles()),
         items=tuple(items),
     )
+
+
+def _found(status: RuntimeStatus) -> str:
+    """The version, and what a runtime that stands in for another calls its results."""
+    called = runtime_note(status.name).partition(":")[0]
+    return f"{status.version}; {called}" if status.usable and called else status.version
 
 
 def _package(kind: str, name: str, module: str, distributions: tuple[str, ...], extra: str) -> Item:

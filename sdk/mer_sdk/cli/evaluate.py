@@ -77,6 +77,8 @@ def evaluate(
         return
     shown = Console()
     shown.print(_summary(report), soft_wrap=True, highlight=False)
+    if report.note:
+        shown.print(report.note, style="yellow", highlight=False)
     shown.print(_table(report))
     shown.print(_classes(report))
 

@@ -37,6 +37,7 @@ def _show(summary: BundleSummary) -> None:
         "name": f"{summary.name} ({summary.model})",
         "path": summary.path or "-",
         "target": f"{summary.target} {summary.scheme}, runs in {summary.runtime}",
+        **({"runs as": summary.note} if summary.note else {}),
         "size": f"{summary.bytes / 1024:.0f} KiB in {len(manifest.files)} files",
         "parameters": f"{manifest.parameters.get('total', sum(manifest.parameters.values())):,}",
         "labels": ", ".join(summary.labels),

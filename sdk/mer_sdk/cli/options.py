@@ -16,7 +16,8 @@ BundleArgument = Annotated[
     ),
 ]
 RuntimeOption = Annotated[
-    str | None, typer.Option("--runtime", help="litert, onnx, executorch or coreml; default: the bundle's own.")
+    str | None,
+    typer.Option("--runtime", help="litert, onnx, executorch, coreml or coreml-spec; default: the bundle's own."),
 ]
 ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="CPU threads a graph may use.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]

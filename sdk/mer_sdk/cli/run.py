@@ -15,6 +15,7 @@ from mer_sdk.cli.options import BundleArgument, JsonOption, RuntimeOption, Threa
 from mer_sdk.cli.run_dialogues import run_dialogues
 from mer_sdk.errors import MerError, OptionError
 from mer_sdk.estimate import EmotionEstimate
+from mer_sdk.runtimes import runtime_note
 from mer_sdk.sensor import EmotionSensor
 
 STATES = ("none", "face", "audio", "audio+face")
@@ -54,6 +55,9 @@ def run(
     if plot is not None:
         pyplot()
     opened = Bundle.open(bundle)
+    note = runtime_note(runtime or opened.runtime)
+    if note:
+        typer.echo(note, err=True)
     if opened.manifest.dialogue is not None:
         given = {"--detector": detector, "--baseline": baseline, "--save-baseline": save_baseline}
         for option, value in given.items():

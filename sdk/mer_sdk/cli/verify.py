@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from mer_sdk.codec import to_json
 from mer_sdk.errors import BundleError
 from mer_sdk.golden import CaseOutput, GoldenCase, load_golden, run_case, wrong_texts
 from mer_sdk.manifest import Manifest
+from mer_sdk.runtimes import runtime_note, stand_in_for
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,37 @@ class CaseResult:
 
 
 @dataclass(frozen=True)
+class CrossCheck:
+    """The golden cases in a second runtime, against the first: how near a stand-in comes to the real one.
+
+    Attributes:
+        runtime, note: the second runtime, and what its results do not prove.
+        features: modality -> largest absolute difference of the encoder's output.
+        logits: likewise of the fusion graph's.
+    """
+
+    runtime: str
+    note: str
+    features: dict[str, float]
+    logits: float
+
+
+@dataclass(frozen=True)
 class Verification:
-    """The result of `mer verify --json`. `files` files were equal to their hashes, else there would be no result."""
+    """The result of `mer verify --json`. `files` files were equal to their hashes, else there would be no result.
+
+    `note` says what results of the runtime do not prove, "" for a real one. `against` is there where both a real
+    runtime and one that stands in for it elsewhere run on this system.
+    """
 
     bundle: str
     runtime: str
+    note: str
     files: int
     rule: str
     cases: tuple[CaseResult, ...]
     passed: bool
+    against: CrossCheck | None = None
 
 
 def verify(
@@ -69,6 +93,8 @@ def verify(
 def verify_bundle(bundle: Bundle, runtime: str | None = None, threads: int = 1) -> Verification:
     """Run the golden cases of an open (so hash-checked) bundle.
 
+    Without `runtime` they run in the target's own, and in one that stands in for it where both run here.
+
     Raises:
         BundleError: it has no golden cases.
         RuntimeUnavailable: its runtime is not here.
@@ -76,18 +102,44 @@ def verify_bundle(bundle: Bundle, runtime: str | None = None, threads: int = 1) 
     cases = load_golden(bundle)
     if not cases:
         raise BundleError(f"{bundle.name} is a checkpoint without golden cases; verify a bundle made by mer-convert")
-    manifest, graphs = bundle.manifest, bundle.load_graphs(runtime, threads)
-    found = [run_case(graphs, manifest.graphs, manifest.baseline, case.given) for case in cases]
+    manifest, chosen = bundle.manifest, runtime or bundle.runtime
+    found = _run(bundle, chosen, threads, cases)
+    other = stand_in_for(manifest.target) if runtime is None else None
+    against = (
+        None if other is None or other == chosen else _cross_check(other, found, _run(bundle, other, threads, cases))
+    )
     results = tuple(
         _judge(index, case, output, manifest) for index, (case, output) in enumerate(zip(cases, found, strict=True))
     )
     return Verification(
         bundle=bundle.name,
-        runtime=runtime or bundle.runtime,
+        runtime=chosen,
+        note=runtime_note(chosen),
         files=len(bundle.manifest.files),
         rule=rule(manifest.scheme),
         cases=results,
         passed=all(result.passed for result in results),
+        against=against,
+    )
+
+
+def _run(bundle: Bundle, runtime: str, threads: int, cases: Sequence[GoldenCase]) -> list[CaseOutput]:
+    manifest, graphs = bundle.manifest, bundle.load_graphs(runtime, threads)
+    return [run_case(graphs, manifest.graphs, manifest.baseline, case.given) for case in cases]
+
+
+def _cross_check(runtime: str, real: Sequence[CaseOutput], other: Sequence[CaseOutput]) -> CrossCheck:
+    def worst(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> float:
+        return max(distance(a, b).max_abs_error for a, b in pairs)
+
+    return CrossCheck(
+        runtime=runtime,
+        note=runtime_note(runtime),
+        features={
+            name: worst((b.features[name], a.features[name]) for a, b in zip(real, other, strict=True))
+            for name in real[0].features
+        },
+        logits=worst((b.logits, a.logits) for a, b in zip(real, other, strict=True)),
     )
 
 
@@ -109,6 +161,8 @@ def _show(result: Verification) -> None:
 
     console = Console(highlight=False)
     console.print(f"{result.bundle}: {result.files} files equal their hashes; golden cases in {result.runtime}:")
+    if result.note:
+        console.print(result.note, style="yellow")
     names = [f"{name} features" for name in result.cases[0].features]
     table = Table("case", *names, "reliance", "logits", "", title="Max abs difference")
     for case in result.cases:
@@ -117,6 +171,12 @@ def _show(result: Verification) -> None:
     console.print(table)
     for text in {text: None for case in result.cases for text in case.wrong_texts}:
         console.print(f"this machine's front end gives other ids for the text {text!r}", style="red", markup=False)
+    if result.against is not None:
+        apart = {f"{name} features": value for name, value in result.against.features.items()}
+        apart["logits"] = result.against.logits
+        shown = ", ".join(f"{name} {value:.1e}" for name, value in apart.items())
+        console.print(f"{result.against.runtime} against {result.runtime}, max abs difference: {shown}")
+        console.print(result.against.note, style="yellow")
     console.print(
         f"{'passed' if result.passed else 'FAILED'}: {result.rule}", style="green" if result.passed else "red"
     )

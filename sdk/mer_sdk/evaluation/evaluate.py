@@ -20,6 +20,7 @@ from mer_sdk.evaluation.conditions import (
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.features import encode_clip
 from mer_sdk.evaluation.metrics import Interval
+from mer_sdk.runtimes import runtime_note
 
 __all__ = [
     "ConditionResult",
@@ -110,6 +111,7 @@ class EvaluationReport:
         clips, steps: number of clips and of their steps.
         options: as given.
         results: one a state and protocol.
+        note: what results of this runtime do not prove; "" for a real runtime.
     """
 
     bundle: str
@@ -124,6 +126,7 @@ class EvaluationReport:
     steps: int
     options: EvaluationOptions
     results: tuple[ConditionResult, ...]
+    note: str = ""
 
     def result(self, state: str, protocol: str) -> ConditionResult:
         """The score of one condition; OptionError where it was not evaluated."""
@@ -178,6 +181,7 @@ def evaluate(
         steps=steps,
         options=chosen,
         results=tuple(summarise(item, truth, known, chosen) for item in predictions),
+        note=runtime_note(chosen.runtime or bundle.runtime),
     )
 
 

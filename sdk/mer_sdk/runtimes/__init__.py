@@ -12,6 +12,7 @@ from mer_sdk.runtimes.registry import (
     runtime_named,
     runtime_note,
     runtimes,
+    stand_in_for,
 )
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "runtime_named",
     "runtime_note",
     "runtimes",
+    "stand_in_for",
 ]
