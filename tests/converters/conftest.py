@@ -15,8 +15,10 @@ from mer_converters.targets import target_names
 from mer_fusion.checkpoint import Card, save_checkpoint
 from mer_fusion.encoders.audio import AudioEncoderConfig
 from mer_fusion.encoders.face import FaceEncoderConfig
+from mer_fusion.encoders.text import TextEncoderConfig
+from mer_fusion.models.amb_dsgdn import AmbDsgdnConfig
 from mer_fusion.network import EmotionNetwork, NetworkConfig
-from mer_sdk.manifest import AudioContract, BaselineContract, Clock, DataSource, FaceContract
+from mer_sdk.manifest import AudioContract, BaselineContract, Clock, DataSource, DialogueContract, FaceContract
 
 # Two processes convert at a time; each test process keeps to one thread, as the workers do.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -77,6 +79,71 @@ def write_checkpoint(network: EmotionNetwork, path: Path, role: str = "student")
     )
     save_checkpoint(network, card, path)
     return path
+
+
+def small_dialogue_network(modalities: tuple[str, ...] = ("text",), seed: int = 0) -> EmotionNetwork:
+    """AMB-DSGDN with random weights over 5 utterances and 3 speakers, and the encoders of its modalities."""
+    torch.manual_seed(seed)
+    audio = AudioEncoderConfig(frames=20, mels=32, stem=4, channels=(8, 12), blocks=(1, 1), features=12)
+    face = FaceEncoderConfig(size=16, stem=4, channels=(16, 24), blocks=(1, 1), features=10)
+    text = TextEncoderConfig(words=8, slots=4, buckets=512, width=12, channels=16, blocks=1, features=14)
+    features = {"text": text.features, "audio": audio.features, "face": face.features}
+    fusion = AmbDsgdnConfig(
+        names=modalities,
+        dims=tuple(features[name] for name in modalities),
+        utterances=5,
+        classes=len(LABELS),
+        speakers=3,
+        hidden=16,
+        attention_heads=2,
+        past=3,
+        future=3,
+        causal=True,
+        dropout=0.1,
+        graph_dropout=0.1,
+    )
+    config = NetworkConfig(
+        "amb_dsgdn",
+        audio if "audio" in modalities else None,
+        face if "face" in modalities else None,
+        fusion.to_dict(),
+        text if "text" in modalities else None,
+    )
+    return EmotionNetwork(config).eval()
+
+
+def write_dialogue_checkpoint(network: EmotionNetwork, path: Path, role: str = "student") -> Path:
+    """Save with a card; sound and face have a population mean, text has none."""
+    config = network.config
+    means = {name: (0.05,) * size for name, size in config.modalities.items() if name != "text"}
+    card = Card(
+        name=f"talk-{role}",
+        role=role,
+        network=config,
+        labels=LABELS,
+        baseline=BaselineContract(16.0, means),
+        data=(DataSource("no data", "MIT", "random weights"),),
+        parameters=network.parameters_by_part(),
+        audio=AudioContract(chunk_samples=config.audio.chunk_samples) if config.audio else AudioContract(),
+        face=FaceContract(crop_size=config.face.size) if config.face else FaceContract(),
+        text=config.text.contract if config.text else None,
+        dialogue=DialogueContract(utterances=5, speakers=3, causal=True),
+    )
+    save_checkpoint(network, card, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def talker(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Checkpoint of a small dialogue model that reads text alone."""
+    return write_dialogue_checkpoint(small_dialogue_network(), tmp_path_factory.mktemp("talk") / "talk.safetensors")
+
+
+@pytest.fixture(scope="session")
+def listener(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Checkpoint of a small dialogue model that reads text, sound and faces."""
+    network = small_dialogue_network(("text", "audio", "face"), seed=1)
+    return write_dialogue_checkpoint(network, tmp_path_factory.mktemp("listen") / "listen.safetensors")
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,24 @@ def tiny_tflite(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_dialogue():
+    """The module tiny_dialogue.py: dialogue networks with random weights, their manifest and golden cases."""
+    return _helper("tiny_dialogue")
+
+
+@pytest.fixture(scope="session")
+def tiny_talk(tmp_path_factory, tiny_dialogue) -> Path:
+    """A tiny ONNX dialogue bundle that reads text alone. Copy it before changing it."""
+    return tiny_dialogue.write_dialogue_bundle(tmp_path_factory.mktemp("talk"), ("text",))
+
+
+@pytest.fixture(scope="session")
+def tiny_senses(tmp_path_factory, tiny_dialogue) -> Path:
+    """A tiny ONNX dialogue bundle that reads text, sound and faces. Copy it before changing it."""
+    return tiny_dialogue.write_dialogue_bundle(tmp_path_factory.mktemp("senses"), ("text", "audio", "face"))
+
+
+@pytest.fixture(scope="session")
 def write_media():
     """`write_media(path, seconds, video, audio, faststart)` of media_files.py."""
     return _helper("media_files").write_media

@@ -1,7 +1,8 @@
 """Measures of a classifier on labelled clips, and how sure they are. numpy alone.
 
 Terms: WAR is the weighted average recall, that is the accuracy; UAR the unweighted average recall over the classes
-that occur in the labels; macro F1 averages the F1 of the same classes. Labels and predictions are class indices.
+that occur in the labels; macro F1 averages the F1 of the same classes, weighted F1 weighs them by how often they occur.
+Labels and predictions are class indices.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 
 from mer_sdk.errors import OptionError
 
-METRICS = ("war", "uar", "macro_f1")
+METRICS = ("war", "uar", "macro_f1", "weighted_f1")
 RESAMPLES = 2000
 
 
@@ -52,6 +53,18 @@ def uar(labels: np.ndarray, predictions: np.ndarray) -> float:
 def macro_f1(labels: np.ndarray, predictions: np.ndarray) -> float:
     """Mean F1 over the classes that occur in the labels, 0-1."""
     return _scalar("macro_f1", labels, predictions)
+
+
+def weighted_f1(labels: np.ndarray, predictions: np.ndarray) -> float:
+    """Mean F1 over the classes, each weighed by its share of the labels, 0-1."""
+    return _scalar("weighted_f1", labels, predictions)
+
+
+def class_f1(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
+    """float64 [classes], NaN for a class that does not occur in the labels."""
+    table = confusion(labels, predictions, classes)
+    support = table.sum(axis=1)
+    return np.where(support > 0, 2 * np.diag(table) / np.maximum(support + table.sum(axis=0), 1), np.nan)
 
 
 def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
@@ -111,6 +124,7 @@ def bootstrap_interval(
     resamples: int = RESAMPLES,
     seed: int = 0,
     level: float = 0.95,
+    groups: np.ndarray | None = None,
 ) -> Interval:
     """Percentile interval of a metric under resampling of the clips.
 
@@ -122,10 +136,13 @@ def bootstrap_interval(
         labels: int [N].
         predictions: int [N], or [R, N] for R runs over the same clips; the metric is then the mean over the runs, and
             all runs of a clip are drawn together.
-        metric: "war", "uar" or "macro_f1".
+        metric: one of `METRICS`.
+        groups: int [N], numbers from 0: clips of one group (the utterances of a dialogue) are drawn together, as they
+            are not independent. None draws each by itself.
     """
     labels, runs = _checked(labels, predictions)
-    values = _metric(metric, labels, runs, _draws(len(labels), resamples, seed))
+    owner = np.arange(len(labels)) if groups is None else np.asarray(groups)
+    values = _metric(metric, labels, runs, _draws(int(owner.max()) + 1, resamples, seed)[:, owner])
     return _interval(values, level)
 
 
@@ -186,7 +203,8 @@ def _metric(metric: str, labels: np.ndarray, runs: np.ndarray, draws: np.ndarray
         else:
             predicted = draws @ np.eye(classes)[run]
             scores = 2 * hits / np.maximum(support + predicted, 1)
-        total += np.where(present, scores, 0).sum(axis=1) / present.sum(axis=1)
+        shares = support if metric == "weighted_f1" else present
+        total += (np.where(present, scores, 0) * shares).sum(axis=1) / shares.sum(axis=1)
     return total / len(runs)
 
 

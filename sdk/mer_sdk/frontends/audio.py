@@ -44,7 +44,7 @@ def to_mono(pcm: np.ndarray, start: int = 0) -> np.ndarray:
         scaled = (samples.astype(np.float32) - 128.0) / 128.0
     elif np.issubdtype(samples.dtype, np.floating):
         scaled = samples.astype(np.float32)
-        finite = np.isfinite(scaled).reshape(len(scaled), -1).all(axis=1)
+        finite = np.isfinite(scaled if scaled.ndim == 2 else scaled[:, None]).all(axis=1)
         if not finite.all():
             position = start + int(np.argmin(finite))
             raise SignalError(f"PCM sample {position} is not a finite number; check the source, or replace it by 0")
