@@ -9,19 +9,30 @@ not attended to), the causal variant, `reliance`.
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mer_fusion.models.checks import check, check_shape, config_from_dict, is_share, is_whole, plain_dict
 from mer_fusion.models.dialogue_graph import OTHER_SPEAKER, SAME_SPEAKER, DialogueGraphNetwork, band, same_speaker
 from mer_fusion.models.heads import masked_softmax
 from mer_fusion.models.temporal import remove_dropout
-from mer_sdk.errors import OptionError, SignalError
+from mer_sdk.errors import SignalError
 
 MODALITIES = ("text", "audio", "face")
+_LEAST = {
+    "utterances": 1,
+    "classes": 2,
+    "speakers": 1,
+    "hidden": 2,
+    "attention_heads": 1,
+    "graph_heads": 1,
+    "past": 0,
+    "future": 0,
+}
 # Keeps the shares of reliance defined where no modality says anything; fp16 can hold it.
 _INDIFFERENT = 1e-3
 
@@ -64,30 +75,17 @@ class AmbDsgdnConfig:
     differential: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("names", "dims"):
-            if isinstance(getattr(self, name), list):  # as JSON gives it
-                object.__setattr__(self, name, tuple(getattr(self, name)))
         fine = bool(self.names) and self.names == tuple(name for name in MODALITIES if name in self.names)
-        _check("names", self.names, fine, f"one or more of {', '.join(MODALITIES)}, each once and in this order")
-        fine = len(self.dims) == len(self.names) and all(_whole(d, 1) for d in self.dims)
-        _check("dims", self.dims, fine, f"{len(self.names)} whole numbers of at least 1, one a modality")
-        for name, least in (
-            ("utterances", 1),
-            ("classes", 2),
-            ("speakers", 1),
-            ("hidden", 2),
-            ("attention_heads", 1),
-            ("graph_heads", 1),
-            ("past", 0),
-            ("future", 0),
-        ):
+        check("names", self.names, fine, f"one or more of {', '.join(MODALITIES)}, each once and in this order")
+        fine = len(self.dims) == len(self.names) and all(is_whole(d, 1) for d in self.dims)
+        check("dims", self.dims, fine, f"{len(self.names)} whole numbers of at least 1, one a modality")
+        for name, least in _LEAST.items():
             value = getattr(self, name)
-            _check(name, value, _whole(value, least), f"a whole number of at least {least}")
+            check(name, value, is_whole(value, least), f"a whole number of at least {least}")
         for name in ("dropout", "graph_dropout"):
-            value = getattr(self, name)
-            _check(name, value, isinstance(value, (int, float)) and 0.0 <= value < 1.0, "at least 0 and below 1")
+            check(name, getattr(self, name), is_share(getattr(self, name)), "at least 0 and below 1")
         fine = self.hidden % 2 == 0 and self.hidden % self.attention_heads == 0
-        _check("hidden", self.hidden, fine, f"even and a multiple of attention_heads ({self.attention_heads})")
+        check("hidden", self.hidden, fine, f"even and a multiple of attention_heads ({self.attention_heads})")
 
     @classmethod
     def iemocap(cls) -> "AmbDsgdnConfig":
@@ -101,20 +99,16 @@ class AmbDsgdnConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """A plain dict that JSON can hold."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return plain_dict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "AmbDsgdnConfig":
-        """The configuration that ``to_dict`` gave; lists become tuples.
+        """The configuration that ``to_dict`` gave.
 
         Raises:
             OptionError: a name that is no option, or a value outside its range.
         """
-        known = [f.name for f in fields(cls)]
-        unknown = sorted(set(values) - set(known))
-        if unknown:
-            raise OptionError(f"AMB-DSGDN has no option {', '.join(unknown)}; allowed: {', '.join(known)}; rename it")
-        return cls(**values)
+        return config_from_dict(cls, "AMB-DSGDN", values)
 
 
 class DialogueOutput(NamedTuple):
@@ -235,7 +229,7 @@ class AmbDsgdn(nn.Module):
         Raises:
             SignalError: another number of tensors, or shapes that the configuration does not have.
         """
-        features, masks, speakers = self._checked(inputs)
+        features, masks, speakers = self.split(inputs)
         return self.classified(self.represented(features, masks, speakers), masks)
 
     def represented(self, features: tuple[Tensor, ...], masks: tuple[Tensor, ...], speakers: Tensor) -> list[Tensor]:
@@ -269,7 +263,8 @@ class AmbDsgdn(nn.Module):
                 part.attention_norm = nn.Identity()
         return model.requires_grad_(False)
 
-    def _checked(self, inputs: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], Tensor]:
+    def split(self, inputs: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], Tensor]:
+        """The inputs of `forward` as features, masks and speakers, checked; raises what `forward` raises."""
         count = len(self.config.names)
         if len(inputs) != 2 * count + 1:
             names = ", ".join(self.config.names)
@@ -280,9 +275,9 @@ class AmbDsgdn(nn.Module):
         features, masks, speakers = inputs[:count], inputs[count:-1], inputs[-1]
         batch, rows = speakers.shape[0], self.config.utterances
         for name, x, mask, dim in zip(self.config.names, features, masks, self.config.dims, strict=True):
-            _shape(name, x, (batch, rows, dim))
-            _shape(f"{name}_mask", mask, (batch, rows))
-        _shape("speakers", speakers, (batch, rows))
+            check_shape(name, x, (batch, rows, dim))
+            check_shape(f"{name}_mask", mask, (batch, rows))
+        check_shape("speakers", speakers, (batch, rows))
         return features, masks, speakers
 
 
@@ -305,17 +300,3 @@ def sinusoids(rows: int, width: int) -> Tensor:
     """The usual table of positions, [rows, width]: sines in the even columns, cosines in the odd."""
     angles = torch.arange(rows)[:, None] * torch.exp(torch.arange(0, width, 2) * (-math.log(10000.0) / width))
     return torch.stack((torch.sin(angles), torch.cos(angles)), dim=2).reshape(rows, width)
-
-
-def _whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _check(name: str, value: object, fine: bool, allowed: str) -> None:
-    if not fine:
-        raise OptionError(f"{name} is {value!r}; it must be {allowed}: change it in the configuration")
-
-
-def _shape(name: str, x: Tensor, expected: tuple[int, ...]) -> None:
-    if tuple(x.shape) != expected:
-        raise SignalError(f"{name} has shape {tuple(x.shape)}; it must be {expected} (batch, utterances, ...)")

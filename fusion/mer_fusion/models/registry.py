@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mer_fusion.models.amb_dsgdn import AmbDsgdn, AmbDsgdnConfig
+from mer_fusion.models.amb_dsgdn_objective import AmbDsgdnObjective, AmbDsgdnOptions
 from mer_fusion.models.atsuko import Atsuko, AtsukoConfig, AtsukoObjective, AtsukoOptions
 from mer_fusion.models.checks import config_from_dict
 from mer_fusion.models.fdrl import Fdrl, FdrlConfig, FdrlObjective, FdrlOptions
@@ -55,7 +56,10 @@ def _plain(network: nn.Module, options: Mapping[str, Any]) -> PlainObjective:
 
 
 FUSION_MODELS: dict[str, FusionModel] = {
-    "amb_dsgdn": FusionModel(lambda values: AmbDsgdn(AmbDsgdnConfig.from_dict(values)), _plain),
+    "amb_dsgdn": FusionModel(
+        lambda values: AmbDsgdn(AmbDsgdnConfig.from_dict(values)),
+        lambda network, values: AmbDsgdnObjective(network, AmbDsgdnOptions.from_dict(values)),
+    ),
     "grjca": FusionModel(lambda values: Grjca(GrjcaConfig.from_dict(values)), _plain),
     "atsuko": FusionModel(
         lambda values: Atsuko(AtsukoConfig.from_dict(values)),
