@@ -33,7 +33,7 @@ class Dialogue:
     utterances: tuple[Utterance, ...]
 
 
-def read_dialogues(path: Path) -> tuple[Dialogue, ...]:
+def read_dialogues(path: Path, required: tuple[str, ...] = REQUIRED) -> tuple[Dialogue, ...]:
     """The dialogues of a csv file with a header line.
 
     The columns Speaker and Utterance are needed. Read where they are there: Dialogue_ID (lines of one dialogue share
@@ -44,13 +44,16 @@ def read_dialogues(path: Path) -> tuple[Dialogue, ...]:
     A file is read as UTF-8, with or without a byte order mark; one that is not UTF-8 is read as Windows-1252, which is
     what older copies of MELD are saved in.
 
+    Args:
+        required: the columns without which the file is refused, in lower case.
+
     Raises:
         DataError: no such file, neither of the two encodings, no utterance, a column is missing, or a bad line.
     """
     rows = csv.reader(io.StringIO(_decoded(path), newline=""), strict=True)
     found: dict[str, list[Utterance]] = {}
     try:
-        header = _header(rows, path)
+        header = _header(rows, path, required)
         for cells in rows:
             if cells:
                 where = f"{path}, line {rows.line_num}"
@@ -63,13 +66,13 @@ def read_dialogues(path: Path) -> tuple[Dialogue, ...]:
     return tuple(Dialogue(name, tuple(lines)) for name, lines in found.items())
 
 
-def _header(rows: Iterator[list[str]], path: Path) -> list[str]:
+def _header(rows: Iterator[list[str]], path: Path, required: tuple[str, ...]) -> list[str]:
     header = [name.strip().lower() for name in next(rows, [])]
-    missing = [name.capitalize() for name in REQUIRED if name not in header]
+    missing = [name.capitalize() for name in required if name not in header]
     if missing:
         raise DataError(
-            f"{path} has the columns {', '.join(header) or 'none'}; missing: {', '.join(missing)}. Needed are Speaker "
-            "and Utterance, as in MELD; Dialogue_ID, StartTime and Emotion are optional"
+            f"{path} has the columns {', '.join(header) or 'none'}; missing: {', '.join(missing)}. Needed are "
+            f"{', '.join(name.capitalize() for name in required)}, named as in MELD"
         )
     return header
 

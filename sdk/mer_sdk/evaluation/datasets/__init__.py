@@ -5,6 +5,7 @@ from mer_sdk.evaluation.datasets.clip import Clip, clip_duration, load_audio, lo
 from mer_sdk.evaluation.datasets.dialogue_features import DialogueFeatures
 from mer_sdk.evaluation.datasets.features import FeatureDialogue, FeatureSplit
 from mer_sdk.evaluation.datasets.ferplus import FerPlus, LabelledImages
+from mer_sdk.evaluation.datasets.meld import Meld
 from mer_sdk.evaluation.datasets.mintrec import MIntRec
 from mer_sdk.evaluation.datasets.mmsa import Mmsa
 from mer_sdk.evaluation.datasets.mosi import Mosi, Utterances
@@ -21,6 +22,7 @@ __all__ = [
     "FerPlus",
     "LabelledImages",
     "MIntRec",
+    "Meld",
     "Mmsa",
     "Mosi",
     "Ravdess",
