@@ -33,17 +33,17 @@ from mer_fusion.training.probe import Probe, ProbeOptions, fit_probe
 from mer_fusion.training.text import UNLABELLED, TextOptions, TextSet, text_features, text_ids, train_text_encoder
 from mer_fusion.training.text_corpus import CorpusOptions, teacher_corpus
 from mer_sdk.dialogue_file import Dialogue, read_dialogues
+from mer_sdk.evaluation.metrics import bootstrap_interval, uar, war, weighted_f1
 
 ROOT = Path(__file__).resolve().parent.parent
 LABELS = ("neutral", "joy", "sadness", "anger", "fear", "disgust", "surprise")
-RESAMPLES = 2000
 
 CONFIG = TextEncoderConfig()
 TRAINING = TextOptions()
 CORPUS = CorpusOptions()
-LINEAR = ProbeOptions(decay=0.03, balance=0.25)
+LINEAR = ProbeOptions(decay=0.06, balance=0.25)
 HIDDEN = ProbeOptions(hidden=64, decay=0.03, balance=0.25)
-WORDS = ProbeOptions(decay=0.03, balance=0.25)
+WORDS = ProbeOptions(decay=3e-3, balance=0.25, iterations=60)
 
 
 @dataclass(frozen=True)
@@ -98,44 +98,24 @@ def bags(ids: Tensor) -> Tensor:
 
 def predictions(features: tuple[Tensor, Tensor], labels: Tensor, options: ProbeOptions) -> np.ndarray:
     """Labels of the second part's features from a probe on the first part's."""
+    probe = fit_probe(features[0], labels, len(LABELS), options)
     with torch.no_grad():
-        return fit_probe(features[0], labels, len(LABELS), options)(features[1]).argmax(dim=1).numpy()
+        return probe(features[1]).argmax(dim=1).numpy()
 
 
 def figures(test: Labelled, runs: Sequence[np.ndarray]) -> dict[str, Any]:
-    """Weighted F1, UAR and accuracy in percent, mean of the runs, with intervals from a bootstrap over dialogues."""
-    classes, count = len(LABELS), int(test.dialogues.max()) + 1
-    tables = np.zeros((len(runs), count, classes, classes))
-    for table, predicted in zip(tables, runs, strict=True):
-        np.add.at(table, (test.dialogues, test.labels.numpy(), predicted), 1)
-    draws = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(float)
-    resampled = np.einsum("bd,rdij->rbij", draws, tables)
+    """Weighted F1, UAR and WAR in percent: mean of the runs, its interval from a bootstrap over dialogues, each run."""
+    labels, predicted = test.labels.numpy(), np.stack(runs)
     result: dict[str, Any] = {"runs": len(runs)}
-    for name, metric in (("weighted_f1", weighted_f1), ("uar", uar), ("accuracy", accuracy)):
-        each = metric(tables.sum(axis=1))
-        low, high = np.quantile(metric(resampled).mean(axis=0), [0.025, 0.975])
+    for name, metric in (("weighted_f1", weighted_f1), ("uar", uar), ("war", war)):
+        each = [100 * metric(labels, run) for run in runs]
+        interval = bootstrap_interval(labels, predicted, name, groups=test.dialogues)
         result[name] = {
-            "mean": round(100 * float(each.mean()), 2),
-            "interval": [round(100 * float(low), 2), round(100 * float(high), 2)],
-            "each": [round(100 * float(value), 2) for value in each],
+            "mean": round(float(np.mean(each)), 2),
+            "interval": [round(100 * interval.low, 2), round(100 * interval.high, 2)],
+            "each": [round(value, 2) for value in each],
         }
     return result
-
-
-def weighted_f1(tables: np.ndarray) -> np.ndarray:
-    """F1 averaged with the labels' frequencies, of confusion tables (..., label, prediction)."""
-    right, label, said = np.diagonal(tables, axis1=-2, axis2=-1), tables.sum(axis=-1), tables.sum(axis=-2)
-    return (2 * right / np.maximum(label + said, 1) * label).sum(axis=-1) / label.sum(axis=-1)
-
-
-def uar(tables: np.ndarray) -> np.ndarray:
-    """Mean recall of the labels that occur."""
-    right, label = np.diagonal(tables, axis1=-2, axis2=-1), tables.sum(axis=-1)
-    return (right / np.maximum(label, 1)).sum(axis=-1) / (label > 0).sum(axis=-1)
-
-
-def accuracy(tables: np.ndarray) -> np.ndarray:
-    return np.diagonal(tables, axis1=-2, axis2=-1).sum(axis=-1) / tables.sum(axis=(-2, -1))
 
 
 def save_encoder(encoder: TextEncoder, path: Path, training: dict[str, Any]) -> None:
@@ -198,20 +178,20 @@ def measured(
     def add(name: str, features: tuple[Tensor, Tensor], probe: ProbeOptions) -> None:
         runs.setdefault(name, []).append(predictions(features, experiment.train.labels, probe))
 
-    add("hashed bag of words, logistic regression", experiment.bags, WORDS)
-    add("sentence encoder, logistic regression", experiment.large, LINEAR)
     for seed in range(seeds):
-        add("sentence encoder, hidden layer", experiment.large, replace(HIDDEN, seed=seed))
         options = replace(TRAINING, loop=replace(TRAINING.loop, seed=seed))
         learner, history = train_text_encoder(
             CONFIG, experiment.data, experiment.tuning, options, run_dir / f"seed-{seed}"
         )
         seconds.append(round(history.seconds))
+        if save and seed == 0:
+            save_encoder(learner.encoder, save, {"options": asdict(options), "seconds": seconds[0]})
         small = (text_features(learner.encoder, experiment.ids[0]), text_features(learner.encoder, experiment.ids[1]))
         add("small encoder, logistic regression", small, LINEAR)
         add("small encoder, hidden layer", small, replace(HIDDEN, seed=seed))
-        if save and seed == 0:
-            save_encoder(learner.encoder, save, {"options": asdict(options), "seconds": seconds[0]})
+        add("sentence encoder, hidden layer", experiment.large, replace(HIDDEN, seed=seed))
+    add("sentence encoder, logistic regression", experiment.large, LINEAR)
+    add("hashed bag of words, logistic regression", experiment.bags, WORDS)
     return {name: figures(experiment.test, predicted) for name, predicted in runs.items()}, seconds
 
 

@@ -34,9 +34,9 @@ class CorpusOptions:
     """
 
     spans: float = 2.0
-    joins: float = 1.0
-    mixtures: float = 2.0
-    replacements: float = 2.0
+    joins: float = 0.25
+    mixtures: float = 0.5
+    replacements: float = 0.5
     seed: int = 0
 
     def __post_init__(self) -> None:
