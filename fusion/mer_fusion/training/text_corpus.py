@@ -74,7 +74,7 @@ def teacher_corpus(dialogues: Sequence[Sequence[str]], options: CorpusOptions) -
         return " ".join(words[start : start + length])
 
     def join() -> str:
-        dialogue = dialogues[rng.integers(len(dialogues))]
+        dialogue = dialogues[int(rng.integers(len(dialogues)))]
         start = int(rng.integers(max(len(dialogue) - 1, 1)))
         return " ".join(dialogue[start : start + 2])
 
