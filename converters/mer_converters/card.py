@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mer_converters.parity import PASSED, UNCHECKED, Distance, Distillation, GateResult
+from mer_converters.parity import PASSED, Distance, Distillation, GateResult
 from mer_converters.scenes import scenes
 from mer_converters.targets import Target, tool_versions
 from mer_fusion.checkpoint import Card, Checkpoint
@@ -17,6 +17,7 @@ from mer_quantization.schemes import FP32, Scheme
 from mer_sdk.bundle import hash_files
 from mer_sdk.codec import to_json
 from mer_sdk.manifest import Manifest, manifest_to_text
+from mer_sdk.runtimes import runtime_note
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class BundleFacts:
     target: Target
     scheme: Scheme
     distillation: Distillation | None
-    conversion: Distance | None
+    conversion: Distance
     quantization: Distance | None
     gate: GateResult
     check: dict[str, str]
@@ -142,7 +143,7 @@ def _inputs(card: Card) -> list[str]:
 
 
 def _verified(facts: BundleFacts) -> list[str]:
-    gate = {PASSED: "passed", UNCHECKED: "not checked (neither passed nor failed)"}.get(facts.gate.state, "FAILED")
+    gate = "passed" if facts.gate.state == PASSED else "FAILED"
     lines = [f"- Gate: {gate}: {facts.gate.reason}"]
     if facts.distillation is None:
         lines.append("- Student against the full-precision model: not measured at conversion")
@@ -153,10 +154,11 @@ def _verified(facts: BundleFacts) -> list[str]:
             f"differ by {d.mean_abs_log_probability:.3f} on average, the same label on {d.agreement:.0%}"
         )
     measured = (("fp32 against torch", facts.conversion), (f"{facts.scheme.name} against fp32", facts.quantization))
+    where = "computed by the spec-level check" if runtime_note(facts.target.runtime) else "run on the CPU"
     for what, value in measured:
         if value is not None:
             lines.append(
-                f"- {facts.target.name} {what}, largest difference over the golden cases, run on the CPU of the "
+                f"- {facts.target.name} {what}, largest difference over the golden cases, {where} of the "
                 f"converting machine: logits {value.logits:.1e}"
                 + "".join(f", {name} features {error:.1e}" for name, error in value.features.items())
             )

@@ -160,6 +160,9 @@ def _distilled(value: Distillation | None) -> str:
 
 
 def _notes(rows: tuple[ConversionResult, ...]) -> list[str]:
+    from mer_converters.targets import find_target
+    from mer_sdk.runtimes import runtime_note
+
     notes = []
     windows = next((row.distillation.windows for row in rows if row.distillation), 0)
     if windows:
@@ -168,8 +171,10 @@ def _notes(rows: tuple[ConversionResult, ...]) -> list[str]:
         )
     if any(row.gate == "failed" and not row.written for row in rows):
         notes.append("failed: further away than the gate allows, so not written; --force writes it, marked as failed")
-    if any(row.gate == "unchecked" for row in rows):
-        notes.append("unchecked: this system does not run the target; the saved program was reloaded and checked")
+    for target in dict.fromkeys(row.target for row in rows):
+        note = runtime_note(find_target(target).runtime)
+        if note:
+            notes.append(f"{target}: {note}")
     return notes
 
 

@@ -26,6 +26,7 @@ from mer_sdk.bundle import Bundle
 from mer_sdk.codec import from_json, to_json
 from mer_sdk.errors import BundleError, ConversionError, MissingExtra
 from mer_sdk.golden import GOLDEN, save_golden
+from mer_sdk.runtimes import runtime_note
 
 ERROR = "error"
 Say = Callable[[str], None]
@@ -57,8 +58,8 @@ class ConversionResult:
         path: the bundle, None where none was written.
         bytes: size of the graph files.
         seconds: time spent; the first scheme of a target carries the start of its tool.
-        distillation, conversion, quantization: the three distances, None where one was not measured here.
-        gate: "passed", "failed", "unchecked" (this system does not run the target) or "error" (nothing to judge).
+        distillation, conversion, quantization: the three distances, None where there was none to measure.
+        gate: "passed", "failed" or "error" (nothing to judge).
         reason: one sentence about the gate or the error.
         check: graph -> what was checked of the program without running it.
     """
@@ -227,7 +228,7 @@ def _row(
     options: ConvertOptions,
 ) -> ConversionResult:
     scheme = SCHEMES[artifact.scheme]
-    gate = judge(scheme, artifact.conversion, artifact.quantization)
+    gate = judge(scheme, artifact.conversion, artifact.quantization, runtime_note(find_target(target).runtime))
     folder = staging / target / scheme.name
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     path = None

@@ -19,7 +19,7 @@ from mer_quantization.schemes import FP32, Scheme
 from mer_sdk.evaluation.metrics import log_softmax
 from mer_sdk.golden import CaseInput, CaseOutput
 
-PASSED, FAILED, UNCHECKED = "passed", "failed", "unchecked"
+PASSED, FAILED = "passed", "failed"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Distance:
 
 @dataclass(frozen=True)
 class GateResult:
-    """Whether a bundle may be written: `state` is "passed", "failed" or "unchecked", `reason` one sentence."""
+    """Whether a bundle may be written: `state` is "passed" or "failed", `reason` one sentence."""
 
     state: str
     reason: str
@@ -114,27 +114,30 @@ def _largest(name: str, left: np.ndarray, right: np.ndarray) -> float:
     return difference if math.isfinite(difference) else math.inf
 
 
-def judge(scheme: Scheme, conversion: Distance | None, quantization: Distance | None) -> GateResult:
+def judge(scheme: Scheme, conversion: Distance, quantization: Distance | None, note: str = "") -> GateResult:
     """Apply the gate: the conversion's distance at fp32, and the scheme's own distance to fp32 on the same target.
 
     Args:
         scheme: what the artifact is written in.
-        conversion: fp32 of the target against torch, None where the target does not run on this machine.
-        quantization: the scheme against fp32, None likewise and for fp32 itself.
+        conversion: fp32 of the target against torch.
+        quantization: the scheme against fp32, None for fp32 itself.
+        note: what the runtime that gave the distances does not prove, "" for a real one; it ends the reason.
+
+    Raises:
+        ValueError: another scheme than fp32 without its distance.
     """
-    if conversion is None:
-        return GateResult(UNCHECKED, "the target does not run on this system: the program was checked, no number was")
+    state, reason = _verdict(scheme, conversion, quantization)
+    return GateResult(state, f"{reason}; {note}" if note else reason)
+
+
+def _verdict(scheme: Scheme, conversion: Distance, quantization: Distance | None) -> tuple[str, str]:
     if not conversion.logits <= FP32.limit:
-        return GateResult(
-            FAILED, f"fp32 differs from torch by {conversion.logits:.1e} on the logits; allowed: {FP32.limit:g}"
-        )
+        return FAILED, f"fp32 differs from torch by {conversion.logits:.1e} on the logits; allowed: {FP32.limit:g}"
     if scheme.name == FP32.name:
-        return GateResult(PASSED, f"logits within {FP32.limit:g} of torch")
+        return PASSED, f"logits within {FP32.limit:g} of torch"
     if quantization is None:
-        return GateResult(UNCHECKED, f"{scheme.name} was not compared with fp32")
+        raise ValueError(f"{scheme.name} is judged by its distance from fp32, which was not given")
     if not quantization.logits <= scheme.limit:
-        return GateResult(
-            FAILED,
-            f"{scheme.name} differs from fp32 by {quantization.logits:.1e} on the logits; allowed: {scheme.limit:g}",
-        )
-    return GateResult(PASSED, f"logits within {scheme.limit:g} of fp32 on this target")
+        said = f"{scheme.name} differs from fp32 by {quantization.logits:.1e} on the logits"
+        return FAILED, f"{said}; allowed: {scheme.limit:g}"
+    return PASSED, f"logits within {scheme.limit:g} of fp32 on this target"

@@ -56,14 +56,14 @@ class Artifact:
     Attributes:
         scheme: its name.
         seconds: from the end of the artifact before (the first one: from the start of the process) to its last check.
-        conversion: fp32 of this target against torch, None where the target does not run here.
-        quantization: this scheme against fp32 of this target, None where it does not run here and for fp32.
+        conversion: fp32 of this target against torch.
+        quantization: this scheme against fp32 of this target, None for fp32.
         check: what was checked without running, per graph.
     """
 
     scheme: str
     seconds: float
-    conversion: Distance | None
+    conversion: Distance
     quantization: Distance | None
     check: dict[str, str]
 
@@ -102,16 +102,15 @@ def build(
     graphs = network_graphs(network, card)
     artifacts, mark = [], started
     fp32_files: dict[str, Path] = {}
-    fp32_outputs: tuple[CaseOutput, ...] | None = None
-    conversion: Distance | None = None
+    fp32_outputs: tuple[CaseOutput, ...] = ()
     for scheme in (FP32, *(scheme for scheme in schemes if scheme.name != FP32.name)):
         files, check = _export(graphs, target, scheme, folder / scheme.name, fp32_files)
         outputs = _run(graphs, target, files, cases, card.baseline)
         quantization = None
         if scheme.name == FP32.name:
             fp32_files, fp32_outputs = files, outputs
-            conversion = distance(outputs, [case.answer for case in cases]) if outputs else None
-        elif outputs and fp32_outputs:
+            conversion = distance(outputs, [case.answer for case in cases])
+        else:
             quantization = distance(outputs, fp32_outputs)
         if scheme in schemes:
             now = time.time()
@@ -144,9 +143,7 @@ def _run(
     files: dict[str, Path],
     cases: tuple[GoldenCase, ...],
     baseline: BaselineContract,
-) -> tuple[CaseOutput, ...] | None:
-    if target.runtime is None:
-        return None
+) -> tuple[CaseOutput, ...]:
     specs = {graph.name: graph.spec(files[graph.name].name, "") for graph in graphs}
     loaded = {name: load_graph(target.runtime, files[name], spec, 1) for name, spec in specs.items()}
     return tuple(run_case(loaded, specs, baseline, case.given) for case in cases)

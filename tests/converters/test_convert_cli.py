@@ -16,7 +16,7 @@ from mer_converters.parity import Distance, Distillation
 
 def _row(target: str, scheme: str, gate: str, out: Path | None) -> ConversionResult:
     path = out / f"grjca-{target}-{scheme}.mer" if out else None
-    near = None if target == "coreml" else Distance(2e-7, 0.0, 0.0, 0.0)
+    near = Distance(2e-7, 0.0, {})
     other = None if scheme == "fp32" else near
     return ConversionResult(
         target, scheme, path, 1_234_567, 3.25, Distillation(0.04, 0.2, 0.9375, 16), near, other, gate, "because", {}
@@ -73,7 +73,7 @@ def test_missing_checkpoint(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 def test_table_and_next_commands(
     student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = (_row("coreml", "fp32", "unchecked", tmp_path), _row("tflite", "fp16", "passed", tmp_path))
+    rows = (_row("coreml", "fp32", "passed", tmp_path), _row("tflite", "fp16", "passed", tmp_path))
     asked = []
     monkeypatch.setattr(module, "convert_many", lambda *a: asked.append(a) or rows)
     monkeypatch.setenv("COLUMNS", "80")
@@ -92,12 +92,13 @@ def test_table_and_next_commands(
         "3.2",
         "0.04,",
         "94%",
-        *["not", "run"] * 2,
-        "unchecked",
+        "2.0e-07",
+        "same",
+        "passed",
     ]
     assert lines["tflite"].split() == ["tflite", "fp16", "1235", "3.2", "0.04,", "94%", "2.0e-07", "2.0e-07", "passed"]
     assert f"mer run {tmp_path / 'grjca-tflite-fp16.mer'}" in shown
-    assert "coreml-fp32.mer" not in shown.split("Next:")[1]
+    assert "coreml: spec-level check: the saved program was computed in torch" in " ".join(shown.split())
 
 
 def test_failed_gate_is_code_1_with_the_table(

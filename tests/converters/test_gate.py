@@ -37,17 +37,23 @@ def _flat(value: float) -> Distance:
         (FP16, 1e-5, 5.1e-3, "failed"),
         (FP16, 1e-5, math.nan, "failed"),
         (FP16, 1e-3, 1e-5, "failed"),
-        (FP16, None, None, "unchecked"),
-        (FP16, 1e-5, None, "unchecked"),
     ],
 )
 def test_limits(scheme, conversion, quantization, state) -> None:
-    found = judge(
-        scheme,
-        None if conversion is None else _flat(conversion),
-        None if quantization is None else _flat(quantization),
-    )
+    found = judge(scheme, _flat(conversion), None if quantization is None else _flat(quantization))
     assert found.state == state
+
+
+def test_a_scheme_is_never_judged_without_its_distance() -> None:
+    with pytest.raises(ValueError, match="fp16 is judged by its distance from fp32"):
+        judge(FP16, _flat(1e-5), None)
+
+
+def test_the_reason_says_what_the_runtime_does_not_prove() -> None:
+    assert judge(FP32, _flat(1e-5), None, "spec-level check: no kernel ran").reason.endswith(
+        "of torch; spec-level check: no kernel ran"
+    )
+    assert judge(FP32, _flat(1e-5), None).reason == "logits within 0.0001 of torch"
 
 
 def test_a_value_that_is_not_finite_is_infinitely_far() -> None:

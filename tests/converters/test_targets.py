@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,6 @@ from mer_sdk.golden import load_golden
 pytestmark = pytest.mark.slow
 
 Converted = dict[tuple[str, str], ConversionResult]
-RUNNING = ("executorch", "onnx", "tflite")
 ROWS = [(target, scheme) for target in target_names() for scheme in ("fp32", "fp16")]
 
 
@@ -42,7 +42,7 @@ def test_writes_a_bundle_that_opens(converted: Converted, target: str, scheme: s
 
 
 @pytest.mark.parametrize("scheme", ["fp32", "fp16"])
-@pytest.mark.parametrize("target", RUNNING)
+@pytest.mark.parametrize("target", target_names())
 def test_agrees_with_torch(converted: Converted, target: str, scheme: str) -> None:
     row = converted[target, scheme]
     assert row.gate == "passed", row.reason
@@ -56,34 +56,49 @@ def test_agrees_with_torch(converted: Converted, target: str, scheme: str) -> No
 
 
 @pytest.mark.parametrize("scheme", ["fp32", "fp16"])
-@pytest.mark.parametrize("target", RUNNING)
+@pytest.mark.parametrize("target", target_names())
 def test_sdk_gets_the_golden_logits_from_the_bundle(converted: Converted, target: str, scheme: str) -> None:
     path = converted[target, scheme].path
     assert path is not None
     bundle = Bundle.open(path)
     graphs = bundle.load_graphs()
-    case = load_golden(bundle)[3]
+    given, answer = load_golden(bundle)[3].given, load_golden(bundle)[3].answer
     means = {name: np.asarray(mean, np.float32) for name, mean in bundle.manifest.baseline.population_mean.items()}
-    audio = np.stack([graphs["audio"].run({"pcm": row[None]})["audio_features"][0] for row in case.pcm])
-    face = np.stack([graphs["face"].run({"crop": row[None]})["face_features"][0] for row in case.crop])
+    audio = np.stack([graphs["audio"].run({"pcm": row[None]})["audio_features"][0] for row in given.raw["audio"]])
+    face = np.stack([graphs["face"].run({"crop": row[None]})["face_features"][0] for row in given.raw["face"]])
     window = {
-        "audio": ((audio - means["audio"]) * case.audio_mask[:, None])[None],
-        "face": ((face - means["face"]) * case.face_mask[:, None])[None],
-        "audio_mask": case.audio_mask[None],
-        "face_mask": case.face_mask[None],
+        "audio": ((audio - means["audio"]) * given.masks["audio"][:, None])[None],
+        "face": ((face - means["face"]) * given.masks["face"][:, None])[None],
+        "audio_mask": given.masks["audio"][None],
+        "face_mask": given.masks["face"][None],
     }
     logits = graphs["fusion"].run(window)["logits"][0]
-    np.testing.assert_allclose(logits, case.logits, atol=1e-4 if scheme == "fp32" else 5e-3)
+    np.testing.assert_allclose(logits, answer.logits, atol=1e-4 if scheme == "fp32" else 5e-3)
 
 
-def test_coreml_is_checked_and_never_called_passed(converted: Converted) -> None:
+def test_coreml_is_measured_and_called_a_spec_level_check(converted: Converted) -> None:
     for scheme in ("fp32", "fp16"):
         row = converted["coreml", scheme]
-        assert row.gate == "unchecked"
-        assert row.conversion is None
-        assert row.quantization is None
+        assert row.gate == "passed"
+        assert "; spec-level check: " in row.reason
+        assert row.conversion is not None
+        assert 0 < row.conversion.logits <= 1e-4
+        assert (row.quantization is None) == (scheme == "fp32")
         assert set(row.check) == {"audio", "face", "fusion"}
         assert all("reloaded" in said for said in row.check.values())
+    assert converted["coreml", "fp16"].quantization is not None
+    assert 0 < converted["coreml", "fp16"].quantization.logits <= 5e-3
+
+
+def test_coreml_packages_say_where_their_values_come_from(converted: Converted) -> None:
+    from mer_converters.coreml.program import read_package
+    from mer_converters.coreml.source import read_sources
+
+    path = converted["coreml", "fp16"].path
+    assert path is not None
+    package = read_package(path / "fusion.mlpackage")
+    sources = read_sources(package.spec)
+    assert any(re.fullmatch(r"models/\w+\.py:\d+ in \w+", source) for source in sources.values())
 
 
 def test_coreml_check_refuses_another_contract(converted: Converted) -> None:
@@ -98,13 +113,15 @@ def test_coreml_check_refuses_another_contract(converted: Converted) -> None:
 
 
 def test_coreml_check_names_an_unknown_operation(converted: Converted, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mer_converters.coreml import interpreter
+    from mer_converters.coreml.handlers import handler_for
     from mer_converters.targets import coreml
 
     path = converted["coreml", "fp32"].path
     assert path is not None
     spec = Bundle.open(path).manifest.graphs["fusion"]
-    monkeypatch.setattr(coreml, "KNOWN_OPERATIONS", coreml.KNOWN_OPERATIONS - {"tanh"})
-    with pytest.raises(ConversionError, match="has the operations tanh"):
+    monkeypatch.setattr(interpreter, "handler_for", lambda name: None if name == "tanh" else handler_for(name))
+    with pytest.raises(ConversionError, match="has 1 operation that cannot be computed here: tanh"):
         coreml.check_program(path / spec.file, spec)
 
 
@@ -161,7 +178,7 @@ def test_front_end_stays_in_32_bit_coreml(converted: Converted) -> None:
     assert set(kinds["conv"]) == {types.fp16}
 
 
-@pytest.mark.parametrize("target", RUNNING)
+@pytest.mark.parametrize("target", target_names())
 def test_fp16_hears_quiet_sound_like_fp32(converted: Converted, target: str) -> None:
     """At 60 dB below full scale a power spectrum in 16-bit floats would be zero."""
     features = []
@@ -169,7 +186,7 @@ def test_fp16_hears_quiet_sound_like_fp32(converted: Converted, target: str) -> 
         path = converted[target, scheme].path
         assert path is not None
         bundle = Bundle.open(path)
-        pcm = load_golden(bundle)[0].pcm[8:9] * np.float32(1e-3)
+        pcm = load_golden(bundle)[0].given.raw["audio"][8:9] * np.float32(1e-3)
         features.append(bundle.load_graphs()["audio"].run({"pcm": pcm})["audio_features"])
     assert np.abs(features[0]).max() > 0.05
     np.testing.assert_allclose(features[1], features[0], atol=5e-3)
@@ -209,11 +226,8 @@ def test_card_and_report_say_what_was_measured(converted: Converted) -> None:
         assert "no data: random weights. Licence: MIT" in card
         assert "Verified on a device: no" in card
         assert "made by a test" in card
-        if target == "coreml":
-            assert report["distances"]["conversion"] is None
-            assert "not checked (neither passed nor failed)" in card
-        else:
-            assert row.conversion is not None
-            assert report["distances"]["conversion"]["logits"] == pytest.approx(row.conversion.logits)
-            assert f"{target} fp32 against torch" in card
-            assert (f"{scheme} against fp32" in card) == (scheme != "fp32")
+        assert ("computed by the spec-level check" in card) == (target == "coreml")
+        assert row.conversion is not None
+        assert report["distances"]["conversion"]["logits"] == pytest.approx(row.conversion.logits)
+        assert f"{target} fp32 against torch" in card
+        assert (f"{scheme} against fp32" in card) == (scheme != "fp32")

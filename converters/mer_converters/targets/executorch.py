@@ -32,7 +32,7 @@ class Executorch:
     name = "executorch"
     suffix = ".pte"
     schemes: tuple[str, ...] = ("fp32", "fp16")
-    runtime: str | None = "executorch"
+    runtime = "executorch"
     packages: tuple[str, ...] = ("torch", "executorch", "torchao")
     needs = ("executorch.exir", "executorch")
 

@@ -27,7 +27,7 @@ class Onnx:
     name = "onnx"
     suffix = ".onnx"
     schemes: tuple[str, ...] = ("fp32", "fp16")
-    runtime: str | None = "onnx"
+    runtime = "onnx"
     packages: tuple[str, ...] = ("torch", "onnx", "onnxscript")
     needs = ("onnxscript", "onnxscript")
 

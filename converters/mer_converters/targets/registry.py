@@ -41,7 +41,7 @@ class Target(Protocol):
         name: the name on the command line and in the manifest.
         suffix: of a graph file, with its dot.
         schemes: names of the schemes that it can make, most precise first.
-        runtime: the runtime of `mer_sdk.runtimes` that runs its files on this machine, or None where none does.
+        runtime: the runtime of `mer_sdk.runtimes` that runs its files on the machine that converts.
         packages: distributions whose versions go into the manifest.
         needs: (module to import, distribution name) without which it cannot convert.
     """
@@ -49,7 +49,7 @@ class Target(Protocol):
     name: str
     suffix: str
     schemes: tuple[str, ...]
-    runtime: str | None
+    runtime: str
     packages: tuple[str, ...]
     needs: tuple[str, str]
 

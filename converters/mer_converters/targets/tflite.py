@@ -23,7 +23,7 @@ class Tflite:
     name = "tflite"
     suffix = ".tflite"
     schemes: tuple[str, ...] = ("fp32", "fp16")
-    runtime: str | None = "litert"
+    runtime = "litert"
     packages: tuple[str, ...] = ("torch", "litert-torch", "litert-converter", "ai-edge-quantizer")
     needs = ("litert_torch", "litert-torch")
 
