@@ -39,8 +39,8 @@ LEARNING = UtteranceOptions(
     teacher_weight=0.5,
     teacher_temperature=2.0,
 )
-LOOP = LoopOptions(epochs=40, learning_rate=4e-3, weight_decay=0.05, precision="no", threads=1)
-WIDTH = 32
+LOOP = LoopOptions(epochs=60, learning_rate=3e-3, weight_decay=0.05, precision="no", threads=1)
+WIDTH, DROPOUT = 32, 0.2
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def student_answers(
     """
     soft = torch.zeros(len(student.table), len(LABELS))
     soft[learning] = torch.from_numpy(teacher.log_probabilities[0])
-    run = RunOptions(model, WIDTH, len(LABELS), LEARNING, replace(LOOP, seed=seed))
+    run = RunOptions(model, WIDTH, DROPOUT, len(LABELS), LEARNING, replace(LOOP, seed=seed))
     return run_answers(run, student.table, learning, asked, cases, run_dir / "students", soft)
 
 
@@ -103,6 +103,7 @@ def student_settings() -> dict[str, Any]:
         "learning": asdict(LEARNING),
         "loop": asdict(LOOP),
         "width": WIDTH,
+        "dropout": DROPOUT,
     }
 
 

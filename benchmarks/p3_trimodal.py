@@ -40,8 +40,8 @@ MODELS = ("atsuko", "fdrl", "amb_dsgdn")
 LEARNING = UtteranceOptions(
     drop=(0.2, 0.2, 0.2), swap=(0.0,) * 3, mixing=(0.0,) * 3, noise=(0.2, 0.2, 0.2), batch=128, smoothing=0.05
 )
-LOOP = LoopOptions(epochs=25, learning_rate=4e-3, weight_decay=0.05, precision="no", threads=1)
-WIDTH = 32
+LOOP = LoopOptions(epochs=30, learning_rate=3e-3, weight_decay=0.05, precision="no", threads=1)
+WIDTH, DROPOUT = 32, 0.2
 STATES = tuple((bool(k & 1), bool(k & 2), bool(k & 4)) for k in (7, 3, 5, 6, 1, 2, 4))
 # Ablation -> options of the objective, options of the network.
 ABLATIONS: dict[str, dict[str, tuple[dict[str, Any], dict[str, Any]]]] = {
@@ -107,7 +107,14 @@ class Bench:
         for known, asked in self.splits:
             for seed in range(self.seeds):
                 run = RunOptions(
-                    model, WIDTH, len(LABELS), learning, replace(LOOP, seed=seed), network or {}, objective or {}
+                    model,
+                    WIDTH,
+                    DROPOUT,
+                    len(LABELS),
+                    learning,
+                    replace(LOOP, seed=seed),
+                    network or {},
+                    objective or {},
                 )
                 cases = [Case("cold", 0, state) for state in states]
                 answers = run_answers(run, table, known, asked, cases, self.run_dir)
@@ -190,7 +197,13 @@ def main() -> None:
     models = {model: model_figures(bench, model, told) for model in arguments.models}
     result = {
         "protocol": "P3: MOSI features, two classes, five contiguous blocks within each label, one utterance at a time",
-        "settings": {"learning": asdict(LEARNING), "loop": asdict(LOOP), "width": WIDTH, "margin": MARGIN},
+        "settings": {
+            "learning": asdict(LEARNING),
+            "loop": asdict(LOOP),
+            "width": WIDTH,
+            "dropout": DROPOUT,
+            "margin": MARGIN,
+        },
         "seeds": arguments.seeds,
         "seconds": round(time.perf_counter() - begun),
         "baselines": shown,

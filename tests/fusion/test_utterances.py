@@ -146,11 +146,11 @@ def test_impossible_options_are_refused():
         with pytest.raises(OptionError, match=message):
             options(**changed)
     with pytest.raises(OptionError, match="'resnet' is unknown; allowed are grjca"):
-        fusion_objective("resnet", people_table(), CLASSES, 8)
+        fusion_objective("resnet", people_table(), CLASSES, 8, 0.3)
     table = people_table()
     turned = replace(table, modalities=table.modalities[::-1])
     with pytest.raises(OptionError, match="GRJCA reads audio and face, not face, audio"):
-        fusion_objective("grjca", turned, CLASSES, 8)
+        fusion_objective("grjca", turned, CLASSES, 8, 0.3)
 
 
 @pytest.mark.parametrize("model", [*MODELS, "concatenation"])
@@ -158,7 +158,7 @@ def test_every_model_learns_people_it_never_saw(model, tmp_path):
     table = people_table()
     learning, asked = torch.arange(4 * CLIPS), torch.arange(4 * CLIPS, len(table))
     loop = LoopOptions(epochs=14, learning_rate=5e-3, average=0.9, precision="no", threads=1)
-    run = RunOptions(model, 16, CLASSES, options(), loop)
+    run = RunOptions(model, 16, 0.3, CLASSES, options(), loop)
     cases = [Case(REMOVED, 0, (True, True)), Case("cold", 0, (True, True))]
     answers = run_answers(run, table, learning, asked, cases, tmp_path)
     assert answers.log_probabilities.shape == (2, len(asked), CLASSES)
@@ -178,7 +178,7 @@ def test_every_model_learns_people_it_never_saw(model, tmp_path):
 def test_a_changed_table_or_seed_is_another_run(tmp_path):
     table = people_table()
     rows = torch.arange(len(table))
-    run = RunOptions("concatenation", 8, CLASSES, options(), LoopOptions(epochs=1, precision="no", threads=1))
+    run = RunOptions("concatenation", 8, 0.3, CLASSES, options(), LoopOptions(epochs=1, precision="no", threads=1))
     cases = [Case("cold", 0, (True, True))]
     for changed_run, changed_table in (
         (run, table),
@@ -194,7 +194,7 @@ def test_distillation_follows_the_teacher_and_not_the_labels():
     wrong = torch.log_softmax(8.0 * torch.nn.functional.one_hot((table.labels + 1) % CLASSES).float(), dim=1)
     chosen = options(drop=(0.0, 0.0), teacher_weight=1.0, batch=120)
     torch.manual_seed(0)
-    objective = fusion_objective("concatenation", table, CLASSES, 16)
+    objective = fusion_objective("concatenation", table, CLASSES, 16, 0.3)
     task = UtteranceTask(objective, table, rows, chosen, wrong)
     solver = torch.optim.Adam(objective.parameters(), 2e-2)
     for epoch in range(60):

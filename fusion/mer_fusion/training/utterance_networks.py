@@ -21,7 +21,6 @@ from mer_fusion.training.utterances import UtteranceTable
 from mer_sdk.errors import OptionError
 
 MODELS = ("grjca", "atsuko", "fdrl", "amb_dsgdn")
-DROPOUT = 0.3
 
 
 class DialogueOfOne(nn.Module):
@@ -88,7 +87,7 @@ class ConcatenationMlp(nn.Module):
         dims: features of each modality; one is allowed, which makes it the unimodal baseline.
     """
 
-    def __init__(self, dims: tuple[int, ...], classes: int, width: int = 64, dropout: float = DROPOUT) -> None:
+    def __init__(self, dims: tuple[int, ...], classes: int, width: int, dropout: float) -> None:
         super().__init__()
         self.norm = nn.BatchNorm1d(sum(dims))
         self.hidden = nn.Linear(sum(dims) + len(dims), width)
@@ -109,6 +108,7 @@ def fusion_objective(
     table: UtteranceTable,
     classes: int,
     width: int,
+    dropout: float,
     network_options: Mapping[str, Any] | None = None,
     objective_options: Mapping[str, Any] | None = None,
 ) -> nn.Module:
@@ -117,6 +117,7 @@ def fusion_objective(
     Args:
         model: one of `MODELS`, or "concatenation" for the baseline.
         width: features inside; a multiple of 4.
+        dropout: probability everywhere in the network where it has dropout.
         network_options: override single options of the network's configuration, objective_options those of the
             paper's objective; for ablations.
 
@@ -125,9 +126,9 @@ def fusion_objective(
     """
     names, dims = table.names, table.dims
     if model == "concatenation":
-        return PlainObjective(ConcatenationMlp(dims, classes, width))
+        return PlainObjective(ConcatenationMlp(dims, classes, width, dropout))
     steps = table.modalities[0].windows.shape[2]
-    network = network_configuration(model, names, dims, steps, classes, width) | dict(network_options or {})
+    network = network_configuration(model, names, dims, steps, classes, width, dropout) | dict(network_options or {})
     if model == "amb_dsgdn":
         dialogue = AmbDsgdn(AmbDsgdnConfig.from_dict(network))
         options = AmbDsgdnOptions.from_dict(objective_options or {})
@@ -137,7 +138,7 @@ def fusion_objective(
 
 
 def network_configuration(
-    model: str, names: tuple[str, ...], dims: tuple[int, ...], steps: int, classes: int, width: int
+    model: str, names: tuple[str, ...], dims: tuple[int, ...], steps: int, classes: int, width: int, dropout: float
 ) -> dict[str, Any]:
     """The configuration of a model as a plain dict, at a size for about a thousand utterances.
 
@@ -159,10 +160,10 @@ def network_configuration(
             "norm_eps": 1e-6,
             "classes": classes,
             "regression_outputs": 0,
-            "tcn_dropout": DROPOUT,
-            "attention_dropout": DROPOUT,
+            "tcn_dropout": dropout,
+            "attention_dropout": dropout,
             "head_width": width,
-            "head_dropout": DROPOUT,
+            "head_dropout": dropout,
         }
     if model == "amb_dsgdn":
         return {
@@ -175,7 +176,8 @@ def network_configuration(
             "attention_heads": 4,
             "past": 0,
             "future": 0,
-            "dropout": DROPOUT,
+            "dropout": dropout,
+            "graph_dropout": dropout,
         }
     if model not in MODELS:
         raise OptionError(f"model {model!r} is unknown; allowed are {', '.join(MODELS)} and concatenation")
@@ -190,8 +192,8 @@ def network_configuration(
         "heads": 4,
         "feed_forward": 2 * width,
         "head_width": width,
-        "dropout": DROPOUT,
-        "head_dropout": DROPOUT,
+        "dropout": dropout,
+        "head_dropout": dropout,
     }
     return values | ({"router_width": 32} if model == "atsuko" else {})
 

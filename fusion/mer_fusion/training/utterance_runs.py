@@ -27,10 +27,12 @@ from mer_fusion.training.utterances import UtteranceTable
 
 @dataclass(frozen=True)
 class RunOptions:
-    """A model and how it learns; see `mer_fusion.training.utterance_networks.fusion_objective` for the first four."""
+    """A model and how it learns; see `mer_fusion.training.utterance_networks.fusion_objective` for its first four
+    and the last two fields."""
 
     model: str
     width: int
+    dropout: float
     classes: int
     learning: UtteranceOptions
     loop: LoopOptions
@@ -89,7 +91,13 @@ def run_answers(
     begun = time.perf_counter()
     torch.manual_seed(options.loop.seed)
     objective = fusion_objective(
-        options.model, table, options.classes, options.width, options.network_options, options.objective_options
+        options.model,
+        table,
+        options.classes,
+        options.width,
+        options.dropout,
+        options.network_options,
+        options.objective_options,
     )
     task = UtteranceTask(objective, table, learning, options.learning, teacher)
     with tempfile.TemporaryDirectory() as scratch:
