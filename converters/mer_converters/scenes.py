@@ -179,8 +179,9 @@ def _dialogue_input(scene: DialogueScene, card: Card) -> CaseInput:
         if name == "text":
             raw[name], mask = _text_input(texts, card)
         else:
-            seeds = scene.seed * 100 + np.arange(rows)
-            raw[name] = np.stack([_utterance_input(name, card, int(s), m) for s, m in zip(seeds, mask, strict=True)])
+            first_seed = scene.seed * 100
+            clips = [_utterance_input(name, card, first_seed + row, float(mask[row])) for row in range(rows)]
+            raw[name] = np.stack(clips)
         masks[name] = mask
     names = ("",) * first + tuple(line.speaker for line in lines)
     return CaseInput(raw, masks, speakers, names, texts if "text" in masks else ())
@@ -191,7 +192,7 @@ def _text_input(texts: tuple[str, ...], card: Card) -> tuple[np.ndarray, Array]:
     if card.text is not None:
         frontend = TextFrontend(card.text)
         ids = np.stack([frontend.ids(text) for text in texts])
-        return ids, ids.any(axis=(1, 2)).astype(np.float32)
+        return ids, np.asarray(ids.any(axis=(1, 2)), np.float32)
     from mer_fusion.torch_bundle import sentence_encoder
 
     encode = sentence_encoder(card)

@@ -41,6 +41,10 @@ class Conversation:
         last_features, last_output: raw features and fusion output behind the estimate given last, or None.
     """
 
+    last_features: UtteranceFeatures | None
+    last_output: DialogueOutput | None
+    _time: float
+
     def __init__(self, bundle: Bundle, engine: DialogueEngine, detector: FaceDetector | None) -> None:
         self.bundle = bundle
         self.manifest = bundle.manifest
@@ -154,8 +158,8 @@ class Conversation:
     def _begin(self) -> None:
         self._course: list[UtteranceEstimate] = []
         self._time = -math.inf
-        self.last_features: UtteranceFeatures | None = None
-        self.last_output: DialogueOutput | None = None
+        self.last_features = None
+        self.last_output = None
 
     def _check_open(self) -> None:
         if self._closed:
