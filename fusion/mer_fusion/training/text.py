@@ -63,7 +63,7 @@ class TextOptions:
     augmentation: TextAugmentation = field(default_factory=TextAugmentation)
     loop: LoopOptions = field(
         default_factory=lambda: LoopOptions(
-            epochs=20, learning_rate=4e-3, weight_decay=0.01, warmup_epochs=0.5, precision="no", threads=1
+            epochs=12, learning_rate=4e-3, weight_decay=0.01, warmup_epochs=0.5, precision="no", threads=1
         )
     )
 
