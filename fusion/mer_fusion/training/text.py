@@ -15,8 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mer_fusion.encoders.sentence import SentenceEncoder
 from mer_fusion.encoders.text import TextEncoder, TextEncoderConfig
 from mer_fusion.training.loop import History, LoopOptions, fit
+from mer_fusion.training.probe import ProbeOptions, fit_probe
 from mer_sdk.errors import OptionError
 from mer_sdk.frontends.text import TextFrontend
 
@@ -86,6 +88,21 @@ class TextSet:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Teachers:
+    """Who teaches a text encoder: the sentence encoder, and a classifier on its embeddings.
+
+    Attributes:
+        classes: number of labels.
+        probe: how the classifier learns.
+        cache: file of embeddings, see `SentenceEncoder.embeddings`.
+    """
+
+    classes: int
+    probe: ProbeOptions = field(default_factory=lambda: ProbeOptions(hidden=64, decay=0.03, balance=0.25))
+    cache: Path | None = None
 
 
 class TextLearner(nn.Module):
@@ -190,6 +207,28 @@ def augmented(ids: Tensor, buckets: int, options: TextAugmentation, generator: t
     kept = torch.where(kept.any(dim=1, keepdim=True), kept, there)
     order = torch.argsort((~kept).to(torch.int8), dim=1, stable=True)
     return torch.gather(ids.masked_fill(~kept[:, :, None], 0), 1, order[:, :, None].expand(-1, -1, slots))
+
+
+def teaching_set(
+    texts: Sequence[str], utterances: Sequence[str], labels: Tensor, config: TextEncoderConfig, teachers: Teachers
+) -> TextSet:
+    """Texts with what they are to be taught: embeddings, a classifier's scores, and the labels that are known.
+
+    Args:
+        texts: what to learn from, such as `mer_fusion.training.text_corpus.teacher_corpus` makes.
+        utterances, labels: (N,) the labelled ones; the classifier learns from them. Where a text occurs with several
+            labels, the first counts.
+    """
+    encoder = SentenceEncoder()
+    features = torch.from_numpy(encoder.embeddings(utterances, teachers.cache))
+    probe = fit_probe(features, labels, teachers.classes, teachers.probe)
+    wanted = torch.from_numpy(encoder.embeddings(texts, teachers.cache))
+    with torch.no_grad():
+        scores = probe(wanted)
+    known = dict(zip(reversed(utterances), reversed(labels.tolist()), strict=True))
+    return TextSet(
+        text_ids(texts, config), wanted.half(), scores, torch.tensor([known.get(text, UNLABELLED) for text in texts])
+    )
 
 
 def text_ids(texts: Sequence[str], config: TextEncoderConfig) -> Tensor:
