@@ -1,4 +1,6 @@
-"""What one step costs on this machine: each graph and the whole step, one core, several bundles in one interleaved run.
+"""What a step (in dialogues: an utterance) costs on this machine: each graph and the whole, on one core.
+
+Several bundles are measured in one interleaved run:
 
     python benchmarks/step_latency.py bundles/grjca-tflite-fp32.mer bundles/grjca-onnx-fp32.mer
 
@@ -18,8 +20,10 @@ from collections.abc import Callable
 import numpy as np
 
 from mer_sdk.bundle import Bundle
+from mer_sdk.dialogue import DialogueEngine, UtteranceFeatures
 from mer_sdk.engine import StepEngine
 from mer_sdk.errors import RuntimeUnavailable
+from mer_sdk.manifest import TensorSpec
 
 
 def measured_calls(path: str, seed: int) -> dict[str, Callable[[], object]]:
@@ -32,20 +36,34 @@ def measured_calls(path: str, seed: int) -> dict[str, Callable[[], object]]:
         print(f"{path}: left out, {error}", file=sys.stderr)
         return {}
     specs = bundle.manifest.graphs
-    inputs = {
-        name: {
-            tensor.name: rng.uniform(*(tensor.range or (-1.0, 1.0)), size=tensor.shape).astype(np.float32)
-            for tensor in spec.inputs
-        }
-        for name, spec in specs.items()
-    }
-    inputs["fusion"] |= {name: np.ones_like(inputs["fusion"][name]) for name in ("audio_mask", "face_mask")}
-    engine = StepEngine(bundle, threads=1)
-    chunk, crop = inputs["audio"]["pcm"][0], inputs["face"]["crop"][0]
+    inputs = {name: {tensor.name: _noise(tensor, rng) for tensor in spec.inputs} for name, spec in specs.items()}
+    for name in bundle.manifest.modalities:
+        inputs["fusion"][f"{name}_mask"] = np.ones_like(inputs["fusion"][f"{name}_mask"])
     calls: dict[str, Callable[[], object]] = {
         name: (lambda graph=graphs[name], value=inputs[name]: graph.run(value)) for name in graphs
     }
-    return calls | {"step": lambda: engine.step(chunk, crop)}
+    return calls | _whole(bundle, inputs)
+
+
+def _noise(tensor: TensorSpec, rng: np.random.Generator) -> np.ndarray:
+    low, high = tensor.range or (-1.0, 1.0)
+    if tensor.dtype == "int32":
+        return rng.integers(int(low), int(high), tensor.shape, np.int32, endpoint=True)
+    return rng.uniform(low, high, tensor.shape).astype(np.float32)
+
+
+def _whole(bundle: Bundle, inputs: dict[str, dict[str, np.ndarray]]) -> dict[str, Callable[[], object]]:
+    """A step of a window bundle, or an utterance of one step of a dialogue bundle."""
+    raw = {name: next(iter(inputs[name].values()))[0] for name in bundle.manifest.modalities if name in inputs}
+    if bundle.manifest.dialogue is None:
+        steps = StepEngine(bundle, threads=1)
+        return {"step": lambda: steps.step(raw.get("audio"), raw.get("face"))}
+    engine = DialogueEngine(bundle, threads=1)
+
+    def utterance() -> object:
+        return engine.advance(UtteranceFeatures({name: engine.encode(name, [value]) for name, value in raw.items()}))
+
+    return {"utterance": utterance}
 
 
 def main() -> None:
@@ -77,13 +95,14 @@ def main() -> None:
     if options.json:
         print(json.dumps(result, indent=2))
         return
-    reference = next(iter(result.values()))["step"]["p50"]
-    print(f"milliseconds, one core, {options.rounds} rounds; ratio = median step over that of the first bundle")
-    print(f"{'bundle':44} {'stage':8} {'p50':>8} {'p90':>8} {'p99':>8} {'ratio':>6}")
+    first = next(iter(result.values()))
+    whole = list(first)[-1]  # "step" or "utterance"; the two are not compared
+    print(f"milliseconds, one core, {options.rounds} rounds; ratio = median {whole} over that of the first bundle")
+    print(f"{'bundle':44} {'stage':9} {'p50':>8} {'p90':>8} {'p99':>8} {'ratio':>6}")
     for path, stages in result.items():
         for stage, value in stages.items():
-            ratio = f"{value['p50'] / reference:6.2f}" if stage == "step" else ""
-            print(f"{path[-44:]:44} {stage:8} {value['p50']:8.3f} {value['p90']:8.3f} {value['p99']:8.3f} {ratio}")
+            ratio = f"{value['p50'] / first[whole]['p50']:6.2f}" if stage == whole else ""
+            print(f"{path[-44:]:44} {stage:9} {value['p50']:8.3f} {value['p90']:8.3f} {value['p99']:8.3f} {ratio}")
 
 
 if __name__ == "__main__":
