@@ -1,0 +1,284 @@
+"""What the protocol scripts measured, as Markdown: one function a protocol, each from the JSON in docs/results."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+TITLES = {
+    "grjca": "GRJCA",
+    "atsuko": "Atsuko",
+    "fdrl": "FDRL",
+    "amb_dsgdn": "AMB-DSGDN",
+    "concatenation": "concatenation MLP",
+}
+STATES, PROTOCOLS = ("audio+face", "audio", "face"), ("cold", "warm", "enrolled")
+Json = Mapping[str, Any]
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    """A Markdown table and an empty line."""
+    names = list(header)
+    lines = [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
+    return [*lines, *(f"| {' | '.join(row)} |" for row in rows), ""]
+
+
+def prose(text: str) -> list[str]:
+    """A paragraph of lines of at most 118 characters, and an empty line."""
+    return [*textwrap.wrap(text, 118, break_on_hyphens=False), ""]
+
+
+def percent(value: float, interval: Iterable[float]) -> str:
+    """A figure in percent with its 95 % interval."""
+    low, high = interval
+    return f"{value:.1f} [{low:.0f}, {high:.0f}]"
+
+
+def points(figure: Json, key: str = "difference", interval: str = "interval", scale: float = 1.0) -> str:
+    """A difference in points with its 95 % interval."""
+    low, high = figure[interval]
+    return f"{scale * figure[key]:+.1f} [{scale * low:+.1f}, {scale * high:+.1f}]"
+
+
+def p1_section(result: Json) -> list[str]:
+    """Protocol P1: yardsticks, full-precision fusion, students."""
+    lines = [
+        "## P1: sound and action units of the same takes",
+        "",
+        *prose(
+            "RAVDESS, 20 speakers, 8 classes, speaker-disjoint folds 0-3: every clip is answered by models that "
+            "never saw "
+            "its speaker. WAR in % [95 % interval over clips]. *Person's mean removed*: the mean of all of the "
+            "person's "
+            "clips is known, unlabelled. *Warm*: that of the clips before, mean of random orders. Full precision reads "
+            "published wav2vec2 scores and the action units; students read raw sound (an encoder trained in each fold) "
+            "and the action units."
+        ),
+        *table(
+            ("yardstick", "WAR", "UAR"),
+            (
+                (name, percent(one["war"], one["war_interval"]), percent(one["uar"], one["uar_interval"]))
+                for name, one in result["yardsticks"].items()
+            ),
+        ),
+    ]
+    best = result["best_published_yardstick"]
+    lines += [f"Fusion at full precision, {result['seeds']} seeds; the difference is from *{best}*:", ""]
+    lines += _p1_models(result["full_precision"]["models"], result["seeds"], best)
+    if "students" in result:
+        students = result["students"]
+        head = students["encoders"]["mean"]
+        lines += [
+            *prose(
+                f"Students, {students['seeds']} seeds. Their sound encoder has {students['encoders']['parameters']:,} "
+                f"parameters; alone, with its own head, UAR {head['cold']:.1f} cold and {head['warm']:.1f} warm, "
+                f"mean of "
+                "the folds."
+            ),
+            *_p1_models(students["models"], students["seeds"], None),
+        ]
+    return [*lines, *prose(f"Seconds of this run, pieces kept from earlier ones left out: {result['seconds']}.")]
+
+
+def _p1_models(models: Json, seeds: int, against: str | None) -> list[str]:
+    removed = "person's mean removed"
+    header = ["model", "parameters", "cold", "warm", removed, f"{removed}, {seeds} seeds together"]
+    rows = []
+    for name, one in models.items():
+        figures = (one["cold"], one["warm"], one[removed], one[f"{removed}, ensemble of {seeds} seeds"])
+        row = [TITLES.get(name, name), f"{one['parameters']:,}"]
+        row += [percent(figure["war"], figure["war_interval"]) for figure in figures]
+        if against:
+            row += [points(one[f"minus {against}"]), points(one[f"ensemble minus {against}"])]
+        rows.append(row)
+    return table([*header, "difference", "difference, together"] if against else header, rows)
+
+
+def p2_intro(result: Json) -> list[str]:
+    """What P2's numbers mean, before the tables."""
+    report = next(iter(result["models"].values()))["rows"][0]["report"]
+    options = report["options"]
+    return prose(
+        f"Protocol P2: {report['clips']} audio-visual clips of RAVDESS actor 05 (one man), who is in no training or "
+        f"tuning set; {len(report['labels'])} classes ({', '.join(report['labels'])}; calm counts as "
+        f"neutral). UAR in %, "
+        "[95 % interval] from a bootstrap over clips. With clips of one person the intervals are wide, and they say "
+        "nothing about other people. *cold*: each clip starts from the population's baseline. *warm*: running baseline "
+        f"over the person's clips before, mean of {options['orders']} seeded random orders. *enrolled*: baseline from "
+        f"{options['enrol_clips']} neutral clips, which are then not scored."
+    )
+
+
+def p2_table(result: Json, brief: bool = False) -> list[str]:
+    """UAR of each model in each state and protocol; `brief` leaves fp16 and quantized bundles out."""
+    rows = []
+    for model, one in result["models"].items():
+        for row in one["rows"]:
+            if brief and row["runs"] not in ("torch", "tflite-fp32"):
+                continue
+            role = "full precision" if row["role"] == "full" else "student"
+            for protocol in PROTOCOLS:
+                cells = [_uar(row["report"], state, protocol) for state in STATES]
+                rows.append((f"{TITLES.get(model, model)}, {role}, {row['runs']}{_checked(row)}", protocol, *cells))
+    return table(("model, runtime", "protocol", "audio+face", "audio only", "face only"), rows)
+
+
+def _checked(row: Json) -> str:
+    return " (spec-level check)" if row["report"]["runtime"] == "coreml-spec" else ""
+
+
+def _result(report: Json, state: str, protocol: str) -> Json:
+    return next(r for r in report["results"] if (r["state"], r["protocol"]) == (state, protocol))
+
+
+def _uar(report: Json, state: str, protocol: str) -> str:
+    one = _result(report, state, protocol)
+    low, high = one["uar_interval"]["low"], one["uar_interval"]["high"]
+    return percent(100 * one["uar"], (100 * low, 100 * high))
+
+
+def p2_details(result: Json) -> list[str]:
+    """WAR, F1, calibration and recall of the torch models, and how they were trained."""
+    lines = []
+    for model, one in result["models"].items():
+        for row in one["rows"]:
+            if row["runs"] != "torch":
+                continue
+            report, card = row["report"], one["training"][row["role"]]
+            lines += [f"### {TITLES.get(model, model)}, {row['role']}", ""]
+            lines += [
+                f"Parameters {card['parameters']}; seconds of training {card['seconds']} on {card['machine']};",
+                f"temperature {card['temperature']}; checkpoint `{card['sha256'][:12]}`.",
+                "",
+            ]
+            lines += table(
+                ("state", "protocol", "clips", "WAR", "macro F1", "ECE", "NLL", *report["labels"]),
+                (
+                    (
+                        r["state"],
+                        r["protocol"],
+                        str(r["clips"]),
+                        f"{100 * r['war']:.1f}",
+                        f"{100 * r['macro_f1']:.1f}",
+                        f"{100 * r['ece']:.1f}",
+                        f"{r['nll']:.2f}",
+                        *("-" if v is None else f"{100 * v:.0f}" for v in r["recall"].values()),
+                    )
+                    for r in report["results"]
+                ),
+            )
+    return ["## P2 in detail", "", "The last columns are recall in % per class.", "", *lines]
+
+
+def p2_ablation_section(result: Json) -> list[str]:
+    """What each paper's idea buys on P2."""
+    lines = [
+        "## What each paper's idea buys on P2",
+        "",
+        *prose(
+            f"Student-sized fusion over the encoders of the GRJCA student, labels alone, {len(result['seeds'])} seeds. "
+            "UAR in %; in parentheses the difference from the model as published, paired over clips."
+        ),
+    ]
+    for model, variants in result["models"].items():
+        names = list(next(iter(variants.values()))["figures"])
+        rows = []
+        for variant, one in variants.items():
+            cells = []
+            for name in names:
+                figure = one["figures"][name]
+                cell = percent(100 * figure["uar"], (100 * v for v in figure["interval"]))
+                if "difference" in figure:
+                    cell += f" ({points(figure, interval='difference_interval', scale=100)})"
+                cells.append(cell)
+            rows.append((variant, *cells))
+        lines += [f"### {TITLES.get(model, model)}", "", *table(("variant", *names), rows)]
+    return lines
+
+
+def p3_section(result: Json) -> list[str]:
+    """Protocol P3: three modalities against each alone and against concatenation, and the ablations."""
+
+    def war(one: Json) -> str:
+        return percent(one["war"], one["war_interval"])
+
+    lines = [
+        "## P3: text, audio and video features of CMU-MOSI",
+        "",
+        f"{result['protocol']}. Accuracy in % [95 % interval], {result['seeds']} seeds.",
+        "",
+        *table(
+            ("baseline", "accuracy", "weighted F1"),
+            ((name, war(one), f"{one['weighted_f1']:.1f}") for name, one in result["baselines"].items()),
+        ),
+    ]
+    for model, one in result["models"].items():
+        figures = {name: value for name, value in one.items() if "war" in value}
+        lines += [f"### {TITLES.get(model, model)}", ""]
+        lines += table(
+            ("", "accuracy", "weighted F1"),
+            ((name, war(value), f"{value['weighted_f1']:.1f}") for name, value in figures.items()),
+        )
+        lines += table(
+            ("three modalities minus", "points"), ((name, points(value)) for name, value in one["against"].items())
+        )
+        lines += table(
+            ("ablation", "accuracy", "whole minus ablated"),
+            ((name, war(v), points(v["whole minus ablated"])) for name, v in one["ablations"].items()),
+        )
+    return lines
+
+
+def text_section(result: Json) -> list[str]:
+    """The small text encoder against the sentence encoder, one utterance at a time."""
+    rows = (
+        (name, *(percent(one[key]["mean"], one[key]["interval"]) for key in ("weighted_f1", "uar", "war")))
+        for name, one in result["figures"].items()
+    )
+    return [
+        "## Text encoders on MELD, one utterance at a time",
+        "",
+        *prose(
+            f"{result['protocol']}. {result['utterances']['train']} utterances to learn from, "
+            f"{result['utterances']['dev']} asked, {len(result['seeds'])} seeds; the small encoder has "
+            f"{result['parameters']:,} parameters and learned from {result['texts_taught']:,} texts that the sentence "
+            "encoder labelled."
+        ),
+        *table(("features and classifier", "weighted F1", "UAR", "accuracy"), rows),
+    ]
+
+
+def p4_section(result: Json) -> list[str]:
+    """Protocol P4: the dialogue graph, with the sentence encoder and with the small one, and the ablations."""
+    rows = (
+        (name, *(percent(one[key]["mean"], one[key]["interval"]) for key in ("weighted_f1", "war", "uar")))
+        for name, one in result["figures"].items()
+    )
+    gains = ((f"{one['first']} minus {one['second']}", points(one, "weighted_f1")) for one in result["differences"])
+    return [
+        "## P4: dialogues of MELD",
+        "",
+        *prose(
+            f"{result['protocol']}. {result['dialogues']['dev']} dialogues, {result['utterances']['dev']} utterances, "
+            f"{len(result['seeds'])} seeds. {result['features']}. {' '.join(result['notes'])}"
+        ),
+        *table(("AMB-DSGDN", "weighted F1", "accuracy", "UAR"), rows),
+        *table(("difference", "weighted F1, points"), gains),
+    ]
+
+
+def p4_bundles_section(result: Json) -> list[str]:
+    """AMB-DSGDN through the SDK: every checkpoint and bundle, each utterance judged when it is said."""
+    rows = []
+    for row in result["rows"]:
+        role = "full precision" if row["role"] == "full" else "student"
+        for one in row["report"]["results"]:
+            cells = []
+            for name in ("weighted_f1", "war", "uar"):
+                interval = one[f"{name}_interval"]
+                cells.append(percent(100 * one[name], (100 * interval["low"], 100 * interval["high"])))
+            ece = f"{100 * one['ece']:.1f}"
+            rows.append((f"{role}, {row['runs']}{_checked(row)}", one["reading"], *cells, ece))
+    header = ("AMB-DSGDN", "read", "weighted F1", "accuracy", "UAR", "ECE")
+    return ["### Through the SDK", "", *prose(f"{result['protocol']}, intervals over dialogues."), *table(header, rows)]
