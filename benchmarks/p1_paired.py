@@ -12,7 +12,6 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -21,37 +20,24 @@ from typing import Any
 import numpy as np
 import torch
 from figures import accuracy_figure, difference_figure
-from p1_students import StudentFold, encoder_figures, student_answers, student_folds, student_settings
+from p1_fusion import ORDERS, REMOVED, Candidate, FusionSettings, TunedFusion, cases
+from p1_students import STUDENT_SETTINGS, encoder_figures, encoder_settings, student_folds
 
 from mer_fusion.training.loop import LoopOptions
 from mer_fusion.training.paired import FOLDS, PairedClips, read_paired
 from mer_fusion.training.utterance_networks import MODELS, logistic_regression
-from mer_fusion.training.utterance_runs import Answers, Case, RunOptions, run_answers
+from mer_fusion.training.utterance_runs import Answers
 from mer_fusion.training.utterance_task import UtteranceOptions
 from mer_fusion.training.utterances import CONDITIONS, UtteranceTable, single_step
 from mer_sdk.evaluation.datasets import open_dataset
 from mer_sdk.evaluation.datasets.ravdess import LABELS
 
 ROOT = Path(__file__).resolve().parent.parent
-ORDERS = 3
-REMOVED = CONDITIONS[2]
-# Not tuned; swap and mixing of the voice are, with dropout, for each model and fold on another fold.
-LEARNING = UtteranceOptions(drop=(0.3, 0.1), swap=(0.0, 0.0), mixing=(0.0, 0.0), noise=(0.3, 0.2), batch=128)
-LOOP = LoopOptions(epochs=60, learning_rate=3e-3, weight_decay=0.05, precision="no", threads=1)
-WIDTH = 32
-TUNING_SEEDS = 2
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """What is tuned: dropout, and how the voice is corrupted in training (see `UtteranceOptions`)."""
-
-    dropout: float
-    swap: float
-    mixing: float
-
-
-CANDIDATES = (Candidate(0.3, 0.0, 0.0), Candidate(0.3, 0.1, 0.7), Candidate(0.1, 0.1, 0.7), Candidate(0.1, 0.2, 0.9))
+SETTINGS = FusionSettings(
+    UtteranceOptions(drop=(0.3, 0.1), swap=(0.0, 0.0), mixing=(0.0, 0.0), noise=(0.3, 0.2), batch=128),
+    LoopOptions(epochs=60, learning_rate=3e-3, weight_decay=0.05, precision="no", threads=1),
+    (Candidate(0.3, 0.0, 0.0), Candidate(0.3, 0.1, 0.7), Candidate(0.1, 0.1, 0.7), Candidate(0.1, 0.2, 0.9)),
+)
 # What issue and literature measure fusion by; the other yardsticks are ours.
 PUBLISHED = (
     "wav2vec2 alone",
@@ -81,11 +67,6 @@ def full_table(paired: PairedClips, fold: int) -> UtteranceTable:
         torch.from_numpy(paired.labels),
         torch.from_numpy(paired.speakers),
     )
-
-
-def rows_of(condition: np.ndarray) -> torch.Tensor:
-    """Indices where a boolean array is true."""
-    return torch.from_numpy(np.flatnonzero(condition))
 
 
 def yardsticks(paired: PairedClips) -> dict[str, np.ndarray]:
@@ -127,14 +108,6 @@ def yardsticks(paired: PairedClips) -> dict[str, np.ndarray]:
     return told
 
 
-def cases() -> list[Case]:
-    """Every baseline condition with both modalities, then each modality alone with the person's mean removed."""
-    both = (True, True)
-    warm = [Case("warm", order, both) for order in range(ORDERS)]
-    alone = [Case(REMOVED, 0, (True, False)), Case(REMOVED, 0, (False, True))]
-    return [Case("cold", 0, both), *warm, Case(REMOVED, 0, both), *alone]
-
-
 def model_figures(
     paired: PairedClips,
     answers_of: Callable[[int, int], Answers],
@@ -171,83 +144,6 @@ def model_figures(
     return shown
 
 
-class FullPrecision:
-    """Fusion networks on wav2vec2 scores and action units, tuned for each fold without it.
-
-    Args:
-        paired: all takes; run_dir: where runs are kept.
-    """
-
-    def __init__(self, paired: PairedClips, run_dir: Path) -> None:
-        self._paired, self._folder = paired, run_dir / "full"
-        self._tables = {fold: full_table(paired, fold) for fold in FOLDS}
-        self.tuning: dict[str, dict[int, dict[str, Any]]] = {}
-
-    def answers(self, model: str, fold: int, seed: int) -> Answers:
-        """For the fold's clips, every case."""
-        chosen = self.tuned(model, fold)
-        return self._run(model, chosen, fold, self._paired.folds != fold, seed, self._paired.folds == fold, cases())
-
-    def teaching(self, model: str, fold: int) -> Answers:
-        """For the clips that seed 0 learned from: a student's soft targets."""
-        others = self._paired.folds != fold
-        return self._run(model, self.tuned(model, fold), fold, others, 0, others, [Case(REMOVED, 0, (True, True))])
-
-    def tuned(self, model: str, fold: int) -> Candidate:
-        """The candidate that does best on another fold.
-
-        For fold K networks learn from the two folds other than K and J = K + 1 (modulo 4), with the published scores of
-        the model that never saw J, and are asked about J. Fold K's clips and labels are not used. That published model
-        had fold K among its own training clips, which reaches fold K's result through this choice alone.
-        """
-        known = self.tuning.setdefault(model, {})
-        if fold not in known:
-            inner = (fold + 1) % len(FOLDS)
-            asked = self._paired.folds == inner
-            learning = ~asked & (self._paired.folds != fold)
-            scores = []
-            for candidate in CANDIDATES:
-                hits = []
-                for seed in range(TUNING_SEEDS):
-                    question = [Case(REMOVED, 0, (True, True))]
-                    answers = self._run(model, candidate, inner, learning, seed, asked, question)
-                    hits.append((answers.log_probabilities[0].argmax(1) == self._paired.labels[asked]).mean())
-                scores.append(round(100 * float(np.mean(hits)), 2))
-            best = int(np.argmax(scores))
-            known[fold] = {"asked_fold": inner, "war_of_candidates": scores, "chosen": best}
-            print(f"{model}, fold {fold}: tuned on fold {inner}: {scores}", flush=True)
-        return CANDIDATES[known[fold]["chosen"]]
-
-    def _run(
-        self,
-        model: str,
-        candidate: Candidate,
-        unseen: int,
-        learning: np.ndarray,
-        seed: int,
-        asked: np.ndarray,
-        questions: list[Case],
-    ) -> Answers:
-        """Train on the scores that never saw the fold `unseen`; boolean arrays say which clips to learn and ask."""
-        options = replace(LEARNING, swap=(candidate.swap, 0.0), mixing=(candidate.mixing, 0.0))
-        run = RunOptions(model, WIDTH, candidate.dropout, len(LABELS), options, replace(LOOP, seed=seed))
-        table = self._tables[unseen]
-        return run_answers(run, table, rows_of(learning), rows_of(asked), questions, self._folder)
-
-
-def student_figures(
-    paired: PairedClips, folds: dict[int, StudentFold], full: FullPrecision, model: str, seeds: int, run_dir: Path
-) -> dict[str, Any]:
-    """Figures of one student, beside its encoder's."""
-
-    def answers_of(fold: int, seed: int) -> Answers:
-        learning, asked = rows_of(paired.folds != fold), rows_of(paired.folds == fold)
-        teacher = full.teaching(model, fold)
-        return student_answers(model, seed, folds[fold], teacher, learning, asked, cases(), run_dir)
-
-    return model_figures(paired, answers_of, seeds)
-
-
 def _line(figures: dict[str, Any]) -> str:
     words = [f"{name} {figures[name]['war']}" for name in CONDITIONS]
     return "  ".join([*words, f"({figures['training_seconds']} s)"])
@@ -272,34 +168,37 @@ def main() -> None:
         print(f"{figure['war']:6.2f}  {name}", flush=True)
     best = [max(names, key=lambda name: shown[name]["war"]) for names in (PUBLISHED, tuple(shown))]
     against = {name: told[name] for name in dict.fromkeys(best)}
-    full = FullPrecision(paired, arguments.run_dir)
+    tables = {fold: full_table(paired, fold) for fold in FOLDS}
+    full = TunedFusion(paired, tables, SETTINGS, arguments.run_dir / "full")
     models: dict[str, Any] = {}
     for model in arguments.models:
         models[model] = model_figures(paired, partial(full.answers, model), arguments.seeds, against)
         print(f"full precision, {model}: " + _line(models[model]), flush=True)
     result: dict[str, Any] = {
         "protocol": "P1: RAVDESS speech and action units of the same takes, 8 classes, folds 0-3, in percent",
-        "settings": {"learning": asdict(LEARNING), "loop": asdict(LOOP), "width": WIDTH, "orders": ORDERS},
-        "seeds": arguments.seeds,
         "yardsticks": shown,
         "best_published_yardstick": best[0],
         "best_yardstick": best[1],
         "full_precision": {
-            "candidates": [asdict(candidate) for candidate in CANDIDATES],
+            "settings": SETTINGS.shown(),
+            "seeds": arguments.seeds,
             "tuning": full.tuning,
             "models": models,
         },
     }
     if arguments.student_seeds:
         folds = student_folds(ravdess, paired, arguments.run_dir)
+        student_tables = {fold: student.table for fold, student in folds.items()}
+        small = TunedFusion(paired, student_tables, STUDENT_SETTINGS, arguments.run_dir / "students", full.teaching)
         students = {}
         for model in arguments.models:
-            students[model] = student_figures(paired, folds, full, model, arguments.student_seeds, arguments.run_dir)
+            students[model] = model_figures(paired, partial(small.answers, model), arguments.student_seeds)
             print(f"student, {model}: " + _line(students[model]), flush=True)
         result["students"] = {
-            "settings": student_settings(),
+            "settings": STUDENT_SETTINGS.shown() | encoder_settings(),
             "seeds": arguments.student_seeds,
             "encoders": encoder_figures(folds),
+            "tuning": small.tuning,
             "models": students,
         }
     result["seconds"] = round(time.perf_counter() - begun)

@@ -7,40 +7,42 @@ their teacher.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from p1_fusion import Candidate, FusionSettings
 
 from mer_fusion.encoders.audio import AudioEncoderConfig
 from mer_fusion.training.audio import AudioOptions, held_out_figures
 from mer_fusion.training.loop import LoopOptions
 from mer_fusion.training.paired import FOLDS, PairedClips, read_paired_speech, train_fold_encoder
 from mer_fusion.training.paired_students import student_table
-from mer_fusion.training.utterance_runs import Answers, Case, RunOptions, run_answers
+from mer_fusion.training.utterance_runs import Case
 from mer_fusion.training.utterance_task import UtteranceOptions
 from mer_fusion.training.utterances import UtteranceTable
 from mer_sdk.evaluation.datasets import Ravdess
-from mer_sdk.evaluation.datasets.ravdess import LABELS
 
 # The shipped student's encoder.
 ENCODER = AudioEncoderConfig(frames=120, stem=16, channels=(32, 56, 88), blocks=(1, 1, 1), separable=False, features=64)
 ENCODER_LEARNING = AudioOptions()
 ENCODER_LOOP = LoopOptions(epochs=80, threads=1)
-# Corruption of the voice as the tuning of the full-precision fusion chose it for most folds; nothing here is tuned.
-LEARNING = UtteranceOptions(
-    drop=(0.2, 0.1),
-    swap=(0.1, 0.0),
-    mixing=(0.7, 0.0),
-    noise=(0.2, 0.2),
-    batch=128,
-    teacher_weight=0.5,
-    teacher_temperature=2.0,
+STUDENT_SETTINGS = FusionSettings(
+    UtteranceOptions(
+        drop=(0.2, 0.1),
+        swap=(0.0, 0.0),
+        mixing=(0.0, 0.0),
+        noise=(0.2, 0.2),
+        batch=128,
+        teacher_weight=0.5,
+        teacher_temperature=2.0,
+    ),
+    LoopOptions(epochs=40, learning_rate=4e-3, weight_decay=0.05, precision="no", threads=1),
+    (Candidate(0.3, 0.0, 0.0), Candidate(0.1, 0.0, 0.0), Candidate(0.3, 0.1, 0.0), Candidate(0.3, 0.1, 0.7)),
+    tuning_question=Case("warm", 0, (True, True)),
 )
-LOOP = LoopOptions(epochs=60, learning_rate=3e-3, weight_decay=0.05, precision="no", threads=1)
-WIDTH, DROPOUT = 32, 0.2
 
 
 @dataclass(frozen=True)
@@ -73,37 +75,12 @@ def student_folds(ravdess: Ravdess, paired: PairedClips, run_dir: Path) -> dict[
     return folds
 
 
-def student_answers(
-    model: str,
-    seed: int,
-    student: StudentFold,
-    teacher: Answers,
-    learning: torch.Tensor,
-    asked: torch.Tensor,
-    cases: list[Case],
-    run_dir: Path,
-) -> Answers:
-    """A student fusion network's answers for a fold.
-
-    Args:
-        teacher: the full-precision network's answers for the rows `learning`, one case.
-    """
-    soft = torch.zeros(len(student.table), len(LABELS))
-    soft[learning] = torch.from_numpy(teacher.log_probabilities[0])
-    run = RunOptions(model, WIDTH, DROPOUT, len(LABELS), LEARNING, replace(LOOP, seed=seed))
-    return run_answers(run, student.table, learning, asked, cases, run_dir / "students", soft)
-
-
-def student_settings() -> dict[str, Any]:
-    """What the students' figures were made with."""
+def encoder_settings() -> dict[str, Any]:
+    """What the encoders were made with."""
     return {
         "encoder": asdict(ENCODER),
         "encoder_learning": asdict(ENCODER_LEARNING),
         "encoder_loop": asdict(ENCODER_LOOP),
-        "learning": asdict(LEARNING),
-        "loop": asdict(LOOP),
-        "width": WIDTH,
-        "dropout": DROPOUT,
     }
 
 

@@ -38,9 +38,9 @@ NAMES = ("text", "audio", "face")
 MODELS = ("atsuko", "fdrl", "amb_dsgdn")
 # One setting for every model and baseline, chosen before any run and not tuned.
 LEARNING = UtteranceOptions(
-    drop=(0.2, 0.2, 0.2), swap=(0.0,) * 3, mixing=(0.0,) * 3, noise=(0.2, 0.2, 0.2), batch=128, smoothing=0.05
+    drop=(0.2, 0.2, 0.2), swap=(0.0,) * 3, mixing=(0.0,) * 3, noise=(0.2, 0.2, 0.2), batch=256, smoothing=0.05
 )
-LOOP = LoopOptions(epochs=30, learning_rate=3e-3, weight_decay=0.05, precision="no", threads=1)
+LOOP = LoopOptions(epochs=30, learning_rate=5e-3, weight_decay=0.05, average=0.95, precision="no", threads=1)
 WIDTH, DROPOUT = 32, 0.2
 STATES = tuple((bool(k & 1), bool(k & 2), bool(k & 4)) for k in (7, 3, 5, 6, 1, 2, 4))
 # Ablation -> options of the objective, options of the network.
