@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mer_converters.accuracy import LEAST_AGREEMENT, MOST_UAR_LOST, Accuracy
 from mer_converters.parity import PASSED, Distance, Distillation, GateResult
 from mer_converters.scenes import scenes
 from mer_converters.targets import Target, tool_versions
 from mer_fusion.checkpoint import Card, Checkpoint
 from mer_fusion.torch_bundle import graph_specs, manifest_of
+from mer_quantization.proof import GraphProof
+from mer_quantization.recordings import DataOptions
 from mer_quantization.schemes import FP32, Scheme
+from mer_sdk.agreement import SQNR_DB
 from mer_sdk.bundle import hash_files
 from mer_sdk.codec import to_json
 from mer_sdk.manifest import Manifest, manifest_to_text
@@ -32,6 +36,9 @@ class BundleFacts:
     quantization: Distance | None
     gate: GateResult
     check: dict[str, str]
+    accuracy: Accuracy | None = None
+    proof: dict[str, GraphProof] = field(default_factory=dict)
+    data: DataOptions | None = None
 
 
 def write_bundle_files(folder: Path, checkpoint: Checkpoint, facts: BundleFacts) -> Manifest:
@@ -73,14 +80,39 @@ def _report(checkpoint: Checkpoint, facts: BundleFacts) -> dict[str, Any]:
             "conversion": _plain(facts.conversion),
             "quantization": _plain(facts.quantization),
         },
-        "limits": {"conversion": FP32.limit, "quantization": None if facts.scheme == FP32 else facts.scheme.limit},
+        "limits": _limits(facts),
         "gate": to_json(facts.gate),
+        "accuracy": to_json(facts.accuracy),
+        "calibration": _calibration(facts),
+        "proof": {name: _shares(proof) for name, proof in facts.proof.items()},
         "program_check": facts.check,
         "golden_cases": [scene.name for scene in scenes(card)],
         "device_verified": [],
         "training": to_json(card.training),
         "results": to_json(card.results),
     }
+
+
+def _limits(facts: BundleFacts) -> dict[str, float | None]:
+    limits = {"conversion": FP32.limit, "quantization": None if facts.scheme == FP32 else facts.scheme.limit}
+    if not facts.scheme.quantized:
+        return limits
+    if facts.accuracy is not None:
+        return limits | {"agreement": LEAST_AGREEMENT, "uar_lost": MOST_UAR_LOST}
+    return limits | {"sqnr_db": SQNR_DB}
+
+
+def _calibration(facts: BundleFacts) -> dict[str, Any] | None:
+    """What calibrated the scheme, without paths: they say something of the machine and nothing of the bundle."""
+    if facts.data is None or not facts.scheme.calibrated:
+        return None
+    names = [spec.partition(":")[0] for spec in facts.data.data]
+    return {"data": names, "clips": facts.data.clips, "seed": facts.data.seed}
+
+
+def _shares(proof: GraphProof) -> dict[str, Any]:
+    shares = {"int8_share": proof.share(8), "int4_share": proof.share(4)}
+    return {**to_json(proof), **{name: round(share, 4) for name, share in shares.items()}}
 
 
 def card_text(checkpoint: Checkpoint, facts: BundleFacts) -> str:
@@ -162,6 +194,19 @@ def _verified(facts: BundleFacts) -> list[str]:
                 f"converting machine: logits {value.logits:.1e}"
                 + "".join(f", {name} features {error:.1e}" for name, error in value.features.items())
             )
+    for graph, proof in facts.proof.items():
+        kinds = ", ".join(f"{size:,} bytes {kind}" for kind, size in proof.weight_bytes.items())
+        lines.append(
+            f"- Weights of `{graph}`, read back from the artifact: {kinds}; {proof.int8_operations} of "
+            f"{proof.operations} operations with a weight also take their input in 8 bits; "
+            f"{len(proof.float_weights)} keep a weight in float"
+        )
+    calibrated = _calibration(facts)
+    if calibrated is not None:
+        lines.append(
+            f"- Ranges of activations: smallest and largest value over {calibrated['clips']} clips of "
+            f"{', '.join(calibrated['data'])}"
+        )
     lines += [f"- Program of `{graph}`: {said}" for graph, said in facts.check.items()]
     return lines
 

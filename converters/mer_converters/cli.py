@@ -36,8 +36,21 @@ def convert(
         list[str] | None, typer.Option(help="coreml, executorch, onnx, tflite or all; repeatable.")
     ] = None,
     scheme: Annotated[
-        list[str] | None, typer.Option(help="fp32, fp16; repeatable, or a list with commas. Default: fp32.")
+        list[str] | None,
+        typer.Option(
+            help="fp32, fp16; for coreml also w8, int8, w4. Repeatable, or a list with commas. Default: fp32."
+        ),
     ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Data set as NAME:PATH, repeatable: calibrates int8 and judges quantized schemes. ravdess and "
+            "ferplus, or meld for dialogue models."
+        ),
+    ] = None,
+    calibration_clips: Annotated[
+        int, typer.Option(min=8, help="Clips (or dialogues) that calibrate; others judge.")
+    ] = 64,
     out: Annotated[Path, typer.Option(help="Folder for the bundles.")] = Path("bundles"),
     reference: Annotated[
         Path | None,
@@ -57,18 +70,23 @@ def convert(
       mer-convert --model grjca --target tflite
 
       mer-convert --checkpoint my.safetensors --target all --scheme fp32,fp16 --out bundles
+
+      mer-convert --target coreml --scheme w8,int8 --data ravdess:PATH --data ferplus:PATH
     """
     # Tools and torch are slow to import; --help must not wait for them.
     try:
         from mer_converters.convert import ConvertOptions, convert_many
         from mer_fusion.checkpoint import load_checkpoint, shipped_checkpoint
+        from mer_quantization.recordings import DataOptions
     except ModuleNotFoundError as error:
         raise MissingExtra("mer-convert", error.name or "torch", "convert") from error
 
     started = time.time()
     console = Console(stderr=True)
     source = checkpoint or shipped_checkpoint(model)
-    options = ConvertOptions(out, force, reference or _shipped_full(load_checkpoint(source).card.network.model), jobs)
+    chosen = DataOptions(tuple(data), calibration_clips) if data else None
+    full = reference or _shipped_full(load_checkpoint(source).card.network.model)
+    options = ConvertOptions(out, force, full, jobs, chosen)
     with console.status("starting the converters") as status:
         rows = convert_many(
             source, _targets(_split(target or ["all"])), _split(scheme or ["fp32"]), options, status.update
@@ -136,7 +154,7 @@ def _table(rows: tuple[ConversionResult, ...]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("gate", no_wrap=True)
     for row in rows:
-        same = "same" if row.scheme == "fp32" else _logits(row.quantization)
+        same = "same" if row.scheme == "fp32" else _scheme(row)
         table.add_row(
             row.target,
             row.scheme,
@@ -154,6 +172,17 @@ def _logits(value: Distance | None) -> str:
     return "not run" if value is None else f"{value.logits:.1e}"
 
 
+def _scheme(row: ConversionResult) -> str:
+    """What the gate judges a scheme by: difference, SQNR, or agreement with fp32 and UAR lost."""
+    from mer_quantization.schemes import SCHEMES
+
+    if row.accuracy is not None:
+        return f"{row.accuracy.agreement:.1%}, {100 * (row.accuracy.uar - row.accuracy.uar_fp32):+.1f}"
+    if SCHEMES[row.scheme].quantized and row.quantization is not None and row.quantization.sqnr_db is not None:
+        return f"{row.quantization.sqnr_db:.1f} dB"
+    return _logits(row.quantization)
+
+
 def _distilled(value: Distillation | None) -> str:
     """Mean difference of the log-probabilities, and on how many windows both name the same label."""
     return "no model" if value is None else f"{value.mean_abs_log_probability:.2f}, {value.agreement:.0%}"
@@ -168,6 +197,14 @@ def _notes(rows: tuple[ConversionResult, ...]) -> list[str]:
     if windows:
         notes.append(
             f"student vs full model: mean difference of log-probabilities, same label on {windows} synthetic answers"
+        )
+    if any(row.quantization is not None and row.quantization.sqnr_db is not None and not row.accuracy for row in rows):
+        notes.append("dB: signal to quantization noise of the logits; quantized schemes need 20 dB")
+    judged = next((row.accuracy for row in rows if row.accuracy), None)
+    if judged:
+        notes.append(
+            f"%, points: same label as fp32, and UAR gained, in {judged.answers} answers on {judged.clips} clips "
+            "that did not calibrate; needed are 98 % and -1 point"
         )
     if any(row.gate == "failed" and not row.written for row in rows):
         notes.append("failed: further away than the gate allows, so not written; --force writes it, marked as failed")

@@ -12,16 +12,21 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from mer_converters.accuracy import Accuracy
 from mer_converters.card import BundleFacts, write_bundle_files
 from mer_converters.golden import golden_cases
 from mer_converters.parity import FAILED, Distance, Distillation, GateResult, distillation, judge
 from mer_converters.targets import find_target
 from mer_converters.worker import Artifact, Job, Outcome
 from mer_fusion.checkpoint import Checkpoint, load_checkpoint
-from mer_quantization.schemes import SCHEMES, Scheme, find_scheme
+from mer_fusion.torch_bundle import open_checkpoint
+from mer_quantization.calibration import calibration_inputs, save_samples
+from mer_quantization.proof import GraphProof
+from mer_quantization.recordings import DataOptions
+from mer_quantization.schemes import SCHEMES, Scheme, check_calibration_data, find_scheme
 from mer_sdk.bundle import Bundle
 from mer_sdk.codec import from_json, to_json
 from mer_sdk.errors import BundleError, ConversionError, MissingExtra
@@ -29,6 +34,7 @@ from mer_sdk.golden import GOLDEN, save_golden
 from mer_sdk.runtimes import runtime_note
 
 ERROR = "error"
+CALIBRATION = "calibration"
 Say = Callable[[str], None]
 
 
@@ -41,12 +47,15 @@ class ConvertOptions:
         force: write a bundle although the gate failed; its manifest then says so.
         reference: full-precision checkpoint for the distance of distillation, None to leave it out.
         jobs: targets converted at the same time, at least 1.
+        data: clips that calibrate the schemes which need it, and others on which quantized schemes are judged; None
+            where there are none.
     """
 
     out: Path
     force: bool = False
     reference: Path | None = None
     jobs: int = 2
+    data: DataOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,8 @@ class ConversionResult:
         gate: "passed", "failed" or "error" (nothing to judge).
         reason: one sentence about the gate or the error.
         check: graph -> what was checked of the program without running it.
+        accuracy: a quantized scheme against fp32 on labelled clips, None where there were none.
+        proof: graph -> what the artifact of a quantized scheme holds in integers.
     """
 
     target: str
@@ -75,6 +86,8 @@ class ConversionResult:
     gate: str
     reason: str
     check: dict[str, str]
+    accuracy: Accuracy | None = None
+    proof: dict[str, GraphProof] = field(default_factory=dict)
 
     @property
     def written(self) -> bool:
@@ -123,10 +136,11 @@ def convert_many(
         say: called with one line of progress at a time.
 
     Raises:
-        OptionError, CheckpointError, MissingExtra: before anything is converted.
+        OptionError, CheckpointError, MissingExtra, DataError: before anything is converted.
         ConversionError: the output folder cannot be written, or holds something else under a bundle's name.
     """
     wanted = _wanted(targets, schemes)
+    check_calibration_data([SCHEMES[name] for name in schemes], options.data.data if options.data else ())
     loaded = load_checkpoint(checkpoint)
     for target in targets:
         for scheme in wanted[target]:
@@ -136,9 +150,11 @@ def convert_many(
         cases = golden_cases(loaded.network.prepare_for_export(), loaded.card)
         _write(lambda: save_golden(staging / GOLDEN, cases), options.out)
         say("golden cases made")
+        if options.data is not None:
+            _record(Path(checkpoint), options, staging / CALIBRATION, say)
         with ThreadPoolExecutor(max(1, options.jobs)) as pool:
             futures = {
-                target: pool.submit(_run_worker, Path(checkpoint), target, wanted[target], staging)
+                target: pool.submit(_run_worker, Path(checkpoint), target, wanted[target], staging, options.data)
                 for target in targets
             }
             distilled = _distillation(loaded, options.reference)
@@ -168,7 +184,20 @@ def _distillation(student: Checkpoint, reference: Path | None) -> Distillation |
     return None if reference is None else distillation(student, load_checkpoint(reference))
 
 
-def _run_worker(checkpoint: Path, target: str, schemes: tuple[Scheme, ...], staging: Path) -> Outcome:
+def _record(checkpoint: Path, options: ConvertOptions, folder: Path, say: Say) -> None:
+    """Calibration inputs of every graph, once for all targets."""
+    assert options.data is not None
+    inputs = calibration_inputs(
+        open_checkpoint(checkpoint),
+        options.data,
+        progress=lambda done, total: say(f"calibration clips: {done} of {total}"),
+    )
+    _write(lambda: save_samples(folder, inputs), options.out)
+
+
+def _run_worker(
+    checkpoint: Path, target: str, schemes: tuple[Scheme, ...], staging: Path, data: DataOptions | None
+) -> Outcome:
     """Convert one target in a process of its own; what its tools print is shown only if it fails."""
     # Job and result lie outside the staging folder: a full disk there must not silence the message about it.
     with tempfile.TemporaryDirectory(prefix="mer-convert-") as aside:
@@ -180,6 +209,8 @@ def _run_worker(checkpoint: Path, target: str, schemes: tuple[Scheme, ...], stag
             golden=str((staging / GOLDEN).resolve()),
             result=str(Path(aside) / "result.json"),
             started=time.time(),
+            calibration=str((staging / CALIBRATION).resolve()) if data is not None else "",
+            labelled=data,
         )
         job_file = Path(aside) / "job.json"
         job_file.write_text(json.dumps(to_json(job)))
@@ -228,7 +259,8 @@ def _row(
     options: ConvertOptions,
 ) -> ConversionResult:
     scheme = SCHEMES[artifact.scheme]
-    gate = judge(scheme, artifact.conversion, artifact.quantization, runtime_note(find_target(target).runtime))
+    note = runtime_note(find_target(target).runtime)
+    gate = judge(scheme, artifact.conversion, artifact.quantization, note, artifact.accuracy)
     folder = staging / target / scheme.name
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     path = None
@@ -250,6 +282,8 @@ def _row(
         state,
         reason,
         artifact.check,
+        artifact.accuracy,
+        artifact.proof,
     )
 
 
@@ -274,6 +308,9 @@ def _finish(
         quantization=artifact.quantization,
         gate=gate,
         check=artifact.check,
+        accuracy=artifact.accuracy,
+        proof=artifact.proof,
+        data=options.data,
     )
 
     def write() -> None:

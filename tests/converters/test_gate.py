@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import torch
 
+from mer_converters.accuracy import Accuracy, Answers, compare_answers
 from mer_converters.golden import golden_cases
 from mer_converters.parity import Distance, distance, distillation, judge
 from mer_converters.targets import find_target
 from mer_converters.worker import build
 from mer_fusion.checkpoint import load_checkpoint
 from mer_fusion.network import EmotionNetwork
-from mer_quantization.schemes import FP16, FP32
+from mer_quantization.schemes import FP16, FP32, INT8, W8
 from mer_sdk.golden import CaseOutput
 
 
@@ -49,6 +50,38 @@ def test_a_scheme_is_never_judged_without_its_distance() -> None:
         judge(FP16, _flat(1e-5), None)
 
 
+@pytest.mark.parametrize(
+    ("sqnr", "logits", "state"),
+    [(20.0, 0.5, "passed"), (19.9, 0.5, "failed"), (None, 0.0, "passed"), (None, math.inf, "failed")],
+)
+def test_quantized_schemes_without_labels_need_their_sqnr(sqnr, logits, state) -> None:
+    found = judge(W8, _flat(1e-5), replace(_flat(logits), sqnr_db=sqnr))
+    assert found.state == state
+    assert ("nearest scheme that loses less is fp16" in found.reason) == (sqnr == 19.9)
+
+
+@pytest.mark.parametrize(
+    ("agreement", "uar", "state"),
+    [(0.98, 0.61, "passed"), (0.979, 0.62, "failed"), (1.0, 0.60, "failed"), (0.99, 0.7, "passed")],
+)
+def test_quantized_schemes_with_labels_need_agreement_and_accuracy(agreement, uar, state) -> None:
+    noisy = replace(_flat(0.5), sqnr_db=3.0)
+    found = judge(INT8, _flat(1e-5), noisy, accuracy=Accuracy(70, 210, agreement, 0.62, uar))
+    assert found.state == state
+    assert "answers on 70 clips that did not calibrate it" in found.reason
+    assert judge(INT8, _flat(1e-5), noisy).state == "failed"
+
+
+def test_answers_are_compared_with_those_of_the_same_clips() -> None:
+    truth = np.array([0, 0, 1, 1])
+    fp32, other = Answers(4, truth, np.array([0, 0, 1, 0])), Answers(4, truth, np.array([0, 1, 1, 0]))
+    assert compare_answers(other, fp32) == Accuracy(4, 4, 0.75, 0.75, 0.5)
+    assert not compare_answers(other, fp32).passed
+    assert compare_answers(fp32, fp32).passed
+    with pytest.raises(ValueError, match="different clips"):
+        compare_answers(replace(other, truth=truth[::-1]), fp32)
+
+
 def test_the_reason_says_what_the_runtime_does_not_prove() -> None:
     assert judge(FP32, _flat(1e-5), None, "spec-level check: no kernel ran").reason.endswith(
         "of torch; spec-level check: no kernel ran"
@@ -60,7 +93,7 @@ def test_a_value_that_is_not_finite_is_infinitely_far() -> None:
     features = {"audio": np.zeros((2, 4), np.float32), "face": np.zeros((2, 3), np.float32)}
     good = CaseOutput(features, np.zeros(3, np.float32), np.zeros(2, np.float32))
     bad = replace(good, logits=np.array([0, np.nan, 0]))
-    assert distance((good,), (good,)) == Distance(0.0, 0.0, {"audio": 0.0, "face": 0.0})
+    assert distance((good,), (good,)) == Distance(0.0, 0.0, {"audio": 0.0, "face": 0.0}, None)
     assert distance((good, good), (good, bad)).logits == math.inf
     far = replace(good, features=features | {"face": features["face"] + 0.5})
     assert distance((far, good), (good, good)).features == {"audio": 0.0, "face": 0.5}

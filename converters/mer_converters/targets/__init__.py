@@ -1,10 +1,19 @@
 """Export targets, one file each. Importing them loads no converter tool: a tool is imported where it is used."""
 
 from mer_converters.targets import coreml, executorch, onnx, tflite
-from mer_converters.targets.registry import ExportJob, Target, find_target, register, target_names, tool_versions
+from mer_converters.targets.registry import (
+    ExportJob,
+    QuantizingTarget,
+    Target,
+    find_target,
+    register,
+    target_names,
+    tool_versions,
+)
 
 __all__ = [
     "ExportJob",
+    "QuantizingTarget",
     "Target",
     "coreml",
     "executorch",

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mer_converters.targets.registry import ExportJob, register
+from mer_quantization.proof import GraphProof
 from mer_sdk.errors import ConversionError
 from mer_sdk.manifest import GraphSpec
 
 if TYPE_CHECKING:
     from coremltools.converters.mil.mil import Operation
+    from coremltools.models import MLModel
 
 
 @register
@@ -27,44 +29,83 @@ class Coreml:
 
     name = "coreml"
     suffix = ".mlpackage"
-    schemes: tuple[str, ...] = ("fp32", "fp16")
+    schemes: tuple[str, ...] = ("fp32", "fp16", "w8", "int8", "w4")
     runtime = "coreml-spec"
     packages: tuple[str, ...] = ("torch", "coremltools")
     needs = ("coremltools", "coremltools")
 
     def export(self, job: ExportJob, path: Path) -> None:
-        """See `Target.export`."""
-        import coremltools as ct
-        import numpy as np
-        import torch
-
-        from mer_converters.coreml.source import record_sources
-
-        program = torch.export.export(job.module, job.example, strict=False).run_decompositions({})
-        precision: Any = ct.precision.FLOAT32
-        if job.scheme.name == "fp16":
-            precision = ct.transform.FP16ComputePrecision(op_selector=_LogarithmStaysFloat())
-        model = ct.convert(
-            program,
-            inputs=[ct.TensorType(item.name, item.shape, np.dtype(item.dtype)) for item in job.spec.inputs],
-            outputs=[ct.TensorType(name=item.name, dtype=np.dtype(item.dtype)) for item in job.spec.outputs],
-            convert_to="mlprogram",
-            compute_precision=precision,
-            minimum_deployment_target=ct.target.iOS17,
-            skip_model_load=True,
-        )
-        record_sources(model)
+        """See `Target.export`. Quantized schemes are made from the fp16 package, which is what stays of it."""
+        if not job.scheme.quantized:
+            _save(_converted(job, job.scheme.name == "fp16"), path)
+            return
         with tempfile.TemporaryDirectory() as folder:
-            written = Path(folder) / path.name
-            model.save(str(written))
-            _make_reproducible(written)
-            shutil.copytree(written, path)
+            half = Path(folder) / path.name
+            _save(_converted(job, half=True), half)
+            _save(_quantized(job, half), path)
+
+    def proof(self, path: Path) -> GraphProof:
+        """See `QuantizingTarget.proof`."""
+        from mer_converters.coreml.proof import read_proof
+
+        return read_proof(path)
 
     def check(self, path: Path, spec: GraphSpec) -> str | None:
         """Reload the package, and hold its inputs, outputs and operations against the contract."""
         operations = check_program(path, spec)
         count = sum(operations.values())
         return f"reloaded; {count} operations of {len(operations)} kinds; inputs and outputs as in the contract"
+
+
+def _converted(job: ExportJob, half: bool) -> MLModel:
+    import coremltools as ct
+    import numpy as np
+    import torch
+
+    from mer_converters.coreml.source import record_sources
+
+    program = torch.export.export(job.module, job.example, strict=False).run_decompositions({})
+    precision: Any = ct.precision.FLOAT32
+    if half:
+        precision = ct.transform.FP16ComputePrecision(op_selector=_LogarithmStaysFloat())
+    model = ct.convert(
+        program,
+        inputs=[ct.TensorType(item.name, item.shape, np.dtype(item.dtype)) for item in job.spec.inputs],
+        outputs=[ct.TensorType(name=item.name, dtype=np.dtype(item.dtype)) for item in job.spec.outputs],
+        convert_to="mlprogram",
+        compute_precision=precision,
+        minimum_deployment_target=ct.target.iOS17,
+        skip_model_load=True,
+    )
+    record_sources(model)
+    return model
+
+
+def _quantized(job: ExportJob, half: Path) -> MLModel:
+    from mer_converters.coreml import quantize
+    from mer_converters.coreml.calibrate import activation_ranges
+    from mer_quantization.calibration import read_samples
+
+    model, float_parts = quantize.open_model(half), quantize.float_operations(half)
+    if job.scheme.name == "w4":
+        model = quantize.weights_to_palette(model, float_parts)
+    elif job.scheme.name == "w8":
+        model = quantize.weights_to_int8(model, float_parts)
+    else:
+        if job.calibration is None:
+            raise ConversionError(f"{half.name}: {job.scheme.name} needs calibration inputs; give --data NAME:PATH")
+        ranges = activation_ranges(half, read_samples(job.calibration))
+        model = quantize.weights_to_int8(quantize.activations_to_int8(model, ranges, float_parts), float_parts)
+    quantize.keep_sources(model, half)
+    return model
+
+
+def _save(model: MLModel, path: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / path.name
+        model.save(str(written))
+        _make_reproducible(written)
+        shutil.copytree(written, path)
 
 
 def check_program(path: Path, spec: GraphSpec) -> dict[str, int]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
 
+from mer_quantization.proof import GraphProof
 from mer_quantization.schemes import Scheme
 from mer_sdk.errors import OptionError
 from mer_sdk.manifest import GraphSpec
@@ -25,6 +26,8 @@ class ExportJob:
         scheme: the precision to write.
         fp32: the file of the same graph in fp32 on this target, where one was written already. Targets whose tool
             quantizes files start from it.
+        calibration: calibration inputs of this graph (`mer_quantization.calibration.read_samples`), for schemes that
+            need them.
     """
 
     module: nn.Module
@@ -32,6 +35,7 @@ class ExportJob:
     spec: GraphSpec
     scheme: Scheme
     fp32: Path | None = None
+    calibration: Path | None = None
 
 
 class Target(Protocol):
@@ -61,6 +65,18 @@ class Target(Protocol):
 
         Raises:
             ConversionError: the program is not what the contract says.
+        """
+
+
+@runtime_checkable
+class QuantizingTarget(Target, Protocol):
+    """A target with quantized schemes."""
+
+    def proof(self, path: Path) -> GraphProof:
+        """What the written artifact holds in integers, read back from it.
+
+        Raises:
+            ConversionError: it cannot be read.
         """
 
 

@@ -1,0 +1,104 @@
+"""A scheme against fp32 of the same target on labelled clips that did not calibrate it: agreement and accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mer_fusion.checkpoint import Checkpoint
+from mer_fusion.torch_bundle import manifest_of, sentence_encoder
+from mer_quantization.recordings import DataOptions, dialogues, recordings
+from mer_sdk.bundle import Bundle
+from mer_sdk.engine import StepEngine
+from mer_sdk.evaluation import metrics
+from mer_sdk.evaluation.conditions import STATES, predict
+from mer_sdk.evaluation.dialogues import DialogueOptions, predict_dialogues
+from mer_sdk.evaluation.features import ClipFeatures
+from mer_sdk.runtimes import Graph
+
+# Limits of the gate for quantized schemes (design, section 6).
+LEAST_AGREEMENT, MOST_UAR_LOST = 0.98, 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Labels and predictions of all held-out clips in all modality states, or of all utterances.
+
+    Attributes:
+        clips: how many clips (dialogues) they come from.
+        truth, chosen: int [n], index of the bundle's labels.
+    """
+
+    clips: int
+    truth: np.ndarray
+    chosen: np.ndarray
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """A scheme against fp32 on the same clips.
+
+    Attributes:
+        clips: how many clips (dialogues) that were not used for calibration.
+        answers: how many predictions: each clip with sound and face, with sound alone, with a face alone; or each
+            utterance.
+        agreement: share of answers on which both name the same label, 0-1.
+        uar_fp32, uar: unweighted average recall of fp32 and of the scheme, 0-1.
+    """
+
+    clips: int
+    answers: int
+    agreement: float
+    uar_fp32: float
+    uar: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether both are within the gate's limits."""
+        # A loss of exactly the limit passes, whatever its last binary digit.
+        return self.agreement >= LEAST_AGREEMENT and self.uar_fp32 - self.uar <= MOST_UAR_LOST + 1e-9
+
+
+def held_out_answers(checkpoint: Checkpoint, graphs: Mapping[str, Graph], options: DataOptions) -> Answers:
+    """Run loaded graphs over the held-out clips by the SDK's own engines, baselines warm.
+
+    Raises:
+        OptionError, DataError: as `mer_quantization.recordings`.
+    """
+    manifest = manifest_of(checkpoint)
+    bundle = Bundle(manifest, None, lambda threads: dict(graphs), sentence_encoder(checkpoint.card))
+    known = manifest.labels
+    if manifest.dialogue is not None:
+        talks = dialogues(options, manifest, held_out=True)
+        readings, _ = predict_dialogues(bundle, talks, DialogueOptions())
+        truth = [known.index(line.label or "") for talk in talks for line in talk.utterances]
+        # The reading that a network which looks ahead gives once the dialogue is over comes last.
+        return Answers(len(talks), np.array(truth), list(readings.values())[-1].argmax(axis=1))
+    engine, clips = StepEngine(bundle), []
+    for recording in recordings(options, manifest, held_out=True):
+        steps = zip(recording.chunks, recording.crops, strict=True)
+        clips.append(ClipFeatures(recording.clip, tuple(engine.encode(chunk, crop) for chunk, crop in steps)))
+    found = predict(clips, engine, tuple(STATES), ("warm",), orders=1, seed=options.seed)
+    labels = {item.clip.id: known.index(item.clip.label) for item in clips}
+    truth = [labels[name] for item in found for name in item.clips]
+    chosen = np.concatenate([item.log_probabilities[0].argmax(axis=1) for item in found])
+    return Answers(len(clips), np.array(truth), chosen)
+
+
+def compare_answers(scheme: Answers, fp32: Answers) -> Accuracy:
+    """Both of the same clips in the same order.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if not np.array_equal(scheme.truth, fp32.truth):
+        raise ValueError("the answers are of different clips")
+    return Accuracy(
+        clips=scheme.clips,
+        answers=len(scheme.truth),
+        agreement=float(np.mean(scheme.chosen == fp32.chosen)),
+        uar_fp32=metrics.uar(fp32.truth, fp32.chosen),
+        uar=metrics.uar(scheme.truth, scheme.chosen),
+    )
