@@ -141,8 +141,7 @@ def bootstrap_interval(
             are not independent. None draws each by itself.
     """
     labels, runs = _checked(labels, predictions)
-    owner = np.arange(len(labels)) if groups is None else np.asarray(groups)
-    values = _metric(metric, labels, runs, _draws(int(owner.max()) + 1, resamples, seed)[:, owner])
+    values = _metric(metric, labels, runs, _clip_draws(len(labels), groups, resamples, seed))
     return _interval(values, level)
 
 
@@ -154,11 +153,12 @@ def paired_bootstrap(
     resamples: int = RESAMPLES,
     seed: int = 0,
     level: float = 0.95,
+    groups: np.ndarray | None = None,
 ) -> PairedDifference:
     """How system `first` differs from `second` on the same clips; arguments as for `bootstrap_interval`."""
     labels, a = _checked(labels, first)
     _, b = _checked(labels, second)
-    draws = _draws(len(labels), resamples, seed)
+    draws = _clip_draws(len(labels), groups, resamples, seed)
     differences = _metric(metric, labels, a, draws) - _metric(metric, labels, b, draws)
     once = np.ones((1, len(labels)))
     observed = float(_metric(metric, labels, a, once)[0] - _metric(metric, labels, b, once)[0])
@@ -178,6 +178,12 @@ def _checked(labels: np.ndarray, predictions: np.ndarray) -> tuple[np.ndarray, n
 def _scalar(metric: str, labels: np.ndarray, predictions: np.ndarray) -> float:
     labels, runs = _checked(labels, predictions)
     return float(_metric(metric, labels, runs, np.ones((1, len(labels))))[0])
+
+
+def _clip_draws(clips: int, groups: np.ndarray | None, resamples: int, seed: int) -> np.ndarray:
+    """float64 [resamples, clips], clips of one group drawn together."""
+    owner = np.arange(clips) if groups is None else np.asarray(groups)
+    return _draws(int(owner.max()) + 1, resamples, seed)[:, owner]
 
 
 def _draws(clips: int, resamples: int, seed: int) -> np.ndarray:

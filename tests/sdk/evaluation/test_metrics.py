@@ -105,3 +105,15 @@ def test_what_does_not_fit_is_refused():
         metrics.war(LABELS, CHOSEN[:3])
     with pytest.raises(OptionError, match="war, uar, macro_f1"):
         metrics.bootstrap_interval(LABELS, CHOSEN, "accuracy")
+
+
+def test_paired_difference_over_groups_is_wider_when_clips_of_a_group_agree():
+    labels = np.zeros(200, int)
+    groups = np.repeat(np.arange(20), 10)
+    first, second = np.zeros(200, int), (groups % 2).astype(int)  # wrong in every other group, there always
+    alone = metrics.paired_bootstrap(labels, first, second, "war")
+    together = metrics.paired_bootstrap(labels, first, second, "war", groups=groups)
+    assert alone.difference == together.difference == pytest.approx(0.5)
+    # Standard errors of a share of one half: of 200 clips 3.5 points, of 20 groups 11.2.
+    assert alone.interval.high - alone.interval.low == pytest.approx(4 * 0.0354, rel=0.15)
+    assert together.interval.high - together.interval.low == pytest.approx(4 * 0.1118, rel=0.15)
