@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -172,8 +173,8 @@ class _Stills:
         return crop_face(image, track_box(image, contract, 1.0), contract)
 
 
-def _opened(specs: Sequence[str], allowed: tuple[type, ...], model: str) -> dict[type, object]:
-    found = {}
+def _opened(specs: Sequence[str], allowed: tuple[Any, ...], model: str) -> dict[Any, Any]:
+    found: dict[Any, Any] = {}
     names = ", ".join(kind.name for kind in allowed)
     for spec in specs:
         item = open_dataset(spec)
