@@ -5,6 +5,13 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 VENV := .venv
 BIN := $(VENV)/bin
 BUNDLES := bundles
+MODELS := grjca atsuko fdrl amb_dsgdn
+# Where the data sets are, for `make results`: one folder that holds them all, or each for itself.
+DATA ?=
+RAVDESS ?= $(DATA)
+FERPLUS ?= $(DATA)
+MELD ?= $(DATA)/meld
+MOSI ?= $(DATA)/mosi
 PACKAGED := sdk/mer_sdk/bundles
 # Named after the content of what it was built from: a checkout that only touches the files rebuilds nothing.
 STAMP := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
@@ -12,13 +19,13 @@ STAMP := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut
 .PHONY: help convert test lint format wheel schema results bench clean
 
 help:
-	@echo "make convert   build .venv, convert the shipped GRJCA student to all targets (fp32, fp16) into $(BUNDLES)/"
+	@echo "make convert   build .venv, convert the shipped students to all targets (fp32, fp16) into $(BUNDLES)/"
 	@echo "make test      build .venv if needed; ruff, mypy and all tests"
 	@echo "make lint      ruff and mypy only"
 	@echo "make format    let ruff format the code"
 	@echo "make wheel     a wheel with the student's TFLite bundle inside, into dist/"
 	@echo "make schema    write docs/manifest.schema.json"
-	@echo "make results   DATA=ravdess:PATH: accuracy of every model and runtime, into docs/results.md and README.md"
+	@echo "make results   DATA=PATH: every protocol, into docs/results/, docs/results.md and README.md (hours; resumes)"
 	@echo "make bench     what a step and the import cost on this machine"
 	@echo "make clean     remove .venv, $(BUNDLES)/, dist/ and caches"
 
@@ -36,7 +43,9 @@ $(STAMP):
 	touch $@
 
 convert: $(STAMP)
-	$(BIN)/mer-convert --model grjca --target all --scheme fp32,fp16 --out $(BUNDLES)
+	@for model in $(MODELS); do \
+		$(BIN)/mer-convert --model $$model --target all --scheme fp32,fp16 --out $(BUNDLES) || exit 1; \
+	done
 
 test: lint
 	$(BIN)/python -m pytest
@@ -66,8 +75,15 @@ schema: $(STAMP)
 	$(BIN)/python -m mer_converters.schema docs/manifest.schema.json
 
 results: convert
-	@test -n "$(DATA)" || { echo "Say where RAVDESS is: make results DATA=ravdess:PATH"; exit 2; }
-	$(BIN)/python benchmarks/results.py --data $(DATA) --bundles $(BUNDLES)
+	@test -n "$(DATA)$(RAVDESS)" || { echo "Say where the data sets are: make results DATA=PATH"; exit 2; }
+	$(BIN)/python benchmarks/p1_paired.py --data ravdess:$(RAVDESS)
+	$(BIN)/python benchmarks/p2_ablations.py --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS)
+	$(BIN)/python benchmarks/p2_windows.py --data ravdess:$(RAVDESS) --bundles $(BUNDLES)
+	$(BIN)/python benchmarks/p3_trimodal.py --data mosi:$(MOSI)
+	$(BIN)/python benchmarks/text_encoder.py --data meld:$(MELD) --save runs/text/student_text.safetensors
+	$(BIN)/python benchmarks/p4_dialogue.py --data meld:$(MELD) --text-encoder runs/text/student_text.safetensors
+	$(BIN)/python benchmarks/p4_bundles.py --data meld:$(MELD) --bundles $(BUNDLES)
+	$(BIN)/python benchmarks/results.py --data ravdess:$(RAVDESS) --bundles $(BUNDLES)
 
 bench: convert
 	$(BIN)/python benchmarks/step_latency.py $(BUNDLES)/*.mer
