@@ -170,12 +170,14 @@ class ModalityPath(nn.Module):
     def __init__(self, dim: int, config: AmbDsgdnConfig, sequential: bool) -> None:
         super().__init__()
         near = band(config.utterances, config.past, 0 if config.causal else config.future)
-        graph = (config.hidden, config.graph_heads)
-        rest = (near, config.graph_dropout, config.differential)
+
+        def graph(relations: tuple[int, int, int]) -> DialogueGraphNetwork:
+            rest = (near, config.graph_dropout, config.differential)
+            return DialogueGraphNetwork(config.hidden, config.graph_heads, relations, *rest)
+
         self.inputs = nn.Linear(dim, config.hidden)
         self.transformer = DialogueTransformer(config) if sequential else None
-        self.cross = DialogueGraphNetwork(*graph, OTHER_SPEAKER, *rest)
-        self.own = DialogueGraphNetwork(*graph, SAME_SPEAKER, *rest)
+        self.cross, self.own = graph(OTHER_SPEAKER), graph(SAME_SPEAKER)
         self.gate = nn.Linear(config.hidden, config.hidden) if sequential else None
 
     def forward(self, x: Tensor, mask: Tensor, speaker: Tensor | None, cross: Tensor, own: Tensor) -> Tensor:
