@@ -85,7 +85,8 @@ def convert(
     console = Console(stderr=True)
     source = checkpoint or shipped_checkpoint(model)
     chosen = DataOptions(tuple(data), calibration_clips) if data else None
-    full = reference or _shipped_full(load_checkpoint(source).card.network.model)
+    card = load_checkpoint(source).card
+    full = reference or _shipped_full(card.network.model)
     options = ConvertOptions(out, force, full, jobs, chosen)
     with console.status("starting the converters") as status:
         rows = convert_many(
@@ -105,7 +106,7 @@ def convert(
         if row.gate in ("failed", "error"):
             console.print(f"{row.target} {row.scheme}: {row.reason}", style="red", markup=False, highlight=False)
     if not as_json:
-        _next_commands([row.path for row in rows if row.path and row.gate == "passed"])
+        _next_commands([row.path for row in rows if row.path and row.gate == "passed"], card.dialogue is not None)
     if any(row.gate in ("failed", "error") for row in rows):
         raise typer.Exit(1)
 
@@ -224,14 +225,11 @@ def _json_row(row: ConversionResult) -> dict[str, object]:
     return value | {"path": str(row.path) if row.path else None}
 
 
-def _next_commands(paths: list[Path]) -> None:
-    from mer_sdk.bundle import Bundle
-
+def _next_commands(paths: list[Path], dialogue: bool) -> None:
     if not paths:
         return
     # The SDK's default runtime first.
     best = next((path for path in paths if "-tflite-" in path.name), paths[0])
-    dialogue = Bundle.open(best).manifest.dialogue is not None
     print("\nNext:")
     print(f"  mer run {best} {'DIALOGUE.csv' if dialogue else 'VIDEO_OR_SOUND_FILE'}")
     print(f"  mer evaluate {best} --data {'meld' if dialogue else 'ravdess'}:PATH")

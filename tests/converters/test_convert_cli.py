@@ -41,7 +41,16 @@ def test_help_teaches(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     ("arguments", "sentence"),
     [
         (("--target", "tpu"), "target 'tpu' is unknown; allowed: coreml, executorch, onnx, tflite, all"),
-        (("--scheme", "int8"), "scheme 'int8' is not supported on target 'coreml'; allowed: fp32, fp16"),
+        (("--scheme", "int8"), "scheme 'int8' is not supported on target 'executorch'; allowed: fp32, fp16"),
+        (("--scheme", "dyn8", "--target", "coreml"), "allowed: fp32, fp16, w8, int8, w4; the nearest is 'w8'"),
+        (
+            ("--scheme", "int8", "--target", "coreml"),
+            "scheme 'int8' takes its ranges from real input: give calibration",
+        ),
+        (
+            ("--scheme", "fp32,w8", "--target", "coreml", "--data", "ravdess:there"),
+            "--data ravdess:there: fp32, w8 would ignore calibration data; leave --data out",
+        ),
     ],
 )
 def test_unknown_name_is_one_sentence_and_code_2(
