@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from mer_fusion.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, shipped_checkpoint
+from mer_fusion.checkpoint import Checkpoint, load_checkpoint, part_sources, save_checkpoint, shipped_checkpoint
 from mer_fusion.training.network import train_audio, train_face, train_network
 from mer_fusion.training.recipe import ENCODERS_OF, Recipe, shortened, with_encoders
 from mer_fusion.training.sources import open_sources
@@ -51,6 +51,8 @@ def run_recipe(
 ) -> Path | None:
     """Train and save; returns the checkpoint's path, None where only one part was asked for.
 
+    Where the encoders are those of a checkpoint in the folder of `out`, the new one names it and holds the fusion alone.
+
     Raises:
         OptionError: a file name that is no checkpoint's, or one encoder to be trained where encoders are taken.
         DataError: the data cannot be read.
@@ -75,7 +77,12 @@ def run_recipe(
         train_face(recipe, sources, run.run_dir, teacher, run.quiet)
         return None
     trained = train_network(recipe, sources, run.run_dir, teacher, encoders, run.quiet)
-    save_checkpoint(trained.network, replace(trained.card, name=out.stem), out)
+    card = replace(trained.card, name=out.stem)
+    if encoders is not None and encoders.path.resolve().parent == out.resolve().parent:
+        # Side by side the weights that both have are kept once.
+        borrowed = encoders.card.parts_from or part_sources(encoders.path, ("audio", "face"))
+        card = replace(card, parts_from=borrowed)
+    save_checkpoint(trained.network, card, out)
     print(f"{out}: {trained.card.parameters['total']:,} parameters, {out.stat().st_size / 1e6:.2f} MB", flush=True)
     return out
 

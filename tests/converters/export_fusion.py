@@ -1,0 +1,87 @@
+"""Writes the fusion graphs of some models for one target and measures them; run in a process of its own.
+
+    python export_fusion.py TARGET FOLDER MODEL...
+
+Prints one JSON object: "MODEL SCHEME" -> largest differences from torch, largest logit, bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mer_converters.graphs import PlainFusion
+from mer_converters.targets import find_target
+from mer_converters.targets.registry import ExportJob
+from mer_fusion.models.registry import fusion_model
+from mer_fusion.training.recipe import student_recipe
+from mer_quantization.schemes import find_scheme
+from mer_sdk.manifest import GraphSpec, TensorSpec
+from mer_sdk.runtimes import load_graph
+
+SCALE = {"audio": 20.0, "face": 1.0}  # as the features of the shipped encoders
+
+
+def fusion_graph(name: str) -> tuple[torch.nn.Module, GraphSpec, list[dict[str, np.ndarray]]]:
+    """A student's fusion with random weights and norms that have seen data, its contract, and windows with gaps."""
+    torch.manual_seed(0)
+    config = student_recipe(0, name).network
+    network = fusion_model(config.model).network(config.fusion).train()
+    dims = config.modalities
+    shapes = {key: (1, 16, dim) for key, dim in dims.items()} | {f"{key}_mask": (1, 16) for key in dims}
+    spec = GraphSpec(
+        "fusion",
+        "fp32",
+        tuple(TensorSpec(key, shape) for key, shape in shapes.items()),
+        (TensorSpec("logits", (1, 7)), TensorSpec("reliance", (1, 2))),
+    )
+    with torch.no_grad():
+        for _ in range(5):
+            features = [SCALE[key] * torch.randn(32, 16, dim) for key, dim in dims.items()]
+            network(*features, *(torch.ones(32, 16) for _ in dims))
+    windows = []
+    for gaps in ({}, {"audio": 16}, {"face": 16}, {"audio": 9, "face": 4}, {"audio": 15, "face": 16}):
+        window = {}
+        for key, dim in dims.items():
+            mask = (torch.arange(16) >= gaps.get(key, 0)).float()[None]
+            window[key] = (SCALE[key] * torch.randn(1, 16, dim) * mask[..., None]).numpy()
+            window[f"{key}_mask"] = mask.numpy()
+        windows.append(window)
+    return PlainFusion(network.eval().prepare_for_export()).eval(), spec, windows
+
+
+def measured(target_name: str, folder: Path, model: str) -> dict[str, dict[str, object]]:
+    target = find_target(target_name)
+    module, spec, windows = fusion_graph(model)
+    example = tuple(torch.from_numpy(windows[3][tensor.name]) for tensor in spec.inputs)
+    with torch.no_grad():
+        wanted = [module(*(torch.from_numpy(window[tensor.name]) for tensor in spec.inputs)) for window in windows]
+    rows: dict[str, dict[str, object]] = {}
+    fp32 = None
+    for scheme in ("fp32", "fp16"):
+        path = folder / f"{model}-{scheme}{target.suffix}"
+        target.export(ExportJob(module, example, spec, find_scheme(scheme, target.schemes, target.name), fp32), path)
+        fp32 = fp32 or path
+        graph = load_graph(target.runtime, path, spec)
+        got = [graph.run(window) for window in windows]
+        rows[f"{model} {scheme}"] = {
+            "logits": max(float(np.abs(g["logits"] - w[0].numpy()).max()) for g, w in zip(got, wanted, strict=True)),
+            "reliance": max(
+                float(np.abs(g["reliance"] - w[1].numpy()).max()) for g, w in zip(got, wanted, strict=True)
+            ),
+            "range": max(float(w[0].abs().max()) for w in wanted),
+            "bytes": sum(file.stat().st_size for file in path.rglob("*")) if path.is_dir() else path.stat().st_size,
+        }
+    return rows
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    results: dict[str, dict[str, object]] = {}
+    for name in sys.argv[3:]:
+        results |= measured(sys.argv[1], Path(sys.argv[2]), name)
+    print(json.dumps(results))
