@@ -183,4 +183,4 @@ def _verdict_on_labels(scheme: Scheme, accuracy: Accuracy) -> tuple[str, str]:
 def _nearest(scheme: Scheme) -> str:
     """What to take instead of a scheme that lost too much."""
     other = FP16 if scheme.name == W8.name else W8
-    return f"the nearest scheme that loses less is {other.name}"
+    return f"the nearest scheme with more precision is {other.name}"

@@ -57,7 +57,7 @@ def test_a_scheme_is_never_judged_without_its_distance() -> None:
 def test_quantized_schemes_without_labels_need_their_sqnr(sqnr, logits, state) -> None:
     found = judge(W8, _flat(1e-5), replace(_flat(logits), sqnr_db=sqnr))
     assert found.state == state
-    assert ("nearest scheme that loses less is fp16" in found.reason) == (sqnr == 19.9)
+    assert ("nearest scheme with more precision is fp16" in found.reason) == (sqnr == 19.9)
 
 
 @pytest.mark.parametrize(

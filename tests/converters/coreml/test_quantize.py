@@ -148,7 +148,7 @@ def test_saturated_activations_fail_the_gate(packages: dict[str, Path], tmp_path
     lost = replace(near, logits=apart.max_abs_error, sqnr_db=apart.sqnr_db)
     verdict = judge(INT8, near, lost)
     assert verdict.state == "failed"
-    assert "at least 20 dB is needed; the nearest scheme that loses less is w8" in verdict.reason
+    assert "at least 20 dB is needed; the nearest scheme with more precision is w8" in verdict.reason
 
 
 def test_no_pass_of_coremltools_keeps_our_ranges(packages: dict[str, Path]) -> None:
