@@ -282,3 +282,50 @@ def p4_bundles_section(result: Json) -> list[str]:
             rows.append((f"{role}, {row['runs']}{_checked(row)}", one["reading"], *cells, ece))
     header = ("AMB-DSGDN", "read", "weighted F1", "accuracy", "UAR", "ECE")
     return ["### Through the SDK", "", *prose(f"{result['protocol']}, intervals over dialogues."), *table(header, rows)]
+
+
+def overview(measured: Mapping[str, Json]) -> list[str]:
+    """One row a model and one column a protocol: full precision, then student; "-" where it was not measured."""
+    rows = []
+    for model in ("grjca", "atsuko", "fdrl", "amb_dsgdn"):
+        rows.append(
+            (TITLES[model], *_p1_cells(measured, model), *_p2_cells(measured, model), _p3_cell(measured, model))
+        )
+    cells = _p4_cells(measured)
+    header = ("model", "P1 full", "P1 student", "P2 full", "P2 student", "P3", "P4 full", "P4 student")
+    whole = [(*row, *(cells if row[0] == TITLES["amb_dsgdn"] else ("-", "-"))) for row in rows]
+    return [
+        *prose(
+            "In %, [95 % interval]. P1: WAR of 8 emotions, 20 speakers, from sound and action units; full precision with "
+            "the person's mean removed, student warm. P2: UAR of 7 emotions on one unseen actor's real clips, warm. P3: "
+            "accuracy of sentiment from text, audio and video features. P4: weighted F1 of 7 emotions in dialogues of "
+            "unseen episodes, from text."
+        ),
+        *table(header, whole),
+    ]
+
+
+def _p1_cells(measured: Mapping[str, Json], model: str) -> tuple[str, str]:
+    cells = []
+    for part, condition in (("full_precision", "person's mean removed"), ("students", "warm")):
+        one = measured.get("p1", {}).get(part, {}).get("models", {}).get(model)
+        cells.append("-" if one is None else percent(one[condition]["war"], one[condition]["war_interval"]))
+    return cells[0], cells[1]
+
+
+def _p2_cells(measured: Mapping[str, Json], model: str) -> tuple[str, str]:
+    rows = measured.get("p2", {}).get("models", {}).get(model, {"rows": []})["rows"]
+    found = {row["role"]: _uar(row["report"], "audio+face", "warm") for row in rows if row["runs"] == "torch"}
+    return found.get("full", "-"), found.get("student", "-")
+
+
+def _p3_cell(measured: Mapping[str, Json], model: str) -> str:
+    one = measured.get("p3", {}).get("models", {}).get(model, {}).get("three modalities")
+    return "-" if one is None else percent(one["war"], one["war_interval"])
+
+
+def _p4_cells(measured: Mapping[str, Json]) -> tuple[str, str]:
+    figures = measured.get("p4", {}).get("figures", {})
+    found = (figures.get(name) for name in ("dialogue graph", "small encoder, dialogue graph"))
+    cells = ["-" if f is None else percent(f["weighted_f1"]["mean"], f["weighted_f1"]["interval"]) for f in found]
+    return cells[0], cells[1]

@@ -39,7 +39,8 @@ SECTIONS: dict[str, Callable[[Any], list[str]]] = {
 def page(measured: dict[str, Any]) -> list[str]:
     """The lines of docs/results.md; a protocol that was not measured is named as such."""
     p2 = measured["p2"]
-    lines = ["# Results", "", "Written by `make results`; do not edit.", "", "## P2: real audio-visual clips", ""]
+    lines = ["# Results", "", "Written by `make results`; do not edit.", "", *tables.overview(measured)]
+    lines += ["## P2: real audio-visual clips", ""]
     lines += [*tables.p2_intro(p2), *tables.p2_table(p2)]
     for name, section in SECTIONS.items():
         lines += section(measured[name]) if name in measured else [f"## {name}", "", "Not measured.", ""]
@@ -70,7 +71,8 @@ def main() -> None:
     if "p2" not in measured:
         sys.exit(f"{MEASURED}/p2.json is missing: run benchmarks/p2_windows.py --data ravdess:PATH first")
     (ROOT / "docs" / "results.md").write_text("\n".join(page(measured)))
-    write_block(RESULTS, [*tables.p2_intro(measured["p2"]), *tables.p2_table(measured["p2"], brief=True)[:-1]])
+    brief = [*tables.overview(measured), *tables.p2_intro(measured["p2"])]
+    write_block(RESULTS, [*brief, *tables.p2_table(measured["p2"], brief=True)[:-1]])
     shown = sorted(Path(options.data.partition(":")[2]).rglob(_SHOWN_CLIP)) if options.data else []
     if shown:
         write_block(RUN, ["```", *run_output(options.bundles / "grjca-tflite-fp32.mer", shown[0]), "```"])
