@@ -286,20 +286,20 @@ def p4_bundles_section(result: Json) -> list[str]:
 
 def overview(measured: Mapping[str, Json]) -> list[str]:
     """One row a model and one column a protocol: full precision, then student; "-" where it was not measured."""
-    rows = []
-    for model in ("grjca", "atsuko", "fdrl", "amb_dsgdn"):
-        rows.append(
-            (TITLES[model], *_p1_cells(measured, model), *_p2_cells(measured, model), _p3_cell(measured, model))
-        )
+    models = ("grjca", "atsuko", "fdrl", "amb_dsgdn")
+    rows = [
+        (TITLES[name], *_p1_cells(measured, name), *_p2_cells(measured, name), _p3_cell(measured, name))
+        for name in models
+    ]
     cells = _p4_cells(measured)
     header = ("model", "P1 full", "P1 student", "P2 full", "P2 student", "P3", "P4 full", "P4 student")
     whole = [(*row, *(cells if row[0] == TITLES["amb_dsgdn"] else ("-", "-"))) for row in rows]
     return [
         *prose(
-            "In %, [95 % interval]. P1: WAR of 8 emotions, 20 speakers, from sound and action units; full precision with "
-            "the person's mean removed, student warm. P2: UAR of 7 emotions on one unseen actor's real clips, warm. P3: "
-            "accuracy of sentiment from text, audio and video features. P4: weighted F1 of 7 emotions in dialogues of "
-            "unseen episodes, from text."
+            "In %, [95 % interval]. P1: WAR of 8 emotions, 20 speakers, from sound and action units; full precision "
+            "with the person's mean removed, student warm. P2: UAR of 7 emotions on one unseen actor's real clips, warm. "
+            "P3: accuracy of sentiment from text, audio and video features. P4: weighted F1 of 7 emotions in dialogues "
+            "of unseen episodes, from text."
         ),
         *table(header, whole),
     ]
