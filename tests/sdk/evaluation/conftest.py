@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from mer_sdk.manifest import (
     Manifest,
     TensorSpec,
 )
+
+# pytest's importlib mode leaves helper modules out; feature_files.py lies beside the folders that use it.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 WINDOW = 4
 LABELS = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")

@@ -1,24 +1,14 @@
 """Aff-Wild2's layout: a line per frame, -5 for nobody, cropped frames numbered from 1."""
 
 import pytest
+from feature_files import affwild2
 
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets import AffWild2, open_dataset
 
 
-def write(folder, lines, split="Train_Set", frames=(1, 3)):
-    annotations = folder / "annotations" / "VA_Estimation_Challenge" / split
-    annotations.mkdir(parents=True, exist_ok=True)
-    (annotations / "12-24-1920x1080_left.txt").write_text("\n".join(lines) + "\n")
-    crops = folder / "cropped_aligned" / "12-24-1920x1080_left"
-    crops.mkdir(parents=True, exist_ok=True)
-    for number in frames:
-        (crops / f"{number:05d}.jpg").write_bytes(b"")
-    return folder
-
-
 def test_frames_and_annotations_belong_together(tmp_path):
-    folder = write(tmp_path, ["valence,arousal", "0.5,-0.25", "-5,-5", "1,0", ""])
+    folder = affwild2(tmp_path, ["valence,arousal", "0.5,-0.25", "-5,-5", "1,0", ""])
     (video,) = open_dataset(f"affwild2:{folder}").videos("train")
     assert video.id == "12-24-1920x1080_left"
     assert video.valence.tolist() == [0.5, 0.0, 1.0]
@@ -40,13 +30,13 @@ def test_frames_and_annotations_belong_together(tmp_path):
 )
 def test_annotations_that_do_not_fit(tmp_path, lines, message):
     with pytest.raises(DataError, match=message):
-        AffWild2(write(tmp_path, lines)).videos("train")
+        AffWild2(affwild2(tmp_path, lines)).videos("train")
 
 
 def test_a_folder_that_is_something_else(tmp_path):
     with pytest.raises(DataError, match="has no VA_"):
         AffWild2(tmp_path)
-    folder = write(tmp_path, ["valence,arousal", "0,0"])
+    folder = affwild2(tmp_path, ["valence,arousal", "0,0"])
     with pytest.raises(OptionError, match="split 'test' is unknown"):
         AffWild2(folder).videos("test")
     for path in sorted(folder.rglob("cropped_aligned*"), reverse=True):

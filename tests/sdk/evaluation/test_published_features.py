@@ -5,27 +5,11 @@ import pickle
 
 import numpy as np
 import pytest
+from feature_files import Planted, dialogues, draw, dump, genders, mintrec, mmsa, mmsa_part, one_hot
 
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets import MIntRec, Mmsa, open_dataset
 from mer_sdk.evaluation.datasets.pickles import load_feature_pickle
-
-
-class Planted:
-    """What a hostile file would hold."""
-
-    def __reduce__(self):
-        return (print, ("this must never run",))
-
-
-def dump(path, value, protocol=4):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(pickle.dumps(value, protocol=protocol))
-    return path
-
-
-def draw(*shape):
-    return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
@@ -86,23 +70,6 @@ def test_a_missing_pickle(tmp_path):
         load_feature_pickle(tmp_path / "none.pkl")
 
 
-def mmsa_part(count, audio=5):
-    part = {"text": draw(count, 6, 768), "audio": draw(count, 9, audio), "vision": draw(count, 8, 20)}
-    part["audio"][0, 0, 0] = -np.inf
-    part["vision"][0, 5:] = 0
-    return part | {
-        "regression_labels": np.linspace(-3, 3, count),
-        "id": [f"video$_${i}" for i in range(count)],
-        "raw_text": ["so good"] * count,
-        "audio_lengths": [4] * count,
-    }
-
-
-def mmsa(folder, **changes):
-    content = {split: mmsa_part(3, **changes) for split in ("train", "valid", "test")}
-    return dump(folder / "unaligned_50.pkl", content)
-
-
 def test_mmsa_split(tmp_path):
     mmsa(tmp_path)
     split = open_dataset(f"mmsa:{tmp_path}").split("valid", "mosi")
@@ -142,37 +109,6 @@ def test_mmsa_bad_input(tmp_path):
         Mmsa(dump(tmp_path / "c" / "x.pkl", dict.fromkeys(("train", "valid", "test"), part))).split("train")
 
 
-def dialogues(audio, speakers, extra=(), **changes):
-    names, lengths = ["Ses01", "Ses02"], {"Ses01": 3, "Ses02": 2}
-
-    def each(width):
-        return {name: list(draw(count, width)) for name, count in lengths.items()}
-
-    fields = {
-        "ids": names,
-        "speakers": {name: speakers(count) for name, count in lengths.items()},
-        "labels": {name: [i % 3 for i in range(count)] for name, count in lengths.items()},
-        "text": each(1024),
-        "text2": each(4),
-        "text3": each(4),
-        "text4": each(4),
-        "audio": each(audio),
-        "visual": each(342),
-        "sentences": {name: ["hm"] * count for name, count in lengths.items()},
-        "train": ["Ses01"],
-        "test": ["Ses02"],
-    }
-    return (*(fields | changes).values(), *extra)
-
-
-def genders(count):
-    return ["M" if i % 2 else "F" for i in range(count)]
-
-
-def one_hot(count):
-    return np.eye(9, dtype=int)[np.arange(count) % 9].tolist()
-
-
 def test_iemocap_dialogues(tmp_path):
     dump(tmp_path / "iemocap_multimodal_features.pkl", dialogues(1582, genders), protocol=2)
     (dialogue,) = open_dataset(f"iemocap-features:{tmp_path}").dialogues("train")
@@ -210,17 +146,6 @@ def test_dialogue_files_that_do_not_fit(tmp_path, content, message):
     path = dump(tmp_path / "iemocap_multimodal_features.pkl", content)
     with pytest.raises(DataError, match=message):
         open_dataset(f"iemocap-features:{path}").dialogues("train")
-
-
-def mintrec(folder, label="Joke", video_width=256):
-    for split in ("train", "dev", "test"):
-        folder.mkdir(exist_ok=True)
-        row = f'S04\tE01\t{split}\tso "what', label
-        (folder / f"{split}.tsv").write_text("season\tepisode\tclip\ttext\tlabel\n" + "\t".join(row) + "\n")
-    names = [f"S04_E01_{split}" for split in ("train", "dev", "test")]
-    dump(folder / "video_data" / "video_feats.pkl", {name: list(draw(240, 1, video_width)) for name in names})
-    dump(folder / "audio_data" / "audio_feats.pkl", {name: draw(7, 768) for name in names})
-    return folder
 
 
 def test_mintrec_split(tmp_path):

@@ -17,7 +17,7 @@ import numpy as np
 
 from mer_sdk.errors import DataError, MissingExtra
 
-CONTAINER_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")
+CONTAINER_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v", ".avi")
 BLACK_LEVEL = 8.0
 # A container states its length to within a few frames; below this share of it the file ends early.
 _COMPLETE_SHARE = 0.9
