@@ -21,8 +21,18 @@ from mer_fusion.options import (
 
 
 def train(
-    model: Annotated[str, typer.Argument(help="Fusion model: grjca, hgrjca (hierarchical gates), atsuko or fdrl.")],
+    model: Annotated[
+        str, typer.Argument(help="Fusion model: grjca, hgrjca (hierarchical gates), atsuko, fdrl or amb_dsgdn.")
+    ],
     data: DataOption,
+    config: Annotated[
+        str,
+        typer.Option(
+            help="A paper's own data set, for who holds it, with --data: amb_dsgdn iemocap (iemocap-features:PATH), "
+            "meld (meld-features:PATH); fdrl iemocap (iemocap-features:PATH); atsuko mosi, mosei, sims, simsv2 "
+            "(mmsa:PATH), mintrec (mintrec:PATH); grjca affwild2 (affwild2:PATH)."
+        ),
+    ] = "",
     out: OutOption = None,
     run_dir: RunDirOption = Path("runs/full"),
     encoders: EncodersOption = "",
@@ -32,16 +42,25 @@ def train(
     epochs_share: EpochsShareOption = 1.0,
     quiet: QuietOption = False,
 ) -> None:
-    """Train a full-precision model: audio encoder, face encoder, then fusion.
+    """Train a full-precision model: audio encoder, face encoder, then fusion; amb_dsgdn reads text and speakers.
 
-    RAVDESS speech and FER+ faces are read with `--data`; RAVDESS actor 05 is kept for testing. Several GPUs:
-    `accelerate launch -m mer_sdk.cli train ...` or `torchrun -m mer_sdk.cli train ...`, unchanged.
+    RAVDESS speech and FER+ faces, or MELD's dialogues, are read with `--data`; RAVDESS actor 05 is kept for testing.
+    Several GPUs: `accelerate launch -m mer_sdk.cli train ...` or `torchrun -m mer_sdk.cli train ...`, unchanged.
 
     Next: `mer distill MODEL --teacher runs/MODEL-full.safetensors ...`, then `mer evaluate`.
     """
+    from mer_fusion.training.dialogue_launch import is_dialogue_model, train_dialogue_model
     from mer_fusion.training.launch import RunOptions, run_recipe
+    from mer_fusion.training.published import published_config, train_published
     from mer_fusion.training.recipe import full_precision_recipe
 
     run = RunOptions(run_dir, part, threads, epochs_share, quiet, encoders)
+    if config:
+        chosen = published_config(model, config)
+        train_published(chosen, data, out or Path(f"runs/{model}-{config}-full.safetensors"), run, seed)
+        return
     out = out or Path(f"runs/{model}-full.safetensors")
-    run_recipe(full_precision_recipe(seed, model), data, out, run, teacher=None)
+    if is_dialogue_model(model):
+        train_dialogue_model(data, out, run, seed)
+    else:
+        run_recipe(full_precision_recipe(seed, model), data, out, run, teacher=None)

@@ -8,13 +8,16 @@ from typing import Annotated
 import typer
 
 DataOption = Annotated[
-    list[str], typer.Option(help="Data set as NAME:PATH; give ravdess:PATH and ferplus:PATH.", show_default=False)
+    list[str],
+    typer.Option(
+        help="Data set as NAME:PATH, once for each. grjca, hgrjca, atsuko, fdrl: ravdess:PATH and ferplus:PATH; "
+        "amb_dsgdn: meld:PATH.",
+        show_default=False,
+    ),
 ]
 OutOption = Annotated[
     Path | None,
-    typer.Option(
-        help="Checkpoint to write, its JSON card beside it. Default: runs/MODEL-full or runs/MODEL-student."
-    ),
+    typer.Option(help="Checkpoint to write, its JSON card beside it. Default: runs/MODEL-full or runs/MODEL-student."),
 ]
 RunDirOption = Annotated[Path, typer.Option(help="Where state is kept; a run that was interrupted continues.")]
 SeedOption = Annotated[int, typer.Option(help="One seed gives one result on one machine.")]
@@ -26,6 +29,6 @@ EncodersOption = Annotated[
     str,
     typer.Option(
         help="Checkpoint whose audio and face encoders are taken, so that only the fusion is trained; or train. "
-        "Default: train for grjca and hgrjca, the shipped GRJCA's for the others."
+        "Default: train for grjca and hgrjca, the shipped GRJCA's for the others. amb_dsgdn has none."
     ),
 ]

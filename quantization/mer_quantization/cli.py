@@ -21,7 +21,7 @@ from mer_fusion.options import (
 
 
 def distill(
-    model: Annotated[str, typer.Argument(help="Fusion model: grjca, hgrjca, atsuko or fdrl.")],
+    model: Annotated[str, typer.Argument(help="Fusion model: grjca, hgrjca, atsuko, fdrl or amb_dsgdn.")],
     data: DataOption,
     teacher: Annotated[
         Path | None, typer.Option(help="Full-precision checkpoint; without it, the one that comes with the project.")
@@ -37,12 +37,20 @@ def distill(
 ) -> None:
     """Distill a student: labels, full-precision features and logits, and published wav2vec2 scores for audio.
 
+    amb_dsgdn's student first learns the published sentence encoder's vectors with a small text encoder.
+
     Next: `mer-convert --checkpoint runs/MODEL-student.safetensors --target all`.
     """
     from mer_fusion.checkpoint import shipped_checkpoint
+    from mer_fusion.training.dialogue_launch import is_dialogue_model
     from mer_fusion.training.launch import RunOptions
-    from mer_quantization.distill import distill_student
+    from mer_quantization.distill import distill_dialogue_student, distill_student
 
     run = RunOptions(run_dir, part, threads, epochs_share, quiet, encoders)
     out = out or Path(f"runs/{model}-student.safetensors")
-    distill_student(model, teacher or shipped_checkpoint(model, "full"), data, out, run, seed)
+    dialogue = is_dialogue_model(model)
+    teacher = teacher or shipped_checkpoint(model, "full")
+    if dialogue:
+        distill_dialogue_student(teacher, data, out, run, seed)
+    else:
+        distill_student(model, teacher, data, out, run, seed)
