@@ -177,10 +177,11 @@ def _value_table(title: str, values: tuple[ValueCheck, ...], what: str) -> Table
         "subnormal": ("subnormal", "error here"),
         "range": ("low", "high"),
     }[what]
-    table = Table("operation", "value", *columns, title=title, box=box.SIMPLE_HEAD)
+    table = Table(title=title, box=box.SIMPLE_HEAD)
     with_source = any(value.source for value in values)
-    if with_source:
-        table.add_column("source")
+    # A name that is cut short cannot be searched for.
+    for name in ("operation", "value", *columns, *(["source"] * with_source)):
+        table.add_column(name, overflow="fold")
     for value in values:
         figures = {
             "adds": (f"{value.adds or 0.0:.1e}", f"{value.error:.1e}"),
