@@ -94,7 +94,7 @@ IEMOCAP_DIALOGUES = PublishedDialogues(
     inverse_frequencies=True,
     loop=replace(_LOOP, epochs=61, learning_rate=6.8e-5, weight_decay=5e-5),
     batch=16,
-    source=DataSource("IEMOCAP (Busso et al. 2008), features of wys-ljq/AMB-DSGDN", "on request, research", "all"),
+    source=DataSource("IEMOCAP (Busso et al. 2008), features of wys-ljq/AMB-DSGDN", "on request, research", "fusion"),
 )
 MELD_DIALOGUES = PublishedDialogues(
     "meld-features",
@@ -103,5 +103,5 @@ MELD_DIALOGUES = PublishedDialogues(
     inverse_frequencies=False,
     loop=replace(_LOOP, epochs=20, learning_rate=5e-5, weight_decay=7.5e-5),
     batch=64,
-    source=DataSource("MELD (Poria et al. 2019), features of wys-ljq/AMB-DSGDN", "GPL-3.0; research", "all"),
+    source=DataSource("MELD (Poria et al. 2019), features of wys-ljq/AMB-DSGDN", "GPL-3.0; research", "fusion"),
 )

@@ -143,10 +143,12 @@ def encoded_frames(
     have a line per frame, a frame's time is its share of the sound's length. The population's mean is taken off.
 
     Raises:
-        DataError: no video, or a face or a sound that cannot be read.
+        DataError: no video or no annotated frame, or a face or a sound that cannot be read.
     """
     if not videos:
         raise DataError(f"{folder} has no annotated videos of one of the splits; unpack the whole data set")
+    if not any(video.annotated.any() for video in videos):
+        raise DataError(f"{folder} has a split without an annotated frame; unpack the whole data set")
     parts = [_encoded(video, encoders, _sound_of(video.id, folder), track_scale) for video in videos]
     audio, audio_mask, face, face_mask = (torch.cat([part[i] for part in parts]) for i in range(4))
     values = [np.stack([video.valence, video.arousal], axis=1) for video in videos]

@@ -64,6 +64,7 @@ class PublishedWindows:
 
     Attributes:
         model: "fdrl" or "atsuko".
+        name: of the configuration.
         dataset: name of the data set that --data takes.
         fusion: sizes; names and widths of the modalities are taken from the data.
         read: gives the windows of the splits.
@@ -73,6 +74,7 @@ class PublishedWindows:
     """
 
     model: str
+    name: str
     dataset: str
     fusion: AtsukoConfig | FdrlConfig
     read: Reader
@@ -96,7 +98,7 @@ class PublishedWindows:
         fusion = replace(self.fusion, names=splits.learning.names, dims=splits.learning.dims)
         network = EmotionNetwork(NetworkConfig(self.model, audio=None, face=None, fusion=fusion.to_dict()))
         objective = fusion_model(self.model).objective(network.fusion, {})
-        name = f"{self.source.use}-{self.model}"
+        name = f"{self.name}-{self.model}"
         history = fit(
             WindowTask(objective, splits.learning, splits.tuning, self.batch, name), loop, run.run_dir, run.quiet
         )
@@ -111,7 +113,7 @@ class PublishedWindows:
             "Reconstruction on features that others extracted: sizes, schedule and features are our choices.",
             "Trained by whoever holds the data, never run by us; not comparable with the paper's figures.",
         )
-        results = {f"{self.source.use} test": self.figures(splits.test.labels.numpy(), answers)}
+        results = {f"{self.name} test": self.figures(splits.test.labels.numpy(), answers)}
         return Trained(network.eval(), features_card(network, self.labels, self.source, training, results, notes))
 
 
@@ -176,7 +178,7 @@ def read_mintrec(data: MIntRec, steps: int, cache: Path) -> Splits:
     return Splits(part("train"), part("dev"), part("test"))
 
 
-def _atsuko(dataset: str, name: str, read: Reader, figures: Any, source: str, licence: str) -> PublishedWindows:
+def _atsuko(name: str, dataset: str, read: Reader, figures: Any, source: str, licence: str) -> PublishedWindows:
     # Sizes and rate of EMOE (CVPR 2025), from which the paper's figure most likely comes; 48 steps are ours.
     classes = len(INTENTS) if name == "mintrec" else 0
     fusion = AtsukoConfig(
@@ -193,13 +195,14 @@ def _atsuko(dataset: str, name: str, read: Reader, figures: Any, source: str, li
     loop = LoopOptions(epochs=40, learning_rate=1e-4, weight_decay=1e-2, precision="no")
     labels = INTENTS if classes else ()
     return PublishedWindows(
-        "atsuko", dataset, fusion, read, figures, labels, loop, 16, DataSource(source, licence, name)
+        "atsuko", name, dataset, fusion, read, figures, labels, loop, 16, DataSource(source, licence, "fusion")
     )
 
 
 _RESEARCH = "research; see the data set's own terms"
 IEMOCAP_WINDOWS = PublishedWindows(
     "fdrl",
+    "iemocap",
     "iemocap-features",
     FdrlConfig(names=("text", "audio"), dims=(1, 1), steps=1, classes=4, kernel=1),
     read_iemocap,
@@ -207,14 +210,14 @@ IEMOCAP_WINDOWS = PublishedWindows(
     FOUR_EMOTIONS,
     LoopOptions(epochs=40, learning_rate=5e-4, weight_decay=0.05, precision="no"),
     64,
-    DataSource("IEMOCAP (Busso et al. 2008), features of wys-ljq/AMB-DSGDN", "on request, research", "iemocap"),
+    DataSource("IEMOCAP (Busso et al. 2008), features of wys-ljq/AMB-DSGDN", "on request, research", "fusion"),
 )
 ATSUKO_WINDOWS = {
-    "mosi": _atsuko("mmsa", "mosi", mmsa_reader("mosi"), sentiment_figures, "CMU-MOSI, features of MMSA", _RESEARCH),
+    "mosi": _atsuko("mosi", "mmsa", mmsa_reader("mosi"), sentiment_figures, "CMU-MOSI, features of MMSA", _RESEARCH),
     "mosei": _atsuko(
-        "mmsa", "mosei", mmsa_reader("mosei"), sentiment_figures, "CMU-MOSEI, features of MMSA", _RESEARCH
+        "mosei", "mmsa", mmsa_reader("mosei"), sentiment_figures, "CMU-MOSEI, features of MMSA", _RESEARCH
     ),
-    "sims": _atsuko("mmsa", "sims", mmsa_reader("sims"), sims_figures, "CH-SIMS, features of MMSA", _RESEARCH),
-    "simsv2": _atsuko("mmsa", "simsv2", mmsa_reader(None), sims_figures, "CH-SIMS v2, features of MMSA", _RESEARCH),
+    "sims": _atsuko("sims", "mmsa", mmsa_reader("sims"), sims_figures, "CH-SIMS, features of MMSA", _RESEARCH),
+    "simsv2": _atsuko("simsv2", "mmsa", mmsa_reader(None), sims_figures, "CH-SIMS v2, features of MMSA", _RESEARCH),
     "mintrec": _atsuko("mintrec", "mintrec", read_mintrec, class_figures, "MIntRec, its own features", _RESEARCH),
 }
