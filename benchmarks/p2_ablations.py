@@ -5,8 +5,9 @@
 Every variant is trained on the labels alone (no teacher that could bring the idea in again), over the encoders of the
 shipped GRJCA student, with the clips of the 15 speakers from whom that audio encoder learned. Two measures:
 
-- scenes: the speech of the 4 held-out speakers paired with faces as in training, ten fresh draws of each clip;
-- P2: the real audio-visual clips of actor 05, warm (5 orders) and cold.
+- scenes: the speech of the 4 held-out speakers paired with faces as in training, modalities dropped as in training, ten
+  fresh draws of each clip;
+- P2: the real audio-visual clips of actor 05 with both modalities, warm (5 orders) and cold.
 
 Writes docs/results/p2_ablations.json: UAR with 95 % intervals over clips, and the paired difference of each variant
 from its model as published. All seeds (and draws or orders) of a clip are resampled together. Trained pieces are kept
@@ -44,7 +45,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "docs" / "results" / "p2_ablations.json"
 DRAWS = 10
 NEUTRAL = LABELS.index("neutral")
-STATES, PROTOCOLS = ("audio+face", "audio", "face"), ("warm", "cold")
+STATES, PROTOCOLS = ("audio+face",), ("warm", "cold")
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", action="append", required=True, help="ravdess:PATH and ferplus:PATH")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--run-dir", type=Path, default=ROOT / "runs" / "p2_ablations")
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()

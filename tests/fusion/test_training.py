@@ -7,11 +7,12 @@ import pytest
 import torch
 from speech_like import face_set, sources, speech_set
 
-from mer_fusion.checkpoint import load_checkpoint, save_checkpoint, shipped_checkpoint
+from mer_fusion.checkpoint import Card, load_checkpoint, save_checkpoint, shipped_checkpoint
 from mer_fusion.encoders.audio import AudioEncoderConfig
 from mer_fusion.encoders.face import FaceEncoderConfig
 from mer_fusion.models.grjca import GrjcaConfig
-from mer_fusion.training import banks
+from mer_fusion.network import EmotionNetwork
+from mer_fusion.training import banks, launch
 from mer_fusion.training.audio import AudioLearner, AudioOptions, AudioTask
 from mer_fusion.training.face import FaceLearner, FaceOptions, FaceTask, augmented
 from mer_fusion.training.launch import RunOptions, run_recipe
@@ -21,6 +22,7 @@ from mer_fusion.training.recipe import Recipe, full_precision_recipe, shortened,
 from mer_fusion.training.sources import LABELS, open_sources
 from mer_quantization.distill import distill_student
 from mer_sdk.errors import CheckpointError, DataError, OptionError
+from mer_sdk.manifest import BaselineContract
 
 SMALL_AUDIO = AudioEncoderConfig(frames=40, stem=8, channels=(8, 12), blocks=(1, 1), separable=False, features=8)
 SMALL_FACE = FaceEncoderConfig(stem=8, channels=(8, 12), blocks=(1, 1), separable=False, features=8)
@@ -167,6 +169,33 @@ def test_fusion_alone_is_trained_on_taken_encoders(tmp_path: Path, monkeypatch: 
         assert second.card == trained.card
 
 
+@pytest.mark.slow
+def test_encoders_side_by_side_are_kept_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(banks, "AUDIO_COPIES", 2)
+    monkeypatch.setattr(launch, "open_sources", lambda specs: sources(classes=len(LABELS)))
+    donor = EmotionNetwork(small_recipe("full").network)
+    means = BaselineContract(64.0, {"audio": (0.5,) * 8, "face": (0.25,) * 8})
+    card = Card("donor", "full", donor.config, LABELS, means, (), {})
+    path = tmp_path / "donor.safetensors"
+    save_checkpoint(donor.eval(), card, path)
+    run = RunOptions(tmp_path / "run", epochs_share=0.0001, quiet=True, encoders=str(path))
+    recipe = full_precision_recipe(0, "fdrl")
+    beside, elsewhere = tmp_path / "fdrl.safetensors", tmp_path / "other" / "fdrl.safetensors"
+    for out in (beside, elsewhere):
+        assert run_recipe(recipe, [], out, run, None) == out
+    one, other = load_checkpoint(beside), load_checkpoint(elsewhere)
+    assert set(one.card.parts_from) == {"audio", "face"}
+    assert other.card.parts_from == {}
+    assert beside.stat().st_size < elsewhere.stat().st_size
+    assert one.card.baseline == means
+    for key, value in one.network.state_dict().items():
+        assert torch.equal(value, other.network.state_dict()[key]), key
+    # From a checkpoint that has borrowed them itself.
+    again = replace(run, run_dir=tmp_path / "again", encoders=str(beside))
+    run_recipe(full_precision_recipe(0, "atsuko"), [], tmp_path / "atsuko.safetensors", again, None)
+    assert load_checkpoint(tmp_path / "atsuko.safetensors").card.parts_from == one.card.parts_from
+
+
 def test_checkpoint_whose_weights_changed_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "copy.safetensors"
     source = shipped_checkpoint("grjca", "student")
@@ -181,18 +210,27 @@ def test_checkpoint_whose_weights_changed_is_refused(tmp_path: Path) -> None:
         load_checkpoint(path)
 
 
-def test_shipped_checkpoints_are_small_and_say_where_they_come_from() -> None:
-    student = load_checkpoint(shipped_checkpoint("grjca", "student"))
-    full = load_checkpoint(shipped_checkpoint("grjca", "full"))
+@pytest.mark.parametrize("model", ["grjca", "atsuko", "fdrl"])
+def test_shipped_checkpoints_are_small_and_say_where_they_come_from(model: str) -> None:
+    student = load_checkpoint(shipped_checkpoint(model, "student"))
+    full = load_checkpoint(shipped_checkpoint(model, "full"))
     assert student.path.stat().st_size <= 2_000_000
     assert full.path.stat().st_size <= 15_000_000
     assert student.card.parameters["total"] < 500_000
     assert student.card.training["teacher_sha256"] == full.sha256
     for checkpoint in (student, full):
-        assert any("CC BY-NC-SA" in source.licence for source in checkpoint.card.data)
-        seen = set(checkpoint.card.training["speakers"]) | set(checkpoint.card.training["held_out_speakers"])
-        assert checkpoint.card.training["test_speaker"] not in seen
-        assert checkpoint.card.parameters == checkpoint.network.parameters_by_part()
+        card = checkpoint.card
+        assert card.name == checkpoint.path.stem
+        assert any("CC BY-NC-SA" in source.licence for source in card.data)
+        seen = set(card.training["speakers"]) | set(card.training["held_out_speakers"])
+        assert card.training["test_speaker"] not in seen
+        assert card.parameters == checkpoint.network.parameters_by_part()
+        if model != "grjca":
+            donor = load_checkpoint(shipped_checkpoint("grjca", card.role))
+            assert card.training["encoders_sha256"] == donor.sha256
+            assert card.baseline == donor.card.baseline
+            assert any("reconstructed" in note for note in card.notes)
+            assert checkpoint.path.stat().st_size < 0.3 * donor.path.stat().st_size, "encoders are kept once"
 
 
 def test_unknown_names_and_missing_data_are_named(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def run_recipe(
 ) -> Path | None:
     """Train and save; returns the checkpoint's path, None where only one part was asked for.
 
-    Where the encoders are those of a checkpoint in the folder of `out`, the new one names it and holds the fusion alone.
+    Where the encoders are those of a checkpoint in the folder of `out`, the new one names it and keeps only its fusion.
 
     Raises:
         OptionError: a file name that is no checkpoint's, or one encoder to be trained where encoders are taken.

@@ -58,8 +58,9 @@ def train_audio(
 ) -> tuple[AudioLearner, History]:
     """Train the audio encoder alone, on every speaker that is neither held out nor the test actor."""
     torch.manual_seed(recipe.audio_loop.seed)
-    large = teacher.network.audio if teacher else None
-    learner = AudioLearner(recipe.network.audio, len(LABELS), large.config.features if large else 0)
+    shape, large = recipe.network.audio, teacher.network.audio if teacher else None
+    assert shape is not None, "recipes of window models have both encoders"
+    learner = AudioLearner(shape, len(LABELS), large.config.features if large else 0)
     learning, unseen = sources.speech.subset(~sources.heldout), sources.speech.subset(sources.heldout)
     task = AudioTask(learner.to(memory_format=torch.channels_last), learning, unseen, recipe.audio, large)
     return learner, fit(task, recipe.audio_loop, run_dir, quiet)
@@ -70,8 +71,9 @@ def train_face(
 ) -> tuple[FaceLearner, History]:
     """Train the face encoder alone; FER+ valid is looked at for the log."""
     torch.manual_seed(recipe.face_loop.seed + 1)
-    large = teacher.network.face if teacher else None
-    learner = FaceLearner(recipe.network.face, len(LABELS), large.config.features if large else 0)
+    shape, large = recipe.network.face, teacher.network.face if teacher else None
+    assert shape is not None, "recipes of window models have both encoders"
+    learner = FaceLearner(shape, len(LABELS), large.config.features if large else 0)
     task = FaceTask(
         learner.to(memory_format=torch.channels_last), sources.faces, sources.tuning_faces, recipe.face, large
     )
@@ -224,9 +226,7 @@ def train_network(
 
 
 _RECONSTRUCTIONS = {
-    "atsuko": (
-        "Atsuko is reconstructed from its abstract and overview figure; the paper's scores are not its own.",
-    ),
+    "atsuko": ("Atsuko is reconstructed from its abstract and overview figure; the paper's scores are not its own.",),
     "fdrl": ("FDRL is reconstructed from its abstract; the paper's scores are not its own.",),
 }
 
