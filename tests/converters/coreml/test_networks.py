@@ -56,7 +56,7 @@ NETWORKS = {
     "unet": Ways(),
     "vit": Ways(cast=True),
     "vit_fused": Ways(cast=True, opset=ct.target.iOS18),
-    "swin": Ways(cast=True),
+    "swin": Ways(),
     "conformer": Ways(cast=True),
     "cross_attention": Ways(cast=True, wrong=True),
     "tcn": Ways(),

@@ -55,7 +55,7 @@ class AttentivePooling(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        mean, deviation = weighted(x, torch.full_like(x, 1.0 / x.shape[2]))
+        mean, deviation = weighted(x, torch.full_like(x, 1.0 / FRAMES))
         context = torch.cat([x, mean[..., None].expand_as(x), deviation[..., None].expand_as(x)], dim=1)
         return torch.cat(weighted(x, torch.softmax(self.attend(context), dim=2)), dim=1)
 
