@@ -1,4 +1,4 @@
-"""The README's Python example runs as it stands, on a bundle converted here and a clip drawn by the test."""
+"""The README's Python examples run as they stand, on bundles converted here and a clip drawn by the test."""
 
 import re
 from pathlib import Path
@@ -13,16 +13,17 @@ def python_blocks() -> list[str]:
 
 
 @pytest.mark.slow
-def test_python_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_python_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     import av
     import numpy as np
 
     from mer_converters.convert import convert
     from mer_fusion.checkpoint import shipped_checkpoint
 
-    converted = convert(shipped_checkpoint("grjca"), "tflite", "fp32", tmp_path / "bundles")
-    assert converted.path is not None
-    assert converted.path.name == "grjca-tflite-fp32.mer"
+    for model in ("grjca", "amb_dsgdn"):
+        converted = convert(shipped_checkpoint(model), "tflite", "fp32", tmp_path / "bundles")
+        assert converted.path is not None
+        assert converted.path.name == f"{model}-tflite-fp32.mer"
     rng = np.random.default_rng(0)
     with av.open(str(tmp_path / "clip.mp4"), "w") as container:
         video = container.add_stream("mpeg4", rate=10)
@@ -38,8 +39,10 @@ def test_python_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
         container.mux(video.encode())
         container.mux(audio.encode())
     monkeypatch.chdir(tmp_path)
-    (block,) = python_blocks()
-    exec(compile(block, "README.md", "exec"), {})
+    dialogue, sensor = python_blocks()
+    exec(compile(dialogue, "README.md", "exec"), {})
+    assert re.fullmatch(r"[a-z]+ 0\.\d+\n", capsys.readouterr().out)
+    exec(compile(sensor, "README.md", "exec"), {})
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) >= 7
     assert all(re.match(r" *\d+\.\d\d s  \w+  [01]\.\d\d  (audio|audio\+face|face)$", line) for line in lines)
