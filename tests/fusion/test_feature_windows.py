@@ -63,7 +63,8 @@ def test_a_network_learns_classes_and_values(tmp_path, classes):
     sizes = {"width": 16, "feed_forward": 16, "head_width": 16, "dropout": 0.0, "head_dropout": 0.0}
     config = FdrlConfig(data.names, data.dims, 4, classes, 0 if classes else 1, **sizes)
     task = WindowTask(FdrlObjective(Fdrl(config)), data, data, 12, "x")
-    history = fit(task, LoopOptions(epochs=12, learning_rate=2e-2, average=0.8, threads=1, precision="no"), tmp_path, quiet=True)
+    loop = LoopOptions(epochs=12, learning_rate=2e-2, average=0.8, threads=1, precision="no")
+    history = fit(task, loop, tmp_path, quiet=True)
     answers = window_answers(task.module.network, data)
     if classes:
         assert (answers == labels).mean() > 0.9

@@ -124,7 +124,7 @@ def _specification_file(folder: Path) -> Path:
 
 def _parsed(specification: Path, name: str) -> Any:
     from coremltools.proto import Model_pb2
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
 
     spec = Model_pb2.Model()
     try:
