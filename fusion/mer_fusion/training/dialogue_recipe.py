@@ -80,12 +80,13 @@ def full_dialogue_recipe(seed: int) -> DialogueRecipe:
         past=6,
         future=6,
         causal=True,
-        dropout=0.4,
+        dropout=0.5,
+        graph_dropout=0.3,
     )
     return DialogueRecipe(
         "full",
         NetworkConfig("amb_dsgdn", audio=None, face=None, fusion=fusion.to_dict()),
-        LoopOptions(epochs=20, learning_rate=1e-3, weight_decay=0.05, precision="no", seed=seed),
+        LoopOptions(epochs=20, learning_rate=2e-3, weight_decay=0.05, precision="no", seed=seed),
         DialogueLearning(),
         AmbDsgdnOptions.meld(),
     )
@@ -94,9 +95,8 @@ def full_dialogue_recipe(seed: int) -> DialogueRecipe:
 def student_dialogue_recipe(seed: int, text: TextEncoderConfig) -> DialogueRecipe:
     """The student: the same class on the features of a small text encoder, half as wide."""
     full = full_dialogue_recipe(seed)
-    fusion = replace(full.fusion, dims=(text.features,), hidden=64, dropout=0.3)
-    recipe = replace(full, role="student", network=replace(full.network, text=text))
-    return replace(recipe, loop=replace(full.loop, learning_rate=2e-3)).with_fusion(fusion)
+    fusion = replace(full.fusion, dims=(text.features,), hidden=64, dropout=0.3, graph_dropout=0.2)
+    return replace(full, role="student", network=replace(full.network, text=text)).with_fusion(fusion)
 
 
 def feature_dialogues(dialogues: Sequence[Dialogue], encode: Encode) -> list[FeatureDialogue]:
