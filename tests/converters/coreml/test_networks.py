@@ -23,12 +23,11 @@ from torch import Tensor, nn
 from mer_converters.coreml.interpreter import Interpreter
 
 FP32, FP16 = 1e-5, 5e-3
-PRECISIONS = {"fp32": (ct.precision.FLOAT32, FP32), "fp16": (ct.precision.FLOAT16, FP16)}
 
 
 @dataclass(frozen=True)
 class Ways:
-    """What stands in the way of a network.
+    """What stands in the way of a network, and how near it must come.
 
     Attributes:
         cast: tracing meets a number taken from a shape, which coremltools 9.0 cannot read with numpy 2.4 (its issue
@@ -36,6 +35,7 @@ class Ways:
         unsupported: the operation that an exported program keeps and coremltools lacks; it is decomposed away.
         wrong: an exported program is converted to one that computes something else; decomposed, it is right.
         opset: operation set of the package.
+        fp16: allowed error in fp16.
         slow: takes over ten seconds.
     """
 
@@ -43,6 +43,7 @@ class Ways:
     unsupported: str = ""
     wrong: bool = False
     opset: Any = ct.target.iOS17
+    fp16: float = FP16
     slow: bool = False
 
 
@@ -62,7 +63,9 @@ NETWORKS = {
     "tcn": Ways(),
     "wav2vec": Ways(),
     "audio_cnn": Ways(),
-    "ecapa": Ways(),
+    # Means and deviations over time are normalized by their small spread over recordings, which magnifies how they were
+    # rounded; weights of 0.01 times squares leave the range of fp16's full digits. The error lies at 5e-3.
+    "ecapa": Ways(fp16=1e-2),
     "lstm_tagger": Ways(unsupported="lstm.input", slow=True),
     "gru_tagger": Ways(unsupported="gru.input"),
 }
@@ -131,12 +134,12 @@ def error(model: Any, made: Example, folder: Path) -> float:
     return float(np.abs(found - made.reference).max() / np.abs(made.reference).max())
 
 
-def check(program: Any, made: Example, opset: Any, folder: Path) -> None:
-    for precision, (declared, allowed) in PRECISIONS.items():
-        place = folder / precision
+def check(program: Any, made: Example, ways: Ways, folder: Path) -> None:
+    for precision, allowed in ((ct.precision.FLOAT32, FP32), (ct.precision.FLOAT16, ways.fp16)):
+        place = folder / precision.value
         place.mkdir()
-        found = error(converted(program, made.inputs, declared, opset), made, place)
-        assert found <= allowed, f"{precision}: relative error {found:.2e}, allowed {allowed:g}"
+        found = error(converted(program, made.inputs, precision, ways.opset), made, place)
+        assert found <= allowed, f"{precision.value}: relative error {found:.2e}, allowed {allowed:g}"
 
 
 def each(way: str) -> Any:
@@ -153,7 +156,7 @@ def test_traced(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         with pytest.raises(TypeError, match="only 0-dimensional arrays can be converted"):
             converted(program, made.inputs, ct.precision.FLOAT32, ways.opset)
         _repair_cast(monkeypatch)
-    check(program, made, ways.opset, tmp_path)
+    check(program, made, ways, tmp_path)
 
 
 @each("export")
@@ -169,7 +172,7 @@ def test_exported(name: str, tmp_path: Path) -> None:
         assert error(converted(program, made.inputs, ct.precision.FLOAT32, ways.opset), made, tmp_path) > 0.1
     if ways.unsupported or ways.wrong:
         program = exported.run_decompositions()
-    check(program, made, ways.opset, tmp_path)
+    check(program, made, ways, tmp_path)
 
 
 def test_chaotic_network_is_as_far_off_as_torch_is_itself(tmp_path: Path) -> None:
