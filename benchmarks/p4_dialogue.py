@@ -5,7 +5,8 @@
 Trains every variant with several seeds on MELD train, of which a tenth of the dialogues is held out for the
 temperature, and writes `docs/results/p4.json`: figures on dev with 95 % intervals from a bootstrap over dialogues, and
 paired differences on the same dialogues. With `--tune` it measures on those held-out dialogues instead and writes
-nothing: what options were chosen on. The networks of the first seed are saved in `RUN_DIR/checkpoints`.
+nothing; it says nothing of the small encoder, which saw their labels. The networks of the first seed are saved in
+`RUN_DIR/checkpoints`.
 
 Adaptive modality balancing compares modalities; with text alone it does nothing, and is measured by protocol P3.
 """
@@ -210,6 +211,7 @@ def main() -> None:
         "differences": gains,
         "notes": [
             "Adaptive modality balancing needs two modalities: with text alone it does nothing; see P3.",
+            "The small encoder learned from MELD's labels, the sentence encoder did not: the two do not compare sizes.",
             "'one utterance at a time': the same network whose edges reach no other utterance.",
         ],
     }

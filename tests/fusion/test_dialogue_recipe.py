@@ -70,6 +70,7 @@ def test_full_precision_and_student_are_trained_and_saved(tmp_path):
     )
     assert student.card.text == TEXT.contract
     assert student.card.sentences is None
+    assert (student.card.results, student.card.decision.temperature) == ({}, 1.0)  # nothing was held out of its encoder
     assert student.card.training["teacher_sha256"] == card.weights_sha256
     for name, value in student.network.text.state_dict().items():  # used, not trained further
         torch.testing.assert_close(value, encoder.state_dict()[name])
