@@ -1,6 +1,6 @@
 """Protocol P2 for every shipped window model: full precision, student in torch, and every bundle that runs here.
 
-    python benchmarks/p2_windows.py --data ravdess:PATH [--bundles bundles]
+    python benchmarks/p2_windows.py --data ravdess:PATH [--bundles bundles] [--schemes fp32 fp16]
 
 Writes docs/results/p2.json. P2: RAVDESS actor 05's real audio-visual clips, who is in no training or tuning set.
 """
@@ -37,14 +37,15 @@ def window_cards() -> dict[str, dict[str, Card]]:
     return cards
 
 
-def sources(model: str, bundles: Path) -> Iterable[tuple[str, str, Path]]:
-    """(role, what runs it, path) of everything there is of one model."""
+def sources(model: str, bundles: Path, schemes: Iterable[str]) -> Iterable[tuple[str, str, Path]]:
+    """(role, what runs it, path) of everything there is of one model in the given schemes."""
     for role in ROLES:
         path = SHIPPED / f"{model}-{role}.safetensors"
         if path.exists():
             yield role, "torch", path
-    for path in sorted(bundles.glob(f"{model}-*.mer")):
-        yield "student", path.stem.removeprefix(f"{model}-"), path
+    for scheme in schemes:
+        for path in sorted(bundles.glob(f"{model}-*-{scheme}.mer")):
+            yield "student", path.stem.removeprefix(f"{model}-"), path
 
 
 def measured(clips: tuple[Clip, ...], path: Path) -> tuple[EvaluationReport, float]:
@@ -59,6 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="ravdess:PATH with actor 05's audio and faces")
     parser.add_argument("--bundles", type=Path, default=ROOT / "bundles")
+    parser.add_argument("--schemes", nargs="+", default=["fp32", "fp16"], help="of the bundles (default: fp32 fp16)")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "p2.json")
     options = parser.parse_args()
     dataset = open_dataset(options.data)
@@ -66,8 +68,8 @@ def main() -> None:
     clips = dataset.clips(Selection(actors=(TEST_ACTOR,), paired_only=True))
     models: dict[str, Any] = {}
     for model, cards in window_cards().items():
-        rows = []
-        for role, runs, path in sources(model, options.bundles):
+        rows: list[dict[str, Any]] = []
+        for role, runs, path in sources(model, options.bundles, options.schemes):
             try:
                 report, seconds = measured(clips, path)
             except RuntimeUnavailable as error:

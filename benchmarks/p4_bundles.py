@@ -1,6 +1,6 @@
 """Protocol P4 through the SDK: AMB-DSGDN's checkpoints and every bundle of it that runs here, on MELD dev.
 
-    python benchmarks/p4_bundles.py --data meld:PATH [--bundles bundles]
+    python benchmarks/p4_bundles.py --data meld:PATH [--bundles bundles] [--schemes fp32 fp16]
 
 Writes docs/results/p4_bundles.json. Each utterance is judged when it is said, as a live app does.
 """
@@ -27,11 +27,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="meld:PATH with dev_sent_emo.csv")
     parser.add_argument("--bundles", type=Path, default=ROOT / "bundles")
+    parser.add_argument("--schemes", nargs="+", default=["fp32", "fp16"], help="of the bundles (default: fp32 fp16)")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "p4_bundles.json")
     options = parser.parse_args()
     dialogues = open_dataset(options.data).dialogues("dev")
     rows = []
-    for role, runs, path in sources("amb_dsgdn", options.bundles):
+    for role, runs, path in sources("amb_dsgdn", options.bundles, options.schemes):
         begun = time.perf_counter()
         try:
             report = evaluate_dialogues(Bundle.open(str(path)), dialogues)
