@@ -33,16 +33,17 @@ class FaceEncoder(nn.Module):
         self.project = nn.Linear(config.channels[-1], config.features)
 
     def normalise(self, grey: Tensor) -> Tensor:
-        """Grey crops (B, size, size) in 0-1 to zero mean and unit deviation per crop."""
+        """Grey crops (B, size, size), a range of 1 at any offset, to zero mean and unit deviation per crop."""
         centred = grey - grey.mean(dim=(1, 2), keepdim=True)
         variance = (centred * centred).mean(dim=(1, 2), keepdim=True)
         return centred * torch.rsqrt(variance + 1e-3)
 
     def encode(self, grey: Tensor) -> Tensor:
-        """Features (B, features) of grey crops (B, size, size) in 0-1."""
+        """Features (B, features) of grey crops (B, size, size), a range of 1 at any offset."""
         maps = self.body(self.normalise(grey).unsqueeze(1))
         features: Tensor = self.project(self.dropout(maps.mean(dim=(2, 3))))
         return features
 
     def forward(self, crop: Tensor) -> Tensor:
-        return self.encode((crop * self.luma).sum(dim=3))
+        # Around 0 fp16 keeps more of the differences between pixels; the offset goes with the mean.
+        return self.encode(((crop - 128.0) * self.luma).sum(dim=3))
