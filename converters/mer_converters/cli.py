@@ -186,7 +186,7 @@ def _scheme(row: ConversionResult) -> str:
 
 def _distilled(value: Distillation | None) -> str:
     """Mean difference of the log-probabilities, and on how many windows both name the same label."""
-    return "no model" if value is None else f"{value.mean_abs_log_probability:.2f}, {value.agreement:.0%}"
+    return "not run" if value is None else f"{value.mean_abs_log_probability:.2f}, {value.agreement:.0%}"
 
 
 def _notes(rows: tuple[ConversionResult, ...]) -> list[str]:

@@ -157,7 +157,7 @@ def convert_many(
                 target: pool.submit(_run_worker, Path(checkpoint), target, wanted[target], staging, options.data)
                 for target in targets
             }
-            distilled = _distillation(loaded, options.reference)
+            distilled = _distillation(loaded, options.reference, say)
             rows: list[ConversionResult] = []
             for target, future in futures.items():
                 outcome = future.result()
@@ -180,8 +180,15 @@ def _wanted(targets: tuple[str, ...], schemes: tuple[str, ...]) -> dict[str, tup
     return wanted
 
 
-def _distillation(student: Checkpoint, reference: Path | None) -> Distillation | None:
-    return None if reference is None else distillation(student, load_checkpoint(reference))
+def _distillation(student: Checkpoint, reference: Path | None, say: Say) -> Distillation | None:
+    if reference is None:
+        return None
+    try:
+        return distillation(student, load_checkpoint(reference))
+    except MissingExtra as error:
+        # A full-precision dialogue model reads sentence vectors; converting its student must not need their encoder.
+        say(f"student and full-precision model are not compared: {error}")
+        return None
 
 
 def _record(checkpoint: Path, options: ConvertOptions, folder: Path, say: Say) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,6 +16,9 @@ from mer_sdk.bundle import Bundle, TextEncoder
 from mer_sdk.errors import CheckpointError
 from mer_sdk.manifest import GraphSpec, Manifest, TensorSpec
 from mer_sdk.runtimes import Graph
+
+if TYPE_CHECKING:
+    from mer_fusion.encoders.sentence import SentenceEncoder
 
 _UNIT = (0.0, 1.0)
 
@@ -86,19 +91,24 @@ def sentence_encoder(card: Card) -> TextEncoder | None:
     """
     if card.sentences is None:
         return None
-    from mer_fusion.encoders.sentence import MODEL, SentenceEncoder
+    from mer_fusion.encoders.sentence import MODEL
 
     if card.sentences != MODEL:
         raise CheckpointError(f"{card.name} reads features of {card.sentences!r}; the sentence encoder here is {MODEL}")
-    loaded: list[SentenceEncoder] = []
 
     def encode(text: str) -> np.ndarray:
-        if not loaded:
-            loaded.append(SentenceEncoder())
-        features: np.ndarray = loaded[0].embeddings([text])[0]
+        features: np.ndarray = _published_sentences().embeddings([text])[0]
         return features
 
     return encode
+
+
+@functools.cache
+def _published_sentences() -> SentenceEncoder:
+    """The published encoder, read once a process: it takes seconds."""
+    from mer_fusion.encoders.sentence import SentenceEncoder
+
+    return SentenceEncoder()
 
 
 def manifest_of(checkpoint: Checkpoint) -> Manifest:
