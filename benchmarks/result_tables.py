@@ -299,7 +299,7 @@ def overview(measured: Mapping[str, Json]) -> list[str]:
             "In %, [95 % interval]. P1: WAR of 8 emotions, 20 speakers, from sound and action units; full precision "
             "with the person's mean removed, student warm. P2: UAR of 7 emotions on one unseen actor's clips, warm. "
             "P3: accuracy of sentiment from text, audio and video features. P4: weighted F1 of 7 emotions in dialogues "
-            "of unseen episodes, from text."
+            "of unseen episodes, from text. A dash: not measured yet."
         ),
         *table(header, whole),
     ]

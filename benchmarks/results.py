@@ -3,8 +3,8 @@
     python benchmarks/results.py [--data ravdess:PATH] [--bundles bundles]
 
 Reads docs/results/*.json (see benchmarks/p1_paired.py, p2_windows.py, p2_ablations.py, p3_trimodal.py, p4_dialogue.py,
-p4_bundles.py and text_encoder.py), writes docs/results.md whole and, in README.md, the part between the results
-markers. With --data it also writes what `mer run` prints for one clip of actor 05.
+p4_bundles.py and text_encoder.py) and writes each between the markers of its name in docs/results.md and README.md.
+What was not measured anew stays as it is. With --data it also writes what `mer run` prints for one clip of actor 05.
 """
 
 from __future__ import annotations
@@ -22,11 +22,10 @@ import result_tables as tables
 
 ROOT = Path(__file__).resolve().parent.parent
 MEASURED = ROOT / "docs" / "results"
-RESULTS = ("<!-- results: written by `make results` -->", "<!-- end of results -->")
-RUN = ("<!-- run: written by `make results` -->", "<!-- end of run -->")
 _SHOWN_CLIP = "01-01-03-01-01-02-05.mp4"
-# In the order of the page; the first is P2, which the README shows too.
+# Name of the JSON -> its part of docs/results.md.
 SECTIONS: dict[str, Callable[[Any], list[str]]] = {
+    "p2": lambda p2: [*tables.p2_intro(p2), *tables.p2_table(p2), *tables.p2_details(p2)],
     "p2_ablations": tables.p2_ablation_section,
     "p1": tables.p1_section,
     "p3": tables.p3_section,
@@ -36,17 +35,6 @@ SECTIONS: dict[str, Callable[[Any], list[str]]] = {
 }
 
 
-def page(measured: dict[str, Any]) -> list[str]:
-    """The lines of docs/results.md; a protocol that was not measured is named as such."""
-    p2 = measured["p2"]
-    lines = ["# Results", "", "Written by `make results`; do not edit.", "", *tables.overview(measured)]
-    lines += ["## P2: real audio-visual clips", ""]
-    lines += [*tables.p2_intro(p2), *tables.p2_table(p2)]
-    for name, section in SECTIONS.items():
-        lines += section(measured[name]) if name in measured else [f"## {name}", "", "Not measured.", ""]
-    return [*lines, *tables.p2_details(p2)]
-
-
 def run_output(bundle: Path, clip: Path) -> list[str]:
     """The lines that `mer run` prints for a clip."""
     command = [sys.executable, "-m", "mer_sdk.cli", "run", str(bundle), str(clip)]
@@ -54,12 +42,13 @@ def run_output(bundle: Path, clip: Path) -> list[str]:
     return [f"$ mer run bundles/{bundle.name} {clip.name}", *(line.rstrip() for line in done.stdout.splitlines())]
 
 
-def write_block(markers: tuple[str, str], lines: list[str]) -> None:
-    """Replace what stands between two markers of README.md."""
-    readme = ROOT / "README.md"
-    before, rest = readme.read_text().split(markers[0])
-    after = rest.split(markers[1])[1]
-    readme.write_text(before + "\n".join([markers[0], "", *lines, "", markers[1]]) + after)
+def write_block(page: Path, name: str, lines: list[str]) -> None:
+    """Replace what stands between the markers of that name in a page."""
+    begin, end = f"<!-- {name}: written by `make results` -->", f"<!-- end of {name} -->"
+    before, rest = page.read_text().split(begin)
+    after = rest.split(end)[1]
+    text = "\n".join(lines).strip("\n")
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
 
 
 def main() -> None:
@@ -68,14 +57,18 @@ def main() -> None:
     parser.add_argument("--bundles", type=Path, default=ROOT / "bundles")
     options = parser.parse_args()
     measured = {path.stem: json.loads(path.read_text()) for path in sorted(MEASURED.glob("*.json"))}
-    if "p2" not in measured:
-        sys.exit(f"{MEASURED}/p2.json is missing: run benchmarks/p2_windows.py --data ravdess:PATH first")
-    (ROOT / "docs" / "results.md").write_text("\n".join(page(measured)))
-    brief = [*tables.overview(measured), *tables.p2_intro(measured["p2"])]
-    write_block(RESULTS, [*brief, *tables.p2_table(measured["p2"], brief=True)[:-1]])
+    results, readme = ROOT / "docs" / "results.md", ROOT / "README.md"
+    for page in (results, readme):
+        write_block(page, "overview", tables.overview(measured))
+    for name, section in SECTIONS.items():
+        if name in measured:
+            write_block(results, name, section(measured[name]))
+    if "p2" in measured:
+        write_block(readme, "p2", [*tables.p2_intro(measured["p2"]), *tables.p2_table(measured["p2"], brief=True)])
     shown = sorted(Path(options.data.partition(":")[2]).rglob(_SHOWN_CLIP)) if options.data else []
     if shown:
-        write_block(RUN, ["```", *run_output(options.bundles / "grjca-tflite-fp32.mer", shown[0]), "```"])
+        lines = ["```", *run_output(options.bundles / "grjca-tflite-fp32.mer", shown[0]), "```"]
+        write_block(readme, "run", lines)
 
 
 if __name__ == "__main__":
