@@ -34,8 +34,8 @@ from mer_sdk.evaluation.datasets.ravdess import LABELS
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = FusionSettings(
-    UtteranceOptions(drop=(0.3, 0.1), swap=(0.0, 0.0), mixing=(0.0, 0.0), noise=(0.3, 0.2), batch=128),
-    LoopOptions(epochs=60, learning_rate=3e-3, weight_decay=0.05, precision="no", threads=1),
+    UtteranceOptions(drop=(0.3, 0.1), swap=(0.0, 0.0), mixing=(0.0, 0.0), noise=(0.3, 0.2), batch=225),
+    LoopOptions(epochs=50, learning_rate=5e-3, weight_decay=0.05, average=0.97, precision="no", threads=1),
     (Candidate(0.3, 0.0, 0.0), Candidate(0.3, 0.1, 0.7), Candidate(0.1, 0.1, 0.7), Candidate(0.1, 0.2, 0.9)),
 )
 # What issue and literature measure fusion by; the other yardsticks are ours.

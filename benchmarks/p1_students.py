@@ -35,11 +35,11 @@ STUDENT_SETTINGS = FusionSettings(
         swap=(0.0, 0.0),
         mixing=(0.0, 0.0),
         noise=(0.2, 0.2),
-        batch=128,
+        batch=225,
         teacher_weight=0.5,
         teacher_temperature=2.0,
     ),
-    LoopOptions(epochs=40, learning_rate=4e-3, weight_decay=0.05, precision="no", threads=1),
+    LoopOptions(epochs=40, learning_rate=5e-3, weight_decay=0.05, average=0.97, precision="no", threads=1),
     (Candidate(0.3, 0.0, 0.0), Candidate(0.1, 0.0, 0.0), Candidate(0.3, 0.1, 0.0), Candidate(0.3, 0.1, 0.7)),
     tuning_question=Case("warm", 0, (True, True)),
 )

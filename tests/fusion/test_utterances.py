@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from mer_fusion.models.amb_dsgdn import AmbDsgdn, AmbDsgdnConfig
 from mer_fusion.training.loop import LoopOptions
-from mer_fusion.training.utterance_networks import MODELS, fusion_objective, logistic_regression
+from mer_fusion.training.utterance_networks import MODELS, DialogueOfOne, fusion_objective, logistic_regression
 from mer_fusion.training.utterance_runs import Case, RunOptions, run_answers
 from mer_fusion.training.utterance_task import UtteranceOptions, UtteranceTask, log_probabilities
 from mer_fusion.training.utterances import (
@@ -216,3 +217,19 @@ def test_logistic_regression_finds_the_optimum():
     torch.testing.assert_close(
         logistic_regression(100 * x + 7, labels, 100 * x + 7, CLASSES), scores, atol=2e-3, rtol=1e-2
     )
+
+
+def test_a_dialogue_of_one_is_the_dialogue_network_on_the_mean_over_present_steps():
+    torch.manual_seed(0)
+    config = AmbDsgdnConfig(names=("audio", "face"), dims=(4, 3), utterances=1, classes=2, speakers=1, hidden=8)
+    network = AmbDsgdn(config).eval()
+    audio, face = torch.randn(5, 6, 4), torch.randn(5, 6, 3)
+    mask = torch.tensor([0.0, 0, 1, 1, 1, 1]).expand(5, 6)
+    nothing = torch.zeros(5, 6)
+    got = DialogueOfOne(network)(audio, face, mask, nothing)
+    ones = torch.ones(5, 1)
+    wanted = network(audio[:, 2:].mean(dim=1, keepdim=True), torch.zeros(5, 1, 3), ones, 0 * ones, 0 * ones)
+    torch.testing.assert_close(got.logits, wanted.logits[:, 0])
+    torch.testing.assert_close(got.reliance, torch.tensor([[1.0, 0.0]]).expand(5, 2))
+    with pytest.raises(OptionError, match="reads 2 utterances; configure utterances=1"):
+        DialogueOfOne(AmbDsgdn(replace(config, utterances=2)))

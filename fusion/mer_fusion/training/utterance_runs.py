@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -110,7 +111,7 @@ def run_answers(
     ]
     parameters = sum(parameter.numel() for parameter in network.parameters())
     answers = Answers(torch.stack(said).numpy().astype(np.float32), seconds, parameters)
-    aside = path.with_suffix(".part.npz")
+    aside = path.with_suffix(f".{os.getpid()}.part.npz")  # another process may be making the same run
     np.savez(aside, log_probabilities=answers.log_probabilities, seconds=answers.seconds, parameters=answers.parameters)
     aside.replace(path)
     return answers
