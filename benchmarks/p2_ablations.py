@@ -153,6 +153,7 @@ def _pair(interval: Any) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", action="append", required=True, help="ravdess:PATH and ferplus:PATH")
+    parser.add_argument("--models", nargs="+", default=sorted({variant.model for variant in VARIANTS}))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--run-dir", type=Path, default=ROOT / "runs" / "p2_ablations")
@@ -172,7 +173,7 @@ def main() -> None:
     windows = RecordedWindows(path, clips, STATES, PROTOCOLS)
     tables: dict[tuple[str, str], dict[str, np.ndarray]] = {}
     results: dict[str, Any] = {}
-    for variant in VARIANTS:
+    for variant in [variant for variant in VARIANTS if variant.model in options.models]:
         begun, seconds = time.perf_counter(), []
         gathered: dict[str, list[np.ndarray]] = {}
         wanted: dict[str, np.ndarray] = {}

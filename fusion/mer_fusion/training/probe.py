@@ -49,12 +49,19 @@ class Probe(nn.Module):
         self.hidden = nn.Linear(features.shape[1], hidden) if hidden else None
         self.out = nn.Linear(width, classes)
 
-    def forward(self, features: Tensor) -> Tensor:
-        x = (features - self.mean) * self.scale
+    def normalised(self, features: Tensor) -> Tensor:
+        """Features (N, D) without the mean, and scaled."""
+        return (features - self.mean) * self.scale
+
+    def decide(self, x: Tensor) -> Tensor:
+        """Logits (N, K) of normalised features (N, D)."""
         if self.hidden is not None:
             x = F.relu(self.hidden(x))
         logits: Tensor = self.out(x)
         return logits
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.decide(self.normalised(features))
 
 
 def fit_probe(features: Tensor, labels: Tensor, classes: int, options: ProbeOptions) -> Probe:
@@ -73,9 +80,11 @@ def fit_probe(features: Tensor, labels: Tensor, classes: int, options: ProbeOpti
         probe.parameters(), max_iter=options.iterations, history_size=20, line_search_fn="strong_wolfe"
     )
 
+    x = probe.normalised(features)
+
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = F.cross_entropy(probe(features), labels, weight=weights)
+        loss = F.cross_entropy(probe.decide(x), labels, weight=weights)
         decay = sum((p.square().sum() for p in probe.parameters() if p.ndim > 1), torch.zeros(()))
         loss = loss + 0.5 * options.decay * decay
         loss.backward()
