@@ -64,8 +64,9 @@ def p1_section(result: Json) -> list[str]:
         ),
     ]
     best = result["best_published_yardstick"]
-    lines += [f"Fusion at full precision, {result['seeds']} seeds; the difference is from *{best}*:", ""]
-    lines += _p1_models(result["full_precision"]["models"], result["seeds"], best)
+    seeds = result["full_precision"]["seeds"]
+    lines += [f"Fusion at full precision, {seeds} seeds; the difference is from *{best}*:", ""]
+    lines += _p1_models(result["full_precision"]["models"], seeds, best)
     if "students" in result:
         students = result["students"]
         head = students["encoders"]["mean"]
