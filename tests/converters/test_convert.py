@@ -14,6 +14,7 @@ from mer_converters import convert as module
 from mer_converters.convert import ConversionResult, ConvertOptions, convert, convert_many
 from mer_converters.parity import Distance
 from mer_converters.worker import Artifact, Job, Outcome, run_job
+from mer_quantization.recordings import DataOptions
 from mer_quantization.schemes import Scheme
 from mer_sdk.bundle import Bundle
 from mer_sdk.errors import CheckpointError, ConversionError, MissingExtra, OptionError
@@ -29,7 +30,9 @@ class Recorded:
         self.logits = 1e-6
         self.error: str | None = None
 
-    def __call__(self, checkpoint: Path, target: str, schemes: tuple[Scheme, ...], staging: Path) -> Outcome:
+    def __call__(
+        self, checkpoint: Path, target: str, schemes: tuple[Scheme, ...], staging: Path, data: DataOptions | None
+    ) -> Outcome:
         if self.error is not None:
             return Outcome(error=self.error)
         for scheme in schemes:
