@@ -18,6 +18,8 @@ class GraphProof:
         int8_operations: those of them whose weight and input are both in 8-bit integers.
         float_weights: names of the operations whose weight is in floating point.
         float_inputs: names of the operations whose weight is in integers and whose input is not.
+        macs: multiply-accumulates of those operations in one run of the graph.
+        int8_macs: those of them whose weight and input are both in 8-bit integers, static or as they come.
     """
 
     weight_bytes: dict[str, int]
@@ -25,6 +27,13 @@ class GraphProof:
     int8_operations: int
     float_weights: tuple[str, ...]
     float_inputs: tuple[str, ...]
+    macs: int = 0
+    int8_macs: int = 0
+
+    @property
+    def mac_share(self) -> float:
+        """Share of the multiply-accumulates that are computed from 8-bit integers, 0-1."""
+        return self.int8_macs / self.macs if self.macs else 0.0
 
     def share(self, bits: int) -> float:
         """Share of the weight bytes that are in integers of `bits` bits, 0-1."""

@@ -45,6 +45,14 @@ FP16 = Scheme(
 W8 = Scheme(
     "w8", 8, False, None, "weights in 8-bit integers, one scale a channel; all else as in fp16: activations, log-mel"
 )
+DYN8 = Scheme(
+    "dyn8",
+    8,
+    False,
+    None,
+    "weights in 8-bit integers; inputs of linear layers turned to 8 bits as they come, by their own range; all else "
+    "in float",
+)
 INT8 = Scheme(
     "int8",
     8,
@@ -55,7 +63,7 @@ INT8 = Scheme(
 )
 W4 = Scheme("w4", 4, False, None, "weights in 16 levels (4 bits); all else as in fp16: activations, log-mel")
 
-SCHEMES: dict[str, Scheme] = {scheme.name: scheme for scheme in (FP32, FP16, W8, INT8, W4)}
+SCHEMES: dict[str, Scheme] = {scheme.name: scheme for scheme in (FP32, FP16, W8, DYN8, INT8, W4)}
 
 
 def find_scheme(name: str, supported: tuple[str, ...] = tuple(SCHEMES), target: str | None = None) -> Scheme:

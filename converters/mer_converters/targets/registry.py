@@ -28,6 +28,8 @@ class ExportJob:
             quantizes files start from it.
         calibration: calibration inputs of this graph (`mer_quantization.calibration.read_samples`), for schemes that
             need them.
+        float_modules: paths of submodules of `module` (as `named_modules` gives them) whose operations stay in
+            floating point in a quantized scheme, those below them included.
     """
 
     module: nn.Module
@@ -36,6 +38,7 @@ class ExportJob:
     scheme: Scheme
     fp32: Path | None = None
     calibration: Path | None = None
+    float_modules: tuple[str, ...] = ()
 
 
 class Target(Protocol):
