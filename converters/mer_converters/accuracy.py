@@ -28,12 +28,21 @@ class Answers:
 
     Attributes:
         clips: how many clips (dialogues) they come from.
-        truth, chosen: int [n], index of the bundle's labels.
+        truth: int [n], index of the bundle's labels.
+        log_probabilities: float64 [n, K], after the checkpoint's temperature, each row normalised.
+        groups: int [n], numbers from 0: the clip (dialogue) of each answer. Answers of one are not independent.
     """
 
     clips: int
     truth: np.ndarray
-    chosen: np.ndarray
+    log_probabilities: np.ndarray
+    groups: np.ndarray
+
+    @property
+    def chosen(self) -> np.ndarray:
+        """int [n], the most probable label."""
+        result: np.ndarray = self.log_probabilities.argmax(axis=1)
+        return result
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,7 @@ class Accuracy:
             utterance.
         agreement: share of answers on which both name the same label, 0-1.
         uar_fp32, uar: unweighted average recall of fp32 and of the scheme, 0-1.
+        interval: 95 % of a paired bootstrap over clips (dialogues), of `uar - uar_fp32`.
     """
 
     clips: int
@@ -53,6 +63,7 @@ class Accuracy:
     agreement: float
     uar_fp32: float
     uar: float
+    interval: metrics.Interval
 
     @property
     def passed(self) -> bool:
@@ -74,17 +85,19 @@ def held_out_answers(checkpoint: Checkpoint, graphs: Mapping[str, Graph], option
         talks = dialogues(options, manifest, held_out=True)
         readings, _ = predict_dialogues(bundle, talks, DialogueOptions())
         truth = [known.index(line.label or "") for talk in talks for line in talk.utterances]
+        groups = np.repeat(np.arange(len(talks)), [len(talk.utterances) for talk in talks])
         # The reading that a network which looks ahead gives once the dialogue is over comes last.
-        return Answers(len(talks), np.array(truth), list(readings.values())[-1].argmax(axis=1))
+        return Answers(len(talks), np.array(truth), list(readings.values())[-1], groups)
     engine, clips = StepEngine(bundle), []
     for recording in recordings(options, manifest, held_out=True):
         steps = zip(recording.chunks, recording.crops, strict=True)
         clips.append(ClipFeatures(recording.clip, tuple(engine.encode(chunk, crop) for chunk, crop in steps)))
     found = predict(clips, engine, tuple(STATES), ("warm",), orders=1, seed=options.seed)
-    labels = {item.clip.id: known.index(item.clip.label) for item in clips}
-    truth = [labels[name] for item in found for name in item.clips]
-    chosen = np.concatenate([item.log_probabilities[0].argmax(axis=1) for item in found])
-    return Answers(len(clips), np.array(truth), chosen)
+    numbers = {item.clip.id: number for number, item in enumerate(clips)}
+    groups = np.array([numbers[name] for item in found for name in item.clips])
+    truth = [known.index(clips[number].clip.label) for number in groups]
+    rows = np.concatenate([item.log_probabilities[0] for item in found])
+    return Answers(len(clips), np.array(truth), rows, groups)
 
 
 def compare_answers(scheme: Answers, fp32: Answers) -> Accuracy:
@@ -95,10 +108,12 @@ def compare_answers(scheme: Answers, fp32: Answers) -> Accuracy:
     """
     if not np.array_equal(scheme.truth, fp32.truth):
         raise ValueError("the answers are of different clips")
+    paired = metrics.paired_bootstrap(fp32.truth, scheme.chosen, fp32.chosen, groups=fp32.groups)
     return Accuracy(
         clips=scheme.clips,
         answers=len(scheme.truth),
         agreement=float(np.mean(scheme.chosen == fp32.chosen)),
         uar_fp32=metrics.uar(fp32.truth, fp32.chosen),
         uar=metrics.uar(scheme.truth, scheme.chosen),
+        interval=paired.interval,
     )

@@ -8,19 +8,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mer_converters.accuracy import LEAST_AGREEMENT, MOST_UAR_LOST, Accuracy
+from mer_converters.accuracy import LEAST_AGREEMENT, MOST_UAR_LOST
+from mer_converters.making import Artifact, Sensitivities
 from mer_converters.parity import PASSED, Distance, Distillation, GateResult
 from mer_converters.scenes import scenes
 from mer_converters.targets import Target, tool_versions
 from mer_fusion.checkpoint import Card, Checkpoint
 from mer_fusion.torch_bundle import graph_specs, manifest_of
+from mer_quantization.confidence import Confidence
 from mer_quantization.proof import GraphProof
 from mer_quantization.recordings import DataOptions
 from mer_quantization.schemes import FP32, Scheme
 from mer_sdk.agreement import SQNR_DB
 from mer_sdk.bundle import hash_files
 from mer_sdk.codec import to_json
-from mer_sdk.manifest import Manifest, manifest_to_text
+from mer_sdk.manifest import Decision, Manifest, manifest_to_text
 from mer_sdk.runtimes import runtime_note
 
 
@@ -32,13 +34,11 @@ class BundleFacts:
     target: Target
     scheme: Scheme
     distillation: Distillation | None
-    conversion: Distance
-    quantization: Distance | None
+    artifact: Artifact
     gate: GateResult
-    check: dict[str, str]
-    accuracy: Accuracy | None = None
-    proof: dict[str, GraphProof] = field(default_factory=dict)
     data: DataOptions | None = None
+    check_data: DataOptions | None = None
+    sensitivity: Sensitivities = field(default_factory=dict)
 
 
 def write_bundle_files(folder: Path, checkpoint: Checkpoint, facts: BundleFacts) -> Manifest:
@@ -51,18 +51,34 @@ def write_bundle_files(folder: Path, checkpoint: Checkpoint, facts: BundleFacts)
     """
     (folder / "report.json").write_text(json.dumps(_report(checkpoint, facts), indent=2, allow_nan=False) + "\n")
     (folder / "CARD.md").write_text(card_text(checkpoint, facts))
+    card, proof = checkpoint.card, facts.artifact.proof
+    specs = graph_specs(card, facts.scheme.name, lambda name: f"{name}{facts.target.suffix}")
+    quantized = {name: _left_in_float(facts.scheme, found) for name, found in proof.items()}
     manifest = replace(
         manifest_of(checkpoint),
         name=facts.name,
         target=facts.target.name,
         scheme=facts.scheme.name,
-        graphs=graph_specs(checkpoint.card, facts.scheme.name, lambda name: f"{name}{facts.target.suffix}"),
+        graphs={name: replace(spec, float_operations=quantized.get(name, ())) for name, spec in specs.items()},
+        decision=_decision(card, facts.artifact.confidence),
         files=hash_files(folder),
         tools=tool_versions(facts.target),
         gate=facts.gate.state,
     )
     (folder / "manifest.json").write_text(manifest_to_text(manifest))
     return manifest
+
+
+def _left_in_float(scheme: Scheme, proof: GraphProof) -> tuple[str, ...]:
+    """Operations that a scheme left in float: their weight, or, where it quantizes activations too, their input."""
+    inputs = proof.float_inputs if scheme.calibrated else ()
+    return tuple(sorted({*proof.float_weights, *inputs}))
+
+
+def _decision(card: Card, confidence: Confidence | None) -> Decision:
+    if confidence is None:
+        return card.decision
+    return Decision(confidence.temperature, confidence.abstention_threshold, confidence.coverage)
 
 
 def _report(checkpoint: Checkpoint, facts: BundleFacts) -> dict[str, Any]:
@@ -77,15 +93,20 @@ def _report(checkpoint: Checkpoint, facts: BundleFacts) -> dict[str, Any]:
         },
         "distances": {
             "distillation": _plain(facts.distillation),
-            "conversion": _plain(facts.conversion),
-            "quantization": _plain(facts.quantization),
+            "conversion": _plain(facts.artifact.conversion),
+            "quantization": _plain(facts.artifact.quantization),
         },
         "limits": _limits(facts),
         "gate": to_json(facts.gate),
-        "accuracy": to_json(facts.accuracy),
-        "calibration": _calibration(facts),
-        "proof": {name: _shares(proof) for name, proof in facts.proof.items()},
-        "program_check": facts.check,
+        "accuracy": to_json(facts.artifact.accuracy),
+        "confidence": to_json(facts.artifact.confidence),
+        "calibration": _data(facts.data if facts.scheme.calibrated else None, facts, calibrating=True),
+        "checked_on": _data(facts.check_data, facts, calibrating=False),
+        "proof": {name: _shares(proof) for name, proof in facts.artifact.proof.items()},
+        "float_modules": facts.artifact.float_modules,
+        "moved_to_float": {"layers": list(facts.artifact.moved), "tries": facts.artifact.tries},
+        "sensitivity": to_json(facts.sensitivity),
+        "program_check": facts.artifact.check,
         "golden_cases": [scene.name for scene in scenes(card)],
         "device_verified": [],
         "training": to_json(card.training),
@@ -97,21 +118,23 @@ def _limits(facts: BundleFacts) -> dict[str, float | None]:
     limits = {"conversion": FP32.limit, "quantization": None if facts.scheme == FP32 else facts.scheme.limit}
     if not facts.scheme.quantized:
         return limits
-    if facts.accuracy is not None:
+    if facts.artifact.accuracy is not None:
         return limits | {"agreement": LEAST_AGREEMENT, "uar_lost": MOST_UAR_LOST}
     return limits | {"sqnr_db": SQNR_DB}
 
 
-def _calibration(facts: BundleFacts) -> dict[str, Any] | None:
-    """What calibrated the scheme, without paths: they say something of the machine and nothing of the bundle."""
-    if facts.data is None or not facts.scheme.calibrated:
+def _data(options: DataOptions | None, facts: BundleFacts, calibrating: bool) -> dict[str, Any] | None:
+    """Clips that calibrated or checked, without paths: they say something of the machine and nothing of the bundle."""
+    if options is None:
         return None
-    names = [spec.partition(":")[0] for spec in facts.data.data]
-    return {"data": names, "clips": facts.data.clips, "seed": facts.data.seed}
+    names = [spec.partition(":")[0] for spec in options.data]
+    accuracy = facts.artifact.accuracy
+    clips = options.clips if calibrating else accuracy.clips if accuracy else options.check_clips
+    return {"data": names, "clips": clips, "seed": options.seed}
 
 
 def _shares(proof: GraphProof) -> dict[str, Any]:
-    shares = {"int8_share": proof.share(8), "int4_share": proof.share(4)}
+    shares = {"int8_share": proof.share(8), "int4_share": proof.share(4), "int8_mac_share": proof.mac_share}
     return {**to_json(proof), **{name: round(share, 4) for name, share in shares.items()}}
 
 
@@ -185,7 +208,10 @@ def _verified(facts: BundleFacts) -> list[str]:
             f"- Student against the full-precision model, {d.windows} answers to synthetic input: log-probabilities "
             f"differ by {d.mean_abs_log_probability:.3f} on average, the same label on {d.agreement:.0%}"
         )
-    measured = (("fp32 against torch", facts.conversion), (f"{facts.scheme.name} against fp32", facts.quantization))
+    measured = (
+        ("fp32 against torch", facts.artifact.conversion),
+        (f"{facts.scheme.name} against fp32", facts.artifact.quantization),
+    )
     where = "computed by the spec-level check" if runtime_note(facts.target.runtime) else "run on the CPU"
     for what, value in measured:
         if value is not None:
@@ -194,20 +220,33 @@ def _verified(facts: BundleFacts) -> list[str]:
                 f"converting machine: logits {value.logits:.1e}"
                 + "".join(f", {name} features {error:.1e}" for name, error in value.features.items())
             )
-    for graph, proof in facts.proof.items():
+    for graph, proof in facts.artifact.proof.items():
         kinds = ", ".join(f"{size:,} bytes {kind}" for kind, size in proof.weight_bytes.items())
         lines.append(
             f"- Weights of `{graph}`, read back from the artifact: {kinds}; {proof.int8_operations} of "
-            f"{proof.operations} operations with a weight also take their input in 8 bits; "
-            f"{len(proof.float_weights)} keep a weight in float"
+            f"{proof.operations} operations with a weight also take their input in 8 bits, {proof.mac_share:.0%} of "
+            f"their multiply-accumulates; {len(proof.float_weights)} keep a weight in float"
         )
-    calibrated = _calibration(facts)
+    if facts.artifact.moved:
+        lines.append(
+            f"- Moved to float, the most sensitive first, as the gate did not let the artifact through without: "
+            f"{', '.join(facts.artifact.moved)}"
+        )
+    calibrated = _data(facts.data if facts.scheme.calibrated else None, facts, calibrating=True)
     if calibrated is not None:
         lines.append(
             f"- Ranges of activations: smallest and largest value over {calibrated['clips']} clips of "
             f"{', '.join(calibrated['data'])}"
         )
-    lines += [f"- Program of `{graph}`: {said}" for graph, said in facts.check.items()]
+    sure = facts.artifact.confidence
+    if sure is not None:
+        lines.append(
+            f"- Confidence, fitted to {sure.answers} answers of this artifact: temperature {sure.temperature:.2f}; "
+            f"expected calibration error {sure.ece:.1%} (cross-fitted), {sure.ece_before:.1%} with the checkpoint's; "
+            f"below {sure.abstention_threshold:.2f} it says unknown, which leaves {sure.covered:.0%} of the answers "
+            f"with an accuracy of {sure.accuracy_covered:.1%} (all: {sure.accuracy:.1%})"
+        )
+    lines += [f"- Program of `{graph}`: {said}" for graph, said in facts.artifact.check.items()]
     return lines
 
 

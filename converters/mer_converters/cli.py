@@ -38,19 +38,39 @@ def convert(
     scheme: Annotated[
         list[str] | None,
         typer.Option(
-            help="fp32, fp16; for coreml also w8, int8, w4. Repeatable, or a list with commas. Default: fp32."
+            help="fp32, fp16, w8, dyn8, int8, w4, as far as the target has them; see docs/quantization.md. Repeatable, "
+            "or a list with commas. Default: fp32."
         ),
     ] = None,
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="Data set as NAME:PATH, repeatable: calibrates int8 and judges quantized schemes. ravdess and "
-            "ferplus, or meld for dialogue models."
+            help="Data set as NAME:PATH, repeatable: calibrates int8; other clips of it are those of --check-data. "
+            "ravdess and ferplus, or meld for dialogue models."
+        ),
+    ] = None,
+    check_data: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Data set as NAME:PATH, repeatable: labelled clips that judge quantized schemes and fit how sure "
+            "every bundle is. Default: other clips of --data."
         ),
     ] = None,
     calibration_clips: Annotated[
         int, typer.Option(min=8, help="Clips (or dialogues) that calibrate; others judge.")
     ] = 64,
+    coverage: Annotated[
+        float,
+        typer.Option(help="Share of answers to give, the least confident become unknown; used with labelled clips."),
+    ] = 0.9,
+    keep_float: Annotated[
+        list[str] | None,
+        typer.Option(help="GRAPH.LAYER that stays in float in quantized schemes, such as fusion.network.classifier."),
+    ] = None,
+    fallback: Annotated[
+        bool,
+        typer.Option(help="Move the fewest sensitive layers to float where a quantized scheme fails the gate."),
+    ] = True,
     out: Annotated[Path, typer.Option(help="Folder for the bundles.")] = Path("bundles"),
     reference: Annotated[
         Path | None,
@@ -84,10 +104,12 @@ def convert(
     started = time.time()
     console = Console(stderr=True)
     source = checkpoint or shipped_checkpoint(model)
-    chosen = DataOptions(tuple(data), calibration_clips) if data else None
+    chosen, checking = (DataOptions(tuple(item), calibration_clips) if item else None for item in (data, check_data))
     card = load_checkpoint(source).card
     full = reference or _shipped_full(card.network.model)
-    options = ConvertOptions(out, force, full, jobs, chosen)
+    options = ConvertOptions(
+        out, force, full, jobs, chosen, checking, coverage, tuple(_split(keep_float or [])), fallback
+    )
     with console.status("starting the converters") as status:
         rows = convert_many(
             source, _targets(_split(target or ["all"])), _split(scheme or ["fp32"]), options, status.update
@@ -206,6 +228,14 @@ def _notes(rows: tuple[ConversionResult, ...]) -> list[str]:
         notes.append(
             f"%, points: same label as fp32, and UAR gained, in {judged.answers} answers on {judged.clips} clips "
             "that did not calibrate; needed are 98 % and -1 point"
+        )
+    moved = [(f"{row.target} {row.scheme}", ", ".join(row.moved)) for row in rows if row.moved]
+    notes += [f"{bundle}: in float, so that the gate lets it through: {layers}" for bundle, layers in moved]
+    sure = next((row.confidence for row in rows if row.confidence), None)
+    if sure:
+        notes.append(
+            f"every bundle's temperature and threshold are fitted to its own {sure.answers} answers, to answer "
+            f"{sure.coverage:.0%} of them; mer inspect shows them"
         )
     if any(row.gate == "failed" and not row.written for row in rows):
         notes.append("failed: further away than the gate allows, so not written; --force writes it, marked as failed")

@@ -10,32 +10,33 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mer_converters.accuracy import Accuracy
 from mer_converters.card import BundleFacts, write_bundle_files
 from mer_converters.golden import golden_cases
-from mer_converters.parity import FAILED, Distance, Distillation, GateResult, distillation, judge
+from mer_converters.graphs import network_graphs
+from mer_converters.making import Artifact, Sensitivities
+from mer_converters.parity import FAILED, Distance, Distillation, GateResult, judge
+from mer_converters.preparing import Say, distance_of_distillation, float_modules, record_calibration, sensitivities
+from mer_converters.staging import make_staging, put_in_place, refuse_other, writing
 from mer_converters.targets import find_target
-from mer_converters.worker import Artifact, Job, Outcome
+from mer_converters.worker import Job, Outcome
 from mer_fusion.checkpoint import Checkpoint, load_checkpoint
-from mer_fusion.torch_bundle import open_checkpoint
-from mer_quantization.calibration import calibration_inputs, save_samples
+from mer_quantization.confidence import Confidence
 from mer_quantization.proof import GraphProof
 from mer_quantization.recordings import DataOptions
 from mer_quantization.schemes import SCHEMES, Scheme, check_calibration_data, find_scheme
 from mer_sdk.bundle import Bundle
 from mer_sdk.codec import from_json, to_json
-from mer_sdk.errors import BundleError, ConversionError, MissingExtra
+from mer_sdk.errors import ConversionError, MissingExtra
 from mer_sdk.golden import GOLDEN, save_golden
 from mer_sdk.runtimes import runtime_note
 
 ERROR = "error"
 CALIBRATION = "calibration"
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,13 @@ class ConvertOptions:
         force: write a bundle although the gate failed; its manifest then says so.
         reference: full-precision checkpoint for the distance of distillation, None to leave it out.
         jobs: targets converted at the same time, at least 1.
-        data: clips that calibrate the schemes which need it, and others on which quantized schemes are judged; None
-            where there are none.
+        data: clips that calibrate the schemes which need it; None where there are none.
+        check_data: clips on which schemes are judged and their confidence is fitted; None for other clips of `data`.
+        coverage: share of answers to give, above 0 and at most 1; the others will be "unknown". Used where there are
+            clips to choose the threshold on.
+        keep_float: GRAPH.LAYER, layers that stay in float in quantized schemes, those below them included.
+        fallback: whether the most sensitive layers of a quantized artifact that fails the gate are moved to float, as
+            few as let it through.
     """
 
     out: Path
@@ -56,6 +62,10 @@ class ConvertOptions:
     reference: Path | None = None
     jobs: int = 2
     data: DataOptions | None = None
+    check_data: DataOptions | None = None
+    coverage: float = 0.9
+    keep_float: tuple[str, ...] = ()
+    fallback: bool = True
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,8 @@ class ConversionResult:
         check: graph -> what was checked of the program without running it.
         accuracy: a quantized scheme against fp32 on labelled clips, None where there were none.
         proof: graph -> what the artifact of a quantized scheme holds in integers.
+        confidence: temperature and threshold of this artifact, None where there were no labelled clips.
+        moved: layers that the fallback moved to float, as GRAPH.LAYER.
     """
 
     target: str
@@ -88,6 +100,8 @@ class ConversionResult:
     check: dict[str, str]
     accuracy: Accuracy | None = None
     proof: dict[str, GraphProof] = field(default_factory=dict)
+    confidence: Confidence | None = None
+    moved: tuple[str, ...] = ()
 
     @property
     def written(self) -> bool:
@@ -142,27 +156,41 @@ def convert_many(
     wanted = _wanted(targets, schemes)
     check_calibration_data([SCHEMES[name] for name in schemes], options.data.data if options.data else ())
     loaded = load_checkpoint(checkpoint)
+    graphs = network_graphs(loaded.network.prepare_for_export(), loaded.card)
+    keep = float_modules(graphs, options.keep_float)
     for target in targets:
         for scheme in wanted[target]:
-            _refuse_other(options.out / _bundle_name(loaded, target, scheme))
-    staging = _make_staging(options.out)
+            refuse_other(options.out / _bundle_name(loaded, target, scheme))
+    staging = make_staging(options.out)
     try:
         cases = golden_cases(loaded.network.prepare_for_export(), loaded.card)
-        _write(lambda: save_golden(staging / GOLDEN, cases), options.out)
+        writing(lambda: save_golden(staging / GOLDEN, cases), options.out)
         say("golden cases made")
         if options.data is not None:
-            _record(Path(checkpoint), options, staging / CALIBRATION, say)
+            record_calibration(Path(checkpoint), options.data, staging / CALIBRATION, say)
+        losses = sensitivities(loaded, graphs, wanted, staging / CALIBRATION, staging / "golden-inputs", say)
+        job = Job(
+            checkpoint=str(Path(checkpoint).resolve()),
+            target="",
+            schemes=(),
+            folder="",
+            golden=str((staging / GOLDEN).resolve()),
+            result="",
+            started=0.0,
+            calibration=str((staging / CALIBRATION).resolve()) if options.data is not None else "",
+            labelled=options.check_data or options.data,
+            coverage=options.coverage,
+            float_modules=keep,
+            sensitivities=losses if options.fallback else {},
+        )
         with ThreadPoolExecutor(max(1, options.jobs)) as pool:
-            futures = {
-                target: pool.submit(_run_worker, Path(checkpoint), target, wanted[target], staging, options.data)
-                for target in targets
-            }
-            distilled = _distillation(loaded, options.reference, say)
+            futures = {target: pool.submit(_run_worker, job, target, wanted[target], staging) for target in targets}
+            distilled = distance_of_distillation(loaded, options.reference, say)
             rows: list[ConversionResult] = []
             for target, future in futures.items():
                 outcome = future.result()
                 say(f"{target} converted" if outcome.error is None else f"{target} failed")
-                rows += _rows(loaded, target, wanted[target], outcome, distilled, staging, options)
+                rows += _rows(loaded, target, wanted[target], outcome, distilled, staging, options, losses)
         return tuple(rows)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -180,44 +208,17 @@ def _wanted(targets: tuple[str, ...], schemes: tuple[str, ...]) -> dict[str, tup
     return wanted
 
 
-def _distillation(student: Checkpoint, reference: Path | None, say: Say) -> Distillation | None:
-    if reference is None:
-        return None
-    try:
-        return distillation(student, load_checkpoint(reference))
-    except MissingExtra as error:
-        # A full-precision dialogue model reads sentence vectors; converting its student must not need their encoder.
-        say(f"student and full-precision model are not compared: {error}")
-        return None
-
-
-def _record(checkpoint: Path, options: ConvertOptions, folder: Path, say: Say) -> None:
-    """Calibration inputs of every graph, once for all targets."""
-    assert options.data is not None
-    inputs = calibration_inputs(
-        open_checkpoint(checkpoint),
-        options.data,
-        progress=lambda done, total: say(f"calibration clips: {done} of {total}"),
-    )
-    _write(lambda: save_samples(folder, inputs), options.out)
-
-
-def _run_worker(
-    checkpoint: Path, target: str, schemes: tuple[Scheme, ...], staging: Path, data: DataOptions | None
-) -> Outcome:
+def _run_worker(common: Job, target: str, schemes: tuple[Scheme, ...], staging: Path) -> Outcome:
     """Convert one target in a process of its own; what its tools print is shown only if it fails."""
     # Job and result lie outside the staging folder: a full disk there must not silence the message about it.
     with tempfile.TemporaryDirectory(prefix="mer-convert-") as aside:
-        job = Job(
-            checkpoint=str(checkpoint.resolve()),
+        job = replace(
+            common,
             target=target,
             schemes=tuple(scheme.name for scheme in schemes),
             folder=str((staging / target).resolve()),
-            golden=str((staging / GOLDEN).resolve()),
             result=str(Path(aside) / "result.json"),
             started=time.time(),
-            calibration=str((staging / CALIBRATION).resolve()) if data is not None else "",
-            labelled=data,
         )
         job_file = Path(aside) / "job.json"
         job_file.write_text(json.dumps(to_json(job)))
@@ -248,13 +249,14 @@ def _rows(
     distilled: Distillation | None,
     staging: Path,
     options: ConvertOptions,
+    losses: dict[str, Sensitivities],
 ) -> list[ConversionResult]:
     if outcome.error is not None:
         return [
             ConversionResult(target, scheme.name, None, 0, 0.0, distilled, None, None, ERROR, outcome.error, {})
             for scheme in schemes
         ]
-    return [_row(checkpoint, target, artifact, distilled, staging, options) for artifact in outcome.artifacts]
+    return [_row(checkpoint, target, artifact, distilled, staging, options, losses) for artifact in outcome.artifacts]
 
 
 def _row(
@@ -264,6 +266,7 @@ def _row(
     distilled: Distillation | None,
     staging: Path,
     options: ConvertOptions,
+    losses: dict[str, Sensitivities],
 ) -> ConversionResult:
     scheme = SCHEMES[artifact.scheme]
     note = runtime_note(find_target(target).runtime)
@@ -274,7 +277,7 @@ def _row(
     state, reason = gate.state, gate.reason
     if gate.state != FAILED or options.force:
         try:
-            path = _finish(checkpoint, target, artifact, distilled, gate, staging, options)
+            path = _finish(checkpoint, target, artifact, distilled, gate, staging, options, losses)
         except ConversionError as error:
             state, reason = ERROR, str(error)
     return ConversionResult(
@@ -291,6 +294,8 @@ def _row(
         artifact.check,
         artifact.accuracy,
         artifact.proof,
+        artifact.confidence,
+        artifact.moved,
     )
 
 
@@ -302,6 +307,7 @@ def _finish(
     gate: GateResult,
     staging: Path,
     options: ConvertOptions,
+    losses: dict[str, Sensitivities],
 ) -> Path:
     scheme = SCHEMES[artifact.scheme]
     folder = staging / target / scheme.name
@@ -311,70 +317,23 @@ def _finish(
         target=find_target(target),
         scheme=scheme,
         distillation=distilled,
-        conversion=artifact.conversion,
-        quantization=artifact.quantization,
+        artifact=artifact,
         gate=gate,
-        check=artifact.check,
-        accuracy=artifact.accuracy,
-        proof=artifact.proof,
         data=options.data,
+        check_data=options.check_data or options.data,
+        sensitivity=losses.get(scheme.name, {}),
     )
 
     def write() -> None:
         shutil.copyfile(staging / GOLDEN, folder / GOLDEN)
         write_bundle_files(folder, checkpoint, facts)
 
-    _write(write, options.out)
+    writing(write, options.out)
     Bundle.open(folder)
     final = options.out / name
-    _write(lambda: _put_in_place(folder, final, staging), options.out)
+    writing(lambda: put_in_place(folder, final, staging), options.out)
     return final
-
-
-def _put_in_place(folder: Path, final: Path, staging: Path) -> None:
-    """Move a whole bundle to its name; one that was there is moved aside first and back if that fails.
-
-    Folders cannot be renamed over one another: between two renames there is no bundle, but never half of one.
-    """
-    old = staging / f"old-{final.name}"
-    if final.exists():
-        os.rename(final, old)
-    try:
-        os.rename(folder, final)
-    except OSError:
-        if old.exists():
-            os.rename(old, final)
-        raise
 
 
 def _bundle_name(checkpoint: Checkpoint, target: str, scheme: Scheme) -> str:
     return f"{checkpoint.card.network.model}-{target}-{scheme.name}.mer"
-
-
-def _refuse_other(path: Path) -> None:
-    """Only a bundle is ever replaced."""
-    if not path.exists() or (path.is_dir() and not path.is_symlink() and (path / "manifest.json").is_file()):
-        return
-    raise ConversionError(f"{path} is there and is not a bundle; move it away or give another --out")
-
-
-def _make_staging(out: Path) -> Path:
-    def make() -> Path:
-        out.mkdir(parents=True, exist_ok=True)
-        # In the output folder, so that the last step is a rename within one file system.
-        return Path(tempfile.mkdtemp(prefix=".mer-convert-", dir=out))
-
-    return _write(make, out)
-
-
-def _write(action: Callable[[], Path | None], out: Path) -> Path:
-    """Run something that writes below `out`; the system's refusals become one sentence."""
-    try:
-        return action() or out
-    except BundleError as error:
-        raise ConversionError(f"the bundle that was just written does not open: {error}") from error
-    except OSError as error:
-        raise ConversionError(
-            f"{out} cannot be written ({error.strerror or error}): free some space or give another --out; "
-            "nothing was left there"
-        ) from error

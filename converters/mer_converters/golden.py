@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 from mer_converters.scenes import Scene, scene_input, scenes
 from mer_fusion.checkpoint import Card
 from mer_fusion.network import EmotionNetwork
 from mer_fusion.torch_bundle import graph_specs, torch_graphs
+from mer_quantization.calibration import ROWS, Recorder, Samples
 from mer_sdk.golden import CaseInput, CaseOutput, GoldenCase, run_case
 
 
@@ -30,6 +32,19 @@ def run_scene(network: EmotionNetwork, card: Card, scene: Scene) -> tuple[CaseIn
     specs = graph_specs(card)
     given = scene_input(scene, card)
     return given, run_case(torch_graphs(network, specs), specs, card.baseline, given)
+
+
+def golden_inputs(network: EmotionNetwork, card: Card) -> dict[str, Samples]:
+    """Graph name -> input name -> [n, ...]: what each graph gets in the golden cases; arguments as `golden_cases`."""
+    specs = graph_specs(card)
+    recorders = {
+        name: Recorder(graph, ROWS, np.random.default_rng(number))
+        for number, (name, graph) in enumerate(torch_graphs(network, specs).items())
+    }
+    with one_thread():
+        for scene in scenes(card):
+            run_case(dict(recorders), specs, card.baseline, scene_input(scene, card))
+    return {name: recorder.samples() for name, recorder in recorders.items()}
 
 
 def golden_cases(network: EmotionNetwork, card: Card) -> tuple[GoldenCase, ...]:

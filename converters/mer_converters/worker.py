@@ -7,28 +7,22 @@ are imported, so that each target gets its own process; what they print stays in
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from mer_converters.accuracy import Accuracy, Answers, compare_answers, held_out_answers
-from mer_converters.graphs import Graph, network_graphs
-from mer_converters.parity import Distance, distance
-from mer_converters.targets import ExportJob, QuantizingTarget, Target, find_target
-from mer_fusion.checkpoint import Card, load_checkpoint
-from mer_fusion.network import EmotionNetwork
-from mer_quantization.proof import GraphProof, check_proof
+from mer_converters.accuracy import held_out_answers
+from mer_converters.fallback import FloatModules
+from mer_converters.graphs import network_graphs
+from mer_converters.making import Artifact, Material, Sensitivities, build
+from mer_converters.targets import find_target
+from mer_fusion.checkpoint import load_checkpoint
 from mer_quantization.recordings import DataOptions
-from mer_quantization.schemes import FP32, Scheme, find_scheme
+from mer_quantization.schemes import find_scheme
 from mer_sdk.codec import from_json, to_json
 from mer_sdk.errors import ConversionError, MerError
-from mer_sdk.golden import CaseOutput, GoldenCase, read_golden, run_case
-from mer_sdk.runtimes import Graph as RuntimeGraph
-from mer_sdk.runtimes import load_graph
+from mer_sdk.golden import read_golden
 
 
 @dataclass(frozen=True)
@@ -45,6 +39,9 @@ class Job:
         started: time.time() when the process was asked for, so that its start-up counts.
         calibration: folder of the calibration inputs, "" where there are none.
         labelled: data whose held-out clips quantized schemes are judged on, None where there are none.
+        coverage: see `Material`.
+        float_modules: see `Material`.
+        sensitivities: see `Material`.
     """
 
     checkpoint: str
@@ -56,29 +53,9 @@ class Job:
     started: float
     calibration: str = ""
     labelled: DataOptions | None = None
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """One scheme of one target as written.
-
-    Attributes:
-        scheme: its name.
-        seconds: from the end of the artifact before (the first one: from the start of the process) to its last check.
-        conversion: fp32 of this target against torch.
-        quantization: this scheme against fp32 of this target, None for fp32.
-        check: what was checked without running, per graph.
-        proof: what each graph holds in integers; empty for schemes in floating point.
-        accuracy: a quantized scheme against fp32 on labelled clips, None where there were none.
-    """
-
-    scheme: str
-    seconds: float
-    conversion: Distance
-    quantization: Distance | None
-    check: dict[str, str]
-    proof: dict[str, GraphProof] = field(default_factory=dict)
-    accuracy: Accuracy | None = None
+    coverage: float = 1.0
+    float_modules: FloatModules = field(default_factory=dict)
+    sensitivities: dict[str, Sensitivities] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,102 +64,6 @@ class Outcome:
 
     artifacts: tuple[Artifact, ...] = ()
     error: str | None = None
-
-
-def build(
-    network: EmotionNetwork,
-    card: Card,
-    target: Target,
-    schemes: tuple[Scheme, ...],
-    cases: tuple[GoldenCase, ...],
-    folder: Path,
-    started: float,
-    calibration: Path | None = None,
-    answer: Callable[[Mapping[str, RuntimeGraph]], Answers] | None = None,
-) -> tuple[Artifact, ...]:
-    """Export and measure in this process. Fp32 is always made, as the reference, and removed if not asked for.
-
-    Args:
-        network: in export form (`prepare_for_export`).
-        card: of its checkpoint.
-        target: where to.
-        schemes: what to keep.
-        cases: golden cases of the untouched network.
-        folder: see `Job.folder`.
-        started: see `Job.started`.
-        calibration: folder of the calibration inputs.
-        answer: runs loaded graphs over labelled clips; None where there are none.
-
-    Raises:
-        MerError: an artifact is not what the contract says or does not run.
-    """
-    graphs = network_graphs(network, card)
-    specs = {graph.name: graph.contract for graph in graphs}
-    artifacts, mark = [], started
-    fp32_files: dict[str, Path] = {}
-    fp32_outputs: tuple[CaseOutput, ...] = ()
-    fp32_answers: Answers | None = None
-    for scheme in (FP32, *(scheme for scheme in schemes if scheme.name != FP32.name)):
-        files, check = _export(graphs, target, scheme, folder / scheme.name, fp32_files, calibration)
-        proof = _proof(target, scheme, files)
-        loaded = _load(graphs, target, files)
-        outputs = tuple(run_case(loaded, specs, card.baseline, case.given) for case in cases)
-        quantization, accuracy = None, None
-        if scheme.name == FP32.name:
-            fp32_files, fp32_outputs = files, outputs
-            conversion = distance(outputs, [case.answer for case in cases])
-            if answer is not None and any(other.quantized for other in schemes):
-                fp32_answers = answer(loaded)
-        else:
-            quantization = distance(outputs, fp32_outputs)
-            if scheme.quantized and answer is not None and fp32_answers is not None:
-                accuracy = compare_answers(answer(loaded), fp32_answers)
-        if scheme in schemes:
-            now = time.time()
-            artifacts.append(Artifact(scheme.name, now - mark, conversion, quantization, check, proof, accuracy))
-            mark = now
-    if FP32 not in schemes:
-        shutil.rmtree(folder / FP32.name)
-    return tuple(artifacts)
-
-
-def _export(
-    graphs: tuple[Graph, ...],
-    target: Target,
-    scheme: Scheme,
-    folder: Path,
-    fp32_files: dict[str, Path],
-    calibration: Path | None,
-) -> tuple[dict[str, Path], dict[str, str]]:
-    folder.mkdir(parents=True)
-    files, check = {}, {}
-    for graph in graphs:
-        path = folder / f"{graph.name}{target.suffix}"
-        spec = graph.spec(path.name, scheme.name)
-        samples = calibration / f"{graph.name}.npz" if calibration is not None and scheme.calibrated else None
-        job = ExportJob(graph.module, graph.example, spec, scheme, fp32_files.get(graph.name), samples)
-        target.export(job, path)
-        said = target.check(path, spec)
-        if said:
-            check[graph.name] = said
-        files[graph.name] = path
-    return files, check
-
-
-def _proof(target: Target, scheme: Scheme, files: dict[str, Path]) -> dict[str, GraphProof]:
-    if not scheme.quantized:
-        return {}
-    if not isinstance(target, QuantizingTarget):
-        raise ConversionError(f"{target.name} cannot prove what it holds in integers, so {scheme.name} is not written")
-    found = {name: target.proof(path) for name, path in files.items()}
-    for name, proof in found.items():
-        check_proof(name, scheme, proof)
-    return found
-
-
-def _load(graphs: tuple[Graph, ...], target: Target, files: dict[str, Path]) -> dict[str, RuntimeGraph]:
-    specs = {graph.name: graph.spec(files[graph.name].name, "") for graph in graphs}
-    return {name: load_graph(target.runtime, files[name], spec, 1) for name, spec in specs.items()}
 
 
 def run_job(job: Job) -> Outcome:
@@ -194,16 +75,20 @@ def run_job(job: Job) -> Outcome:
         target = find_target(job.target)
         schemes = tuple(find_scheme(name, target.schemes, target.name) for name in job.schemes)
         checkpoint = load_checkpoint(job.checkpoint)
-        network = checkpoint.network.prepare_for_export()
-        cases = read_golden(Path(job.golden))
-        calibration = Path(job.calibration) if job.calibration else None
-        labelled, answer = job.labelled, None
-        if labelled is not None:
-            answer = partial(held_out_answers, checkpoint, options=labelled)
-        folder = Path(job.folder)
-        return Outcome(
-            build(network, checkpoint.card, target, schemes, cases, folder, job.started, calibration, answer)
+        card, labelled = checkpoint.card, job.labelled
+        material = Material(
+            target,
+            network_graphs(checkpoint.network.prepare_for_export(), card),
+            card.baseline,
+            card.decision.temperature,
+            read_golden(Path(job.golden)),
+            Path(job.calibration) if job.calibration else None,
+            None if labelled is None else partial(held_out_answers, checkpoint, options=labelled),
+            job.coverage,
+            job.float_modules,
+            job.sensitivities,
         )
+        return Outcome(build(material, schemes, Path(job.folder), job.started))
     except OSError as error:
         return Outcome(error=f"{job.target}: {error.strerror or error} ({error.filename or job.folder})")
     except MerError as error:

@@ -45,7 +45,7 @@ def calibration_inputs(
         OptionError, DataError: as `recordings` and `dialogues`; or a graph that the data never reach.
     """
     recorders = {
-        name: _Recorder(graph, rows, np.random.default_rng([options.seed, number]))
+        name: Recorder(graph, rows, np.random.default_rng([options.seed, number]))
         for number, (name, graph) in enumerate(bundle.load_graphs().items())
     }
     recorded = Bundle(bundle.manifest, bundle.path, lambda threads: dict(recorders), bundle.encode_text)
@@ -89,7 +89,7 @@ def read_samples(path: Path) -> Iterator[Samples]:
         yield {name: array[row : row + 1] for name, array in arrays.items()}
 
 
-class _Recorder:
+class Recorder:
     """A graph that keeps a random choice of its inputs, every run as likely as any other."""
 
     def __init__(self, graph: Graph, rows: int, rng: np.random.Generator) -> None:

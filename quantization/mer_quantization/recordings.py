@@ -1,5 +1,8 @@
 """Real clips for calibration and for the gate: sound and face of each step, cut as the sensor cuts them.
 
+The gate's clips are of the speakers whom no shipped encoder learned from, where there are any: on them a network is as
+sure as it will be of strangers, which its temperature is fitted to.
+
 Sound and faces come from one take where the data set has both. Where it has sound alone, FER+ gives the faces, paired
 by label as for training (`mer_fusion.training.fusion`): a still of the expression and a neutral one of the same size
 alternate, since a talking face is at rest more than half of the time, and some steps have none.
@@ -18,7 +21,7 @@ from mer_sdk.dialogue_file import Dialogue
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets import Clip, FerPlus, Ravdess, Selection, open_dataset
 from mer_sdk.evaluation.datasets.meld import BUNDLE_LABELS, LABELS, Meld
-from mer_sdk.evaluation.datasets.ravdess import merge_labels
+from mer_sdk.evaluation.datasets.ravdess import fold_of, merge_labels
 from mer_sdk.evaluation.features import audio_chunks, face_crops, track_box
 from mer_sdk.frontends.face import crop_face
 from mer_sdk.manifest import FaceContract, Manifest
@@ -44,7 +47,7 @@ class DataOptions:
 
     data: tuple[str, ...]
     clips: int = 64
-    check_clips: int = 70
+    check_clips: int = 140
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -97,8 +100,9 @@ def recordings(options: DataOptions, manifest: Manifest, held_out: bool = False)
             f"{len(faceless)} of {len(clips)} clips of {ravdess.folder} have no face, so the face graph cannot be "
             "calibrated: add --data ferplus:PATH, whose faces are paired with the sound by label"
         )
-    order = _label_by_label(clips, options.seed)
-    chosen = order[options.clips : options.clips + options.check_clips] if held_out else order[: options.clips]
+    order = _calibrating_first(clips, options.seed)
+    # The last ones check: strangers to the encoders, as long as the data have any.
+    chosen = order[options.clips :][-options.check_clips :] if held_out else order[: options.clips]
     if not chosen:
         raise DataError(f"{ravdess.folder} has {len(order)} clips, {options.clips} calibrate: none is left to check")
     stills = _Stills(ferplus, "valid" if held_out else "train", manifest.labels) if faceless and ferplus else None
@@ -186,21 +190,28 @@ def _opened(specs: Sequence[str], allowed: tuple[Any, ...], model: str) -> dict[
     return found
 
 
-def _label_by_label(clips: Sequence[Clip], seed: int) -> list[Clip]:
-    """All clips, each label in turn, the clips of a label in random order.
+def _calibrating_first(clips: Sequence[Clip], seed: int) -> list[Clip]:
+    """All clips, those of speakers who trained the encoders first, the others last; each part label by label.
 
     Raises:
         DataError: fewer than two labels.
     """
+    strangers = {clip.id for clip in clips if fold_of(clip.speaker) == fold_of(TEST_ACTOR)}
+    if len({clip.label for clip in clips}) < 2:
+        raise DataError(
+            f"all {len(clips)} clips are labelled {clips[0].label if clips else 'nothing'}: ranges of one label say "
+            "nothing of the others; give data with at least two labels"
+        )
+    known = [clip for clip in clips if clip.id not in strangers]
+    return _label_by_label(known, seed) + _label_by_label([clip for clip in clips if clip.id in strangers], seed)[::-1]
+
+
+def _label_by_label(clips: Sequence[Clip], seed: int) -> list[Clip]:
+    """All clips, each label in turn, the clips of a label in random order."""
     rng = np.random.default_rng(seed)
     groups: dict[str, list[Clip]] = {}
     for clip in clips:
         groups.setdefault(clip.label, []).append(clip)
-    if len(groups) < 2:
-        raise DataError(
-            f"all {len(clips)} clips are labelled {next(iter(groups), 'nothing')}: ranges of one label say nothing of "
-            "the others; give data with at least two labels"
-        )
     shuffled = [[group[index] for index in rng.permutation(len(group))] for _, group in sorted(groups.items())]
-    longest = max(map(len, shuffled))
+    longest = max(map(len, shuffled), default=0)
     return [group[turn] for turn in range(longest) for group in shuffled if turn < len(group)]

@@ -107,7 +107,7 @@ def check_calibration_data(schemes: Sequence[Scheme], data: Sequence[str]) -> No
     if data and not needing:
         raise OptionError(
             f"--data {' '.join(data)}: {', '.join(scheme.name for scheme in schemes)} would ignore calibration data; "
-            f"leave --data out, or add a scheme that uses it: "
+            f"leave --data out, give it as --check-data to be judged by it, or add a scheme that uses it: "
             f"{', '.join(scheme.name for scheme in SCHEMES.values() if scheme.calibrated)}"
         )
 

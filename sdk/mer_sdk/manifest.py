@@ -13,7 +13,7 @@ from typing import Any
 from mer_sdk.codec import from_json, json_schema, to_json
 from mer_sdk.errors import BundleError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,16 @@ class GraphSpec:
 
     Inputs and outputs are listed in the order of the exported graph. Names inside the file may differ from tool to
     tool; `inputs[i].name` is the name that the SDK uses, and position i is how a runtime finds it.
+
+    `float_operations` are the operations with a weight that a quantized scheme left in floating point, by their names
+    in the file: its weight, or, where activations are quantized too, its input.
     """
 
     file: str
     scheme: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    float_operations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,10 +137,14 @@ class BaselineContract:
 
 @dataclass(frozen=True)
 class Decision:
-    """Logits are divided by `temperature`; estimates less confident than `abstention_threshold` are "unknown"."""
+    """Logits are divided by `temperature`; estimates less confident than `abstention_threshold` are "unknown".
+
+    `coverage` is the share of clips that were at least that confident where the threshold was chosen.
+    """
 
     temperature: float = 1.0
     abstention_threshold: float = 0.0
+    coverage: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import pytest
 
 from mer_converters import convert as module
 from mer_converters.convert import ConversionResult, ConvertOptions, convert, convert_many
+from mer_converters.making import Artifact
 from mer_converters.parity import Distance
-from mer_converters.worker import Artifact, Job, Outcome, run_job
-from mer_quantization.recordings import DataOptions
+from mer_converters.worker import Job, Outcome, run_job
 from mer_quantization.schemes import Scheme
 from mer_sdk.bundle import Bundle
 from mer_sdk.errors import CheckpointError, ConversionError, MissingExtra, OptionError
@@ -30,9 +30,7 @@ class Recorded:
         self.logits = 1e-6
         self.error: str | None = None
 
-    def __call__(
-        self, checkpoint: Path, target: str, schemes: tuple[Scheme, ...], staging: Path, data: DataOptions | None
-    ) -> Outcome:
+    def __call__(self, job: Job, target: str, schemes: tuple[Scheme, ...], staging: Path) -> Outcome:
         if self.error is not None:
             return Outcome(error=self.error)
         for scheme in schemes:
@@ -122,7 +120,7 @@ def _full_disk(*arguments: object) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", ["save_golden", "write_bundle_files", "_put_in_place"])
+@pytest.mark.parametrize("step", ["save_golden", "write_bundle_files", "put_in_place"])
 def test_full_disk_leaves_nothing(
     student: Path, recorded: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -145,7 +143,7 @@ def test_full_disk_keeps_the_bundle_that_was_there(
             _full_disk()
         rename(source, target)
 
-    monkeypatch.setattr(module.os, "rename", fail_on_the_new)
+    monkeypatch.setattr(os, "rename", fail_on_the_new)
     with pytest.raises(ConversionError, match="No space left"):
         convert(student, "onnx", "fp32", tmp_path)
     assert Bundle.open(path).manifest.scheme == "fp32"
@@ -182,8 +180,8 @@ def test_out_is_a_file(student: Path, tmp_path: Path) -> None:
 def test_unknown_names_are_refused_before_anything_is_made(student: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"'vulkan' is unknown; allowed: coreml, executorch, onnx, tflite, all"):
         convert(student, "vulkan", "fp32", tmp_path / "out")
-    with pytest.raises(OptionError, match="'int8' is not supported on target 'onnx'; allowed: fp32, fp16"):
-        convert(student, "onnx", "int8", tmp_path / "out")
+    with pytest.raises(OptionError, match="'w4' is not supported on target 'onnx'; allowed: fp32, fp16"):
+        convert(student, "onnx", "w4", tmp_path / "out")
     with pytest.raises(CheckpointError, match="missing"):
         convert(tmp_path / "none.safetensors", "onnx", "fp32", tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -203,10 +201,10 @@ def test_missing_tool_names_the_pip_command(student: Path, tmp_path: Path, monke
 def test_one_failing_target_does_not_stop_the_others(
     student: Path, recorded: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def worker(checkpoint: Path, target: str, schemes: tuple[Scheme, ...], staging: Path) -> Outcome:
+    def worker(job: Job, target: str, schemes: tuple[Scheme, ...], staging: Path) -> Outcome:
         if target == "tflite":
             return Outcome(error="tflite: no such operation")
-        return recorded(checkpoint, target, schemes, staging)
+        return recorded(job, target, schemes, staging)
 
     monkeypatch.setattr(module, "_run_worker", worker)
     rows = convert_many(student, ("tflite", "onnx"), ("fp32", "fp16"), ConvertOptions(tmp_path))
@@ -221,7 +219,8 @@ def test_one_failing_target_does_not_stop_the_others(
 def test_crash_of_the_converter_process_shows_its_last_words(student: Path, tmp_path: Path) -> None:
     """A real process: its golden cases are not an archive, which no one foresaw."""
     (tmp_path / "golden.npz").write_bytes(b"not an archive")
-    outcome = module._run_worker(student, "onnx", (module.SCHEMES["fp32"],), tmp_path)
+    job = Job(str(student), "", (), "", str(tmp_path / "golden.npz"), "", 0.0)
+    outcome = module._run_worker(job, "onnx", (module.SCHEMES["fp32"],), tmp_path)
     assert outcome.error is not None
     assert outcome.error.startswith("onnx: ")
     assert "golden.npz cannot be read" in outcome.error

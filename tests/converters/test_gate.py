@@ -14,12 +14,14 @@ import torch
 
 from mer_converters.accuracy import Accuracy, Answers, compare_answers
 from mer_converters.golden import golden_cases
+from mer_converters.graphs import network_graphs
+from mer_converters.making import Material, build
 from mer_converters.parity import Distance, distance, distillation, judge
 from mer_converters.targets import find_target
-from mer_converters.worker import build
 from mer_fusion.checkpoint import load_checkpoint
 from mer_fusion.network import EmotionNetwork
 from mer_quantization.schemes import FP16, FP32, INT8, W8
+from mer_sdk.evaluation.metrics import Interval
 from mer_sdk.golden import CaseOutput
 
 
@@ -66,16 +68,22 @@ def test_quantized_schemes_without_labels_need_their_sqnr(sqnr, logits, state) -
 )
 def test_quantized_schemes_with_labels_need_agreement_and_accuracy(agreement, uar, state) -> None:
     noisy = replace(_flat(0.5), sqnr_db=3.0)
-    found = judge(INT8, _flat(1e-5), noisy, accuracy=Accuracy(70, 210, agreement, 0.62, uar))
+    found = judge(INT8, _flat(1e-5), noisy, accuracy=Accuracy(70, 210, agreement, 0.62, uar, Interval(-0.1, 0.1)))
     assert found.state == state
     assert "answers on 70 clips that did not calibrate it" in found.reason
     assert judge(INT8, _flat(1e-5), noisy).state == "failed"
 
 
+def _answers(truth: np.ndarray, chosen: list[int]) -> Answers:
+    return Answers(len(truth), truth, np.log(np.eye(2)[chosen] * 0.8 + 0.1), np.arange(len(truth)))
+
+
 def test_answers_are_compared_with_those_of_the_same_clips() -> None:
     truth = np.array([0, 0, 1, 1])
-    fp32, other = Answers(4, truth, np.array([0, 0, 1, 0])), Answers(4, truth, np.array([0, 1, 1, 0]))
-    assert compare_answers(other, fp32) == Accuracy(4, 4, 0.75, 0.75, 0.5)
+    fp32, other = _answers(truth, [0, 0, 1, 0]), _answers(truth, [0, 1, 1, 0])
+    found = compare_answers(other, fp32)
+    assert found == Accuracy(4, 4, 0.75, 0.75, 0.5, found.interval)
+    assert found.interval.low < -0.25 < found.interval.high
     assert not compare_answers(other, fp32).passed
     assert compare_answers(fp32, fp32).passed
     with pytest.raises(ValueError, match="different clips"):
@@ -131,9 +139,9 @@ def test_a_damaged_artifact_fails(student: Path, tmp_path: Path, damage, state: 
     cases = golden_cases(checkpoint.network.prepare_for_export(), card)
     damaged = copy.deepcopy(checkpoint.network)
     damage(damaged)
-    artifact = build(
-        damaged.prepare_for_export(), card, find_target("onnx"), (FP32,), cases, tmp_path / "onnx", time.time()
-    )[0]
+    graphs = network_graphs(damaged.prepare_for_export(), card)
+    material = Material(find_target("onnx"), graphs, card.baseline, 1.0, cases)
+    artifact = build(material, (FP32,), tmp_path / "onnx", time.time())[0]
     assert judge(FP32, artifact.conversion, None).state == state
 
 

@@ -29,7 +29,7 @@ def read_proof(package: str | Path) -> GraphProof:
         ConversionError: the package cannot be read.
     """
     sizes: Counter[str] = Counter()
-    int8, float_weights, float_inputs = 0, [], []
+    int8, macs, int8_macs, float_weights, float_inputs = 0, 0, 0, [], []
     operations = list(load_function(read_package(package)).operations)
     for operation in operations:
         found = _stored(operation)
@@ -40,15 +40,28 @@ def read_proof(package: str | Path) -> GraphProof:
         source = operation.inputs[weight].op if weight else None
         if source is None or _stored(source) is None:
             continue
-        name = operation.outputs[0].name
+        name, work = operation.outputs[0].name, _macs(operation)
+        macs += work
         if source.op_type == "const":
             float_weights.append(name)
         elif getattr(operation.inputs[given].op, "op_type", "") == "dequantize":
             int8 += 1
+            int8_macs += work
         else:
             float_inputs.append(name)
     count = int8 + len(float_weights) + len(float_inputs)
-    return GraphProof(dict(sorted(sizes.items())), count, int8, tuple(float_weights), tuple(float_inputs))
+    weights, inputs = tuple(float_weights), tuple(float_inputs)
+    return GraphProof(dict(sorted(sizes.items())), count, int8, weights, inputs, macs, int8_macs)
+
+
+def _macs(operation: Any) -> int:
+    """Multiply-accumulates of an operation with a weight."""
+    made = _count(operation.outputs[0])
+    if operation.op_type == "conv":
+        return made * _count(operation.weight) // int(operation.weight.shape[0])
+    if operation.op_type == "conv_transpose":
+        return _count(operation.x) * _count(operation.weight) // int(operation.weight.shape[0])
+    return made * int(operation.x.shape[-1]) if operation.op_type in ("linear", "matmul") else 0
 
 
 def _stored(operation: Any) -> tuple[str, int] | None:

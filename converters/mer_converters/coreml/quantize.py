@@ -13,9 +13,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import torch
+from torch import Tensor, nn
 
 from mer_converters.coreml.calibrate import Range
 from mer_converters.coreml.program import load_function, read_package
@@ -123,6 +127,43 @@ def float_operations(package: str | Path, sensitive: tuple[str, ...] = ()) -> di
     if unknown:
         raise ConversionError(f"{Path(package).name} has no operation {', '.join(unknown)} to keep in floating point")
     return keep
+
+
+def operations_of(
+    package: str | Path, module: nn.Module, example: tuple[Tensor, ...], paths: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Names of a saved program's operations that came from layers of the network which it was converted from.
+
+    Core ML's names are those of torch.export's nodes, with what coremltools appends.
+
+    Args:
+        package: the saved program.
+        module, example: the network and inputs, as they were exported.
+        paths: of layers, those below them included.
+
+    Raises:
+        ConversionError: the program has no operation of one of them.
+    """
+    if not paths:
+        return ()
+    exported = torch.export.export(module, example, strict=False).run_decompositions({})
+    homes = {
+        _stem(node.name): [path.split("@")[0] for path, _ in node.meta.get("nn_module_stack", {}).values()]
+        for node in exported.graph.nodes
+    }
+    found: dict[str, list[str]] = {path: [] for path in paths}
+    for operation in load_function(read_package(package)).operations:
+        for path in homes.get(_stem(operation.name), ()):
+            if path in found and operation.op_type != "const":
+                found[path].append(operation.name)
+    lost = [path for path, names in found.items() if not names]
+    if lost:
+        raise ConversionError(f"{Path(package).name} has no operation of {', '.join(lost)} to keep in floating point")
+    return tuple(dict.fromkeys(name for names in found.values() for name in names))
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"(_0)?(_cast_fp(16|32))?$", "", name)
 
 
 def open_model(package: str | Path) -> Any:

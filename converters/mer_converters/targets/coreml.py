@@ -86,7 +86,10 @@ def _quantized(job: ExportJob, half: Path) -> MLModel:
     from mer_converters.coreml.calibrate import activation_ranges
     from mer_quantization.calibration import read_samples
 
-    model, float_parts = quantize.open_model(half), quantize.float_operations(half)
+    model = quantize.open_model(half)
+    float_parts = quantize.float_operations(
+        half, quantize.operations_of(half, job.module, job.example, job.float_modules)
+    )
     if job.scheme.name == "w4":
         model = quantize.weights_to_palette(model, float_parts)
     elif job.scheme.name == "w8":

@@ -1,0 +1,69 @@
+"""The output folder: bundles appear there whole or not at all, and never in place of something else."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from mer_sdk.errors import BundleError, ConversionError
+
+
+def put_in_place(folder: Path, final: Path, staging: Path) -> None:
+    """Move a whole bundle to its name; one that was there is moved aside first and back if that fails.
+
+    Folders cannot be renamed over one another: between two renames there is no bundle, but never half of one.
+    """
+    old = staging / f"old-{final.name}"
+    if final.exists():
+        os.rename(final, old)
+    try:
+        os.rename(folder, final)
+    except OSError:
+        if old.exists():
+            os.rename(old, final)
+        raise
+
+
+def refuse_other(path: Path) -> None:
+    """Only a bundle is ever replaced.
+
+    Raises:
+        ConversionError: something else is there.
+    """
+    if not path.exists() or (path.is_dir() and not path.is_symlink() and (path / "manifest.json").is_file()):
+        return
+    raise ConversionError(f"{path} is there and is not a bundle; move it away or give another --out")
+
+
+def make_staging(out: Path) -> Path:
+    """A new folder for unfinished bundles, inside `out`, which is made where it is missing.
+
+    Raises:
+        ConversionError: it cannot be made.
+    """
+
+    def make() -> Path:
+        out.mkdir(parents=True, exist_ok=True)
+        # In the output folder, so that the last step is a rename within one file system.
+        return Path(tempfile.mkdtemp(prefix=".mer-convert-", dir=out))
+
+    return writing(make, out)
+
+
+def writing(action: Callable[[], Path | None], out: Path) -> Path:
+    """Run something that writes below `out`; the system's refusals become one sentence.
+
+    Raises:
+        ConversionError: that sentence.
+    """
+    try:
+        return action() or out
+    except BundleError as error:
+        raise ConversionError(f"the bundle that was just written does not open: {error}") from error
+    except OSError as error:
+        raise ConversionError(
+            f"{out} cannot be written ({error.strerror or error}): free some space or give another --out; "
+            "nothing was left there"
+        ) from error
