@@ -3,21 +3,25 @@
 fp16 is storage: weights are kept as 16-bit floats with a Cast in front of each use, arithmetic stays 32-bit. ONNX
 Runtime folds those casts when it loads the file, so the CPU runs its fp32 kernels on half the download; CPU kernels for
 16-bit arithmetic are too few to gain from more. Weights of the log-mel front end stay 32-bit.
+
+w8, dyn8 and int8 are described in `mer_converters.onnx.quantize`. w4 is left out: ONNX Runtime's 4-bit kernel takes
+matrices alone, and most weights here are of convolutions.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mer_converters.onnx.graph import SMALLEST, feeds_logarithm, float_nodes, name_by_module, refuse_branches, weights
 from mer_converters.targets.registry import ExportJob, register
+from mer_quantization.proof import GraphProof
+from mer_sdk.errors import ConversionError
 from mer_sdk.manifest import GraphSpec
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto
-
-# Below this many values a Cast node costs more bytes than the halved constant saves.
-_SMALLEST = 64
+    from onnx import ModelProto
 
 
 @register
@@ -26,9 +30,9 @@ class Onnx:
 
     name = "onnx"
     suffix = ".onnx"
-    schemes: tuple[str, ...] = ("fp32", "fp16")
+    schemes: tuple[str, ...] = ("fp32", "fp16", "w8", "dyn8", "int8")
     runtime = "onnx"
-    packages: tuple[str, ...] = ("torch", "onnx", "onnxscript")
+    packages: tuple[str, ...] = ("torch", "onnx", "onnxscript", "onnxruntime")
     needs = ("onnxscript", "onnxscript")
 
     def export(self, job: ExportJob, path: Path) -> None:
@@ -39,8 +43,16 @@ class Onnx:
         model = onnx.load(str(job.fp32)) if ready else _export_fp32(job)
         if job.scheme.name == "fp16":
             store_as_fp16(model)
+        elif job.scheme.quantized:
+            _quantize(model, job, path.name)
         onnx.checker.check_model(model)
         path.write_bytes(model.SerializeToString(deterministic=True))
+
+    def proof(self, path: Path) -> GraphProof:
+        """See `QuantizingTarget.proof`."""
+        from mer_converters.onnx.proof import read_proof
+
+        return read_proof(path)
 
     def check(self, path: Path, spec: GraphSpec) -> str | None:
         """See `Target.check`. ONNX files are run, which says more."""
@@ -61,25 +73,51 @@ def _export_fp32(job: ExportJob) -> ModelProto:
     )
     assert program is not None
     model: ModelProto = program.model_proto
-    # The exporter notes source lines and file paths of the machine it ran on in every node.
-    for node in model.graph.node:
-        del node.metadata_props[:]
-    for value in [*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer]:
-        del value.metadata_props[:]
-    del model.graph.metadata_props[:]
+    name_by_module(model)
     return model
 
 
-def store_as_fp16(model: ModelProto) -> None:
-    """Turn float32 weights into 16-bit ones with a Cast to 32-bit behind each, except what feeds a logarithm."""
+def _quantize(model: ModelProto, job: ExportJob, file: str) -> None:
+    from mer_converters.onnx.compact import compact
+    from mer_converters.onnx.quantize import activations_to_int8, linear_inputs_to_int8, weights_to_int8
+    from mer_quantization.calibration import read_samples
+
+    refuse_branches(model.graph, file)
+    unknown = sorted(set(job.float_modules) - {name for name, _ in job.module.named_modules()})
+    if unknown:
+        raise ConversionError(
+            f"{file}: no module {', '.join(unknown)} to keep in floating point; give paths as named_modules has them"
+        )
+    keep = float_nodes(model.graph, job.float_modules)
+    named = frozenset(item.node.name for item in weights(model.graph))
+    # The tools write types and shapes of what they add only in part, and shape inference refuses the mixture.
+    del model.graph.value_info[:]
+    if job.scheme.name == "int8":
+        if job.calibration is None:
+            raise ConversionError(f"{file}: {job.scheme.name} needs calibration inputs; give --data NAME:PATH")
+        activations_to_int8(model, keep, read_samples(job.calibration))
+        weights_to_int8(model, keep, ("Gather",))
+    elif job.scheme.name == "dyn8":
+        linear_inputs_to_int8(model, keep)
+        weights_to_int8(model, keep)
+    else:
+        store_as_fp16(model, weights_to_int8(model, keep))
+    compact(model, named)
+
+
+def store_as_fp16(model: ModelProto, scales: Collection[str] = ()) -> None:
+    """Turn float32 weights into 16-bit ones with a Cast to 32-bit behind each.
+
+    What feeds a logarithm stays, and so do the scales of integer weights, which are small and not always normal there.
+    """
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 
-    keep = _feeds_logarithm(model.graph)
+    keep = feeds_logarithm(model.graph) | set(scales)
     casts = []
     for initializer in model.graph.initializer:
         values = numpy_helper.to_array(initializer)
-        if initializer.data_type != TensorProto.FLOAT or values.size < _SMALLEST or initializer.name in keep:
+        if initializer.data_type != TensorProto.FLOAT or values.size < SMALLEST or initializer.name in keep:
             continue
         if np.abs(values).max() > np.finfo(np.float16).max:
             continue
@@ -89,18 +127,3 @@ def store_as_fp16(model: ModelProto) -> None:
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-
-
-def _feeds_logarithm(graph: GraphProto) -> set[str]:
-    """Names of all values that a logarithm depends on: the log-mel front end, whose quiet bins 16 bits cannot hold."""
-    producer = {output: node for node in graph.node for output in node.output}
-    open_names = [name for node in graph.node if node.op_type == "Log" for name in node.input]
-    seen: set[str] = set()
-    while open_names:
-        name = open_names.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        if name in producer:
-            open_names.extend(producer[name].input)
-    return seen
