@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 import json as json_module
+from typing import TYPE_CHECKING
 
 from mer_sdk.bundle import Bundle, BundleSummary
 from mer_sdk.cli.options import BundleArgument, JsonOption
 from mer_sdk.codec import to_json
 from mer_sdk.manifest import Manifest
+from mer_sdk.report.evidence import GraphProof, percent, read_evidence, stored, total_shares
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def inspect(bundle: BundleArgument, json: JsonOption = False) -> None:
     """Show what a bundle holds: model, labels, graphs, front-end contract, data and licences, what was verified where.
 
-    Every file is checked against its hash first.
+    Every file is checked against its hash first. For a quantized bundle the proof of quantization follows, as the
+    converter read it back from the written files: shares in 8-bit integers, and what stays in float.
 
     Example: mer inspect build/grjca-tflite-fp32.mer
     """
-    summary = Bundle.open(bundle).describe()
+    opened = Bundle.open(bundle)
+    summary, proof = opened.describe(), read_evidence(opened.path).proof
     if json:
-        print(json_module.dumps(to_json(summary), indent=2))
+        print(json_module.dumps({**to_json(summary), "proof": _plain(proof)}, indent=2))
     else:
-        _show(summary)
+        _show(summary, proof)
 
 
-def _show(summary: BundleSummary) -> None:
+def _plain(proof: dict[str, GraphProof]) -> dict[str, object]:
+    """Graph -> its proof with the share of multiply-accumulates, null where the bundle does not count them."""
+    return {name: {**to_json(graph), "mac_share": graph.mac_share} for name, graph in proof.items()}
+
+
+def _show(summary: BundleSummary, proof: dict[str, GraphProof]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -66,6 +78,27 @@ def _show(summary: BundleSummary) -> None:
             "\n".join(graph.outputs),
         )
     console.print(table)
+    if proof:
+        _show_proof(console, proof)
+
+
+def _show_proof(console: Console, proof: dict[str, GraphProof]) -> None:
+    from rich.table import Table
+
+    table = Table(
+        "graph", "weight bytes", "in int8", "MACs in int8", title="In 8-bit integers, read back from the files"
+    )
+    for name, graph in proof.items():
+        table.add_row(name, stored(graph), percent(graph.int8_share), percent(graph.mac_share))
+    weights, macs = total_shares(proof)
+    table.add_section()
+    table.add_row("all", "", percent(weights), percent(macs))
+    console.print(table)
+    for name, graph in proof.items():
+        for what, kept in (("weight in float", graph.float_weights), ("input in float", graph.float_inputs)):
+            if kept:
+                said = f"{name}, {what} ({len(kept)} of {graph.operations} operations): {', '.join(kept)}"
+                console.print(said, soft_wrap=True, markup=False)
 
 
 def _contract(manifest: Manifest) -> dict[str, str]:

@@ -1,0 +1,110 @@
+"""Accuracy of several bundles on the same labelled data: scores, curves, and each scheme against its fp32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mer_sdk.bundle import Bundle
+from mer_sdk.dialogue_file import Dialogue
+from mer_sdk.evaluation import metrics
+from mer_sdk.evaluation.datasets.clip import Clip
+from mer_sdk.evaluation.dialogues import DialogueOptions, evaluate_dialogues, predict_dialogues
+from mer_sdk.evaluation.evaluate import EvaluationOptions, EvaluationReport, Progress, predict_clips, summarise
+from mer_sdk.report.curves import Curves, curves
+from mer_sdk.report.results import Against, Measurement, headline
+from mer_sdk.runtimes import runtime_note
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Every answer of a bundle: condition (state or reading, protocol) -> truth [N] and log-probabilities [R, N, K].
+
+    `groups` [N] numbers what is drawn together by the bootstrap: a dialogue's utterances; None for clips.
+    """
+
+    rows: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]
+    groups: np.ndarray | None = None
+
+
+def measure_clips(
+    bundle: Bundle,
+    clips: Sequence[Clip],
+    labels: Mapping[str, str],
+    options: EvaluationOptions,
+    progress: Progress,
+) -> tuple[Measurement, Answers]:
+    """Score a window bundle; `labels` is label of the data -> label of the bundle.
+
+    Raises:
+        As `mer_sdk.evaluation.evaluate.predict_clips`.
+    """
+    manifest = bundle.manifest
+    predictions, steps = predict_clips(bundle, clips, options, progress)
+    truth = {clip.id: manifest.labels.index(labels[clip.label]) for clip in clips}
+    report = EvaluationReport(
+        bundle=manifest.name,
+        model=manifest.model,
+        target=manifest.target,
+        scheme=manifest.scheme,
+        runtime=options.runtime or bundle.runtime,
+        labels=manifest.labels,
+        merged=dict(labels),
+        speakers=tuple(sorted({clip.speaker for clip in clips})),
+        clips=len(clips),
+        steps=steps,
+        options=options,
+        results=tuple(summarise(item, truth, manifest.labels, options) for item in predictions),
+        note=runtime_note(options.runtime or bundle.runtime),
+    )
+    rows = {
+        (item.state, item.protocol): (np.array([truth[clip] for clip in item.clips]), item.log_probabilities)
+        for item in predictions
+    }
+    return Measurement(report, curves=_curves(rows)), Answers(rows)
+
+
+def measure_dialogues(
+    bundle: Bundle, dialogues: Sequence[Dialogue], options: DialogueOptions, progress: Callable[[int, int], None]
+) -> tuple[Measurement, Answers]:
+    """Score a dialogue bundle.
+
+    Raises:
+        As `mer_sdk.evaluation.dialogues.evaluate_dialogues`.
+    """
+    report = evaluate_dialogues(bundle, dialogues, options, progress)
+    # Asked a second time, because the scores do not hold the answers; texts are cheap next to clips.
+    readings, _ = predict_dialogues(bundle, dialogues, options)
+    truth = np.array(
+        [report.labels.index(report.merged[line.label or ""]) for talk in dialogues for line in talk.utterances]
+    )
+    rows = {(reading, ""): (truth, scores[None]) for reading, scores in readings.items()}
+    groups = np.repeat(np.arange(len(dialogues)), [len(talk.utterances) for talk in dialogues])
+    return Measurement(report, curves=_curves(rows)), Answers(rows, groups)
+
+
+def against(measurement: Measurement, mine: Answers, reference: str, theirs: Answers, seed: int) -> Against:
+    """A scheme against the fp32 bundle `reference` of its target, both measured on the same data.
+
+    Raises:
+        ValueError: the answers are of other conditions or of other clips.
+    """
+    if list(mine.rows) != list(theirs.rows):
+        raise ValueError(f"conditions {list(mine.rows)} and {list(theirs.rows)} cannot be compared")
+    same = [mine.rows[key][1].argmax(axis=2).ravel() == theirs.rows[key][1].argmax(axis=2).ravel() for key in mine.rows]
+    first = headline(measurement)
+    truth, scores = mine.rows[first.state, first.protocol]
+    other, base = theirs.rows[first.state, first.protocol]
+    if not np.array_equal(truth, other):
+        raise ValueError("the answers are of different clips")
+    found = metrics.paired_bootstrap(
+        truth, scores.argmax(axis=2), base.argmax(axis=2), "uar", seed=seed, groups=mine.groups
+    )
+    every = np.concatenate(same)
+    return Against(reference, len(every), float(every.mean()), found.difference, found.interval)
+
+
+def _curves(rows: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]) -> tuple[Curves, ...]:
+    return tuple(curves(state, protocol, truth, scores) for (state, protocol), (truth, scores) in rows.items())

@@ -1,0 +1,172 @@
+"""Accuracy of one bundle as the page shows it: measured now, or read from what `mer evaluate --json` wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mer_sdk.codec import from_json
+from mer_sdk.errors import OptionError
+from mer_sdk.evaluation.dialogues import DialogueReport
+from mer_sdk.evaluation.evaluate import EvaluationReport
+from mer_sdk.evaluation.metrics import Interval
+from mer_sdk.report.curves import Curves
+
+# What a window model is judged by first: all modalities, and a person whom the device has met before.
+HEADLINE = (("audio+face", "warm"), ("audio+face", "cold"))
+
+
+@dataclass(frozen=True)
+class Against:
+    """A scheme against fp32 of the same target on the same answers, over all conditions.
+
+    Attributes:
+        reference: name of the fp32 bundle.
+        answers: how many answers both gave.
+        agreement: share of them on which both name the same label, 0-1.
+        uar_difference: this bundle minus the reference under the headline condition, with its paired 95 % interval.
+    """
+
+    reference: str
+    answers: int
+    agreement: float
+    uar_difference: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One evaluation of one bundle, and what it was measured on.
+
+    Attributes:
+        report: scores.
+        data: name of the data set, "" where a saved file does not say it.
+        machine: where it ran, "" where a saved file does not say it.
+        curves: one a condition; empty where only scores are known.
+        against: None for fp32, or where its fp32 bundle was not measured beside it.
+    """
+
+    report: EvaluationReport | DialogueReport
+    data: str = ""
+    machine: str = ""
+    curves: tuple[Curves, ...] = ()
+    against: Against | None = None
+
+    @property
+    def metric(self) -> str:
+        """What the headline score is called."""
+        return "UAR" if isinstance(self.report, EvaluationReport) else "weighted F1"
+
+    @property
+    def test(self) -> str:
+        """What it was measured on: measurements with the same text can stand in one chart."""
+        report = self.report
+        data = self.data or "data as in the saved file"
+        if isinstance(report, DialogueReport):
+            return f"{data}: {report.utterances} utterances of {report.dialogues} dialogues; seed {report.options.seed}"
+        speakers = ", ".join(str(speaker) for speaker in report.speakers)
+        merged = ", ".join(f"{old} as {new}" for old, new in report.merged.items() if old != new)
+        people = "speaker" if len(report.speakers) == 1 else "speakers"
+        return (
+            f"{data}: {report.clips} clips of {people} {speakers}, {report.steps} steps"
+            f"{f', {merged}' if merged else ''}; seed {report.options.seed}, {report.options.orders} orders in warm"
+        )
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One row of a measurement. `score` is the headline metric, 0-1; `protocol` is "" for a dialogue's reading."""
+
+    state: str
+    protocol: str
+    score: float
+    interval: Interval
+    war: float
+    ece: float
+    confusion: np.ndarray
+    curves: Curves | None
+
+    @property
+    def name(self) -> str:
+        """Such as "audio+face, warm"."""
+        return f"{self.state}, {self.protocol}" if self.protocol else self.state
+
+
+def conditions(measurement: Measurement) -> tuple[Condition, ...]:
+    """All conditions of a measurement in its own order."""
+    found = {(item.state, item.protocol): item for item in measurement.curves}
+    report = measurement.report
+    if isinstance(report, DialogueReport):
+        return tuple(
+            Condition(
+                item.reading, "", item.weighted_f1, item.weighted_f1_interval, item.war, item.ece,
+                np.array(item.confusion, np.float64), found.get((item.reading, "")),
+            )
+            for item in report.results
+        )  # fmt: skip
+    return tuple(
+        Condition(
+            item.state, item.protocol, item.uar, item.uar_interval, item.war, item.ece,
+            np.array(item.confusion, np.float64), found.get((item.state, item.protocol)),
+        )
+        for item in report.results
+    )  # fmt: skip
+
+
+def headline(measurement: Measurement) -> Condition:
+    """The condition that stands for the measurement: audio+face and warm where it is there, else the first."""
+    rows = conditions(measurement)
+    named = {(row.state, row.protocol): row for row in rows}
+    return next((named[key] for key in HEADLINE if key in named), rows[0])
+
+
+def read_measurements(path: Path) -> tuple[Measurement, ...]:
+    """Read what `mer evaluate --json` or `mer report --json` wrote.
+
+    Raises:
+        OptionError: not readable, not such a file, or without results.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(data, dict):
+            raise ValueError(f"an object is expected, found {type(data).__name__}")
+        found = [_measurement(item) for item in data["evaluations"]] if "evaluations" in data else [_plain(data)]
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, ValueError, TypeError, KeyError) as error:
+        raise OptionError(
+            f"--evaluation {path} is no saved evaluation ({error}); give a file that `mer evaluate --json` or "
+            "`mer report --json` wrote"
+        ) from error
+    return tuple(found)
+
+
+def _plain(data: Mapping[str, Any]) -> Measurement:
+    return Measurement(_report(data))
+
+
+def _measurement(data: Mapping[str, Any]) -> Measurement:
+    return Measurement(
+        report=_report(data["report"]),
+        data=str(data["data"]),
+        machine=str(data["machine"]),
+        curves=tuple(from_json(Curves, item) for item in data["curves"]),
+        against=None if data["against"] is None else from_json(Against, data["against"]),
+    )
+
+
+def _report(data: Any) -> EvaluationReport | DialogueReport:
+    if not isinstance(data, dict):
+        raise ValueError(f"an object is expected, found {type(data).__name__}")
+    report: EvaluationReport | DialogueReport
+    report = from_json(DialogueReport, data) if "dialogues" in data else from_json(EvaluationReport, data)
+    if not report.results:
+        raise ValueError("results is empty")
+    size = len(report.labels)
+    for item in report.results:
+        if np.shape(item.confusion) != (size, size):
+            raise ValueError(f"a confusion matrix must have {size} rows and columns, one a label")
+    return report

@@ -1,0 +1,142 @@
+"""Measure all bundles of a page, each on the data that it can read, and each scheme against fp32 of its target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from mer_sdk.bundle import Bundle
+from mer_sdk.errors import OptionError, RuntimeUnavailable
+from mer_sdk.evaluation.conditions import STATES
+from mer_sdk.evaluation.datasets import Meld, Ravdess, Selection, open_dataset
+from mer_sdk.evaluation.datasets.ravdess import merge_labels
+from mer_sdk.evaluation.dialogues import DialogueOptions
+from mer_sdk.evaluation.evaluate import EvaluationOptions, Progress
+from mer_sdk.report.latency import Quantiles, interleaved, stages
+from mer_sdk.report.measure import Answers, against, measure_clips, measure_dialogues
+from mer_sdk.report.results import Measurement
+
+Warn = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to measure: `actors` None for all with both sound and face, the rest as in `EvaluationOptions` and MELD."""
+
+    protocols: tuple[str, ...] = ("cold", "warm")
+    actors: tuple[int, ...] | None = None
+    split: str = "dev"
+    orders: int = 5
+    seed: int = 0
+    threads: int = 1
+
+
+def measure_all(
+    bundles: Mapping[str, Bundle],
+    data: Sequence[str],
+    machine: str,
+    options: RunOptions,
+    progress: Progress,
+    warn: Warn,
+) -> dict[str, Measurement]:
+    """Accuracy of every bundle that reads one of the data sets: key -> measurement.
+
+    Args:
+        bundles: key -> bundle; all of one kind are measured on the same clips.
+        data: specifications such as "ravdess:PATH", one for window models and one for dialogue models.
+        machine: what the page says of where it ran.
+        options: how.
+        progress: called with bundle and stage, how much is done and how much there is.
+        warn: called with one sentence for a bundle that was left out.
+
+    Raises:
+        OptionError: a data set that no bundle reads, or two for the same bundles.
+        DataError: as the data set's reader.
+    """
+    sources = _sources(bundles, data)
+    found: dict[str, tuple[Measurement, Answers]] = {}
+    for key, bundle in bundles.items():
+        source = sources.get(bundle.manifest.dialogue is not None)
+        if source is None:
+            kind = "meld:PATH" if bundle.manifest.dialogue else "ravdess:PATH"
+            warn(f"{bundle.name}: accuracy left out, --data {kind} was not given")
+            continue
+        name, dataset = source
+        try:
+            measurement, answers = _measure(bundle, dataset, options, progress)
+        except RuntimeUnavailable as error:
+            warn(f"{bundle.name}: accuracy left out, {error}")
+            continue
+        found[key] = (replace(measurement, data=name, machine=machine), answers)
+    return {key: _beside_fp32(key, bundles, found, options.seed) for key in found}
+
+
+def time_all(
+    bundles: Mapping[str, Bundle], rounds: int, seed: int, progress: Progress, warn: Warn
+) -> dict[str, dict[str, Quantiles]]:
+    """Latency of every bundle with a real runtime here, interleaved in one run: key -> stage -> milliseconds."""
+    calls = {}
+    for key, bundle in bundles.items():
+        if bundle.describe().note:
+            # A stand-in for a runtime computes the same numbers in another time.
+            warn(f"{bundle.name}: latency left out, {bundle.runtime} is not what runs on the device")
+            continue
+        try:
+            calls[key] = stages(bundle, seed)
+        except RuntimeUnavailable as error:
+            warn(f"{bundle.name}: latency left out, {error}")
+    return interleaved(calls, rounds, partial(progress, "latency")) if calls else {}
+
+
+def _sources(bundles: Mapping[str, Bundle], data: Sequence[str]) -> dict[bool, tuple[str, Ravdess | Meld]]:
+    """Whether a bundle reads dialogues -> (name of the data set, data set)."""
+    found: dict[bool, tuple[str, Ravdess | Meld]] = {}
+    wanted = {bundle.manifest.dialogue is not None for bundle in bundles.values()}
+    for spec in data:
+        dataset = open_dataset(spec)
+        if not isinstance(dataset, Ravdess | Meld) or isinstance(dataset, Meld) not in wanted:
+            raise OptionError(
+                f"--data {spec!r} is read by none of the bundles; `mer report` takes ravdess:PATH for window models "
+                "and meld:PATH for dialogue models"
+            )
+        kind = isinstance(dataset, Meld)
+        if kind in found:
+            raise OptionError(f"--data {spec!r} is a second data set of its kind; give one ravdess:PATH, one meld:PATH")
+        found[kind] = (spec.partition(":")[0], dataset)
+    return found
+
+
+def _measure(
+    bundle: Bundle, dataset: Ravdess | Meld, options: RunOptions, progress: Progress
+) -> tuple[Measurement, Answers]:
+    if isinstance(dataset, Meld):
+        reading = DialogueOptions(seed=options.seed, threads=options.threads)
+        talks = dataset.dialogues(options.split)
+        return measure_dialogues(bundle, talks, reading, partial(progress, f"{bundle.name}: dialogues"))
+    evaluation = EvaluationOptions(
+        states=tuple(STATES),
+        protocols=options.protocols,
+        orders=options.orders,
+        seed=options.seed,
+        threads=options.threads,
+    )
+    # The states are compared on the same clips, so each clip must hold both modalities.
+    clips = dataset.clips(Selection(actors=options.actors, paired_only=True))
+    labels = merge_labels(bundle.manifest.labels)
+    return measure_clips(
+        bundle, clips, labels, evaluation, lambda what, done, total: progress(f"{bundle.name}: {what}", done, total)
+    )
+
+
+def _beside_fp32(
+    key: str, bundles: Mapping[str, Bundle], found: Mapping[str, tuple[Measurement, Answers]], seed: int
+) -> Measurement:
+    mine, (measurement, answers) = bundles[key].manifest, found[key]
+    for other in found:
+        theirs = bundles[other].manifest
+        same = (theirs.target, theirs.checkpoint_sha256) == (mine.target, mine.checkpoint_sha256)
+        if same and theirs.scheme == "fp32" != mine.scheme:
+            compared = against(measurement, answers, theirs.name, found[other][1], seed)
+            return replace(measurement, against=compared)
+    return measurement
