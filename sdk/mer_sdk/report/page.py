@@ -34,7 +34,7 @@ def page(contents: Contents) -> str:
     )
     links = element("nav", {}, *(element("a", {"href": f"#{item.anchor}"}, item.title) for item in shown))
     body = [element("h1", {}, "mer-edge report"), element("p", {"class": "lead"}, _lead(contents.entries))]
-    body += [element("p", {"class": "todo"}, said) for said in _missing(contents)]
+    body += [element("p", {"class": "todo"}, *_options(said)) for said in _missing(contents)]
     body.append(links)
     for item in shown:
         body += [element("section", {"id": item.anchor}, element("h2", {}, item.title), item.content)]
@@ -107,18 +107,24 @@ def _missing(contents: Contents) -> list[str]:
     if unscored:
         said.append(
             f"Accuracy per state, confusion and confidence are not measured for {_whom(unscored, entries)}: "
-            "--data ravdess:PATH (or meld:PATH) measures them, --evaluation FILE.json takes saved results."
+            "`--data ravdess:PATH` (or `meld:PATH`) measures them, `--evaluation FILE.json` takes saved results."
         )
     elif not any(item.curves for entry in entries for item in entry.measurements):
-        said.append("The saved results hold no confidences: --data draws reliability and coverage.")
+        said.append("The saved results hold no confidences: `--data` draws reliability and coverage.")
     untimed = [entry.label for entry in entries if not entry.latency]
     if len(untimed) == len(entries):
-        said.append("Latency is not measured: --latency 200 times a step of each bundle on this machine.")
+        said.append("Latency is not measured: `--latency 200` times a step of each bundle on this machine.")
     return said
 
 
+def _options(said: str) -> list[str]:
+    """Text whose options stand between backticks, with these set as code."""
+    return [element("code", {}, part) if index % 2 else part for index, part in enumerate(said.split("`"))]
+
+
 def _whom(labels: Sequence[str], entries: Sequence[Entry]) -> str:
-    return "these bundles" if len(labels) == len(entries) else ", ".join(labels)
+    # A backtick in a name would be taken for the beginning of an option.
+    return "these bundles" if len(labels) == len(entries) else ", ".join(labels).replace("`", "'")
 
 
 def _bundle_note(contents: Contents) -> Markup:
@@ -131,8 +137,8 @@ def _bundle_note(contents: Contents) -> Markup:
         )
     if any(entry.latency for entry in contents.entries):
         said.append(
-            f"Latency: {contents.latency_rounds} rounds, interleaved, one core; p50 of fp32 / p50 above 1 is faster "
-            "than fp32."
+            f"Latency: {contents.latency_rounds} rounds, interleaved, one core; of a dialogue model an utterance of "
+            "one step; p50 of fp32 / p50 above 1 is faster than fp32."
         )
     return element("p", {"class": "note"}, " ".join(said))
 

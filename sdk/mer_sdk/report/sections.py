@@ -16,6 +16,8 @@ from mer_sdk.report.results import Condition, Measurement, conditions, headline
 
 # Operations a chart shows: the most sensitive ones; the rest matters less than the list is long.
 MOST_OPERATIONS = 12
+# Order of a bundle's graphs in the charts.
+GRAPHS = ("audio", "face", "text", "fusion")
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,7 @@ def sizes(contents: Contents) -> Markup:
             names += [name for name in entry.sizes if name not in names]
     if not by_model:
         return Markup("")
+    names = [name for name in GRAPHS if name in names] + [name for name in names if name not in GRAPHS]
     for model, entries in by_model.items():
         rows = [(entry.short, {name: size / 1000 for name, size in entry.sizes.items()}) for entry in entries]
         figures.append(_figure(model, "", charts.stacks(rows, names, "kB")))
@@ -180,7 +183,7 @@ def _sensitive(graph: str, rows: Sequence[Sensitivity], entries: Sequence[Entry]
         Bar(name, value, _colour(entries), f"{name}: {value:.1f} dB alone") for name, value in changed[:MOST_OPERATIONS]
     ]
     rest = len(rows) - len(shown)
-    said = f"{rest} more of {len(rows)} operations at {shown[-1].value:.0f} dB or above" if rest else ""
+    said = f"{rest} more of {len(rows)} operations at {shown[-1].value:.0f} dB or above, or unchanged" if rest else ""
     return _figure(title, said, charts.bars(shown, "dB", left=150.0))
 
 
@@ -197,7 +200,8 @@ def _pair(title: str, scores: Sequence[Score], metric: str, caption: str, conten
         )
     if timed:
         points = [_point(score, time, "ms") for score, time in timed]
-        drawn = charts.scatter(points, "ms a step, median, one core", f"{metric}, %")
+        stage = next(reversed(timed[0][0].entry.latency))  # the whole: a step, or an utterance
+        drawn = charts.scatter(points, f"ms per {stage}, median, one core", f"{metric}, %")
         left_out = ", ".join(score.entry.short for score in scores if score.entry.step is None)
         said = (
             f"{f'Without latency here: {left_out}. ' if left_out else ''}Median of {contents.latency_rounds} rounds, "

@@ -23,14 +23,14 @@ p{margin:4px 0 10px;max-width:80ch}p.note{max-width:120ch}
 .todo{border-left:3px solid var(--axis);padding:2px 0 2px 10px;color:var(--soft);font-size:14px}
 nav{display:flex;flex-wrap:wrap;gap:2px 16px;margin:12px 0 0;font-size:14px}
 a{color:inherit;text-underline-offset:3px;text-decoration-color:var(--axis)}
-code{font:12.5px/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}
+code{white-space:nowrap;font:12.5px/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));gap:14px;margin:10px 0}
 .grid.wide{grid-template-columns:repeat(auto-fill,minmax(min(100%,440px),1fr))}
 figure{margin:0;background:var(--card);border:1px solid var(--rule);border-radius:8px;
 padding:12px 12px 10px;min-width:0}
 figure h4{margin:0 0 2px;font-size:13px;font-weight:600;overflow-wrap:anywhere}
 figure p{margin:0 0 6px;color:var(--soft);font-size:12.5px}
-figure svg{display:block;width:100%;height:auto;max-width:480px;margin:0 auto}
+figure svg{display:block;width:100%;height:auto;max-width:450px;margin:0 auto}
 figcaption{margin-top:6px}
 .scroll{overflow-x:auto;margin:10px 0;border:1px solid var(--rule);border-radius:8px;background:var(--card)}
 table{border-collapse:collapse;width:100%;font-size:13.5px;line-height:1.35}

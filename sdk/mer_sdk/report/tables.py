@@ -37,7 +37,7 @@ def bundle_table(contents: Contents) -> Markup:
         Column("same answer as fp32", tuple(cell for cell, _ in against)),
         Column("UAR against fp32, points", tuple(cell for _, cell in against)),
         Column("ECE, %", tuple(cell for _, cell in accuracy)),
-        Column("ms a step, p50", tuple(p50 for p50, _ in latency)),
+        Column("step, ms, p50", tuple(p50 for p50, _ in latency)),
         Column("p90", tuple(p90 for _, p90 in latency)),
         Column("p50 of fp32 / p50", tuple(time for _, time in ratios)),
     )
@@ -80,7 +80,6 @@ def proof_table(entries: Sequence[Entry]) -> Markup:
     return table(
         Column("bundle", tuple(_name(entry) for entry, _, _ in rows)),
         Column("graph", tuple(graph for _, graph, _ in rows)),
-        Column("stored weights", tuple(stored(proof) for _, _, proof in rows)),
         Column("weight bytes in int8", tuple(percent(proof.int8_share) for _, _, proof in rows)),
         Column("multiply-accumulates in int8", tuple(percent(proof.mac_share) for _, _, proof in rows)),
         Column(
@@ -97,6 +96,7 @@ def proof_table(entries: Sequence[Entry]) -> Markup:
             tuple(_names(proof.float_inputs, proof.operations) for _, _, proof in rows),
             prose=True,
         ),
+        Column("stored weights, bytes", tuple(stored(proof) for _, _, proof in rows)),
     )
 
 
@@ -113,7 +113,7 @@ def confidence_table(fitted: Sequence[tuple[Entry, Confidence]]) -> Markup:
         Column("accuracy of these", tuple(percent(c.accuracy_covered) for c in found)),
         Column("of all", tuple(percent(c.accuracy) for c in found)),
         Column("answers", tuple(str(c.answers) for c in found)),
-        Column("on", tuple(entry.evidence.checked_on or NONE for entry, _ in fitted)),
+        Column("on", tuple(entry.evidence.checked_on or NONE for entry, _ in fitted), prose=True),
     )
 
 
@@ -210,5 +210,7 @@ def _error(value: float | None) -> str:
 def _names(names: Sequence[str], operations: int, most: int = 4) -> str:
     if not names:
         return "none"
+    if len(names) == operations:
+        return f"all {operations}"
     rest = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{len(names)} of {operations}: {', '.join(names[:most])}{rest}"
