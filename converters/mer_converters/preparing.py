@@ -94,7 +94,12 @@ def sensitivities(
         say(f"what each operation loses in {scheme.name}")
         with one_thread():
             found[scheme.name] = {
-                graph.name: sensitivity(graph.module, read_samples(folder / f"{graph.name}.npz"), scheme)
+                graph.name: sensitivity(
+                    graph.module,
+                    [tensor.name for tensor in graph.contract.inputs],
+                    read_samples(folder / f"{graph.name}.npz"),
+                    scheme,
+                )
                 for graph in graphs
             }
     return found

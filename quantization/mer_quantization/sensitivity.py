@@ -50,18 +50,20 @@ def quantizable(module: nn.Module) -> dict[str, nn.Module]:
 
 
 @torch.no_grad()
-def sensitivity(module: nn.Module, samples: Iterable[dict[str, np.ndarray]], scheme: Scheme) -> list[OperationError]:
+def sensitivity(
+    module: nn.Module, inputs: Sequence[str], samples: Iterable[dict[str, np.ndarray]], scheme: Scheme
+) -> list[OperationError]:
     """The operations of one graph, the most sensitive first.
 
     Args:
         module: an eval module in float32; it is left as it is.
-        samples: inputs of runs in the order of the module's inputs, as `read_samples` gives them; at most `RUNS` are
-            taken, spread evenly.
+        inputs: names of the module's inputs, in its order.
+        samples: inputs of runs by name, as `read_samples` gives them; at most `RUNS` are taken, spread evenly.
         scheme: a quantized one.
     """
     given = list(samples)
     chosen = [given[index] for index in np.unique(np.linspace(0, len(given) - 1, RUNS).astype(int))]
-    runs = [tuple(torch.from_numpy(np.ascontiguousarray(value)) for value in item.values()) for item in chosen]
+    runs = [tuple(torch.from_numpy(np.ascontiguousarray(item[name])) for name in inputs) for item in chosen]
     layers = quantizable(copied := copy.deepcopy(module).eval())
     reference = _outputs(copied, runs)
     ranges = _input_ranges(copied, layers, runs) if scheme.calibrated else {}

@@ -43,7 +43,7 @@ def samples(runs: int = 6) -> Iterator[dict[str, np.ndarray]]:
 def test_the_fragile_operation_comes_first(scheme) -> None:
     net = Net().eval()
     before = copy.deepcopy(net.state_dict())
-    found = sensitivity(net, samples(), scheme)
+    found = sensitivity(net, ("ids",), samples(), scheme)
     assert found[0].name == "fragile"
     assert {item.name: (item.kind, item.weights) for item in found} == {
         "table": ("Embedding", 108),
@@ -59,9 +59,12 @@ def test_the_fragile_operation_comes_first(scheme) -> None:
 
 def test_fewer_bits_and_quantized_inputs_lose_more() -> None:
     net = Net().eval()
-    loss = {scheme.name: {row.name: row.sqnr_db for row in sensitivity(net, samples(), scheme)} for scheme in (W4, W8)}
+    loss = {
+        scheme.name: {row.name: row.sqnr_db for row in sensitivity(net, ("ids",), samples(), scheme)}
+        for scheme in (W4, W8)
+    }
     assert all(loss["w4"][name] < loss["w8"][name] - 12 for name in ("table", "first", "last"))
-    with_inputs = {row.name: row.sqnr_db for row in sensitivity(net, samples(), INT8)}
+    with_inputs = {row.name: row.sqnr_db for row in sensitivity(net, ("ids",), samples(), INT8)}
     assert with_inputs["last"] < loss["w8"]["last"]
 
 
