@@ -2,27 +2,29 @@
 
 XNNPACK 1.4 frees the constants of a delegated program once it is loaded from a file and keeps packed copies for
 convolutions and linear layers alone; a product or sum with a constant would read freed memory (pytorch/executorch
-issue 17559, pull requests 21480 and 22779). Such operations therefore stay outside the delegate.
+issue 17559, pull requests 21480 and 22779). Such constants therefore stay with ExecuTorch, which hands them in.
 
 fp16 is arithmetic: a program cannot hold a weight in another type than it computes with, so the network runs in 16-bit
 floats between float32 inputs and outputs. The log-mel front end stays in 32-bit.
+
+dyn8 and int8 are made by `mer_converters.xnnpack.quantize`. There is no w8: XNNPACK has no convolution with 8-bit
+weights and float input that ExecuTorch reaches, so that each weight would be widened, and each convolution computed, by
+the portable kernels on every run. dyn8 is as small and needs no calibration either.
 """
 
 from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from mer_converters.targets.registry import ExportJob, register
+from mer_quantization.calibration import read_samples
+from mer_quantization.proof import GraphProof
+from mer_sdk.errors import ConversionError
 from mer_sdk.manifest import GraphSpec
-
-if TYPE_CHECKING:
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-    from torch.fx import Node
 
 
 @register
@@ -31,54 +33,43 @@ class Executorch:
 
     name = "executorch"
     suffix = ".pte"
-    schemes: tuple[str, ...] = ("fp32", "fp16")
+    schemes: tuple[str, ...] = ("fp32", "fp16", "dyn8", "int8")
     runtime = "executorch"
     packages: tuple[str, ...] = ("torch", "executorch", "torchao")
     needs = ("executorch.exir", "executorch")
 
     def export(self, job: ExportJob, path: Path) -> None:
         """See `Target.export`."""
-        from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
+        from mer_converters.xnnpack.lower import program_bytes
 
-        module = HalfInside(job.module).eval() if job.scheme.name == "fp16" else job.module
-        program = torch.export.export(module, job.example, strict=False)
-        # The validity check repeats after every pass and finds nothing that running the artifact would not.
-        unchecked = EdgeCompileConfig(_check_ir_validity=False)
-        lowered = to_edge_transform_and_lower(program, partitioner=[_partitioner()], compile_config=unchecked)
-        path.write_bytes(lowered.to_executorch().buffer)
+        path.write_bytes(program_bytes(_prepared(job, path.name), job.example))
+
+    def proof(self, path: Path) -> GraphProof:
+        """See `QuantizingTarget.proof`."""
+        from mer_converters.xnnpack.proof import read_proof
+
+        return read_proof(path)
 
     def check(self, path: Path, spec: GraphSpec) -> str | None:
         """See `Target.check`. ExecuTorch files are run, which says more."""
         return None
 
 
-# Operations whose constants XNNPACK packs, and so owns. Batch norms are folded into the convolution before them.
-_PACKING = ("convolution", "linear", "addmm", "mm", "_native_batch_norm_legit_no_training")
+def _prepared(job: ExportJob, name: str) -> nn.Module:
+    """What is lowered: the module as it is, in 16-bit floats, or quantized."""
+    if job.scheme.name == "fp32":
+        return job.module
+    if job.scheme.name == "fp16":
+        return HalfInside(job.module).eval()
+    from mer_converters.xnnpack.quantize import quantized
 
-
-def _partitioner() -> XnnpackPartitioner:
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-    from torch.export import ExportedProgram
-
-    class PackedConstantsOnly(XnnpackPartitioner):
-        """Leaves to ExecuTorch what reads a constant that XNNPACK does not pack."""
-
-        def get_matched_nodes_from_configs(self, ep: ExportedProgram) -> list[list[Node]]:
-            constants = set(ep.graph_signature.inputs_to_parameters)
-            constants |= set(ep.graph_signature.inputs_to_buffers)
-            constants |= set(ep.graph_signature.inputs_to_lifted_tensor_constants)
-            return [
-                match
-                for match in super().get_matched_nodes_from_configs(ep)
-                if any(_operation(node) in _PACKING for node in match)
-                or not any(source.name in constants for node in match for source in node.all_input_nodes)
-            ]
-
-    return PackedConstantsOnly()
-
-
-def _operation(node: Node) -> str:
-    return getattr(node.target, "__name__", "").removeprefix("aten.").split(".")[0]
+    samples = None
+    if job.scheme.calibrated:
+        if job.calibration is None:
+            raise ConversionError(f"{name}: {job.scheme.name} needs calibration inputs; give --data NAME:PATH")
+        names = [item.name for item in job.spec.inputs]
+        samples = (tuple(torch.from_numpy(run[item]) for item in names) for run in read_samples(job.calibration))
+    return quantized(job.module, job.example, job.float_modules, samples)
 
 
 class FloatFrontend(nn.Module):
