@@ -136,7 +136,7 @@ def recordings(tmp_path_factory):
 def saved(tiny_onnx, tmp_path):
     """A file as `mer evaluate --json` writes it, of the bundle "tiny", with the confusion matrix given."""
 
-    def write(confusion=None, **changes):
+    def write(confusion=None, scores=(), **changes):
         labels = json.loads((tiny_onnx / "manifest.json").read_text())["labels"]
         result = {
             "state": "audio+face", "protocol": "warm", "clips": 14, "runs": 1, "nll": 1.0, "ece": 0.119,
@@ -145,6 +145,7 @@ def saved(tiny_onnx, tmp_path):
         }  # fmt: skip
         for name, value in (("war", 0.7), ("uar", 0.712), ("macro_f1", 0.6)):
             result |= {name: value, f"{name}_interval": {"low": 0.6, "high": 0.8}}
+        result |= dict(scores)
         options = {"states": ["audio+face"], "protocols": ["warm"], "orders": 3, "seed": 11}
         data = {
             "bundle": "tiny", "model": "grjca", "target": "onnx", "scheme": "fp32", "runtime": "onnx",
@@ -245,6 +246,38 @@ def test_it_measures_what_it_is_asked_to(run, tiny_onnx, tmp_path, recordings):
     again, printed = run(tiny_onnx, other, "--evaluation", kept, "--json")
     assert json.loads(printed)["evaluations"] == found["evaluations"]
     assert again.sections == page.sections
+    for change in ({"reliability": []}, {"coverage": [{"coverage": 1.0, "accuracy": float("nan"), "threshold": 0.1}]}):
+        damaged = json.loads(kept.read_text())
+        damaged["evaluations"][0]["curves"][0] |= change
+        kept.write_text(json.dumps(damaged))
+        with pytest.raises(OptionError, match="is no saved evaluation"):
+            run(tiny_onnx, other, "--evaluation", kept)
+
+
+def test_dialogues_are_measured_and_read_again_from_a_file(run, tiny_talk, tmp_path):
+    lines = ["0,Ann,so good,joy", "0,Bob,go away,anger", "1,Ann,what a loss,sadness", "1,Bob,it is noon,neutral"]
+    (tmp_path / "dev_sent_emo.csv").write_text("\n".join(["Dialogue_ID,Speaker,Utterance,Emotion", *lines]) + "\n")
+    page, printed = run(tiny_talk, "--data", f"meld:{tmp_path}", "--latency", 2, "--json")
+    assert page.sections == ALWAYS | {"cost", "states", "confusion", "confidence"}
+    for text in ("4 utterances of 2 dialogues", "weighted F1, %", "ms per utterance"):
+        assert text in page.text
+    (found,) = json.loads(printed)["evaluations"]
+    kept = tmp_path / "kept.json"
+    kept.write_text(json.dumps(found["report"]))  # as `mer evaluate --json` writes it
+    page, _ = run(tiny_talk, "--evaluation", kept)
+    assert page.sections == ALWAYS | {"cost", "states", "confusion"}
+
+
+def test_other_conditions_stand_in_a_chart_of_their_own(run, tiny_onnx, tmp_path, saved):
+    page, _ = run(tiny_onnx, variant(tiny_onnx, tmp_path, "other"), "--evaluation", saved())
+    assert page.text.count("accuracy against size") == 1
+    item = json.loads(saved().read_text())
+    face = item | {"bundle": "other", "results": item["results"][1:]}
+    both = tmp_path / "both.json"
+    wrapped = [{"report": one, "data": "", "machine": "", "curves": [], "against": None} for one in (item, face)]
+    both.write_text(json.dumps({"evaluations": wrapped}))
+    page, _ = run(tiny_onnx, tmp_path / "0.mer", "--evaluation", both)
+    assert page.text.count("accuracy against size") == 2
 
 
 @pytest.mark.parametrize(
@@ -253,6 +286,8 @@ def test_it_measures_what_it_is_asked_to(run, tiny_onnx, tmp_path, recordings):
         ({"bundle": "absent"}, "none of the bundles is named so"),
         ({"scheme": "int8"}, "another model, target or scheme"),
         ({"results": []}, "results is empty"),
+        ({"scores": {"ece": float("nan")}}, "between 0 and 1"),
+        ({"scores": {"uar": 71.2}}, "between 0 and 1"),
         ({"surprise": 1}, "unknown field 'surprise'"),
         ({"confusion": [[1.0]]}, "7 rows and columns"),
     ],

@@ -9,7 +9,7 @@ from mer_sdk.bundle import Bundle
 from mer_sdk.errors import OptionError
 from mer_sdk.report.evidence import Evidence, read_evidence
 from mer_sdk.report.latency import Quantiles
-from mer_sdk.report.results import Measurement
+from mer_sdk.report.results import Measurement, headline
 
 SCHEME_ORDER = ("fp32", "fp16", "w8", "dyn8", "int8", "w4")
 
@@ -142,12 +142,12 @@ def with_measured(
 
 
 def groups(entries: Sequence[Entry]) -> tuple[Group, ...]:
-    """Measurements that may stand in one chart: of one model, on one test, with the same labels and metric."""
-    found: dict[tuple[str, str], list[tuple[Entry, Measurement]]] = {}
+    """Measurements that may stand in one chart: of one model, on one test, judged by the same condition."""
+    found: dict[tuple[str, str, str], list[tuple[Entry, Measurement]]] = {}
     for entry in entries:
         for item in entry.measurements:
-            found.setdefault((entry.model, item.test), []).append((entry, item))
-    return tuple(Group(model, test, tuple(members)) for (model, test), members in found.items())
+            found.setdefault((entry.model, item.test, headline(item).name), []).append((entry, item))
+    return tuple(Group(model, test, tuple(members)) for (model, test, _), members in found.items())
 
 
 def baseline_of(entry: Entry, entries: Sequence[Entry]) -> Entry | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from mer_sdk.codec import from_json
 from mer_sdk.errors import OptionError
-from mer_sdk.evaluation.dialogues import DialogueReport
+from mer_sdk.evaluation.dialogues import DialogueReport, DialogueResult
 from mer_sdk.evaluation.evaluate import EvaluationReport
 from mer_sdk.evaluation.metrics import Interval
 from mer_sdk.report.curves import Curves
@@ -74,7 +74,8 @@ class Measurement:
         people = "speaker" if len(report.speakers) == 1 else "speakers"
         return (
             f"{data}: {report.clips} clips of {people} {speakers}, {report.steps} steps"
-            f"{f', {merged}' if merged else ''}; seed {report.options.seed}, {report.options.orders} orders in warm"
+            f"{f', {merged}' if merged else ''}; seed {report.options.seed}"
+            f"{f', {report.options.orders} orders in warm' if 'warm' in report.options.protocols else ''}"
         )
 
 
@@ -153,9 +154,29 @@ def _measurement(data: Mapping[str, Any]) -> Measurement:
         report=_report(data["report"]),
         data=str(data["data"]),
         machine=str(data["machine"]),
-        curves=tuple(from_json(Curves, item) for item in data["curves"]),
+        curves=tuple(_curves(item) for item in data["curves"]),
         against=None if data["against"] is None else from_json(Against, data["against"]),
     )
+
+
+def _curves(data: Any) -> Curves:
+    found = from_json(Curves, data)
+    if not found.reliability or not found.coverage:
+        raise ValueError("curves must have at least one bin and one point")
+    for item in found.reliability:
+        _shares((item.low, item.high, item.confidence, item.accuracy), "bins")
+        if not 0 < item.answers < np.inf:
+            raise ValueError("a bin must hold some answers")
+    for point in found.coverage:
+        _shares((point.coverage, point.accuracy, point.threshold), "points")
+    return found
+
+
+def _shares(values: Iterable[float], what: str) -> None:
+    """Python reads NaN and Infinity in JSON, and a chart of them is empty or wrong."""
+    # The mean of probabilities may end a last digit above 1.
+    if not all(-1e-9 <= value <= 1.0 + 1e-9 for value in values):
+        raise ValueError(f"{what} must lie between 0 and 1")
 
 
 def _report(data: Any) -> EvaluationReport | DialogueReport:
@@ -165,8 +186,18 @@ def _report(data: Any) -> EvaluationReport | DialogueReport:
     report = from_json(DialogueReport, data) if "dialogues" in data else from_json(EvaluationReport, data)
     if not report.results:
         raise ValueError("results is empty")
+    for item in report.results:
+        scores = [item.war, item.uar, item.macro_f1, item.ece]
+        scores += [
+            edge for i in (item.war_interval, item.uar_interval, item.macro_f1_interval) for edge in (i.low, i.high)
+        ]
+        if isinstance(item, DialogueResult):
+            scores += [item.weighted_f1, item.weighted_f1_interval.low, item.weighted_f1_interval.high]
+        _shares(scores, "scores")
     size = len(report.labels)
     for item in report.results:
         if np.shape(item.confusion) != (size, size):
             raise ValueError(f"a confusion matrix must have {size} rows and columns, one a label")
+        if not (np.isfinite(item.confusion).all() and np.min(item.confusion) >= 0):
+            raise ValueError("a confusion matrix must hold counts of at least 0")
     return report

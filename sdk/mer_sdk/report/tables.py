@@ -146,7 +146,7 @@ def _ratio(entry: Entry, base: Entry | None) -> tuple[str, str]:
         return NONE, NONE
     size = f"{base.bytes / entry.bytes:.2f} ×" if entry.bytes and base.bytes else NONE
     mine, theirs = entry.step, base.step
-    return size, NONE if mine is None or theirs is None else f"{theirs.p50 / mine.p50:.2f}"
+    return size, NONE if mine is None or theirs is None or mine.p50 == 0 else f"{theirs.p50 / mine.p50:.2f}"
 
 
 def _scores(entry: Entry) -> tuple[str, str]:
