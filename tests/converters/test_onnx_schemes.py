@@ -281,9 +281,9 @@ class Line(nn.Module):
         return result
 
 
-def line_job(calibration: Path | None) -> ExportJob:
+def line_job(calibration: Path | None, fp32: Path | None = None) -> ExportJob:
     spec = GraphSpec("line.onnx", "", (TensorSpec("x", (1, 16)),), (TensorSpec("y", (1, 16)),))
-    return ExportJob(Line().eval(), (torch.zeros(1, 16),), spec, SCHEMES["int8"], None, calibration)
+    return ExportJob(Line().eval(), (torch.zeros(1, 16),), spec, SCHEMES["int8"], fp32, calibration)
 
 
 def test_ranges_are_those_of_all_samples(tmp_path: Path) -> None:
@@ -301,17 +301,47 @@ def test_ranges_are_those_of_all_samples(tmp_path: Path) -> None:
     assert model.graph.output[0].name == "y"
 
 
+class Stem(nn.Module):
+    """A convolution over one channel, and a depthwise one, which has one channel in each group."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Conv2d(1, 8, 3)
+        self.depth = nn.Conv2d(8, 8, 3, groups=8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.depth(torch.relu(self.stem(x)))
+        return torch.relu(result)
+
+
+def test_convolutions_over_the_signal_itself_stay_in_float(tmp_path: Path) -> None:
+    save_samples(tmp_path, {"stem": {"x": np.random.default_rng(0).normal(size=(8, 1, 9, 9)).astype(np.float32)}})
+    spec = GraphSpec("stem.onnx", "", (TensorSpec("x", (1, 1, 9, 9)),), (TensorSpec("y", (1, 8, 5, 5)),))
+    example = (torch.zeros(1, 1, 9, 9),)
+    path = tmp_path / "stem.onnx"
+    find_target("onnx").export(
+        ExportJob(Stem().eval(), example, spec, SCHEMES["int8"], None, tmp_path / "stem.npz"), path
+    )
+    proof = read_proof(path)
+    assert [name.rpartition("/")[0] for name in proof.float_inputs] == ["stem"]
+    assert (proof.operations, proof.int8_operations, proof.float_weights) == (2, 1, ())
+    assert (proof.macs, proof.int8_macs) == (8 * 49 * 9 + 8 * 25 * 9, 8 * 25 * 9)
+    assert proof.weight_bytes == {"int8": 144}
+
+
 def test_calibration_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     bad = np.zeros((3, 16), np.float32)
     bad[1, 4] = np.nan
     save_samples(tmp_path, {"bad": {"x": bad}, "empty": {"x": bad[:0]}})
+    find_target("onnx").export(replace(line_job(None), scheme=SCHEMES["fp32"]), tmp_path / "fp32.onnx")
     for file, said in (
         (None, "int8 needs calibration inputs"),
         (tmp_path / "bad.npz", "'x' is not finite"),
         (tmp_path / "empty.npz", "no calibration inputs"),
     ):
         with pytest.raises(ConversionError, match=said):
-            find_target("onnx").export(line_job(file), tmp_path / "line.onnx")
+            find_target("onnx").export(line_job(file, tmp_path / "fp32.onnx"), tmp_path / "line.onnx")
     assert not (tmp_path / "line.onnx").exists()
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mer_converters.onnx.graph import CONVOLUTION, LINEAR, TABLE, Weight, replace_nodes, weights
+from mer_converters.onnx.graph import CONVOLUTION, LINEAR, TABLE, Weight, attribute, replace_nodes, weights
 from mer_sdk.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -158,6 +158,11 @@ def activations_to_int8(model: ModelProto, keep: Collection[str], samples: Itera
     kernel needs; those of linear layers are float. Sums stay in float: in 8 bits the fusion of GRJCA's student lost 3.5
     dB, that of AMB-DSGDN's 5.1, and both files were larger.
 
+    Convolutions over a single channel stay in float: those read the signal itself (normalised pixels, log-mel), whose
+    extremes make the steps of 8 bits wide, and are 1 to 3 % of an encoder's work. With them in float, int8 students
+    named fp32's label, of 210 answers with ranges from 16 clips, in 99.0 and not 98.6 % (Atsuko), 99.5 and not 99.0 %
+    (FDRL), 97.6 % both times (GRJCA).
+
     Args:
         model: in fp32; changed in place.
         keep: names of nodes that stay in float.
@@ -171,7 +176,12 @@ def activations_to_int8(model: ModelProto, keep: Collection[str], samples: Itera
     from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
     kinds = (CONVOLUTION, *LINEAR)
-    chosen = {item.node.name for item in weights(model.graph, keep) if item.node.op_type in kinds}
+    shapes = {item.name: tuple(item.dims) for item in model.graph.initializer}
+    chosen = {
+        item.node.name
+        for item in weights(model.graph, keep)
+        if item.node.op_type in kinds and not _reads_signal(item, shapes[item.name])
+    }
     if not chosen:
         return
     activations = {node.name for node in model.graph.node if node.op_type == "Relu" and node.name not in keep}
@@ -202,6 +212,11 @@ def activations_to_int8(model: ModelProto, keep: Collection[str], samples: Itera
         )
         model.CopyFrom(onnx.load(str(written)))
     _float_reads_float(model, chosen)
+
+
+def _reads_signal(item: Weight, shape: tuple[int, ...]) -> bool:
+    # A depthwise convolution has one channel in each group.
+    return item.node.op_type == CONVOLUTION and shape[1] == 1 and attribute(item.node, "group", 1) == 1
 
 
 class _Reader:

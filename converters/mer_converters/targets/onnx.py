@@ -96,7 +96,7 @@ def _quantize(model: ModelProto, job: ExportJob, file: str) -> None:
         if job.calibration is None:
             raise ConversionError(f"{file}: {job.scheme.name} needs calibration inputs; give --data NAME:PATH")
         activations_to_int8(model, keep, read_samples(job.calibration))
-        weights_to_int8(model, keep, ("Gather",))
+        weights_to_int8(model, keep)
     elif job.scheme.name == "dyn8":
         linear_inputs_to_int8(model, keep)
         weights_to_int8(model, keep)
