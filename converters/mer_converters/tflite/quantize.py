@@ -17,7 +17,7 @@ import contextlib
 import io
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,9 +108,7 @@ def activation_ranges(
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    with warnings.catch_warnings():
-        # It says that keeping every tensor takes memory, which is what is wanted here.
-        warnings.simplefilter("ignore")
+    with _quiet():
         interpreter = Interpreter(str(path), experimental_preserve_all_tensors=True, num_threads=1)
     interpreter.allocate_tensors()
     inputs = _input_indices(interpreter)
@@ -199,10 +197,18 @@ def quantized(
         tensors = [item for operation in program.operations for item in (*operation.inputs, *operation.outputs)]
         ranks = {item.name: len(item.shape) for item in tensors if item is not None}
         statistics = {name: _statistics(found, ranks[name]) for name, found in ranges.items() if name in ranks}
-    with contextlib.redirect_stdout(io.StringIO()):
+    with _quiet():
         return bytes(tool.quantize(statistics, enable_progress_bar=False).quantized_model or b"")
 
 
 def _statistics(found: Range, rank: int) -> dict[str, np.ndarray]:
     shape = (1,) * rank
     return {"min": np.full(shape, found.low, np.float32), "max": np.full(shape, found.high, np.float32)}
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the quantizer's table of sizes, and LiteRT's warning that keeping every tensor takes memory."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
