@@ -57,7 +57,6 @@ def scatter(points: Sequence[Point], x_label: str, y_label: str) -> Markup:
     height = 300.0
     x = scale([point.x for point in points], 44, WIDTH - 22, zero=True)
     y = scale([point.y for point in points], height - 40, 34, least=10.0)
-    # The smallest marks last, where they lie on one another.
     drawn = [mark(x.at(p.x), y.at(p.y), p.scheme, p.target, p.title) for p in points]
     return chart(height, f"{y_label} against {x_label}", frame(x, y, x_label, y_label), *drawn)
 
@@ -185,15 +184,20 @@ def stacks(rows: Sequence[tuple[str, Mapping[str, float]]], names: Sequence[str]
     return chart(height, f"{' + '.join(names)} in {unit}", *drawn)
 
 
-def legend(targets: Sequence[str], schemes: Sequence[str]) -> Markup:
-    """Colours of targets and marks of schemes, as text that wraps."""
-    colours = [(mark(7, 7, "fp16", target, "", 5), target) for target in targets]
-    shapes = [(mark(7, 7, scheme, "", "", 5), scheme) for scheme in schemes]
-    keys = [
-        element("span", {"class": "key"}, element("svg", {"viewBox": "0 0 14 14", "aria-hidden": "true"}, sign), name)
-        for sign, name in colours + shapes
-    ]
-    return element("p", {"class": "legend"}, joined(keys))
+def legend(targets: Sequence[str], schemes: Sequence[str], dashes: bool = False) -> Markup:
+    """Colours of targets and marks of schemes (or dashes, for charts of lines), as text that wraps."""
+    keys = [_key(mark(7, 7, "fp16", target, "", 5), 14, target) for target in targets]
+    for scheme in schemes:
+        if dashes:
+            keys.append(_key(line(0, 7, 34, 7, f"line t-other s-{scheme}"), 34, scheme))
+        else:
+            keys.append(_key(mark(7, 7, scheme, "", "", 5), 14, scheme))
+    return element("p", {"class": "legend"}, *keys)
+
+
+def _key(sign: Markup, width: int, name: str) -> Markup:
+    drawn = element("svg", {"viewBox": f"0 0 {width} 14", "width": width, "height": 14, "aria-hidden": "true"}, sign)
+    return element("span", {"class": "key"}, drawn, name)
 
 
 def parts_legend(names: Sequence[str]) -> Markup:

@@ -124,7 +124,7 @@ def confidence(contents: Contents) -> Markup:
             f"dashes are the scheme, a mark is the abstention threshold where one is set. {group.test}. "
             f"{machines(group.members)}."
         )
-        parts += [_heading(group), _grid(figures), _legend([e for e, _, _ in known])]
+        parts += [_heading(group), _grid(figures), _legend([e for e, _, _ in known], dashes=True)]
         parts.append(element("p", {"class": "note"}, said))
     fitted = [(e, sure) for e in contents.entries if (sure := e.evidence.confidence) is not None]
     if fitted:
@@ -275,11 +275,11 @@ def _colour(entries: Sequence[Entry]) -> str:
     return target_class(targets.pop() if len(targets) == 1 else "")
 
 
-def _legend(entries: Sequence[Entry]) -> Markup:
+def _legend(entries: Sequence[Entry], dashes: bool = False) -> Markup:
     used = {entry.target for entry in entries}, {entry.scheme for entry in entries}
     targets = [name for name in TARGETS if name in used[0]] + sorted(used[0].difference(TARGETS))
     schemes = [name for name in SCHEMES if name in used[1]] + sorted(used[1].difference(SCHEMES))
-    return charts.legend(targets, schemes)
+    return charts.legend(targets, schemes, dashes)
 
 
 def _figure(title: str, note: str, drawing: Markup, legend: str = "", caption: str = "") -> Markup:

@@ -42,7 +42,7 @@ td.text,th.text{text-align:left;white-space:normal;min-width:min(30ch,60vw)}
 td .dot{display:inline-block;width:9px;height:9px;border-radius:50%;margin-right:7px}
 .passed{color:var(--good);font-weight:600}.failed{color:var(--bad);font-weight:600}
 .facts{padding-left:18px;margin:8px 0}.facts li{margin:2px 0;max-width:110ch}.facts b{font-weight:600;color:var(--ink)}
-.key{display:inline-flex;align-items:center;gap:5px;margin:0 14px 2px 0}.key svg{width:14px;height:14px}
+.key{display:inline-flex;align-items:center;gap:5px;margin:0 14px 2px 0}.key svg{width:auto;height:14px;flex:none}
 .legend{font-size:13px;margin:6px 0 0}.swatch{width:11px;height:11px;border-radius:2px;display:inline-block}
 svg text{font-size:12px;fill:var(--ink)}svg .tick{fill:var(--soft);font-size:11.5px}svg .label{fill:var(--soft)}
 svg .value{font-size:12px}svg .cell{font-size:11.5px}svg .on-heat{font-size:11.5px;fill:var(--on-heat)}
@@ -54,8 +54,8 @@ svg .mark{fill:var(--c);fill-opacity:.38;stroke:var(--c);stroke-width:1.7;stroke
 svg .bar{fill:var(--c);fill-opacity:.72}svg .muted{fill:var(--axis);fill-opacity:.55}
 svg .heat{fill:var(--heat)}svg .empty{fill:var(--empty)}
 svg .line{fill:none;stroke:var(--c);stroke-width:1.9;stroke-linejoin:round}
-.s-fp16{stroke-dasharray:9 4}.s-w8{stroke-dasharray:2 3}.s-dyn8{stroke-dasharray:8 3 2 3}.s-int8{stroke-dasharray:5 3}
-.s-w4{stroke-dasharray:1 4}
+.s-fp16{stroke-dasharray:12 4}.s-w8{stroke-dasharray:1.5 3}.s-dyn8{stroke-dasharray:9 3 2 3}
+.s-int8{stroke-dasharray:4 2.5}.s-w4{stroke-dasharray:1 4}
 svg .part{fill:var(--c)}
 .t-tflite{--c:var(--tflite)}.t-onnx{--c:var(--onnx)}.t-executorch{--c:var(--executorch)}.t-coreml{--c:var(--coreml)}
 .t-torch{--c:var(--torch)}.t-other{--c:var(--other)}
