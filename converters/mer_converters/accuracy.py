@@ -20,6 +20,8 @@ from mer_sdk.runtimes import Graph
 
 # Limits of the gate for quantized schemes (design, section 6).
 LEAST_AGREEMENT, MOST_UAR_LOST = 0.98, 0.01
+# A scaled head changes no label; how loud the scores are must stay within this range of fp32's.
+LOUDNESS = (0.8, 1.25)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +58,8 @@ class Accuracy:
         agreement: share of answers on which both name the same label, 0-1.
         uar_fp32, uar: unweighted average recall of fp32 and of the scheme, 0-1.
         interval: 95 % of a paired bootstrap over clips (dialogues), of `uar - uar_fp32`.
+        loudness: by what fp32's scores are best multiplied to give the scheme's (least squares, each answer's scores
+            about their mean), 1 where both are as sure.
     """
 
     clips: int
@@ -64,12 +68,14 @@ class Accuracy:
     uar_fp32: float
     uar: float
     interval: metrics.Interval
+    loudness: float = 1.0
 
     @property
     def passed(self) -> bool:
-        """Whether both are within the gate's limits."""
+        """Whether agreement, loss and loudness are within the gate's limits."""
         # A loss of exactly the limit passes, whatever its last binary digit.
-        return self.agreement >= LEAST_AGREEMENT and self.uar_fp32 - self.uar <= MOST_UAR_LOST + 1e-9
+        near = self.agreement >= LEAST_AGREEMENT and self.uar_fp32 - self.uar <= MOST_UAR_LOST + 1e-9
+        return near and LOUDNESS[0] <= self.loudness <= LOUDNESS[1]
 
 
 def held_out_answers(checkpoint: Checkpoint, graphs: Mapping[str, Graph], options: DataOptions) -> Answers:
@@ -116,4 +122,13 @@ def compare_answers(scheme: Answers, fp32: Answers) -> Accuracy:
         uar_fp32=metrics.uar(fp32.truth, fp32.chosen),
         uar=metrics.uar(scheme.truth, scheme.chosen),
         interval=paired.interval,
+        loudness=_loudness(scheme.log_probabilities, fp32.log_probabilities),
     )
+
+
+def _loudness(rows: np.ndarray, reference: np.ndarray) -> float:
+    """0 where a score is not finite, which no gate lets through."""
+    if not (np.isfinite(rows).all() and np.isfinite(reference).all()):
+        return 0.0
+    mine, theirs = (item - item.mean(axis=1, keepdims=True) for item in (rows, reference))
+    return float((mine * theirs).sum() / max((theirs**2).sum(), 1e-12))

@@ -23,7 +23,7 @@ from mer_sdk.manifest import BaselineContract
 from mer_sdk.runtimes import Graph as RuntimeGraph
 from mer_sdk.runtimes import load_graph
 
-Sensitivities = dict[str, list[OperationError]]
+Sensitivities = dict[str, tuple[OperationError, ...]]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mer_converters.accuracy import LEAST_AGREEMENT, MOST_UAR_LOST, Accuracy
+from mer_converters.accuracy import LEAST_AGREEMENT, LOUDNESS, MOST_UAR_LOST, Accuracy
 from mer_converters.golden import one_thread, run_scene
 from mer_converters.scenes import scenes
 from mer_fusion.checkpoint import Checkpoint
@@ -175,7 +175,8 @@ def _verdict_on_labels(scheme: Scheme, accuracy: Accuracy) -> tuple[str, str]:
     said = (
         f"{scheme.name} names the same label as fp32 in {accuracy.agreement:.1%} of {accuracy.answers} answers on "
         f"{accuracy.clips} clips that did not calibrate it (at least {LEAST_AGREEMENT:.0%} is needed), UAR "
-        f"{accuracy.uar:.1%} after {accuracy.uar_fp32:.1%} (at most {100 * MOST_UAR_LOST:g} point may be lost)"
+        f"{accuracy.uar:.1%} after {accuracy.uar_fp32:.1%} (at most {100 * MOST_UAR_LOST:g} point may be lost), scores "
+        f"{accuracy.loudness:.2f} times as loud (allowed: {LOUDNESS[0]:g} to {LOUDNESS[1]:g})"
     )
     return (PASSED, said) if accuracy.passed else (FAILED, f"{said}; {_nearest(scheme)}")
 

@@ -52,7 +52,7 @@ def quantizable(module: nn.Module) -> dict[str, nn.Module]:
 @torch.no_grad()
 def sensitivity(
     module: nn.Module, inputs: Sequence[str], samples: Iterable[dict[str, np.ndarray]], scheme: Scheme
-) -> list[OperationError]:
+) -> tuple[OperationError, ...]:
     """The operations of one graph, the most sensitive first.
 
     Args:
@@ -77,7 +77,7 @@ def sensitivity(
             apart = distance(_outputs(copied, runs), reference)
         weight.data = kept
         found.append(OperationError(name, type(layer).__name__, weight.numel(), apart.sqnr_db))
-    return sorted(found, key=lambda item: (item.sqnr_db is None, item.sqnr_db or 0.0))
+    return tuple(sorted(found, key=lambda item: (item.sqnr_db is None, item.sqnr_db or 0.0)))
 
 
 def fake_weight(weight: Tensor, bits: int) -> Tensor:

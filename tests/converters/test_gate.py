@@ -82,7 +82,7 @@ def test_answers_are_compared_with_those_of_the_same_clips() -> None:
     truth = np.array([0, 0, 1, 1])
     fp32, other = _answers(truth, [0, 0, 1, 0]), _answers(truth, [0, 1, 1, 0])
     found = compare_answers(other, fp32)
-    assert found == Accuracy(4, 4, 0.75, 0.75, 0.5, found.interval)
+    assert found == Accuracy(4, 4, 0.75, 0.75, 0.5, found.interval, found.loudness)
     assert found.interval.low < -0.25 < found.interval.high
     assert not compare_answers(other, fp32).passed
     assert compare_answers(fp32, fp32).passed
