@@ -33,12 +33,14 @@ class Answers:
         truth: int [n], index of the bundle's labels.
         log_probabilities: float64 [n, K], after the checkpoint's temperature, each row normalised.
         groups: int [n], numbers from 0: the clip (dialogue) of each answer. Answers of one are not independent.
+        composed: whether the faces come from another data set than the sound.
     """
 
     clips: int
     truth: np.ndarray
     log_probabilities: np.ndarray
     groups: np.ndarray
+    composed: bool = False
 
     @property
     def chosen(self) -> np.ndarray:
@@ -103,7 +105,8 @@ def held_out_answers(checkpoint: Checkpoint, graphs: Mapping[str, Graph], option
     groups = np.array([numbers[name] for item in found for name in item.clips])
     truth = [known.index(clips[number].clip.label) for number in groups]
     rows = np.concatenate([item.log_probabilities[0] for item in found])
-    return Answers(len(clips), np.array(truth), rows, groups)
+    composed = not all(item.clip.paired for item in clips)
+    return Answers(len(clips), np.array(truth), rows, groups, composed)
 
 
 def compare_answers(scheme: Answers, fp32: Answers) -> Accuracy:

@@ -235,8 +235,9 @@ def _confidence(material: Material, made: _Made) -> Confidence | None:
     found = made.answers
     if found is None:
         return None
-    rows, groups = found.log_probabilities, found.groups
-    return fitted_confidence(found.truth, rows, groups, material.temperature, material.coverage)
+    return fitted_confidence(
+        found.truth, found.log_probabilities, found.groups, material.temperature, material.coverage, found.composed
+    )
 
 
 def _count(float_modules: FloatModules) -> int:

@@ -3,6 +3,10 @@
 A quantized network is not as sure as the one it was made from, so what was fitted to that one is not taken over. One
 temperature divides all logits (Guo et al. 2017, section 4.2); it changes no label. The answers should be of people whom
 the network has not seen, as `mer_quantization.recordings` gives them.
+
+Scenes put together from two data sets are easier than a face with its own voice: temperatures fitted to them alone made
+students surer than they should be of real takes. So on such scenes a temperature may rise above the checkpoint's, and
+never falls below it.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ class Confidence:
     """What was fitted, and what it is worth.
 
     Attributes:
-        temperature: that divides the artifact's logits; between `LEAST` and `MOST`.
+        temperature: that divides the artifact's logits; `LEAST` to `MOST` times the checkpoint's.
         temperature_before: that of the checkpoint.
         abstention_threshold: answers less confident than this are "unknown"; 0 where the coverage is 1.
         coverage: share of answers that are to be given, as asked for, 0-1.
@@ -50,7 +54,12 @@ class Confidence:
 
 
 def fitted_confidence(
-    truth: np.ndarray, log_probabilities: np.ndarray, groups: np.ndarray, temperature: float, coverage: float = 0.9
+    truth: np.ndarray,
+    log_probabilities: np.ndarray,
+    groups: np.ndarray,
+    temperature: float,
+    coverage: float = 0.9,
+    composed: bool = False,
 ) -> Confidence:
     """Fit temperature and threshold to an artifact's answers.
 
@@ -61,6 +70,7 @@ def fitted_confidence(
         groups: int [n], numbers from 0: the clip (dialogue) of each answer, at least two.
         temperature: that of the checkpoint.
         coverage: share of answers to give, above 0 and at most 1, where nothing is held back.
+        composed: whether faces and sound come from two data sets; the temperature is then at least `temperature`.
 
     Raises:
         OptionError: a coverage outside (0, 1].
@@ -76,11 +86,11 @@ def fitted_confidence(
     crossed, sure = np.zeros_like(rows), np.zeros(len(rows), bool)
     for number in range(min(_FOLDS, count)):
         mine = fold == number
-        scale = _factor(truth[~mine], rows[~mine])
+        scale = _factor(truth[~mine], rows[~mine], composed)
         crossed[mine] = log_softmax(rows[mine] / scale)
         threshold = _threshold(log_softmax(rows[~mine] / scale), coverage)
         sure[mine] = np.exp(crossed[mine].max(axis=1)) >= threshold
-    scale = _factor(truth, rows)
+    scale = _factor(truth, rows, composed)
     right = rows.argmax(axis=1) == truth
     return Confidence(
         temperature=round(float(temperature * scale), 4),
@@ -96,10 +106,11 @@ def fitted_confidence(
     )
 
 
-def _factor(truth: np.ndarray, rows: np.ndarray) -> float:
+def _factor(truth: np.ndarray, rows: np.ndarray, composed: bool) -> float:
     """By what the temperature is multiplied for the least negative log-likelihood."""
-    losses = [metrics.nll(truth, log_softmax(rows / factor)) for factor in _GRID]
-    return float(_GRID[int(np.argmin(losses))])
+    grid = np.array([1.0, *_GRID[_GRID > 1.0]]) if composed else _GRID
+    losses = [metrics.nll(truth, log_softmax(rows / factor)) for factor in grid]
+    return float(grid[int(np.argmin(losses))])
 
 
 def _threshold(rows: np.ndarray, coverage: float) -> float:

@@ -33,6 +33,11 @@ def test_the_temperature_undoes_what_makes_an_artifact_too_sure(too_sure: float)
     assert 1 / LABELS < found.abstention_threshold < 1.0
 
 
+def test_composed_scenes_never_make_an_artifact_surer() -> None:
+    assert fitted_confidence(*answers(0.5), temperature=2.0, composed=True).temperature == 2.0
+    assert fitted_confidence(*answers(3.0), temperature=2.0, composed=True).temperature > 5.0
+
+
 def test_full_coverage_never_abstains() -> None:
     found = fitted_confidence(*answers(1.0), temperature=1.0, coverage=1.0)
     assert found.abstention_threshold == 0.0
