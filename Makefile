@@ -5,6 +5,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 VENV := .venv
 BIN := $(VENV)/bin
 BUNDLES := bundles
+QUANTIZED := $(BUNDLES)/quantized
 MODELS := grjca atsuko fdrl amb_dsgdn
 # Where the data sets are, for `make results`: one folder that holds them all, or each for itself.
 DATA ?=
@@ -83,6 +84,14 @@ results: convert
 	$(BIN)/python benchmarks/text_encoder.py --data meld:$(MELD) --save runs/text/student_text.safetensors
 	$(BIN)/python benchmarks/p4_dialogue.py --data meld:$(MELD) --text-encoder runs/text/student_text.safetensors
 	$(BIN)/python benchmarks/p4_bundles.py --data meld:$(MELD) --bundles $(BUNDLES)
+	for model in grjca atsuko fdrl; do $(BIN)/mer-convert --model $$model --target tflite,onnx --scheme fp32,w8,dyn8,int8 \
+		--data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS) --out $(QUANTIZED); $(BIN)/mer-convert --model $$model \
+		--target executorch --scheme fp32,dyn8,int8 --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS) --out $(QUANTIZED); done
+	$(BIN)/mer-convert --model amb_dsgdn --target tflite,onnx --scheme fp32,w8,dyn8,int8 --data meld:$(MELD) --out $(QUANTIZED)
+	$(BIN)/mer-convert --model amb_dsgdn --target executorch --scheme fp32,dyn8,int8 --data meld:$(MELD) --out $(QUANTIZED)
+	$(BIN)/python benchmarks/schemes.py --data ravdess:$(RAVDESS) --data meld:$(MELD) --bundles $(QUANTIZED)
+	$(BIN)/python benchmarks/activation_ranges.py --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS) --data meld:$(MELD) \
+		--bundles $(BUNDLES)
 	$(BIN)/python benchmarks/results.py --data ravdess:$(RAVDESS) --bundles $(BUNDLES)
 
 bench: convert

@@ -11,6 +11,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from mer_sdk.codec import to_json
 from mer_sdk.errors import RuntimeUnavailable
 from mer_sdk.evaluation.datasets import Clip, Ravdess, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
+from mer_sdk.evaluation.dialogues import DialogueReport
 from mer_sdk.evaluation.evaluate import EvaluationOptions, EvaluationReport, evaluate
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -56,6 +58,11 @@ def measured(clips: tuple[Clip, ...], path: Path) -> tuple[EvaluationReport, flo
     return report, time.perf_counter() - begun
 
 
+def scores(report: EvaluationReport | DialogueReport) -> Any:
+    """A report as JSON without its curves, which no table here shows."""
+    return to_json(replace(report, results=tuple(replace(item, curves=None) for item in report.results)))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="ravdess:PATH with actor 05's audio and faces")
@@ -77,7 +84,7 @@ def main() -> None:
                 continue
             warm = report.result("audio+face", "warm")
             print(f"{model}, {role}, {runs}: audio+face warm {100 * warm.uar:.1f} ({seconds:.0f} s)", flush=True)
-            rows.append({"role": role, "runs": runs, "seconds": round(seconds), "report": to_json(report)})
+            rows.append({"role": role, "runs": runs, "seconds": round(seconds), "report": scores(report)})
         models[model] = {
             "rows": rows,
             "training": {

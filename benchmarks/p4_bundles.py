@@ -12,10 +12,9 @@ import json
 import time
 from pathlib import Path
 
-from p2_windows import sources
+from p2_windows import scores, sources
 
 from mer_sdk.bundle import Bundle
-from mer_sdk.codec import to_json
 from mer_sdk.errors import MissingExtra, RuntimeUnavailable
 from mer_sdk.evaluation.datasets import open_dataset
 from mer_sdk.evaluation.dialogues import evaluate_dialogues
@@ -41,7 +40,7 @@ def main() -> None:
             continue
         seconds = time.perf_counter() - begun
         print(f"{role}, {runs}: weighted F1 {100 * report.results[0].weighted_f1:.1f} ({seconds:.0f} s)", flush=True)
-        rows.append({"role": role, "runs": runs, "seconds": round(seconds), "report": to_json(report)})
+        rows.append({"role": role, "runs": runs, "seconds": round(seconds), "report": scores(report)})
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps({"protocol": "P4 through the SDK, MELD dev", "rows": rows}, indent=1) + "\n")
     print(f"written: {options.out}", flush=True)

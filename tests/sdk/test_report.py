@@ -15,8 +15,8 @@ from mer_sdk.cli.report import report
 from mer_sdk.codec import to_json
 from mer_sdk.errors import BundleError, OptionError
 from mer_sdk.evaluation import metrics
+from mer_sdk.evaluation.curves import BINS, curves
 from mer_sdk.report.charts import Point, scatter
-from mer_sdk.report.curves import BINS, curves
 from mer_sdk.report.drawing import scale
 from mer_sdk.report.markup import Markup, element
 
@@ -248,7 +248,7 @@ def test_it_measures_what_it_is_asked_to(run, tiny_onnx, tmp_path, recordings):
     assert again.sections == page.sections
     for change in ({"reliability": []}, {"coverage": [{"coverage": 1.0, "accuracy": float("nan"), "threshold": 0.1}]}):
         damaged = json.loads(kept.read_text())
-        damaged["evaluations"][0]["curves"][0] |= change
+        damaged["evaluations"][0]["report"]["results"][0]["curves"] |= change
         kept.write_text(json.dumps(damaged))
         with pytest.raises(OptionError, match="is no saved evaluation"):
             run(tiny_onnx, other, "--evaluation", kept)
@@ -265,7 +265,7 @@ def test_dialogues_are_measured_and_read_again_from_a_file(run, tiny_talk, tmp_p
     kept = tmp_path / "kept.json"
     kept.write_text(json.dumps(found["report"]))  # as `mer evaluate --json` writes it
     page, _ = run(tiny_talk, "--evaluation", kept)
-    assert page.sections == ALWAYS | {"cost", "states", "confusion"}
+    assert page.sections == ALWAYS | {"cost", "states", "confusion", "confidence"}
 
 
 def test_other_conditions_stand_in_a_chart_of_their_own(run, tiny_onnx, tmp_path, saved):
@@ -274,7 +274,7 @@ def test_other_conditions_stand_in_a_chart_of_their_own(run, tiny_onnx, tmp_path
     item = json.loads(saved().read_text())
     face = item | {"bundle": "other", "results": item["results"][1:]}
     both = tmp_path / "both.json"
-    wrapped = [{"report": one, "data": "", "machine": "", "curves": [], "against": None} for one in (item, face)]
+    wrapped = [{"report": one, "data": "", "machine": "", "against": None} for one in (item, face)]
     both.write_text(json.dumps({"evaluations": wrapped}))
     page, _ = run(tiny_onnx, tmp_path / "0.mer", "--evaluation", both)
     assert page.text.count("accuracy against size") == 2

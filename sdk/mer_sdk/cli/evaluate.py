@@ -17,11 +17,12 @@ from rich.table import Table
 
 from mer_sdk.bundle import Bundle
 from mer_sdk.cli.evaluate_dialogues import show_dialogues
-from mer_sdk.cli.options import BundleArgument, JsonOption, RuntimeOption, ThreadsOption, writable
+from mer_sdk.cli.options import COVERAGES, BundleArgument, JsonOption, RuntimeOption, ThreadsOption, writable
 from mer_sdk.codec import to_json
 from mer_sdk.dialogue_file import Dialogue
 from mer_sdk.errors import OptionError
 from mer_sdk.evaluation.conditions import PROTOCOLS, STATES
+from mer_sdk.evaluation.curves import accuracy_at
 from mer_sdk.evaluation.datasets import Clip, Meld, Ravdess, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.dialogues import DialogueOptions, DialogueReport, evaluate_dialogues
@@ -101,6 +102,7 @@ def _show(report: EvaluationReport) -> None:
     if report.note:
         shown.print(report.note, style="yellow", highlight=False)
     shown.print(_table(report))
+    shown.print(_coverage(report))
     shown.print(_classes(report))
 
 
@@ -197,6 +199,17 @@ def _classes(report: EvaluationReport) -> Table:
         table.add_column(label, justify="right", no_wrap=True)
     for result in report.results:
         cells = ["-" if value is None else f"{100 * value:.0f}" for value in result.recall.values()]
+        table.add_row(result.state, result.protocol, *cells)
+    return table
+
+
+def _coverage(report: EvaluationReport) -> Table:
+    table = _empty_table("Accuracy in % of the most confident answers, by the share that is answered")
+    for share in COVERAGES:
+        table.add_column(f"{share:.0%}", justify="right", no_wrap=True)
+    for result in report.results:
+        found = result.curves
+        cells = ["-" if found is None else f"{100 * accuracy_at(found, share):.1f}" for share in COVERAGES]
         table.add_row(result.state, result.protocol, *cells)
     return table
 

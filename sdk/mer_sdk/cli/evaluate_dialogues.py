@@ -6,6 +6,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from mer_sdk.cli.options import COVERAGES
+from mer_sdk.evaluation.curves import accuracy_at
 from mer_sdk.evaluation.dialogues import DialogueReport
 from mer_sdk.evaluation.metrics import Interval
 
@@ -24,6 +26,7 @@ def show_dialogues(report: DialogueReport) -> None:
     if report.note:
         console.print(report.note, style="yellow")
     console.print(_scores(report))
+    console.print(_coverage(report))
     console.print(_classes(report))
 
 
@@ -52,6 +55,17 @@ def _classes(report: DialogueReport) -> Table:
         cells = ["-" if value is None else f"{100 * value:.0f}" for value in result.f1.values()]
         table.add_row(result.reading, *cells)
     table.add_row("utterances", *(str(count) for count in report.support.values()))
+    return table
+
+
+def _coverage(report: DialogueReport) -> Table:
+    table = _empty_table("Accuracy in % of the most confident answers, by the share that is answered")
+    for share in COVERAGES:
+        table.add_column(f"{share:.0%}", justify="right", no_wrap=True)
+    for result in report.results:
+        found = result.curves
+        cells = ["-" if found is None else f"{100 * accuracy_at(found, share):.1f}" for share in COVERAGES]
+        table.add_row(result.reading, *cells)
     return table
 
 

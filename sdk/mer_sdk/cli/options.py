@@ -20,6 +20,8 @@ RuntimeOption = Annotated[
     typer.Option("--runtime", help="litert, onnx, executorch, coreml or coreml-spec; default: the bundle's own."),
 ]
 ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="CPU threads a graph may use.")]
+# Shares of the answers at which the tables show the accuracy of the most confident ones.
+COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 

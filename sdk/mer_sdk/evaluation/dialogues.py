@@ -13,6 +13,7 @@ from mer_sdk.dialogue import DialogueEngine, UtteranceFeatures
 from mer_sdk.dialogue_file import Dialogue
 from mer_sdk.errors import DataError
 from mer_sdk.evaluation import metrics
+from mer_sdk.evaluation.curves import Curves, curves
 from mer_sdk.evaluation.metrics import Interval, log_softmax
 from mer_sdk.runtimes import runtime_note
 
@@ -41,6 +42,7 @@ class DialogueResult:
         nll: mean negative log-likelihood in nats.
         f1, recall: label -> 0-1, None for a label that no utterance has.
         confusion: [K][K] counts, row = label, column = prediction.
+        curves: reliability, and accuracy over coverage; None where a saved file lacks them.
     """
 
     reading: str
@@ -57,6 +59,7 @@ class DialogueResult:
     f1: dict[str, float | None]
     recall: dict[str, float | None]
     confusion: tuple[tuple[int, ...], ...]
+    curves: Curves | None = None
 
 
 @dataclass(frozen=True)
@@ -220,6 +223,7 @@ def _result(
         f1=_by_label(labels, metrics.class_f1(truth, chosen, len(labels))),
         recall=_by_label(labels, metrics.class_recall(truth, chosen, len(labels))),
         confusion=tuple(tuple(int(n) for n in row) for row in metrics.confusion(truth, chosen, len(labels))),
+        curves=curves(reading, "", truth, log_probabilities[None]),
     )
 
 

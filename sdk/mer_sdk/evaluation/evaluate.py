@@ -17,6 +17,7 @@ from mer_sdk.evaluation.conditions import (
     clip_log_probabilities,
     predict,
 )
+from mer_sdk.evaluation.curves import Curves, curves
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.features import encode_clip
 from mer_sdk.evaluation.metrics import Interval
@@ -79,6 +80,7 @@ class ConditionResult:
         support: label -> number of scored clips.
         confusion: [K][K], row = label, column = prediction, counts averaged over the runs.
         skipped: ids of clips without any of the state's modalities, not scored.
+        curves: reliability, and accuracy over coverage, over all runs together; None where a saved file lacks them.
     """
 
     state: str
@@ -97,6 +99,7 @@ class ConditionResult:
     support: dict[str, int]
     confusion: tuple[tuple[float, ...], ...]
     skipped: tuple[str, ...] = ()
+    curves: Curves | None = None
 
 
 @dataclass(frozen=True)
@@ -266,4 +269,5 @@ def summarise(
         support={label: int(count) for label, count in zip(labels, support, strict=True)},
         confusion=tuple(tuple(float(value) for value in row) for row in table),
         skipped=predictions.skipped,
+        curves=curves(predictions.state, predictions.protocol, target, scores),
     )

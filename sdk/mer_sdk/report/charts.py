@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mer_sdk.report.curves import Curves
+from mer_sdk.evaluation.curves import Curves
 from mer_sdk.report.drawing import (
     WIDTH,
     Scale,

@@ -13,7 +13,6 @@ from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.dialogues import DialogueOptions, evaluate_dialogues, predict_dialogues
 from mer_sdk.evaluation.evaluate import EvaluationOptions, EvaluationReport, Progress, predict_clips, summarise
-from mer_sdk.report.curves import Curves, curves
 from mer_sdk.report.results import Against, Measurement, headline
 from mer_sdk.runtimes import runtime_note
 
@@ -63,7 +62,7 @@ def measure_clips(
         (item.state, item.protocol): (np.array([truth[clip] for clip in item.clips]), item.log_probabilities)
         for item in predictions
     }
-    return Measurement(report, curves=_curves(rows)), Answers(rows)
+    return Measurement(report), Answers(rows)
 
 
 def measure_dialogues(
@@ -82,7 +81,7 @@ def measure_dialogues(
     )
     rows = {(reading, ""): (truth, scores[None]) for reading, scores in readings.items()}
     groups = np.repeat(np.arange(len(dialogues)), [len(talk.utterances) for talk in dialogues])
-    return Measurement(report, curves=_curves(rows)), Answers(rows, groups)
+    return Measurement(report), Answers(rows, groups)
 
 
 def against(measurement: Measurement, mine: Answers, reference: str, theirs: Answers, seed: int) -> Against:
@@ -104,7 +103,3 @@ def against(measurement: Measurement, mine: Answers, reference: str, theirs: Ans
     )
     every = np.concatenate(same)
     return Against(reference, len(every), float(every.mean()), found.difference, found.interval)
-
-
-def _curves(rows: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]) -> tuple[Curves, ...]:
-    return tuple(curves(state, protocol, truth, scores) for (state, protocol), (truth, scores) in rows.items())

@@ -12,10 +12,10 @@ import numpy as np
 
 from mer_sdk.codec import from_json
 from mer_sdk.errors import OptionError
+from mer_sdk.evaluation.curves import Curves
 from mer_sdk.evaluation.dialogues import DialogueReport, DialogueResult
 from mer_sdk.evaluation.evaluate import EvaluationReport
 from mer_sdk.evaluation.metrics import Interval
-from mer_sdk.report.curves import Curves
 
 # What a window model is judged by first: all modalities, and a person whom the device has met before.
 HEADLINE = (("audio+face", "warm"), ("audio+face", "cold"))
@@ -47,15 +47,18 @@ class Measurement:
         report: scores.
         data: name of the data set, "" where a saved file does not say it.
         machine: where it ran, "" where a saved file does not say it.
-        curves: one a condition; empty where only scores are known.
         against: None for fp32, or where its fp32 bundle was not measured beside it.
     """
 
     report: EvaluationReport | DialogueReport
     data: str = ""
     machine: str = ""
-    curves: tuple[Curves, ...] = ()
     against: Against | None = None
+
+    @property
+    def curves(self) -> tuple[Curves, ...]:
+        """One a condition; empty where a saved file lacks them."""
+        return tuple(item.curves for item in self.report.results if item.curves is not None)
 
     @property
     def metric(self) -> str:
@@ -100,20 +103,19 @@ class Condition:
 
 def conditions(measurement: Measurement) -> tuple[Condition, ...]:
     """All conditions of a measurement in its own order."""
-    found = {(item.state, item.protocol): item for item in measurement.curves}
     report = measurement.report
     if isinstance(report, DialogueReport):
         return tuple(
             Condition(
                 item.reading, "", item.weighted_f1, item.weighted_f1_interval, item.war, item.ece,
-                np.array(item.confusion, np.float64), found.get((item.reading, "")),
+                np.array(item.confusion, np.float64), item.curves,
             )
             for item in report.results
         )  # fmt: skip
     return tuple(
         Condition(
             item.state, item.protocol, item.uar, item.uar_interval, item.war, item.ece,
-            np.array(item.confusion, np.float64), found.get((item.state, item.protocol)),
+            np.array(item.confusion, np.float64), item.curves,
         )
         for item in report.results
     )  # fmt: skip
@@ -154,13 +156,11 @@ def _measurement(data: Mapping[str, Any]) -> Measurement:
         report=_report(data["report"]),
         data=str(data["data"]),
         machine=str(data["machine"]),
-        curves=tuple(_curves(item) for item in data["curves"]),
         against=None if data["against"] is None else from_json(Against, data["against"]),
     )
 
 
-def _curves(data: Any) -> Curves:
-    found = from_json(Curves, data)
+def _check_curves(found: Curves) -> None:
     if not found.reliability or not found.coverage:
         raise ValueError("curves must have at least one bin and one point")
     for item in found.reliability:
@@ -169,7 +169,6 @@ def _curves(data: Any) -> Curves:
             raise ValueError("a bin must hold some answers")
     for point in found.coverage:
         _shares((point.coverage, point.accuracy, point.threshold), "points")
-    return found
 
 
 def _shares(values: Iterable[float], what: str) -> None:
@@ -194,6 +193,8 @@ def _report(data: Any) -> EvaluationReport | DialogueReport:
         if isinstance(item, DialogueResult):
             scores += [item.weighted_f1, item.weighted_f1_interval.low, item.weighted_f1_interval.high]
         _shares(scores, "scores")
+        if item.curves is not None:
+            _check_curves(item.curves)
     size = len(report.labels)
     for item in report.results:
         if np.shape(item.confusion) != (size, size):

@@ -42,6 +42,11 @@ class Curves:
     coverage: tuple[CoveragePoint, ...]
 
 
+def accuracy_at(found: Curves, coverage: float) -> float:
+    """Accuracy of the most confident share of at least `coverage` of the answers, 0-1."""
+    return next(point.accuracy for point in found.coverage if point.coverage >= coverage - 1e-9)
+
+
 def curves(state: str, protocol: str, truth: np.ndarray, log_probabilities: np.ndarray) -> Curves:
     """Curves of a condition over all runs together.
 

@@ -1,0 +1,103 @@
+"""What benchmarks/schemes.py and benchmarks/activation_ranges.py measured, as Markdown."""
+
+from __future__ import annotations
+
+from result_tables import TITLES, Json, percent, points, prose, table
+
+
+def schemes_section(result: Json) -> list[str]:
+    """Size, accuracy, agreement and latency of every scheme against fp32 of its own target."""
+    lines = [
+        "## Schemes against fp32",
+        "",
+        *prose(
+            "Window models: UAR on protocol P2 (actor 05, who calibrated nothing), audio and face, warm; AMB-DSGDN: "
+            "weighted F1 on MELD dev. *Same label*: share of answers, under all conditions, on which scheme and fp32 "
+            "of the same target name the same label. *Difference*: in UAR, paired over clips (dialogues), points "
+            "[95 %]. *MACs*: share of the multiply-accumulates with weights that are computed from 8-bit integers, "
+            "read back from the artifact; the rest of an audio graph is the log-mel front end. *Step*: median ms of "
+            "all graphs on one core, in one interleaved run of all bundles of a model, and how many times as fast as "
+            "fp32. Core ML is a spec-level check and has no time."
+        ),
+    ]
+    for model, one in result["models"].items():
+        rows = [
+            _row(target, scheme, found, one) for target, mine in one["rows"].items() for scheme, found in mine.items()
+        ]
+        header = ("target", "scheme", "kB", "smaller", "score", "same label", "difference", "MACs", "step", "gate")
+        lines += [f"### {TITLES.get(model, model)}", "", *table(header, rows), *_moved(one["rows"])]
+    return lines
+
+
+def _row(target: str, scheme: str, found: Json, one: Json) -> tuple[str, ...]:
+    interval = found["interval"]
+    score = percent(100 * found["score"], (100 * interval["low"], 100 * interval["high"]))
+    against = found.get("against_fp32")
+    same = difference = macs = "-"
+    if against:
+        same = f"{100 * against['agreement']:.1f} %"
+        bounds = [against["interval"]["low"], against["interval"]["high"]]
+        difference = points({"difference": against["uar_difference"], "interval": bounds}, scale=100)
+        macs = ", ".join(f"{name} {share:.0%}" for name, share in found["int8_mac_share"].items())
+    smaller = f"{found['smaller']:.2f} x" if "smaller" in found else "-"
+    gate = found["gate"]["state"]
+    return (
+        target,
+        scheme,
+        f"{found['bytes'] / 1000:.0f}",
+        smaller,
+        score,
+        same,
+        difference,
+        macs,
+        _step(target, scheme, one),
+        gate,
+    )
+
+
+def _step(target: str, scheme: str, one: Json) -> str:
+    def whole(which: str) -> float | None:
+        found = next((times for name, times in one["latency_ms"].items() if name.endswith(f"-{target}-{which}")), None)
+        return None if found is None else float((found.get("step") or found["utterance"])["p50"])
+
+    mine, base = whole(scheme), whole("fp32")
+    if mine is None or base is None:
+        return "-"
+    return f"{mine:.2f}" if scheme == "fp32" else f"{mine:.2f} ({base / mine:.2f} x)"
+
+
+def _moved(rows: Json) -> list[str]:
+    moved = [
+        f"- {target}, {scheme}: {', '.join(found['moved_to_float']['layers'])}"
+        for target, mine in rows.items()
+        for scheme, found in mine.items()
+        if found["moved_to_float"]["layers"]
+    ]
+    return ["Moved to float so that the gate lets the artifact through:", "", *moved, ""] if moved else []
+
+
+def ranges_section(result: Json) -> list[str]:
+    """Largest activations on real input, against what fp16 holds."""
+    most = result["fp16_largest"]
+    rows = [
+        (
+            TITLES.get(model, model),
+            name,
+            str(one["runs"]),
+            f"{one['largest']:.1f}",
+            one["where"],
+            f"{most / one['largest']:.0f} x",
+        )
+        for model, graphs in result["models"].items()
+        for name, one in graphs.items()
+    ]
+    return [
+        "## Largest activations in fp16",
+        "",
+        *prose(
+            f"The largest absolute value of any activation of the students' Core ML fp16 programs on {result['clips']} "
+            f"calibration clips (dialogues), computed in float32. The largest fp16 number is {most:.0f}; the front "
+            "end, which a logarithm ends, is float32 in the program, and its values are among these."
+        ),
+        *table(("model", "graph", "runs", "largest", "value of the program", "room"), rows),
+    ]
