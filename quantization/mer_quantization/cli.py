@@ -18,6 +18,7 @@ from mer_fusion.options import (
     SeedOption,
     TrainingThreadsOption,
 )
+from mer_sdk.errors import OptionError
 
 
 def distill(
@@ -34,10 +35,24 @@ def distill(
     part: PartOption = "all",
     epochs_share: EpochsShareOption = 1.0,
     quiet: QuietOption = False,
+    qat: Annotated[
+        str | None,
+        typer.Option(
+            metavar="int8",
+            help="Fine-tune a finished student under fake quantization instead of training a new one; window models "
+            "only. The default of --out is then runs/MODEL-qat-int8; --encoders defaults to the student's own, which "
+            "learn on for grjca and hgrjca and stay as they are for the others (train lets them learn).",
+        ),
+    ] = None,
+    student: Annotated[
+        Path | None, typer.Option(help="With --qat: the student to fine-tune; without it, the one that is shipped.")
+    ] = None,
 ) -> None:
     """Distill a student: labels, full-precision features and logits, and published wav2vec2 scores for audio.
 
     amb_dsgdn's student first learns the published sentence encoder's vectors with a small text encoder.
+
+    With --qat int8 a student learns on, from the same, while its layers round as they will in int8.
 
     Next: `mer-convert --checkpoint runs/MODEL-student.safetensors --target all`.
     """
@@ -47,6 +62,17 @@ def distill(
     from mer_quantization.distill import distill_dialogue_student, distill_student
 
     run = RunOptions(run_dir, part, threads, epochs_share, quiet, encoders)
+    if qat is not None:
+        from mer_quantization.qat import check_qat, qat_student
+
+        check_qat(qat, model)
+        student = student or shipped_checkpoint(model)
+        teacher = teacher or shipped_checkpoint(model, "full")
+        out = out or Path(f"runs/{model}-qat-{qat}.safetensors")
+        qat_student(model, qat, student, teacher, data, out, run, seed)
+        return
+    if student is not None:
+        raise OptionError("--student is the checkpoint that --qat fine-tunes; add --qat int8, or leave it out")
     out = out or Path(f"runs/{model}-student.safetensors")
     dialogue = is_dialogue_model(model)
     teacher = teacher or shipped_checkpoint(model, "full")
