@@ -125,11 +125,13 @@ def test_folding_changes_no_output(tiny):
     assert not any(isinstance(part, nn.BatchNorm2d | nn.BatchNorm1d) for part in trainable(network).modules())
 
 
+@pytest.mark.slow
 def test_training_lowers_the_error_of_rounding(tuned):
     _, _, before, after = tuned
     assert after < 0.5 * before
 
 
+@pytest.mark.slow
 def test_float_weights_are_back_by_name_and_shape(tiny, tuned):
     network, task, _, _ = tuned
     assert {name: value.shape for name, value in network.state_dict().items()} == {
@@ -146,6 +148,7 @@ def test_float_weights_are_back_by_name_and_shape(tiny, tuned):
     assert not torch.equal(network.body[0].weight, tiny.body[0].weight)
 
 
+@pytest.mark.slow
 def test_weights_and_activations_are_rounded_to_eight_bits(tuned):
     _, task, _, _ = tuned
     parts = task.module.graph.children()
@@ -158,6 +161,7 @@ def test_weights_and_activations_are_rounded_to_eight_bits(tuned):
     assert (rounded[-1](weight) != weight).any()
 
 
+@pytest.mark.slow
 def test_a_copy_has_the_same_state_in_the_same_order(tuned):
     _, task, _, _ = tuned
     state, again = task.module.state_dict(), copy.deepcopy(task.module).state_dict()
@@ -183,6 +187,7 @@ def test_ranges_move_in_training_until_they_are_frozen():
     assert all(torch.equal(value, second[name]) for name, value in ranges().items())
 
 
+@pytest.mark.slow
 def test_an_encoder_learns_and_goes_back(tmp_path):
     torch.manual_seed(0)
     config = FaceEncoderConfig(stem=4, channels=(8,), blocks=(1,), separable=False, features=6, size=16)
