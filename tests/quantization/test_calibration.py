@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import wave
 from dataclasses import replace
 from pathlib import Path
@@ -176,6 +177,33 @@ def test_what_cannot_calibrate_is_refused(specs: tuple[str, str], tmp_path: Path
     (ravdess(tmp_path / "cut") / "03-01-01-01-01-01-01.wav").write_bytes(b"")
     with pytest.raises(DataError, match="empty"):
         read(f"ravdess:{tmp_path / 'cut'}", faces, clips=16)
+
+
+def float_wav(path: Path, samples: np.ndarray) -> None:
+    """32-bit float PCM, which can hold what no integer can."""
+    data = samples.astype("<f4").tobytes()
+    form = struct.pack("<HHIIHH", 3, 1, 16000, 64000, 4, 32)
+    parts = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(data)) + data
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(parts)) + parts)
+
+
+def test_sound_that_is_no_number_and_a_folder_without_sound(specs: tuple[str, str], tmp_path: Path) -> None:
+    tone = np.sin(np.arange(16000) * 0.02) * 0.2
+    float_wav(ravdess(tmp_path / "nan") / "03-01-01-01-01-01-01.wav", np.where(np.arange(16000) == 900, np.nan, tone))
+    options = DataOptions((f"ravdess:{tmp_path / 'nan'}", specs[1]), 16)
+    with pytest.raises(DataError, match=r"03-01-01-01-01-01-01.wav holds samples that are not finite"):
+        list(recordings(options, bundle().manifest))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty"):
+        list(recordings(DataOptions((f"ravdess:{tmp_path / 'empty'}", specs[1])), bundle().manifest))
+
+
+def test_another_sample_rate_is_brought_to_the_contracts(specs: tuple[str, str], tmp_path: Path) -> None:
+    """A second at 8 kHz is as many steps as a second at 16 kHz."""
+    slow = f"ravdess:{ravdess(tmp_path / 'slow', rate=8000)}"
+    item = next(iter(recordings(DataOptions((slow, specs[1]), 8), bundle().manifest)))
+    assert item.chunks.shape == (4, CHUNK)
+    assert np.abs(item.chunks[-1]).max() > 0.2
 
 
 def test_dialogues_for_dialogue_models_alone(specs: tuple[str, str], tmp_path: Path) -> None:
