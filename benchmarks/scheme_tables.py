@@ -63,7 +63,9 @@ def _step(target: str, scheme: str, one: Json) -> str:
     mine, base = whole(scheme), whole("fp32")
     if mine is None or base is None:
         return "-"
-    return f"{mine:.2f}" if scheme == "fp32" else f"{mine:.2f} ({base / mine:.2f} x)"
+    if scheme == "fp32":
+        return f"{mine:.2f}"
+    return f"{mine:.2f} ({base / mine:.2f} x{', slower' if mine > base else ''})"
 
 
 def _moved(rows: Json) -> list[str]:

@@ -71,9 +71,10 @@ def row(bundle: Bundle, measurement: Measurement, reference: dict[str, Any] | No
     return found
 
 
-def of_model(model: str, folder: Path, data: dict[str, Any], rounds: int) -> dict[str, Any]:
+def of_model(model: str, folder: Path, schemes: list[str], data: dict[str, Any], rounds: int) -> dict[str, Any]:
     """Target -> scheme -> row, and the latencies of all bundles that run here."""
-    bundles = {path.stem: Bundle.open(str(path)) for path in sorted(folder.glob(f"{model}-*.mer"))}
+    found = [Bundle.open(str(path)) for path in sorted(folder.glob(f"{model}-*.mer"))]
+    bundles = {bundle.name: bundle for bundle in found if bundle.manifest.scheme in ("fp32", *schemes)}
     rows: dict[str, dict[str, Any]] = {}
     for target in sorted({bundle.manifest.target for bundle in bundles.values()}):
         mine = {bundle.manifest.scheme: bundle for bundle in bundles.values() if bundle.manifest.target == target}
@@ -107,13 +108,14 @@ def main() -> None:
     parser.add_argument("--data", action="append", required=True, help="ravdess:PATH and meld:PATH")
     parser.add_argument("--bundles", type=Path, default=ROOT / "bundles")
     parser.add_argument("--models", nargs="+", default=list(MODELS))
+    parser.add_argument("--schemes", nargs="+", default=["w8", "dyn8", "int8"])
     parser.add_argument("--rounds", type=int, default=300, help="of the latency")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "schemes.json")
     options = parser.parse_args()
     data = {spec.partition(":")[0]: open_dataset(spec) for spec in options.data}
     done = json.loads(options.out.read_text()) if options.out.exists() else {"models": {}}
     for model in options.models:
-        done["models"][model] = of_model(model, options.bundles, data, options.rounds)
+        done["models"][model] = of_model(model, options.bundles, options.schemes, data, options.rounds)
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(done, indent=1) + "\n")
     print(f"written: {options.out}", flush=True)

@@ -37,12 +37,13 @@ class Coreml:
     def export(self, job: ExportJob, path: Path) -> None:
         """See `Target.export`. Quantized schemes are made from the fp16 package, which is what stays of it."""
         if not job.scheme.quantized:
-            _save(_converted(job, job.scheme.name == "fp16"), path)
+            _save(_converted(job, job.scheme.name == "fp16"), path, compacted=True)
             return
         with tempfile.TemporaryDirectory() as folder:
             half = Path(folder) / path.name
-            _save(_converted(job, half=True), half)
-            _save(_quantized(job, half), path)
+            # The tools that quantize read it by the names that coremltools gave.
+            _save(_converted(job, half=True), half, compacted=False)
+            _save(_quantized(job, half), path, compacted=True)
 
     def proof(self, path: Path) -> GraphProof:
         """See `QuantizingTarget.proof`."""
@@ -103,11 +104,11 @@ def _quantized(job: ExportJob, half: Path) -> MLModel:
     return model
 
 
-def _save(model: MLModel, path: Path) -> None:
+def _save(model: MLModel, path: Path, compacted: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / path.name
         model.save(str(written))
-        _make_reproducible(written)
+        _make_reproducible(written, compacted)
         shutil.copytree(written, path)
 
 
@@ -159,13 +160,17 @@ class _LogarithmStaysFloat:
         return self._known[id(operation)][1]
 
 
-def _make_reproducible(package: Path) -> None:
+def _make_reproducible(package: Path, compacted: bool) -> None:
     """Rewrite what the tool stamps at random: protobuf map order, and the identifiers of the package's items."""
     from coremltools.proto import Model_pb2
+
+    from mer_converters.coreml.compact import compact
 
     model_file = next(package.glob("Data/**/model.mlmodel"))
     model = Model_pb2.Model()
     model.ParseFromString(model_file.read_bytes())
+    if compacted:
+        compact(model)
     model_file.write_bytes(model.SerializeToString(deterministic=True))
     manifest_file = package / "Manifest.json"
     manifest = manifest_file.read_text()
