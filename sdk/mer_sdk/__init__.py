@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mer_sdk.conversation import Conversation
     from mer_sdk.estimate import EmotionEstimate, UtteranceEstimate
     from mer_sdk.sensor import EmotionSensor
+    from mer_sdk.smoothing import Smoothing
 
 __all__ = [
     "Bundle",
@@ -21,6 +22,7 @@ __all__ = [
     "EmotionEstimate",
     "EmotionSensor",
     "PersonalBaseline",
+    "Smoothing",
     "UtteranceEstimate",
     "__version__",
 ]
@@ -32,6 +34,7 @@ _HOMES = {
     "EmotionEstimate": "mer_sdk.estimate",
     "EmotionSensor": "mer_sdk.sensor",
     "PersonalBaseline": "mer_sdk.baseline",
+    "Smoothing": "mer_sdk.smoothing",
     "UtteranceEstimate": "mer_sdk.estimate",
 }
 

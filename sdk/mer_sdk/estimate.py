@@ -18,13 +18,34 @@ class FaceView:
 
 
 @dataclass(frozen=True)
+class LiveState:
+    """How well a live stream keeps up, as of one estimate; see `mer_sdk.LiveSensor`.
+
+    Attributes:
+        dropped: steps that were left out since the estimate before this one, because the device or the consumer was
+            slower than the streams.
+        late: pieces of sound and frames that came too late since the estimate before this one, and were left out.
+        stale: streams ("audio", "video") that had given nothing for `LiveOptions.stale_seconds`, so that this step was
+            made without them.
+    """
+
+    dropped: int = 0
+    late: int = 0
+    stale: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class EmotionEstimate:
     """One step's estimate.
 
+    Where the sensor smooths (`mer_sdk.Smoothing`), emotion, confidence, probabilities, valence and arousal are the
+    smoothed ones, and `raw_probabilities` is what the window says by itself; otherwise both are the same.
+
     Attributes:
         time: seconds since the stream began, at the step's end.
-        emotion: the likeliest label, or "unknown" below the abstention threshold or with no modality present.
-        confidence: the calibrated probability of the likeliest label, 0-1.
+        emotion: the likeliest label, or "unknown" below the abstention threshold or with no modality present. With a
+            margin, the label that holds: another one may be ahead of it by less than the margin.
+        confidence: the calibrated probability of that label, 0-1.
         probabilities: label -> probability; sums to 1.
         valence, arousal: -1 to 1.
         va_source: "regression" where a head was trained, else "circumplex": expectation over affect norms.
@@ -32,6 +53,8 @@ class EmotionEstimate:
         reliance: modality -> share of the decision, from the model's own router; sums to 1, or all 0 in state "none".
         face: the face of this step, or None where there was none.
         latency_ms: time spent in the graphs and the SDK for this step, without decoding and face detection.
+        raw_probabilities: label -> probability of this step's window alone, before smoothing.
+        live: how well a live stream keeps up; None where the estimate is not from a `LiveSensor`.
     """
 
     time: float
@@ -45,6 +68,8 @@ class EmotionEstimate:
     reliance: dict[str, float] = field(default_factory=dict)
     face: FaceView | None = None
     latency_ms: float = 0.0
+    raw_probabilities: dict[str, float] = field(default_factory=dict)
+    live: LiveState | None = None
 
     def to_json(self) -> dict[str, object]:
         """The plain JSON object that `mer run --json` prints."""

@@ -16,10 +16,11 @@ from mer_sdk.bundle import Bundle
 from mer_sdk.decision import decide
 from mer_sdk.engine import StepEngine, StepFeatures, StepOutput
 from mer_sdk.errors import OptionError, SignalError
-from mer_sdk.estimate import EmotionEstimate, FaceView
+from mer_sdk.estimate import UNKNOWN, EmotionEstimate, FaceView
 from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face import FaceDetector, FaceTracker, check_frame, open_detector
 from mer_sdk.looks import Frame, Look, last_look
+from mer_sdk.smoothing import Smoother, Smoothing
 
 # Live, a stream that lags by more than this is taken as missing, so that a camera that stops does not stop the sound.
 PATIENCE_SECONDS = 2.0
@@ -40,7 +41,12 @@ class EmotionSensor:
     """
 
     def __init__(
-        self, bundle: Bundle, engine: StepEngine, detector: FaceDetector | None, baseline: PersonalBaseline | None
+        self,
+        bundle: Bundle,
+        engine: StepEngine,
+        detector: FaceDetector | None,
+        baseline: PersonalBaseline | None,
+        smoothing: Smoothing | None = None,
     ) -> None:
         self.bundle = bundle
         self.manifest = bundle.manifest
@@ -50,6 +56,7 @@ class EmotionSensor:
         self._step = self.manifest.clock.step_ms / 1000.0
         self._audio = AudioFrontend(self.manifest.audio, self.manifest.clock)
         self._tracker = FaceTracker()
+        self._smoother = Smoother(smoothing or Smoothing())
         self._closed = False
         self._begin()
 
@@ -61,6 +68,7 @@ class EmotionSensor:
         threads: int = 1,
         detector: str | FaceDetector | None = None,
         baseline: str | Path | PersonalBaseline | None = None,
+        smoothing: Smoothing | None = None,
     ) -> EmotionSensor:
         """Open a bundle and load its graphs.
 
@@ -71,6 +79,7 @@ class EmotionSensor:
             detector: "haar" (also None), the path of a YuNet `.onnx` file, or any `FaceDetector`. Nothing is loaded
                 before the first frame.
             baseline: a saved profile or a `PersonalBaseline` to begin each stream with; None begins cold.
+            smoothing: how steady the output is; None leaves every step as its window says.
 
         Raises:
             BundleError, RuntimeUnavailable, OptionError, MissingExtra: see `Bundle.open` and `Bundle.load_graphs`.
@@ -85,7 +94,7 @@ class EmotionSensor:
             baseline = profile
         if isinstance(detector, str) or detector is None:
             detector = None if detector in (None, "haar") else open_detector(detector)
-        return cls(opened, StepEngine(opened, runtime, threads, baseline), detector, baseline)
+        return cls(opened, StepEngine(opened, runtime, threads, baseline), detector, baseline, smoothing)
 
     def __enter__(self) -> EmotionSensor:
         return self
@@ -109,6 +118,7 @@ class EmotionSensor:
         self._engine.reset(self._given)
         self._audio.reset()
         self._tracker.reset()
+        self._smoother.reset()
         self._begin()
 
     def stream(self, path: str | Path) -> Iterator[EmotionEstimate]:
@@ -267,11 +277,20 @@ class EmotionSensor:
 
     def _words(self, output: StepOutput, end: float, view: FaceView | None, begin: float) -> EmotionEstimate:
         seen = [name for name, count in output.present.items() if count]
-        verdict = decide(output.probabilities, self.manifest, bool(seen))
+        raw = output.probabilities
+        steady, label = raw, int(np.argmax(raw))
+        if seen:
+            held = self._smoother.update(raw, end, view.id if view else None)
+            steady, label = held.probabilities, held.label
+        else:
+            self._smoother.forget()
+        verdict = decide(steady, self.manifest, bool(seen))
+        confidence = float(steady[label])
+        known = bool(seen) and confidence >= self.manifest.decision.abstention_threshold
         return EmotionEstimate(
             time=round(end, 6),
-            emotion=verdict.emotion,
-            confidence=verdict.confidence,
+            emotion=self.manifest.labels[label] if known else UNKNOWN,
+            confidence=confidence,
             probabilities=verdict.probabilities,
             valence=verdict.valence,
             arousal=verdict.arousal,
@@ -280,4 +299,5 @@ class EmotionSensor:
             reliance=output.reliance,
             face=view,
             latency_ms=(clock.perf_counter() - begin) * 1000.0,
+            raw_probabilities=dict(zip(self.manifest.labels, (float(value) for value in raw), strict=True)),
         )

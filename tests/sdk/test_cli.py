@@ -24,6 +24,8 @@ JSON_KEYS = {
     "reliance",
     "face",
     "latency_ms",
+    "raw_probabilities",
+    "live",
 }
 
 
