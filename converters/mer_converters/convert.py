@@ -25,7 +25,7 @@ from mer_converters.staging import make_staging, put_in_place, refuse_other, wri
 from mer_converters.targets import find_target
 from mer_converters.worker import Job, Outcome
 from mer_fusion.checkpoint import Checkpoint, load_checkpoint
-from mer_quantization.confidence import Confidence
+from mer_quantization.confidence import Confidence, check_coverage
 from mer_quantization.proof import GraphProof
 from mer_quantization.recordings import DataOptions
 from mer_quantization.schemes import SCHEMES, Scheme, check_calibration_data, find_scheme
@@ -55,6 +55,9 @@ class ConvertOptions:
         keep_float: GRAPH.LAYER, layers that stay in float in quantized schemes, those below them included.
         fallback: whether the most sensitive layers of a quantized artifact that fails the gate are moved to float, as
             few as let it through.
+
+    Raises:
+        OptionError: a coverage outside (0, 1].
     """
 
     out: Path
@@ -66,6 +69,9 @@ class ConvertOptions:
     coverage: float = 0.9
     keep_float: tuple[str, ...] = ()
     fallback: bool = True
+
+    def __post_init__(self) -> None:
+        check_coverage(self.coverage)
 
 
 @dataclass(frozen=True)

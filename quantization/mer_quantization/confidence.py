@@ -76,8 +76,7 @@ def fitted_confidence(
         OptionError: a coverage outside (0, 1].
         DataError: fewer than two clips, or answers that are not finite.
     """
-    if not 0.0 < coverage <= 1.0:
-        raise OptionError(f"coverage is {coverage}; it must be above 0 and at most 1, which never abstains")
+    check_coverage(coverage)
     truth, rows = np.asarray(truth), np.asarray(log_probabilities, np.float64)
     count = int(np.max(groups, initial=-1)) + 1
     if count < 2 or not np.isfinite(rows).all():
@@ -104,6 +103,12 @@ def fitted_confidence(
         covered=float(sure.mean()),
         answers=len(rows),
     )
+
+
+def check_coverage(coverage: float) -> None:
+    """Refuse a share of answers outside (0, 1] (OptionError)."""
+    if not 0.0 < coverage <= 1.0:
+        raise OptionError(f"coverage is {coverage}; it must be above 0 and at most 1, which never abstains")
 
 
 def _factor(truth: np.ndarray, rows: np.ndarray, composed: bool) -> float:

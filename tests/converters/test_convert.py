@@ -15,6 +15,7 @@ from mer_converters.convert import ConversionResult, ConvertOptions, convert, co
 from mer_converters.making import Artifact
 from mer_converters.parity import Distance
 from mer_converters.worker import Job, Outcome, run_job
+from mer_quantization.recordings import DataOptions
 from mer_quantization.schemes import Scheme
 from mer_sdk.bundle import Bundle
 from mer_sdk.errors import CheckpointError, ConversionError, MissingExtra, OptionError
@@ -184,6 +185,28 @@ def test_unknown_names_are_refused_before_anything_is_made(student: Path, tmp_pa
         convert(student, "onnx", "w4", tmp_path / "out")
     with pytest.raises(CheckpointError, match="missing"):
         convert(tmp_path / "none.safetensors", "onnx", "fp32", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_options_of_quantized_schemes_are_looked_at_first(student: Path, tmp_path: Path) -> None:
+    def options(**given) -> ConvertOptions:
+        return ConvertOptions(tmp_path / "out", **given)
+
+    with pytest.raises(OptionError, match=r"coverage is 1.2; it must be above 0 and at most 1"):
+        options(coverage=1.2)
+    with pytest.raises(OptionError, match=r"--keep-float fusion.nothing names no layer; .*layers of fusion: network."):
+        convert_many(student, ("onnx",), ("w8",), options(keep_float=("fusion.nothing",)))
+    with pytest.raises(OptionError, match=r"--keep-float mouth.head names no layer; .*graphs: audio, face, fusion"):
+        convert_many(student, ("onnx",), ("w8",), options(keep_float=("mouth.head",)))
+    with pytest.raises(OptionError, match=r"scheme 'int8' takes its ranges from real input: give calibration data"):
+        convert_many(student, ("onnx",), ("int8",), options())
+    data = DataOptions(("ravdess:nowhere",))
+    with pytest.raises(OptionError, match=r"w8 would ignore calibration data; .* give it as --check-data"):
+        convert_many(student, ("onnx",), ("w8",), options(data=data))
+    with pytest.raises(OptionError, match=r"'w8' is not supported on target 'executorch'.*the nearest is 'dyn8'"):
+        convert_many(student, ("executorch",), ("w8",), options())
+    with pytest.raises(OptionError, match=r"'dyn8' is not supported on target 'coreml'.*the nearest is 'w8'"):
+        convert_many(student, ("coreml",), ("dyn8",), options())
     assert not (tmp_path / "out").exists()
 
 
