@@ -94,6 +94,26 @@ def test_the_file_proves_what_it_holds(packages: dict[str, Path]) -> None:
     assert isinstance(find_target("coreml"), QuantizingTarget)
 
 
+@pytest.mark.parametrize("scheme", [W8, INT8])
+def test_layers_of_the_network_stay_in_float_where_asked(packages: dict[str, Path], tmp_path: Path, scheme) -> None:
+    samples, path = packages["fp16"].parent / "net.npz", tmp_path / "net.mlpackage"
+    job = ExportJob(Net().eval(), (torch.zeros(SHAPE),), SPEC, scheme, None, samples, ("two", "head"))
+    find_target("coreml").export(job, path)
+    whole, proof = read_proof(packages[scheme.name]), read_proof(path)
+    in_int8 = 16 * 8 * 9
+    assert proof.weight_bytes["int8"] == in_int8
+    assert len(proof.float_weights) == len(whole.float_weights) + 2
+    assert proof.int8_operations == (1 if scheme == INT8 else 0)
+    assert proof.macs == whole.macs == 64 * (8 * 27 + 16 * 72 + 16 * 144) + 5 * 16
+    assert proof.int8_macs == (64 * 16 * 72 if scheme == INT8 else 0)
+    check_proof("net", scheme, proof, Net(), ("two", "head"))
+    with pytest.raises(ConversionError, match=r"net: .* was asked for, but 1,152 weights of the artifact are in 8"):
+        check_proof("net", scheme, proof, Net())
+    lost = replace(job, float_modules=("three",))
+    with pytest.raises(ConversionError, match="has no operation of three to keep"):
+        find_target("coreml").export(lost, tmp_path / "other.mlpackage")
+
+
 def test_an_artifact_that_is_not_what_was_asked_for_is_refused(packages: dict[str, Path]) -> None:
     half, w8 = read_proof(packages["fp16"]), read_proof(packages["w8"])
     with pytest.raises(ConversionError, match="w8 was asked for, but 0 weights of the artifact are in 8"):
