@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from mer_fusion.training.sources import TEST_ACTOR
+from mer_sdk.bench.steps import TimedStep
+from mer_sdk.bench.timing import interleaved
 from mer_sdk.bundle import Bundle
 from mer_sdk.codec import to_json
 from mer_sdk.evaluation.datasets import Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.dialogues import DialogueOptions
 from mer_sdk.evaluation.evaluate import EvaluationOptions
-from mer_sdk.report.latency import interleaved, stages
 from mer_sdk.report.measure import Answers, against, measure_clips, measure_dialogues
 from mer_sdk.report.results import Measurement, headline
 from mer_sdk.runtimes import runtime_note
@@ -99,7 +100,7 @@ def of_model(model: str, folder: Path, schemes: list[str], data: dict[str, Any],
                 flush=True,
             )
     timed = {name: bundle for name, bundle in bundles.items() if not runtime_note(bundle.runtime)}
-    latency = interleaved({name: stages(bundle) for name, bundle in timed.items()}, rounds)
+    latency = interleaved({name: TimedStep(bundle) for name, bundle in timed.items()}, rounds)
     return {"rows": rows, "latency_ms": to_json(latency), "rounds": rounds}
 
 

@@ -14,19 +14,20 @@ import argparse
 import json
 import sys
 
+from mer_sdk.bench.steps import TimedStep
+from mer_sdk.bench.timing import interleaved
 from mer_sdk.bundle import Bundle
 from mer_sdk.codec import to_json
 from mer_sdk.errors import RuntimeUnavailable
-from mer_sdk.report.latency import Stages, interleaved, stages
 
 
-def measured_calls(path: str) -> Stages:
-    """Stage name -> a call that runs it once; nothing, and a word on stderr, where this machine cannot run it."""
+def timed_step(path: str) -> TimedStep | None:
+    """What runs a step of the bundle once; None, and a word on stderr, where this machine cannot run it."""
     try:
-        return stages(Bundle.open(path))
+        return TimedStep(Bundle.open(path))
     except RuntimeUnavailable as error:
         print(f"{path}: left out, {error}", file=sys.stderr)
-        return {}
+        return None
 
 
 def main() -> None:
@@ -35,7 +36,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    calls = {path: found for path in options.bundle if (found := measured_calls(path))}
+    calls = {path: found for path in options.bundle if (found := timed_step(path)) is not None}
     if not calls:
         sys.exit("none of the bundles runs here; mer doctor says what this machine can run")
     result = to_json(interleaved(calls, options.rounds))

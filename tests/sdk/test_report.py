@@ -236,7 +236,8 @@ def test_it_measures_what_it_is_asked_to(run, tiny_onnx, tmp_path, recordings):
         assert text in page.text
     found = json.loads(printed)
     assert set(found["latency_ms"]["bundles"]) == {"tiny", "tiny-fp16"}
-    assert set(found["latency_ms"]["bundles"]["tiny"]) == {"audio", "face", "fusion", "step"}
+    stages = {"front_end", "audio", "face", "fusion", "sdk", "cpu", "step"}
+    assert set(found["latency_ms"]["bundles"]["tiny"]) == stages
     same = next(item for item in found["evaluations"] if item["report"]["bundle"] == "tiny-fp16")["against"]
     # Both are the same graphs: 6 clips, 3 states, one cold run and two warm ones.
     assert (same["reference"], same["answers"], same["agreement"]) == ("tiny", 6 * 3 * 3, 1.0)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from mer_sdk.bench.timing import Quantiles
 from mer_sdk.bundle import Bundle
 from mer_sdk.errors import OptionError
 from mer_sdk.report.evidence import Evidence, read_evidence
-from mer_sdk.report.latency import Quantiles
 from mer_sdk.report.results import Measurement, headline
 
 SCHEME_ORDER = ("fp32", "fp16", "w8", "dyn8", "int8", "w4")

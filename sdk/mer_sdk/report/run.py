@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from mer_sdk.bench.steps import TimedStep
+from mer_sdk.bench.timing import Quantiles, interleaved
 from mer_sdk.bundle import Bundle
 from mer_sdk.errors import OptionError, RuntimeUnavailable
 from mer_sdk.evaluation.conditions import STATES
@@ -13,7 +15,6 @@ from mer_sdk.evaluation.datasets import Meld, Ravdess, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.dialogues import DialogueOptions
 from mer_sdk.evaluation.evaluate import EvaluationOptions, Progress
-from mer_sdk.report.latency import Quantiles, interleaved, stages
 from mer_sdk.report.measure import Answers, against, measure_clips, measure_dialogues
 from mer_sdk.report.results import Measurement
 
@@ -83,7 +84,7 @@ def time_all(
             warn(f"{bundle.name}: latency left out, {bundle.runtime} is not what runs on the device")
             continue
         try:
-            calls[key] = stages(bundle, seed)
+            calls[key] = TimedStep(bundle, seed=seed)
         except RuntimeUnavailable as error:
             warn(f"{bundle.name}: latency left out, {error}")
     return interleaved(calls, rounds, partial(progress, "latency")) if calls else {}

@@ -1,0 +1,149 @@
+"""A step of a bundle (of a dialogue model: an utterance) with the time of every part of it.
+
+The input is seeded noise in the shapes that an app gives; neither graphs nor front ends have data-dependent work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import perf_counter, process_time
+
+import numpy as np
+
+from mer_sdk.bundle import Bundle
+from mer_sdk.decision import Verdict, decide
+from mer_sdk.dialogue import DialogueEngine, UtteranceFeatures
+from mer_sdk.engine import StepEngine
+from mer_sdk.frontends.audio import AudioFrontend
+from mer_sdk.frontends.face import crop_face
+from mer_sdk.manifest import Manifest
+from mer_sdk.runtimes import Graph
+
+# What a phone or a webcam gives: stereo at 48 kHz, 1280 x 720, a face of a third of the height.
+RATE, CHANNELS = 48000, 2
+FRAME = (720, 1280, 3)
+BOX = (520.0, 240.0, 240.0, 240.0)
+WORDS, LETTERS = 12, (2, 9)
+
+
+class TimedStep:
+    """Call it to run one step (or utterance).
+
+    Stages, in this order: "front_end" (a step's sound brought to the contract's rate and cut into the chunk, the face
+    cropped), every graph by its name, "sdk" (the rest: features, window, personal baseline, decision), "cpu" (CPU time
+    of graphs and SDK, of all threads: what other programs take of a core is not in it), and last "step" (or
+    "utterance"), which is the graphs and the SDK together, as `EmotionEstimate.latency_ms` counts. A graph that a step
+    does not run is no stage.
+
+    Args:
+        bundle: an open bundle.
+        runtime: see `Bundle.load_graphs`.
+        threads: CPU threads of each graph.
+        seed: of the input.
+        source: the input, where it was made before.
+
+    Raises:
+        RuntimeUnavailable: this machine cannot run the bundle.
+        OptionError: as `Bundle.load_graphs`.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        runtime: str | None = None,
+        threads: int = 1,
+        seed: int = 0,
+        source: StepInput | None = None,
+    ) -> None:
+        self.manifest = bundle.manifest
+        self.verdict: Verdict | None = None
+        self._spent: dict[str, float] = {}
+        graphs: dict[str, Graph] = {
+            name: _TimedGraph(name, graph, self._spent) for name, graph in bundle.load_graphs(runtime, threads).items()
+        }
+        timed = Bundle(self.manifest, bundle.path, lambda _: graphs, self._text_encoder(bundle))
+        self._input = source or StepInput(self.manifest, seed)
+        self._steps = None if self.manifest.dialogue else StepEngine(timed, threads=threads)
+        self._talk = DialogueEngine(timed, threads=threads) if self.manifest.dialogue else None
+        self._turn = 0
+
+    def __call__(self) -> dict[str, float]:
+        """One step: stage -> milliseconds."""
+        self._spent.clear()
+        begun = perf_counter()
+        raw = self._input.raw()
+        ready, busy = perf_counter(), process_time()
+        probabilities = self._window(raw) if self._steps else self._utterance(raw)
+        self.verdict = decide(probabilities, self.manifest, True)
+        whole, cpu = (perf_counter() - ready) * 1000, (process_time() - busy) * 1000
+        spent = {name: self._spent[name] for name in (*self.manifest.graphs, "text") if name in self._spent}
+        rest = {"sdk": whole - sum(spent.values()), "cpu": cpu, "step" if self._steps else "utterance": whole}
+        return {"front_end": (ready - begun) * 1000, **spent, **rest}
+
+    def _window(self, raw: Mapping[str, np.ndarray]) -> np.ndarray:
+        assert self._steps is not None
+        return self._steps.step(raw.get("audio"), raw.get("face")).probabilities
+
+    def _utterance(self, raw: Mapping[str, np.ndarray]) -> np.ndarray:
+        assert self._talk is not None
+        rows = {name: self._talk.encode(name, [value]) for name, value in raw.items()}
+        words = self._talk.read(self._input.text) if "text" in self.manifest.modalities else None
+        if words is not None:
+            rows["text"] = words
+        self._turn += 1
+        return self._talk.advance(UtteranceFeatures(rows), f"speaker {self._turn % 2}").probabilities
+
+    def _text_encoder(self, bundle: Bundle):  # type: ignore[no-untyped-def]  # a TextEncoder, or None
+        encode, spent = bundle.encode_text, self._spent
+        if encode is None:
+            return None
+
+        def timed(text: str) -> np.ndarray:
+            begun = perf_counter()
+            result = encode(text)
+            spent["text"] = (perf_counter() - begun) * 1000
+            return result
+
+        return timed
+
+
+class StepInput:
+    """Seeded sound, picture and words, and the front ends that make a bundle's raw input of them."""
+
+    def __init__(self, manifest: Manifest, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        wanted = [name for name in manifest.modalities if name in manifest.graphs]
+        self._audio = AudioFrontend(manifest.audio, manifest.clock) if "audio" in wanted else None
+        samples = RATE * manifest.clock.step_ms // 1000
+        self._pcm = rng.uniform(-0.5, 0.5, (samples, CHANNELS)).astype(np.float32)
+        self._face = manifest.face if "face" in wanted else None
+        self._frame = rng.integers(0, 256, FRAME, np.uint8) if self._face else None
+        words = (rng.integers(ord("a"), ord("z") + 1, size) for size in rng.integers(*LETTERS, WORDS))
+        self.text = " ".join("".join(map(chr, letters)) for letters in words)
+        if self._audio:
+            # The resampler holds some samples back; from now on every piece completes a step.
+            self._audio.push(self._pcm, RATE)
+
+    def raw(self) -> dict[str, np.ndarray]:
+        """Modality -> raw input of one encoder: the chunk, the crop."""
+        found: dict[str, np.ndarray] = {}
+        if self._audio is not None:
+            found["audio"] = self._audio.push(self._pcm, RATE)[-1][0]
+        if self._face is not None and self._frame is not None:
+            crop = crop_face(self._frame, BOX, self._face)
+            assert crop is not None  # noise is not black
+            found["face"] = crop
+        return found
+
+
+class _TimedGraph:
+    """A graph that adds what its runs take to a shared table."""
+
+    def __init__(self, name: str, graph: Graph, spent: dict[str, float]) -> None:
+        self._name, self._graph, self._spent = name, graph, spent
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        begun = perf_counter()
+        result = self._graph.run(inputs)
+        self._spent[self._name] = self._spent.get(self._name, 0.0) + (perf_counter() - begun) * 1000
+        return result

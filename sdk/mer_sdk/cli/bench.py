@@ -1,0 +1,99 @@
+"""`mer bench`: what bundles cost on this machine."""
+
+from __future__ import annotations
+
+import json as json_module
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mer_sdk.cli.doctor import diagnose
+from mer_sdk.cli.options import JsonOption, RuntimeOption, ThreadsOption
+from mer_sdk.codec import to_json
+from mer_sdk.runtimes import available
+
+if TYPE_CHECKING:
+    from mer_sdk.bench.result import Machine
+
+
+def bench(
+    bundles: Annotated[
+        list[str],
+        typer.Argument(metavar="BUNDLE...", help="Bundles or checkpoints; the first is what the others are held to."),
+    ],
+    rounds: Annotated[int, typer.Option("--rounds", min=10, help="Interleaved steps of each bundle that count.")] = 200,
+    warm_up: Annotated[int, typer.Option("--warm-up", min=0, help="Steps before them, told apart.")] = 20,
+    starts: Annotated[
+        int, typer.Option("--starts", min=0, help="Fresh processes for cold start and peak memory; 0 skips them.")
+    ] = 5,
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0.0, help="Then run without a pause for so long, and compare both ends.")
+    ] = 0.0,
+    input: Annotated[
+        str | None, typer.Option("--input", help="Media file to decode and search. Default: one made from the seed.")
+    ] = None,
+    detector: Annotated[
+        str | None, typer.Option("--detector", help="haar (default), or the path of a YuNet .onnx file.")
+    ] = None,
+    runtime: RuntimeOption = None,
+    threads: ThreadsOption = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the input and of the ratios' intervals.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Measure what bundles cost here: time per stage, cold start, memory, real-time factor, heat and power.
+
+    Several bundles run in turn, step by step, because a machine's speed drifts: quote their ratios. Steps run on as
+    many cores as --threads says. Nothing is downloaded and nothing is kept.
+
+    Examples: mer bench grjca;  mer bench build/grjca-*.mer --minutes 10 --json
+    """
+    from mer_sdk.bench.result import Options
+    from mer_sdk.bench.run import run_bench
+    from mer_sdk.cli.bench_tables import show
+
+    options = Options(rounds, warm_up, starts, minutes, threads, seed, runtime, input, detector)
+    machine = _machine()
+    with _progress() as advance:
+        result = run_bench(bundles, machine, options, advance)
+    if json:
+        print(json_module.dumps(to_json(result), indent=2))
+    else:
+        show(result)
+
+
+def _machine() -> Machine:
+    """The facts of `mer doctor`, and those of the board."""
+    from mer_sdk.bench.result import Machine, read_board
+
+    board, found = read_board(), diagnose()
+    return Machine(
+        mer_edge=found.mer_edge,
+        python=found.python,
+        system=found.system,
+        machine=found.machine,
+        cpus=found.cpus,
+        numpy=found.numpy,
+        runtimes={status.name: status.version for status in available() if status.usable},
+        **asdict(board),
+    )
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, float, float], None]]:
+    """One bar on stderr for each thing that is measured."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def advance(what: str, done: float, total: float) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, visible=done < total)
+
+        yield advance
