@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from mer_sdk.bundle import Bundle
     from mer_sdk.conversation import Conversation
     from mer_sdk.estimate import EmotionEstimate, UtteranceEstimate
+    from mer_sdk.live import LiveSensor
+    from mer_sdk.live_queue import LiveOptions
     from mer_sdk.sensor import EmotionSensor
     from mer_sdk.smoothing import Smoothing
 
@@ -21,6 +23,8 @@ __all__ = [
     "Conversation",
     "EmotionEstimate",
     "EmotionSensor",
+    "LiveOptions",
+    "LiveSensor",
     "PersonalBaseline",
     "Smoothing",
     "UtteranceEstimate",
@@ -33,6 +37,8 @@ _HOMES = {
     "Conversation": "mer_sdk.conversation",
     "EmotionEstimate": "mer_sdk.estimate",
     "EmotionSensor": "mer_sdk.sensor",
+    "LiveOptions": "mer_sdk.live_queue",
+    "LiveSensor": "mer_sdk.live",
     "PersonalBaseline": "mer_sdk.baseline",
     "Smoothing": "mer_sdk.smoothing",
     "UtteranceEstimate": "mer_sdk.estimate",

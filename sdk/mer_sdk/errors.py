@@ -17,6 +17,10 @@ class SignalError(MerError):
     """Samples or pixels outside the contract: NaN in PCM, a frame of the wrong shape, a sample rate of zero."""
 
 
+class StreamError(MerError):
+    """A live stream that an error has ended, such as one raised by the app's callback; that one is its `__cause__`."""
+
+
 class DataError(MerError):
     """A data set whose files are missing, empty, truncated or unlabelled; the message names the file."""
 

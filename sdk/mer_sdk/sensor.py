@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time as clock
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,11 +14,11 @@ from mer_sdk.baseline import PersonalBaseline
 from mer_sdk.bundle import Bundle
 from mer_sdk.decision import decide
 from mer_sdk.engine import StepEngine, StepFeatures, StepOutput
-from mer_sdk.errors import OptionError, SignalError
+from mer_sdk.errors import OptionError
 from mer_sdk.estimate import UNKNOWN, EmotionEstimate, FaceView
-from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face import FaceDetector, FaceTracker, check_frame, open_detector
-from mer_sdk.looks import Frame, Look, last_look
+from mer_sdk.intake import Intake, StepInput
+from mer_sdk.looks import Look, last_look
 from mer_sdk.smoothing import Smoother, Smoothing
 
 # Live, a stream that lags by more than this is taken as missing, so that a camera that stops does not stop the sound.
@@ -30,7 +29,8 @@ class EmotionSensor:
     """Emotion estimates, one per step, from a file or from audio and frames as they come.
 
     Make one with `EmotionSensor.open`. It is meant for one thread. Audio and video are each given in order; a step is
-    finished, and its estimate returned, once every stream that began has passed its end.
+    finished, and its estimate returned, once every stream that began has passed its end. For streams that come from
+    several threads, out of order, or faster than the device, wrap it in `mer_sdk.LiveSensor`.
 
     Personal baselines: each face track has its own. The baseline at the start belongs to the first face; a new track
     starts cold; `baseline` is that of the track seen last. A sound-only stream has one baseline throughout.
@@ -54,7 +54,7 @@ class EmotionSensor:
         self._detector = detector
         self._given = baseline
         self._step = self.manifest.clock.step_ms / 1000.0
-        self._audio = AudioFrontend(self.manifest.audio, self.manifest.clock)
+        self._intake = Intake(self.manifest)
         self._tracker = FaceTracker()
         self._smoother = Smoother(smoothing or Smoothing())
         self._closed = False
@@ -116,7 +116,6 @@ class EmotionSensor:
         """Begin a new stream at time 0: empty window, and the baseline given to `open`, or a cold one."""
         self._check_open()
         self._engine.reset(self._given)
-        self._audio.reset()
         self._tracker.reset()
         self._smoother.reset()
         self._begin()
@@ -133,13 +132,14 @@ class EmotionSensor:
         self.reset()
         with MediaFile(path) as media:
             # Both streams are known beforehand, so no step is finished before the slower one has passed it.
-            self._has_audio, self._has_video = media.info.audio, media.info.video
+            known = {"audio": media.info.audio, "video": media.info.video}
+            self._intake.expected = {name for name, there in known.items() if there}
             self._patience = float("inf")
             for item in media.read():
                 if isinstance(item, AudioPiece):
-                    self._add_audio(item.pcm, item.sample_rate, item.time)
+                    self._intake.add_audio(item.pcm, item.sample_rate, item.time)
                 else:
-                    self._add_frame(item.rgb, item.time)
+                    self._intake.add_frame(item.rgb, item.time)
                 yield from self._finished()
         yield from self._rest()
 
@@ -155,8 +155,7 @@ class EmotionSensor:
             SignalError: NaN, a wrong shape or rate, or audio out of order.
         """
         self._check_open()
-        self._has_audio = True
-        self._add_audio(pcm, sample_rate, time)
+        self._intake.add_audio(pcm, sample_rate, time)
         return list(self._finished())
 
     def push_frame(self, rgb: np.ndarray, time: float) -> list[EmotionEstimate]:
@@ -171,9 +170,8 @@ class EmotionSensor:
             MissingExtra: OpenCV is not installed and no detector was given.
         """
         self._check_open()
-        self._has_video = True
         still = check_frame(rgb).copy()
-        self._add_frame(lambda: still, time)
+        self._intake.add_frame(lambda: still, time)
         return list(self._finished())
 
     def push_text(self, text: str, time: float | None = None) -> NoReturn:
@@ -198,82 +196,45 @@ class EmotionSensor:
     def _begin(self) -> None:
         self.last_features: StepFeatures | None = None
         self.last_output: StepOutput | None = None
-        self._done = 0
-        self._has_audio = self._has_video = False
+        self._intake.reset()
         self._patience = PATIENCE_SECONDS
-        # (step number, chunk, covered) of the steps whose audio is complete and whose estimate is not made yet.
-        self._audio_steps: deque[tuple[int, np.ndarray, bool]] = deque()
-        self._audio_made = 0
-        self._frames: list[Frame] = []
-        self._video_time = 0.0
-        self._frame_gap = 0.0
 
     def _check_open(self) -> None:
         if self._closed:
             raise OptionError("the sensor is closed; open another with EmotionSensor.open")
 
-    def _add_audio(self, pcm: np.ndarray, sample_rate: int, time: float | None) -> None:
-        self._queue(self._audio.push(pcm, sample_rate, time))
-
-    def _queue(self, steps: list[tuple[np.ndarray, bool]]) -> None:
-        for chunk, covered in steps:
-            if self._audio_made >= self._done:
-                self._audio_steps.append((self._audio_made, chunk, covered))
-            self._audio_made += 1
-
-    def _add_frame(self, pixels: Callable[[], np.ndarray], time: float) -> None:
-        if not np.isfinite(time) or time < self._video_time - 1e-6:
-            raise SignalError(f"a frame at {time} s came after one at {self._video_time:.3f} s; push frames in order")
-        # A frame is shown until the next one: the last frame's end is guessed from the gap before it.
-        self._frame_gap = time - self._video_time if self._frames or self._done else 0.0
-        self._video_time = time
-        self._frames.append((time, pixels))
-
     def _finished(self) -> Iterator[EmotionEstimate]:
-        while True:
-            end = (self._done + 1) * self._step
-            # A frame at the very end belongs to the next step, so it also proves that this step is over.
-            audio_over, video_over = bool(self._audio_steps), self._video_time >= end - 1e-6
-            audio_late = not audio_over and self._video_time - end > self._patience
-            video_late = not video_over and self._audio_made * self._step - end > self._patience
-            audio_ready = audio_over or audio_late or not self._has_audio
-            video_ready = video_over or video_late or not self._has_video
-            if not (audio_ready and video_ready and (audio_over or video_over)):
-                return
-            yield self._estimate()
+        while self._intake.ready(self._patience):
+            yield self._estimate(self._intake.take())
 
     def _rest(self) -> Iterator[EmotionEstimate]:
         """The steps still due at the end of the stream."""
-        self._queue(self._audio.flush())
-        video_end = self._video_time + min(self._frame_gap, self._step)
-        video_steps = int(video_end / self._step + 0.5) if self._has_video else 0
-        end = max(self._audio_made, video_steps, 1 if self._frames and self._done == 0 else 0)
-        while self._done < end:
-            yield self._estimate()
+        end = self._intake.end()
+        while self._intake.done < end:
+            yield self._estimate(self._intake.take())
         self._engine.finish()
 
-    def _estimate(self) -> EmotionEstimate:
-        """Finish the next step."""
-        chunk, covered = self._audio_steps.popleft()[1:] if self._audio_steps else (None, False)
-        self._done += 1
-        end = self._done * self._step
-        look = self._look(end)
+    def _estimate(self, given: StepInput) -> EmotionEstimate:
+        end = (given.number + 1) * self._step
+        look = self._look(given)
         begin = clock.perf_counter()
-        features = self._engine.encode(chunk if covered else None, look.crop if look else None)
+        features = self._engine.encode(given.chunk, look.crop if look else None)
         output = self._engine.advance(features, look.view.id if look else None)
         self.last_features, self.last_output = features, output
         return self._words(output, end, look.view if look else None, begin)
 
-    def _look(self, end: float) -> Look | None:
-        """The last face of the frames before `end`; those frames are dropped."""
-        before = [item for item in self._frames if item[0] < end - 1e-6]
-        self._frames = self._frames[len(before) :]
-        frames = [item for item in before if item[0] >= end - self._step - 1e-6]
-        if not frames:
+    def _skip(self, steps: int) -> None:
+        """Steps without an estimate: they stand in the window as missing."""
+        for _ in range(min(steps, self.manifest.clock.window_steps)):
+            self._engine.advance(StepFeatures(None, None))
+
+    def _look(self, given: StepInput) -> Look | None:
+        """The last face of a step's frames."""
+        if not given.frames:
             return None
         if self._detector is None:
             self._detector = open_detector(None)
-        return last_look(frames, self._detector, self._tracker, self.manifest.face)
+        return last_look(given.frames, self._detector, self._tracker, self.manifest.face)
 
     def _words(self, output: StepOutput, end: float, view: FaceView | None, begin: float) -> EmotionEstimate:
         seen = [name for name, count in output.present.items() if count]
