@@ -359,6 +359,7 @@ def test_text_fits_80_columns_and_says_what_is_missing(tiny_onnx, tmp_path, monk
         raise MissingExtra("decoding", "av", "media")
 
     monkeypatch.setattr("mer_sdk.bench.run.make_clip", without)
+    monkeypatch.delattr(os, "sched_setaffinity", raising=False)
     other = shutil.copytree(tiny_onnx, tmp_path / "apple.mer")
     manifest = json.loads((other / "manifest.json").read_text())
     (other / "manifest.json").write_text(json.dumps(manifest | {"target": "coreml", "name": "apple"}))
@@ -368,8 +369,20 @@ def test_text_fits_80_columns_and_says_what_is_missing(tiny_onnx, tmp_path, monk
     for text in ("tiny (2)", "step (graphs + SDK)", "apple: left out", "sustained run: not asked for", "--starts 5"):
         assert text in words
     assert "decode, detect, whole run: not measured, decoding needs av" in words
+    assert "lets no process choose its cores" in words
+    assert "load:" not in words
     with pytest.raises(RuntimeUnavailable):
         call(other, "--rounds", 10, "--starts", 0)
+
+
+def test_text_of_a_dialogue_model_needs_no_clip(tiny_talk):
+    printed = call(tiny_talk, "--rounds", 10, "--starts", 0, "--warm-up", 0)
+    assert max(map(len, printed.splitlines())) <= 80
+    words = " ".join(printed.split())
+    for text in ("utterance (graphs + SDK)", "warm-up included", "these bundles read neither sound nor faces"):
+        assert text in words
+    assert "clip:" not in words
+    assert "x real" not in words.partition("first:")[0]
 
 
 def test_the_command_is_an_entry_point():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -62,9 +63,9 @@ def run_bench(
         progress(what, done, total)
 
     recorder.sample()
-    times = measure(runners, options.rounds, options.warm_up, options.threads, partial(advance, "steps"))
     with tempfile.TemporaryDirectory(prefix="mer-bench-") as folder:
         clip, said, media = _media(Path(folder) / "clip.mp4", runners, options, advance, missing)
+        times = measure(runners, options.rounds, options.warm_up, options.threads, partial(advance, "steps"))
         tasks = {
             name: Task(opened[name][0], options.runtime, options.threads, options.seed, detector=options.detector)
             for name in runners
@@ -73,6 +74,7 @@ def run_bench(
         runs = _whole_runs(clip, tasks, runners, options, advance) if clip else {}
     if not options.starts:
         missing.append("cold start, peak memory: not asked for; --starts 5 measures them")
+    missing += _silent(machine, starts)
     lasting = _sustained(runners, options, advance, missing)
     recorder.sample()
     first = next(iter(times))
@@ -106,6 +108,18 @@ def _named(paths: Sequence[str]) -> dict[str, tuple[str, Bundle]]:
     return found
 
 
+def _silent(machine: Machine, starts: Mapping[str, ColdStart]) -> list[str]:
+    """What this system does not say, apart from the sensors."""
+    said = []
+    if any(start.peak_mb is None for start in starts.values()):
+        said.append("peak memory: this system does not say what a process held")
+    if machine.load is None:
+        said.append("load: this system does not say whether other programs keep it busy")
+    if not hasattr(os, "sched_setaffinity"):
+        said.append("cores: this system lets no process choose its cores; steps may wander between them")
+    return said
+
+
 def _runners(opened: Mapping[str, tuple[str, Bundle]], options: Options, missing: list[str]) -> dict[str, TimedStep]:
     runners: dict[str, TimedStep] = {}
     reason: RuntimeUnavailable | None = None
@@ -132,6 +146,9 @@ def _media(
     made: Path, runners: Mapping[str, TimedStep], options: Options, progress: Progress, missing: list[str]
 ) -> tuple[Path | None, str, dict[str, Quantiles]]:
     """The clip, what it is, and what its steps cost; None where decoding is not installed and nobody asked for it."""
+    if not any({"audio", "face"} & set(runner.manifest.modalities) for runner in runners.values()):
+        missing.append("decode, detect, whole run: not measured, these bundles read neither sound nor faces")
+        return None, "", {}
     step = next(iter(runners.values())).manifest.clock.step_ms / 1000
     try:
         clip = made if options.input is None else Path(options.input)

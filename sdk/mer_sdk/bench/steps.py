@@ -16,6 +16,7 @@ from mer_sdk.dialogue import DialogueEngine, UtteranceFeatures
 from mer_sdk.engine import StepEngine
 from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face import crop_face
+from mer_sdk.frontends.text import TextFrontend
 from mer_sdk.manifest import Manifest
 from mer_sdk.runtimes import Graph
 
@@ -30,10 +31,10 @@ class TimedStep:
     """Call it to run one step (or utterance).
 
     Stages, in this order: "front_end" (a step's sound brought to the contract's rate and cut into the chunk, the face
-    cropped), every graph by its name, "sdk" (the rest: features, window, personal baseline, decision), "cpu" (CPU time
-    of graphs and SDK, of all threads: what other programs take of a core is not in it), and last "step" (or
-    "utterance"), which is the graphs and the SDK together, as `EmotionEstimate.latency_ms` counts. A graph that a step
-    does not run is no stage.
+    cropped, a text hashed), every graph by its name, "sdk" (the rest: features, window, personal baseline, decision),
+    "cpu" (CPU time of graphs and SDK, of all threads: what other programs take of a core is not in it), and last "step"
+    (or "utterance"), which is the graphs and the SDK together, as `EmotionEstimate.latency_ms` counts. A graph that a
+    step does not run is no stage.
 
     Args:
         bundle: an open bundle.
@@ -87,9 +88,9 @@ class TimedStep:
     def _utterance(self, raw: Mapping[str, np.ndarray]) -> np.ndarray:
         assert self._talk is not None
         rows = {name: self._talk.encode(name, [value]) for name, value in raw.items()}
-        words = self._talk.read(self._input.text) if "text" in self.manifest.modalities else None
-        if words is not None:
-            rows["text"] = words
+        if "text" in self.manifest.modalities and "text" not in rows:
+            # The text encoder of a checkpoint is no graph and takes the words themselves.
+            rows["text"] = self._talk.read(self._input.text)  # type: ignore[assignment]  # there are words
         self._turn += 1
         return self._talk.advance(UtteranceFeatures(rows), f"speaker {self._turn % 2}").probabilities
 
@@ -120,13 +121,16 @@ class StepInput:
         self._frame = rng.integers(0, 256, FRAME, np.uint8) if self._face else None
         words = (rng.integers(ord("a"), ord("z") + 1, size) for size in rng.integers(*LETTERS, WORDS))
         self.text = " ".join("".join(map(chr, letters)) for letters in words)
+        self._text = TextFrontend(manifest.text) if manifest.text and "text" in wanted else None
         if self._audio:
             # The resampler holds some samples back; from now on every piece completes a step.
             self._audio.push(self._pcm, RATE)
 
     def raw(self) -> dict[str, np.ndarray]:
-        """Modality -> raw input of one encoder: the chunk, the crop."""
+        """Modality -> raw input of one encoder: the ids, the chunk, the crop."""
         found: dict[str, np.ndarray] = {}
+        if self._text is not None:
+            found["text"] = self._text.ids(self.text)
         if self._audio is not None:
             found["audio"] = self._audio.push(self._pcm, RATE)[-1][0]
         if self._face is not None and self._frame is not None:

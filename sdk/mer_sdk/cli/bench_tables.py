@@ -17,7 +17,7 @@ WORDS = {
     "text": "text graph",
     "fusion": "fusion graph",
     "sdk": "SDK",
-    "cpu": "CPU time of a step",
+    "cpu": "graphs + SDK, CPU time",
 }
 NONE = "–"
 
@@ -59,8 +59,8 @@ def _head(result: BenchResult) -> list[str]:
     return [
         _machine(machine),
         f"mer-edge {machine.mer_edge}, Python {machine.python}, numpy {machine.numpy}; runtime: {runtimes}",
-        f"{options.rounds} interleaved rounds{warm}; {options.threads} thread{'s' * (options.threads > 1)} and "
-        f"core{'s' * (options.threads > 1)}; seeded noise (seed {options.seed})",
+        f"{options.rounds} interleaved rounds{warm}; {options.threads} thread{'s' * (options.threads > 1)}; "
+        f"seeded noise (seed {options.seed})",
         *([f"clip: {result.clip}"] if result.clip else []),
     ]
 
@@ -102,10 +102,10 @@ def _stages(result: BenchResult):  # type: ignore[no-untyped-def]  # a rich tabl
 def _totals(bundles: Sequence[BundleResult]):  # type: ignore[no-untyped-def]  # a rich table
     """What a bundle costs beside the time of a step."""
     names = ("\nMB", "first\nms", "SDK\n%", "cold\ns", "peak\nMB", "step\nx real", "clip\nx real", "clip\nMB")
-    table = _table("\nbundle", *names)
+    rows = []
     for bundle in bundles:
         cold, clip, warm = bundle.cold_start, bundle.whole_run, bundle.warm_up
-        table.add_row(
+        row = (
             _escaped(bundle.name),
             f"{bundle.graph_bytes / 1e6:.2f}" if bundle.graph_bytes else NONE,
             f"{warm.first_ms:.2f}" if warm else NONE,
@@ -116,6 +116,12 @@ def _totals(bundles: Sequence[BundleResult]):  # type: ignore[no-untyped-def]  #
             f"{clip.real_time_factor:.3f}" if clip else NONE,
             f"{clip.peak_mb:.0f}" if clip and clip.peak_mb else NONE,
         )
+        rows.append(row)
+    # A column that nobody has is left out; what was not measured is said below.
+    shown = [index for index, values in enumerate(zip(*rows, strict=True)) if set(values) != {NONE}]
+    table = _table(*(("\nbundle", *names)[index] for index in shown))
+    for row in rows:
+        table.add_row(*(row[index] for index in shown))
     return table
 
 
@@ -133,7 +139,8 @@ def _lines(result: BenchResult) -> list[str]:
             after = bundle.stages[bundle.whole].p50
             said.append(f"  warm-up: first {warm.first_ms:.2f} ms, median {warm.p50:.2f}, after it {after:.2f}")
         if cold:
-            said.append(f"  cold start: {cold.shortest:.2f} to {cold.longest:.2f} s in {cold.runs} fresh processes")
+            runs = f"{cold.runs} fresh process{'es' * (cold.runs > 1)}"
+            said.append(f"  cold start: {cold.shortest:.2f} to {cold.longest:.2f} s in {runs}")
             phases = ", ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in cold.phases.items())
             said.append(f"    {phases}")
         if clip:
@@ -168,7 +175,7 @@ def _table(first: str, *names: str) -> Any:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column(first, overflow="fold")
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
