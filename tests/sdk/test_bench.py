@@ -1,9 +1,9 @@
 """`mer bench`: its parts on recorded trees and made times, and the whole command on tiny bundles."""
 
+import itertools
 import json
 import os
 import shutil
-import time
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -234,21 +234,18 @@ def test_a_fixed_face_searches_and_finds():
     assert (detector.searched, width > 0, height > 0, score) == (1, True, True, 1.0)
 
 
-def test_a_sustained_run_compares_its_ends():
-    count = 0
-
-    def slower():
-        nonlocal count
-        count += 1
-        time.sleep(0.002)
-        return {"audio": 0.0, "step": float(count)}
-
-    found = sustain({"a": slower}, seconds=0.3)
+def test_a_sustained_run_compares_its_ends(monkeypatch):
+    # Every look at the clock is a second later, and every step takes a millisecond longer.
+    clock, steps = itertools.count(), itertools.count(1)
+    monkeypatch.setattr("mer_sdk.bench.sustained.perf_counter", lambda: float(next(clock)))
+    done = []
+    found = sustain({"a": lambda: {"step": float(next(steps))}}, 100.0, progress=lambda now, total: done.append(now))
     ends = found.bundles["a"]
-    assert (ends.steps, found.span) == (count, 0.15)
-    assert ends.last.p50 > ends.first.p50
-    assert ends.ratio == pytest.approx(ends.last.p50 / ends.first.p50, abs=1e-3)
-    assert ends.last.p99 <= count
+    assert (found.seconds, found.span, ends.steps) == (100.0, 50.0, 100)
+    assert (ends.first.p50, ends.last.p50, ends.ratio) == (25.0, 75.5, 3.02)
+    assert done == list(range(1, 101))
+    clock, steps = itertools.count(), itertools.count(1)
+    assert sustain({"a": lambda: {"step": float(next(steps))}}, 600.0).span == 60.0
 
 
 def made(name, size, milliseconds, target="onnx"):
