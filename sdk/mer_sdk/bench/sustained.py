@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 from mer_sdk.bench.timing import Quantiles, Runner, on_cores, quantiles
 
 SPAN = 60.0
+PARTS = 60
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,12 @@ def sustain(
 ) -> Sustained:
     """Run for so long; see `Sustained`. `progress` is called after every round with the seconds done and their total.
 
-    What is kept is the first and the last span, so that the measurement itself does not grow.
+    What is kept is the first and the last span, four bytes a step, so that the measurement itself does not grow.
     """
     span = min(SPAN, seconds / 2)
-    first: dict[str, list[float]] = {name: [] for name in runners}
-    last: dict[str, deque[tuple[float, float]]] = {name: deque() for name in runners}
+    first = {name: array("f") for name in runners}
+    # The last span in parts of a sixtieth, the oldest of which is dropped as a new one begins.
+    last: dict[str, deque[tuple[int, array[float]]]] = {name: deque() for name in runners}
     count, memory = 0, None
     with on_cores(cores):
         begun = perf_counter()
@@ -68,15 +71,20 @@ def sustain(
                 now = perf_counter() - begun
                 if now < span or not first[name]:
                     first[name].append(whole)
-                kept = last[name]
-                kept.append((now, whole))
-                while len(kept) > 1 and kept[0][0] <= now - span:
+                kept, part = last[name], int(now / span * PARTS)
+                if not kept or kept[-1][0] != part:
+                    kept.append((part, array("f")))
+                kept[-1][1].append(whole)
+                while kept[0][0] <= part - PARTS:
                     kept.popleft()
             count += 1
             if memory is None and now >= span:
                 memory = held_mb()
             progress(min(now, seconds), seconds)
-    ends = {name: _ends(count, first[name], [whole for _, whole in last[name]]) for name in runners}
+    ends = {
+        name: _ends(count, np.array(first[name]), np.concatenate([values for _, values in last[name]]))
+        for name in runners
+    }
     return Sustained(round(now, 3), round(span, 3), memory, held_mb(), ends)
 
 
@@ -90,6 +98,6 @@ def held_mb() -> float | None:
     return round(int(found[0]) * 1024 / 1e6, 1) if found else None
 
 
-def _ends(count: int, first: list[float], last: list[float]) -> Ends:
+def _ends(count: int, first: np.ndarray, last: np.ndarray) -> Ends:
     ratio = float(np.median(last) / np.median(first))
-    return Ends(count, quantiles(np.array(first)), quantiles(np.array(last)), round(ratio, 3))
+    return Ends(count, quantiles(first), quantiles(last), round(ratio, 3))
