@@ -125,10 +125,12 @@ class StepEngine:
         """
         if person is not None:
             self._switch_to(person)
-        self._window.append(_Row(features, self._person))
-        if len(self._window) > self._length:
-            self._observe(self._window.popleft())
+        self._append(features)
         return self._fuse()
+
+    def skip(self) -> None:
+        """A step that is left out: it stands in the window as missing, and no graph is run."""
+        self._append(StepFeatures(None, None))
 
     def step(self, chunk: np.ndarray | None, crop: np.ndarray | None, person: int | None = None) -> StepOutput:
         """`encode` and `advance` in one."""
@@ -137,6 +139,11 @@ class StepEngine:
     def finish(self) -> None:
         """End a recording: the steps still in the window are taken into the baselines, and the window is empty."""
         while self._window:
+            self._observe(self._window.popleft())
+
+    def _append(self, features: StepFeatures) -> None:
+        self._window.append(_Row(features, self._person))
+        if len(self._window) > self._length:
             self._observe(self._window.popleft())
 
     def _switch_to(self, person: int) -> None:

@@ -92,6 +92,8 @@ class LiveQueue:
         self._held: dict[str, list[tuple[float, int, Any]]] = {name: [] for name in STREAMS}
         self._order = 0
         self._newest = dict.fromkeys(STREAMS, -math.inf)
+        # The last piece, if its time stamp was far ahead of its stream and none has confirmed it yet: (time, what).
+        self._doubtful: dict[str, tuple[float, Any]] = {}
         # Where the last piece that came, and the last that was handed on, ended by their own time stamps.
         self._audio_end = self._handed_end = 0.0
         self._came = dict.fromkeys(STREAMS, now())
@@ -105,7 +107,6 @@ class LiveQueue:
 
     def add_audio(self, mono: np.ndarray, rate: int, time: float) -> None:
         """Take mono float32 samples [n] at `rate` Hz, the first at `time` seconds."""
-        self._audio_end = max(self._audio_end, time + len(mono) / rate)
         self._add("audio", time, (mono, rate))
 
     def add_frame(self, pixels: Callable[[], np.ndarray], time: float) -> None:
@@ -119,6 +120,8 @@ class LiveQueue:
     def finish(self) -> None:
         """Queue all steps that are left; nothing may be added afterwards."""
         for name in STREAMS:
+            if name in self._doubtful:
+                self._hold(name, *self._doubtful.pop(name))
             self._release(name, -math.inf)
         self._take(self._intake.end())
 
@@ -131,13 +134,32 @@ class LiveQueue:
         now, limit = self._now(), self._options.stale_seconds
         return tuple(name for name in STREAMS if name in self._intake.expected and now - self._came[name] > limit)
 
-    def _add(self, stream: str, time: float, what: object) -> None:
+    def _add(self, stream: str, time: float, what: Any) -> None:
         self._intake.expected.add(stream)
+        for at, piece in self._believed(stream, time, what):
+            self._hold(stream, at, piece)
+        self._release(stream, self._options.tolerance)
+        self._take(None)
+
+    def _believed(self, stream: str, time: float, what: Any) -> list[tuple[float, Any]]:
+        """What may be used: one wrong time stamp far ahead must not make everything after it late."""
+        far = self._window_steps * self._step
+        doubtful = self._doubtful.pop(stream, None)
+        if doubtful is not None and abs(time - doubtful[0]) <= far:
+            return [doubtful, (time, what)]
+        self.late += doubtful is not None
+        known = max(self._newest.values())
+        if known == -math.inf or time - max(known, self._audio_end) <= far:
+            return [(time, what)]
+        self._doubtful[stream] = (time, what)
+        return []
+
+    def _hold(self, stream: str, time: float, what: Any) -> None:
         heapq.heappush(self._held[stream], (time, self._order, what))
         self._order += 1
         self._newest[stream] = max(self._newest[stream], time)
-        self._release(stream, self._options.tolerance)
-        self._take(None)
+        if stream == "audio":
+            self._audio_end = max(self._audio_end, time + len(what[0]) / what[1])
 
     def _release(self, stream: str, tolerance: float) -> None:
         """Hand on what is old enough that nothing can come before it any more."""

@@ -226,7 +226,7 @@ class EmotionSensor:
     def _skip(self, steps: int) -> None:
         """Steps without an estimate: they stand in the window as missing."""
         for _ in range(min(steps, self.manifest.clock.window_steps)):
-            self._engine.advance(StepFeatures(None, None))
+            self._engine.skip()
 
     def _look(self, given: StepInput) -> Look | None:
         """The last face of a step's frames."""

@@ -200,12 +200,13 @@ def test_what_comes_too_late_is_left_out_and_counted(tiny_onnx):
         live.push_audio(third, 16000, 1.0)
         live.push_audio(noise(0.5, seed=1), 16000, 1.5)  # 1.0 is now old enough: what is missing before it is a gap
         live.push_audio(second, 16000, 0.5)
+        live.push_audio(noise(0.25), 16000, 2.0)
         live.finish()
         estimates = list(live)
         assert live.late == 1
     assert sum(estimate.live.late for estimate in estimates) == 1
-    assert len(estimates) == 8
-    assert live.baseline.steps["audio"] == 6
+    assert len(estimates) == 9
+    assert live.baseline.steps["audio"] == 7
 
 
 def test_late_frames_are_counted(tiny_onnx):
@@ -265,6 +266,24 @@ def test_time_stamps_may_begin_anywhere_and_jump(tiny_onnx):
     assert times[:4] == [0.25, 0.5, 0.75, 1.0]
     assert times[-4:] == [3600.25, 3600.5, 3600.75, 3601.0]
     assert len(times) <= 10  # the hour between is no estimates
+
+
+def test_one_wrong_time_stamp_far_ahead_is_left_out_and_a_second_is_believed(tiny_onnx):
+    picture = np.full((60, 80, 3), 207, np.uint8)
+    with open_live(tiny_onnx, LiveOptions(streams=("audio", "video"), queue_seconds=60, tolerance=0.0)) as live:
+        for number, time in enumerate((0.0, 0.25, 1e9, 0.5, 0.75, 1.0)):
+            live.push_frame(picture, time)
+            if number != 2:
+                live.push_audio(noise(0.25), 16000)
+        assert [live.get(LONG).time for _ in range(4)] == [0.25, 0.5, 0.75, 1.0]
+        assert live.late == 1
+        for time in (5000.0, 5000.25, 5000.5):
+            live.push_frame(picture, time)
+            live.push_audio(noise(0.25), 16000, time)
+        live.finish()
+        times = [estimate.time for estimate in live]
+        assert times[-3:] == [5000.25, 5000.5, 5000.75]
+        assert live.late == 1
 
 
 def test_another_rate_and_type_begin_the_sound_anew(tiny_onnx):

@@ -244,3 +244,27 @@ def test_resampled_and_native_audio_agree(sensor):
     high = probabilities(run_audio(sensor, pcm, 48000, []))
     low = probabilities(run_audio(sensor, Resampler(48000, 16000).whole(pcm), 16000, []))
     np.testing.assert_allclose(high, low, atol=1e-6)
+
+
+@pytest.mark.parametrize("count", range(1, 13))
+def test_the_frames_that_are_kept_are_those_that_a_step_searches(tiny_onnx, count):
+    from mer_sdk.frontends.face import FaceTracker
+    from mer_sdk.intake import Intake
+    from mer_sdk.looks import last_look
+
+    manifest = Bundle.open(tiny_onnx).manifest
+
+    def searched(frames):
+        seen = []
+        wrapped = [(time, lambda time=time: seen.append(time) or picture(0)) for time, _ in frames]
+        assert last_look(wrapped, NOBODY, FaceTracker(), manifest.face) is None
+        return seen
+
+    frames = [(0.25 * index / count, lambda: picture(0)) for index in range(count)]
+    intake = Intake(manifest)
+    for time, pixels in frames:
+        intake.add_frame(pixels, time)
+    intake.add_frame(frames[0][1], 0.25)  # the next step's: what is not searched of this one goes
+    assert len(intake._frames[0]) == min(count, 3)
+    kept = intake.take().frames
+    assert searched(kept) == searched(frames)
