@@ -194,6 +194,47 @@ def test_xnnpack_keeps_no_constant_that_it_does_not_pack(written: Written) -> No
         assert products, name
 
 
+class Spectra(nn.Module):
+    """A transform that was never trained, of positions, before a layer that was: [1, 16, 12] -> [1, 5]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(5)
+        self.register_buffer("basis", torch.linalg.qr(torch.randn(16, 16)).Q)
+        self.register_buffer("membership", torch.nn.functional.one_hot(torch.arange(16) % 3, 3).float())
+        self.head = nn.Linear(48, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        spectrum = nn.functional.linear(x.transpose(1, 2), self.basis)
+        bands = spectrum.unsqueeze(2) * self.membership.T
+        back = nn.functional.linear(bands, self.basis.T).abs().mean(dim=3)
+        energy = nn.functional.linear(spectrum**2, self.membership.T).sqrt()
+        result: Tensor = self.head(torch.cat([(back + energy).flatten(1), spectrum.amax(dim=2)], dim=1))
+        return result
+
+
+@pytest.mark.slow
+def test_a_matrix_that_was_never_trained_stays_in_float(tmp_path: Path) -> None:
+    network, path = Spectra().eval(), tmp_path / "spectra.pte"
+    runs = np.random.default_rng(2).normal(size=(RUNS, 16, 12)).astype(np.float32)
+    np.savez(tmp_path / "runs.npz", x=runs)
+    spec = GraphSpec("spectra.pte", "", (TensorSpec("x", (1, 16, 12)),), (TensorSpec("y", (1, 5)),))
+    example = (torch.zeros(1, 16, 12),)
+    find_target("executorch").export(
+        ExportJob(network, example, spec, find_scheme("int8"), None, tmp_path / "runs.npz"), path
+    )
+    proof = read_proof(path)
+    assert proof.int8_operations == 1
+    assert proof.weight_bytes["int8"] == 48 * 5
+    graph = load_graph("executorch", path, spec)
+    found = np.concatenate([graph.run({"x": row[None]})["y"] for row in runs])
+    with torch.no_grad():
+        wanted = network(torch.from_numpy(runs)).numpy()
+    apart = distance(found, wanted).sqnr_db
+    assert apart is not None
+    assert apart > 30.0
+
+
 @pytest.mark.slow
 def test_ranges_are_the_least_and_largest_of_all_samples() -> None:
     network = nn.Sequential(nn.Linear(10, 10)).eval()
