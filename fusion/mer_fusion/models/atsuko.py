@@ -43,7 +43,8 @@ class AtsukoConfig(WindowConfig):
         width: features per step inside, a multiple of `heads`.
         kernel: taps of the first layer, odd.
         low_band, mid_band: upper ends of the bands as shares of the spectrum.
-        band_pooling: "rms", "absolute" or "mean": how a band is summarised for its router.
+        band_pooling: "rms", "absolute" or "mean": how a band is summarised for its router. The mean of an ideal mid or
+            high band is 0; measured (docs/results.md, P2 ablations), none of the three differs beyond chance.
         band_routing: False leaves the sequences as they are. The bands are orthogonal and complete, so fixed equal
             weights are the same thing.
         layers, heads, feed_forward: of the Transformer.
