@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -32,6 +34,22 @@ def run_scene(network: EmotionNetwork, card: Card, scene: Scene) -> tuple[CaseIn
     specs = graph_specs(card)
     given = scene_input(scene, card)
     return given, run_case(torch_graphs(network, specs), specs, card.baseline, given)
+
+
+def made_file(scheme: str) -> str:
+    """Name of the file in which a target's process leaves a quantized artifact's own logits."""
+    return f"{scheme}-made.npz"
+
+
+def save_made(path: Path, outputs: Sequence[CaseOutput]) -> None:
+    """Write the logits that an artifact gives in the golden cases."""
+    np.savez(path, *(output.logits for output in outputs))
+
+
+def with_made(cases: Sequence[GoldenCase], path: Path) -> tuple[GoldenCase, ...]:
+    """The cases with the logits of `save_made`."""
+    with np.load(path, allow_pickle=False) as file:
+        return tuple(replace(case, made=file[f"arr_{index}"]) for index, case in enumerate(cases))
 
 
 def golden_inputs(network: EmotionNetwork, card: Card) -> dict[str, Samples]:

@@ -62,10 +62,15 @@ class CaseOutput:
 
 @dataclass(frozen=True, eq=False)
 class GoldenCase:
-    """A window, and what the model in torch made of it."""
+    """A window, and what the model in torch made of it.
+
+    `made` is there in quantized bundles, which are not near enough to the model to be checked by its answer: the
+    logits of the bundle itself where it was made, float32 of `answer.logits`' shape.
+    """
 
     given: CaseInput
     answer: CaseOutput
+    made: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -169,6 +174,8 @@ def save_golden(path: Path, cases: Sequence[GoldenCase]) -> None:
             named |= _packed("texts", given.texts)
         named |= {f"{name}_features": rows for name, rows in answer.features.items()}
         named |= {"logits": answer.logits, "reliance": answer.reliance}
+        if case.made is not None:
+            named["made_logits"] = case.made
         arrays |= {f"case{index}_{name}": value for name, value in named.items()}
     with path.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
@@ -188,7 +195,8 @@ def _read_case(file: _File) -> GoldenCase:
         texts=_unpacked(file, "texts") if "text" in modalities else (),
     )
     features = {name: file[f"{name}_features"] for name in modalities}
-    return GoldenCase(given, CaseOutput(features, file["logits"], file["reliance"]))
+    made = file["made_logits"] if file.has("made_logits") else None
+    return GoldenCase(given, CaseOutput(features, file["logits"], file["reliance"]), made)
 
 
 def _rows(encoders: Encoders, name: str, given: CaseInput) -> np.ndarray:

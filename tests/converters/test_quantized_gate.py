@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from mer_converters.accuracy import Answers
+from mer_converters.convert import convert
 from mer_converters.golden import golden_cases, golden_inputs
 from mer_converters.graphs import Graph, network_graphs
 from mer_converters.making import Artifact, Material, build
@@ -24,9 +25,11 @@ from mer_quantization.calibration import save_samples
 from mer_quantization.proof import GraphProof
 from mer_quantization.schemes import FP32, INT8, W8, Scheme
 from mer_quantization.sensitivity import sensitivity
+from mer_sdk.bundle import Bundle
+from mer_sdk.cli.verify import verify_bundle
 from mer_sdk.errors import ConversionError
 from mer_sdk.evaluation.metrics import log_softmax
-from mer_sdk.golden import GoldenCase, run_case
+from mer_sdk.golden import GOLDEN, GoldenCase, read_golden, run_case, save_golden
 from mer_sdk.manifest import GraphSpec
 from mer_sdk.runtimes import Graph as RuntimeGraph
 
@@ -191,3 +194,19 @@ def test_the_fallback_moves_the_layer_that_spoils_it(cases, tmp_path: Path) -> N
     assert artifact.float_modules == {"fusion": (layer,)}
     assert artifact.tries == 2
     assert sorted(path.name for path in (tmp_path / "onnx").iterdir()) == ["w8"]
+
+
+def test_a_quantized_bundle_is_verified_by_its_own_answers(student: Path, tmp_path: Path) -> None:
+    """It is further from the model in torch than verifying allows for fp32, and still computes what it should."""
+    path = convert(student, "onnx", "w8", tmp_path, force=True).path
+    assert path is not None
+    cases = read_golden(path / GOLDEN)
+    assert all(case.made is not None and np.abs(case.made - case.answer.logits).max() > 1e-4 for case in cases)
+    found = verify_bundle(Bundle.open(path))
+    assert found.passed
+    assert max(case.logits for case in found.cases) < 1e-4
+    assert "the machine that made the bundle" in found.rule
+    bundle = Bundle.open(path)
+    wrong = tuple(replace(case, made=case.answer.logits[::-1]) for case in cases)
+    save_golden(path / GOLDEN, wrong)
+    assert not verify_bundle(bundle).passed
