@@ -79,6 +79,7 @@ results: convert
 	@test -n "$(DATA)$(RAVDESS)" || { echo "Say where the data sets are: make results DATA=PATH"; exit 2; }
 	$(BIN)/python benchmarks/p1_paired.py --data ravdess:$(RAVDESS)
 	$(BIN)/python benchmarks/p2_ablations.py --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS)
+	$(BIN)/python benchmarks/p2_baselines.py --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS)
 	$(BIN)/python benchmarks/p2_windows.py --data ravdess:$(RAVDESS) --bundles $(BUNDLES)
 	$(BIN)/python benchmarks/p3_trimodal.py --data mosi:$(MOSI)
 	$(BIN)/python benchmarks/text_encoder.py --data meld:$(MELD) --save runs/text/student_text.safetensors

@@ -135,6 +135,54 @@ def scene_predictions(network: nn.Module, bank: FeatureBank, confusion: torch.Te
     return bank.labels.numpy(), table
 
 
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """What networks over the encoders of the shipped GRJCA student learn from, and what they are asked.
+
+    Attributes:
+        donor: that student.
+        learning, unseen: features of the clips of the speakers from whom its audio encoder learned, and of the others.
+        confusion: what that encoder takes the others' labels for.
+        windows: of actor 05's clips.
+        truth: clip -> index of its label.
+    """
+
+    donor: Checkpoint
+    learning: FeatureBank
+    unseen: FeatureBank
+    confusion: torch.Tensor
+    windows: RecordedWindows
+    truth: Mapping[str, int]
+
+    def asked(self, network: nn.Module) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Measure -> labels [N] and predictions [R, N] of a network."""
+        found = {"scenes of held-out speakers": scene_predictions(network, self.unseen, self.confusion)}
+        for item in self.windows.predictions(network):
+            labels = np.array([self.truth[clip] for clip in item.clips])
+            found[f"P2 {item.state} {item.protocol}"] = labels, item.log_probabilities.argmax(axis=2)
+        return found
+
+
+def open_bench(data: list[str], run_dir: Path) -> Bench:
+    """Features of all clips, made once and kept in `run_dir`."""
+    sources = open_sources(data)
+    path = shipped_checkpoint("grjca", "student")
+    donor = load_checkpoint(path)
+    bank = bank_of(sources, donor, run_dir)
+    confusion = heard_alone(donor, sources.speech.subset(sources.heldout)).confusion
+    ravdess = next(open_dataset(spec) for spec in data if spec.startswith("ravdess:"))
+    clips = ravdess.clips(Selection(actors=(TEST_ACTOR,), paired_only=True))
+    merged = merge_labels(LABELS)
+    return Bench(
+        donor,
+        of_clips(bank, ~bank.heldout),
+        of_clips(bank, bank.heldout),
+        confusion,
+        RecordedWindows(path, clips, STATES, PROTOCOLS),
+        {clip.id: LABELS.index(merged[clip.label]) for clip in clips},
+    )
+
+
 def figures(labels: np.ndarray, table: np.ndarray, published: np.ndarray | None) -> dict[str, Any]:
     """UAR of predictions [R, N] with its interval, and the paired difference from the published variant's."""
     interval = bootstrap_interval(labels, table)
@@ -160,17 +208,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    sources = open_sources(options.data)
-    path = shipped_checkpoint("grjca", "student")
-    donor = load_checkpoint(path)
-    bank = bank_of(sources, donor, options.run_dir)
-    confusion = heard_alone(donor, sources.speech.subset(sources.heldout)).confusion
-    learning, unseen = of_clips(bank, ~bank.heldout), of_clips(bank, bank.heldout)
-    ravdess = next(open_dataset(spec) for spec in options.data if spec.startswith("ravdess:"))
-    clips = ravdess.clips(Selection(actors=(TEST_ACTOR,), paired_only=True))
-    merged = merge_labels(LABELS)
-    truth = {clip.id: LABELS.index(merged[clip.label]) for clip in clips}
-    windows = RecordedWindows(path, clips, STATES, PROTOCOLS)
+    bench = open_bench(options.data, options.run_dir)
     tables: dict[tuple[str, str], dict[str, np.ndarray]] = {}
     results: dict[str, Any] = {}
     for variant in [variant for variant in VARIANTS if variant.model in options.models]:
@@ -178,14 +216,11 @@ def main() -> None:
         gathered: dict[str, list[np.ndarray]] = {}
         wanted: dict[str, np.ndarray] = {}
         for seed in range(options.seeds):
-            network, spent = trained(variant, seed, learning, confusion, options.epochs, options.run_dir)
+            network, spent = trained(variant, seed, bench.learning, bench.confusion, options.epochs, options.run_dir)
             seconds.append(round(spent))
-            wanted["scenes of held-out speakers"], table = scene_predictions(network, unseen, confusion)
-            gathered.setdefault("scenes of held-out speakers", []).append(table)
-            for item in windows.predictions(network):
-                name = f"P2 {item.state} {item.protocol}"
-                wanted[name] = np.array([truth[clip] for clip in item.clips])
-                gathered.setdefault(name, []).append(item.log_probabilities.argmax(axis=2))
+            for name, (labels, table) in bench.asked(network).items():
+                wanted[name] = labels
+                gathered.setdefault(name, []).append(table)
         stacked = {name: np.concatenate(parts) for name, parts in gathered.items()}
         tables[variant.model, variant.name] = stacked
         first = tables[variant.model, "published"]
@@ -203,7 +238,7 @@ def main() -> None:
         print(f"{variant.model}, {variant.name}: {words}  ({time.perf_counter() - begun:.0f} s)", flush=True)
     report = {
         "protocol": "student-sized fusion, labels alone, encoders of the shipped GRJCA student",
-        "encoders_sha256": donor.sha256,
+        "encoders_sha256": bench.donor.sha256,
         "seeds": list(range(options.seeds)),
         "epochs": options.epochs,
         "draws_of_scenes": DRAWS,

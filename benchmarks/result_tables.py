@@ -172,32 +172,6 @@ def p2_details(result: Json) -> list[str]:
     return ["## P2 in detail", "", "The last columns are recall in % per class.", "", *lines]
 
 
-def p2_ablation_section(result: Json) -> list[str]:
-    """What each paper's idea buys on P2."""
-    lines = [
-        "## What each paper's idea buys on P2",
-        "",
-        *prose(
-            f"Student-sized fusion over the encoders of the GRJCA student, labels alone, {len(result['seeds'])} seeds. "
-            "UAR in %; in parentheses the difference from the model as published, paired over clips."
-        ),
-    ]
-    for model, variants in result["models"].items():
-        names = list(next(iter(variants.values()))["figures"])
-        rows = []
-        for variant, one in variants.items():
-            cells = []
-            for name in names:
-                figure = one["figures"][name]
-                cell = percent(100 * figure["uar"], (100 * v for v in figure["interval"]))
-                if "difference" in figure:
-                    cell += f" ({points(figure, interval='difference_interval', scale=100)})"
-                cells.append(cell)
-            rows.append((variant, *cells))
-        lines += [f"### {TITLES.get(model, model)}", "", *table(("variant", *names), rows)]
-    return lines
-
-
 def p3_section(result: Json) -> list[str]:
     """Protocol P3: three modalities against each alone and against concatenation, and the ablations."""
 

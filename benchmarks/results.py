@@ -2,9 +2,9 @@
 
     python benchmarks/results.py [--data ravdess:PATH] [--bundles bundles]
 
-Reads docs/results/*.json (see benchmarks/p1_paired.py, p2_windows.py, p2_ablations.py, p3_trimodal.py, p4_dialogue.py,
-p4_bundles.py, text_encoder.py, schemes.py and activation_ranges.py) and writes each between the markers of its name in
-docs/results.md and README.md.
+Reads docs/results/*.json (see benchmarks/p1_paired.py, p2_windows.py, p2_ablations.py, p2_baselines.py, p3_trimodal.py,
+p4_dialogue.py, p4_bundles.py, text_encoder.py, schemes.py and activation_ranges.py) and writes each between the markers
+of its name in docs/results.md and README.md.
 What was not measured anew stays as it is. With --data it also writes what `mer run` prints for one clip of actor 05.
 """
 
@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import p2_tables
 import result_tables as tables
 import scheme_tables
 
@@ -28,7 +29,8 @@ _SHOWN_CLIP = "01-01-03-01-01-02-05.mp4"
 # Name of the JSON -> its part of docs/results.md.
 SECTIONS: dict[str, Callable[[Any], list[str]]] = {
     "p2": lambda p2: [*tables.p2_intro(p2), *tables.p2_table(p2), *tables.p2_details(p2)],
-    "p2_ablations": tables.p2_ablation_section,
+    "p2_ablations": p2_tables.ablation_section,
+    "p2_baselines": p2_tables.baseline_section,
     "p1": tables.p1_section,
     "p3": tables.p3_section,
     "text_encoder": tables.text_section,
