@@ -41,7 +41,7 @@ def test_help_teaches(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     ("arguments", "sentence"),
     [
         (("--target", "tpu"), "target 'tpu' is unknown; allowed: coreml, executorch, onnx, tflite, all"),
-        (("--scheme", "int8"), "scheme 'int8' is not supported on target 'executorch'; allowed: fp32, fp16"),
+        (("--scheme", "w8"), "scheme 'w8' is not supported on target 'executorch'; allowed: fp32, fp16, dyn8, int8"),
         (("--scheme", "dyn8", "--target", "coreml"), "allowed: fp32, fp16, w8, int8, w4; the nearest is 'w8'"),
         (
             ("--scheme", "int8", "--target", "coreml"),
