@@ -93,6 +93,8 @@ results: convert
 	$(BIN)/python benchmarks/schemes.py --data ravdess:$(RAVDESS) --data meld:$(MELD) --bundles $(QUANTIZED)
 	$(BIN)/python benchmarks/activation_ranges.py --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS) --data meld:$(MELD) \
 		--bundles $(BUNDLES)
+	$(BIN)/python benchmarks/smoothing.py --data ravdess:$(RAVDESS) \
+		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer
 	$(BIN)/python benchmarks/results.py --data ravdess:$(RAVDESS) --bundles $(BUNDLES)
 
 bench: convert
