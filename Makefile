@@ -81,7 +81,7 @@ results: convert
 	$(BIN)/python benchmarks/p2_ablations.py --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS)
 	$(BIN)/python benchmarks/p2_baselines.py --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS)
 	$(BIN)/python benchmarks/p2_windows.py --data ravdess:$(RAVDESS) --bundles $(BUNDLES)
-	$(BIN)/python benchmarks/p3_trimodal.py --data mosi:$(MOSI)
+	$(BIN)/python benchmarks/p3_trimodal.py --data mosi:$(MOSI) --ablations
 	$(BIN)/python benchmarks/text_encoder.py --data meld:$(MELD) --save runs/text/student_text.safetensors
 	$(BIN)/python benchmarks/p4_dialogue.py --data meld:$(MELD) --text-encoder runs/text/student_text.safetensors
 	$(BIN)/python benchmarks/p4_bundles.py --data meld:$(MELD) --bundles $(BUNDLES)
