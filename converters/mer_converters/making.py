@@ -204,8 +204,8 @@ def _make(
             proof |= {name: found for name, found in same.proof.items() if name == graph.name}
             continue
         spec = graph.spec(path.name, scheme.name)
-        calibrated = material.calibration is not None and scheme.calibrated
-        samples = material.calibration / f"{graph.name}.npz" if calibrated and material.calibration else None
+        inputs = material.calibration if scheme.calibrated else None
+        samples = None if inputs is None else inputs / f"{graph.name}.npz"
         source = fp32.files[graph.name] if fp32 is not None else None
         target.export(ExportJob(graph.module, graph.example, spec, scheme, source, samples, keep), path)
         said = target.check(path, spec)

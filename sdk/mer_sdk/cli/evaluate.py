@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -12,24 +10,29 @@ from typing import Annotated
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from mer_sdk.bundle import Bundle
-from mer_sdk.cli.evaluate_dialogues import show_dialogues
-from mer_sdk.cli.options import COVERAGES, BundleArgument, JsonOption, RuntimeOption, ThreadsOption, writable
+from mer_sdk.cli.evaluate_dialogues import COVERAGE_TITLE, add_coverage, score_cell, show_dialogues
+from mer_sdk.cli.options import (
+    BundleArgument,
+    JsonOption,
+    RuntimeOption,
+    ThreadsOption,
+    actors_of,
+    names_of,
+    progress_bars,
+    writable,
+)
 from mer_sdk.codec import to_json
 from mer_sdk.dialogue_file import Dialogue
 from mer_sdk.errors import OptionError
 from mer_sdk.evaluation.conditions import PROTOCOLS, STATES
-from mer_sdk.evaluation.curves import accuracy_at
 from mer_sdk.evaluation.datasets import Clip, Meld, Ravdess, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.dialogues import DialogueOptions, DialogueReport, evaluate_dialogues
 from mer_sdk.evaluation.evaluate import EvaluationOptions, EvaluationReport
-from mer_sdk.evaluation.evaluate import Progress as Report
 from mer_sdk.evaluation.evaluate import evaluate as evaluate_bundle
-from mer_sdk.evaluation.metrics import Interval
 
 
 def evaluate(
@@ -65,8 +68,8 @@ def evaluate(
     Example: mer evaluate build/grjca-tflite.mer --data ravdess:~/data/RAVDESS --actors 5 --out report.json
     """
     options = EvaluationOptions(
-        states=_names(states),
-        protocols=_names(protocol),
+        states=names_of(states),
+        protocols=names_of(protocol),
         orders=orders,
         track_scale=track_scale,
         seed=seed,
@@ -77,13 +80,13 @@ def evaluate(
     opened = Bundle.open(bundle)
     report: EvaluationReport | DialogueReport
     if opened.manifest.dialogue is None:
-        clips, labels = _clips(data, _actors(actors), opened, options)
-        with _progress(Console(stderr=True)) as progress:
+        clips, labels = _clips(data, actors_of(actors), opened, options)
+        with progress_bars(Console(stderr=True)) as progress:
             report = evaluate_bundle(opened, clips, labels, options, progress)
     else:
         dialogues = _dialogues(data, split, opened)
         reading = DialogueOptions(seed=seed, runtime=runtime, threads=threads)
-        with _progress(Console(stderr=True)) as progress:
+        with progress_bars(Console(stderr=True)) as progress:
             report = evaluate_dialogues(opened, dialogues, reading, partial(progress, "dialogues"))
     text = json_module.dumps(to_json(report), indent=2)
     if out is not None:
@@ -129,33 +132,6 @@ def _dialogues(data: str, split: str, bundle: Bundle) -> tuple[Dialogue, ...]:
     return dataset.dialogues(split)
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-
-
-def _actors(text: str) -> tuple[int, ...] | None:
-    if not text.strip():
-        return None
-    try:
-        return tuple(int(number) for number in _names(text))
-    except ValueError as error:
-        raise OptionError(f"--actors {text!r} is no list of numbers; write for example 5 or 5,12 (1 to 24)") from error
-
-
-@contextmanager
-def _progress(console: Console) -> Iterator[Report]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        tasks: dict[str, TaskID] = {}
-
-        def report(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
-            bar.update(tasks[what], completed=done, total=total)
-
-        yield report
-
-
 def _write(path: Path, text: str) -> None:
     aside = path.with_name(path.name + ".part")
     try:
@@ -184,8 +160,8 @@ def _table(report: EvaluationReport) -> Table:
             result.state,
             f"{result.protocol} x{result.runs}" if result.runs > 1 else result.protocol,
             str(result.clips),
-            _score(result.war, result.war_interval),
-            _score(result.uar, result.uar_interval),
+            score_cell(result.war, result.war_interval),
+            score_cell(result.uar, result.uar_interval),
             f"{100 * result.macro_f1:.1f}",
             f"{100 * result.ece:.1f}",
             f"{result.nll:.2f}",
@@ -204,13 +180,8 @@ def _classes(report: EvaluationReport) -> Table:
 
 
 def _coverage(report: EvaluationReport) -> Table:
-    table = _empty_table("Accuracy in % of the most confident answers, by the share that is answered")
-    for share in COVERAGES:
-        table.add_column(f"{share:.0%}", justify="right", no_wrap=True)
-    for result in report.results:
-        found = result.curves
-        cells = ["-" if found is None else f"{100 * accuracy_at(found, share):.1f}" for share in COVERAGES]
-        table.add_row(result.state, result.protocol, *cells)
+    table = _empty_table(COVERAGE_TITLE)
+    add_coverage(table, (((result.state, result.protocol), result.curves) for result in report.results))
     return table
 
 
@@ -220,7 +191,3 @@ def _empty_table(title: str) -> Table:
     for name in ("state", "protocol"):
         table.add_column(name, no_wrap=True)
     return table
-
-
-def _score(value: float, interval: Interval) -> str:
-    return f"{100 * value:.1f} \\[{100 * interval.low:.0f}, {100 * interval.high:.0f}]"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from mer_sdk.cli.options import COVERAGES
-from mer_sdk.evaluation.curves import accuracy_at
+from mer_sdk.evaluation.curves import Curves, accuracy_at
 from mer_sdk.evaluation.dialogues import DialogueReport
 from mer_sdk.evaluation.metrics import Interval
+
+# Shares of the answers at which the accuracy of the most confident ones is shown.
+COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)
+COVERAGE_TITLE = "Accuracy in % of the most confident answers, by the share that is answered"
 
 
 def show_dialogues(report: DialogueReport) -> None:
@@ -37,9 +42,9 @@ def _scores(report: DialogueReport) -> Table:
     for result in report.results:
         table.add_row(
             result.reading,
-            _score(result.weighted_f1, result.weighted_f1_interval),
-            _score(result.war, result.war_interval),
-            _score(result.uar, result.uar_interval),
+            score_cell(result.weighted_f1, result.weighted_f1_interval),
+            score_cell(result.war, result.war_interval),
+            score_cell(result.uar, result.uar_interval),
             f"{100 * result.macro_f1:.1f}",
             f"{100 * result.ece:.1f}",
             f"{result.nll:.2f}",
@@ -59,14 +64,18 @@ def _classes(report: DialogueReport) -> Table:
 
 
 def _coverage(report: DialogueReport) -> Table:
-    table = _empty_table("Accuracy in % of the most confident answers, by the share that is answered")
+    table = _empty_table(COVERAGE_TITLE)
+    add_coverage(table, (((result.reading,), result.curves) for result in report.results))
+    return table
+
+
+def add_coverage(table: Table, rows: Iterable[tuple[tuple[str, ...], Curves | None]]) -> None:
+    """Add to a table with columns for the first cells of `rows` the accuracies at `COVERAGES`, "-" without curves."""
     for share in COVERAGES:
         table.add_column(f"{share:.0%}", justify="right", no_wrap=True)
-    for result in report.results:
-        found = result.curves
+    for first, found in rows:
         cells = ["-" if found is None else f"{100 * accuracy_at(found, share):.1f}" for share in COVERAGES]
-        table.add_row(result.reading, *cells)
-    return table
+        table.add_row(*first, *cells)
 
 
 def _empty_table(title: str) -> Table:
@@ -75,5 +84,6 @@ def _empty_table(title: str) -> Table:
     return table
 
 
-def _score(value: float, interval: Interval) -> str:
+def score_cell(value: float, interval: Interval) -> str:
+    """A score in % with its interval, as Rich markup."""
     return f"{100 * value:.1f} \\[{100 * interval.low:.0f}, {100 * interval.high:.0f}]"

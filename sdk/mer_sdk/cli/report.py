@@ -12,7 +12,7 @@ import typer
 
 from mer_sdk.bundle import Bundle
 from mer_sdk.cli.doctor import diagnose
-from mer_sdk.cli.options import JsonOption, ThreadsOption, writable
+from mer_sdk.cli.options import JsonOption, ThreadsOption, actors_of, names_of, progress_bars, writable
 from mer_sdk.codec import to_json
 from mer_sdk.errors import OptionError
 
@@ -69,7 +69,7 @@ def report(
     saved = [item for path in evaluation or [] for item in read_measurements(path)]
     entries = with_saved(entries_of(list(opened.values())), saved)
     machine = _machine()
-    options = RunOptions(_names(protocol), _actors(actors), split, orders, seed, threads)
+    options = RunOptions(names_of(protocol), actors_of(actors) or None, split, orders, seed, threads)
     with _progress() as (progress, warn):
         measured = measure_all(opened, data, machine, options, progress, warn) if data else {}
         timed = time_all(opened, latency, seed, progress, warn) if latency else {}
@@ -100,32 +100,11 @@ def _machine() -> str:
     )
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-
-
-def _actors(text: str) -> tuple[int, ...] | None:
-    try:
-        return tuple(int(number) for number in _names(text)) or None
-    except ValueError as error:
-        raise OptionError(f"--actors {text!r} is no list of numbers; write for example 5 or 5,12 (1 to 24)") from error
-
-
 @contextmanager
 def _progress() -> Iterator[tuple[Progress, Callable[[str], None]]]:
     """Bars on stderr, and a way to say what was left out."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=console, transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def advance(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total, visible=done < total)
-
+    with progress_bars(console, hide_done=True) as advance:
         yield advance, lambda said: console.print(said, style="yellow", highlight=False, markup=False)

@@ -31,6 +31,7 @@ __all__ = [
     "clip_log_probabilities",
     "evaluate",
     "predict_clips",
+    "report_of",
     "summarise",
 ]
 
@@ -169,22 +170,34 @@ def evaluate(
             f"({', '.join(known)}); give a mapping or leave the clip out"
         )
     predictions, steps = predict_clips(bundle, clips, chosen, progress)
-    truth = {clip.id: known.index(labels[clip.label]) for clip in clips}
+    return report_of(bundle, clips, labels, chosen, predictions, steps)
+
+
+def report_of(
+    bundle: Bundle,
+    clips: Sequence[Clip],
+    labels: Mapping[str, str],
+    options: EvaluationOptions,
+    predictions: Sequence[ConditionPredictions],
+    steps: int,
+) -> EvaluationReport:
+    """The scores of what `predict_clips` gave; arguments as for `evaluate`, every label of the clips in `labels`."""
     manifest = bundle.manifest
+    truth = {clip.id: manifest.labels.index(labels[clip.label]) for clip in clips}
     return EvaluationReport(
         bundle=manifest.name,
         model=manifest.model,
         target=manifest.target,
         scheme=manifest.scheme,
-        runtime=chosen.runtime or bundle.runtime,
-        labels=known,
+        runtime=options.runtime or bundle.runtime,
+        labels=manifest.labels,
         merged=dict(labels),
         speakers=tuple(sorted({clip.speaker for clip in clips})),
         clips=len(clips),
         steps=steps,
-        options=chosen,
-        results=tuple(summarise(item, truth, known, chosen) for item in predictions),
-        note=runtime_note(chosen.runtime or bundle.runtime),
+        options=options,
+        results=tuple(summarise(item, truth, manifest.labels, options) for item in predictions),
+        note=runtime_note(options.runtime or bundle.runtime),
     )
 
 

@@ -12,9 +12,8 @@ from mer_sdk.dialogue_file import Dialogue
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.dialogues import DialogueOptions, evaluate_dialogues, predict_dialogues
-from mer_sdk.evaluation.evaluate import EvaluationOptions, EvaluationReport, Progress, predict_clips, summarise
+from mer_sdk.evaluation.evaluate import EvaluationOptions, Progress, predict_clips, report_of
 from mer_sdk.report.results import Against, Measurement, headline
-from mer_sdk.runtimes import runtime_note
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,24 +39,9 @@ def measure_clips(
     Raises:
         As `mer_sdk.evaluation.evaluate.predict_clips`.
     """
-    manifest = bundle.manifest
     predictions, steps = predict_clips(bundle, clips, options, progress)
-    truth = {clip.id: manifest.labels.index(labels[clip.label]) for clip in clips}
-    report = EvaluationReport(
-        bundle=manifest.name,
-        model=manifest.model,
-        target=manifest.target,
-        scheme=manifest.scheme,
-        runtime=options.runtime or bundle.runtime,
-        labels=manifest.labels,
-        merged=dict(labels),
-        speakers=tuple(sorted({clip.speaker for clip in clips})),
-        clips=len(clips),
-        steps=steps,
-        options=options,
-        results=tuple(summarise(item, truth, manifest.labels, options) for item in predictions),
-        note=runtime_note(options.runtime or bundle.runtime),
-    )
+    truth = {clip.id: bundle.manifest.labels.index(labels[clip.label]) for clip in clips}
+    report = report_of(bundle, clips, labels, options, predictions, steps)
     rows = {
         (item.state, item.protocol): (np.array([truth[clip] for clip in item.clips]), item.log_probabilities)
         for item in predictions
