@@ -112,18 +112,31 @@ def evaluate_dialogues(
         OptionError: the bundle is a window model, or an unknown runtime.
         DataError: no dialogue, an utterance without a label, or a label that is none of the bundle's.
     """
-    chosen = options or DialogueOptions()
+    return scored_dialogues(bundle, dialogues, options or DialogueOptions(), progress)[0]
+
+
+def scored_dialogues(
+    bundle: Bundle,
+    dialogues: Sequence[Dialogue],
+    options: DialogueOptions,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[DialogueReport, dict[str, np.ndarray]]:
+    """The report of `evaluate_dialogues`, and reading -> log-probabilities [N, K] that it was made of.
+
+    Raises:
+        As `evaluate_dialogues`.
+    """
     if not dialogues:
         raise DataError("there are no dialogues to evaluate; give a file that has some")
     merged = _merged(dialogues, bundle.manifest.labels)
-    scores, wordless = predict_dialogues(bundle, dialogues, chosen, progress)
+    scores, wordless = predict_dialogues(bundle, dialogues, options, progress)
     known = bundle.manifest.labels
     truth = np.array([known.index(merged[line.label or ""]) for talk in dialogues for line in talk.utterances])
     groups = np.repeat(np.arange(len(dialogues)), [len(talk.utterances) for talk in dialogues])
     manifest = bundle.manifest
     counts = np.bincount(truth, minlength=len(known))
-    runtime = chosen.runtime or bundle.runtime
-    return DialogueReport(
+    runtime = options.runtime or bundle.runtime
+    report = DialogueReport(
         bundle=manifest.name,
         model=manifest.model,
         target=manifest.target,
@@ -136,9 +149,10 @@ def evaluate_dialogues(
         dialogues=len(dialogues),
         utterances=len(truth),
         wordless=wordless,
-        options=chosen,
-        results=tuple(_result(reading, truth, rows, groups, known, chosen) for reading, rows in scores.items()),
+        options=options,
+        results=tuple(_result(reading, truth, rows, groups, known, options) for reading, rows in scores.items()),
     )
+    return report, scores
 
 
 def predict_dialogues(

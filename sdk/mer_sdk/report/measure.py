@@ -11,7 +11,7 @@ from mer_sdk.bundle import Bundle
 from mer_sdk.dialogue_file import Dialogue
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.datasets.clip import Clip
-from mer_sdk.evaluation.dialogues import DialogueOptions, evaluate_dialogues, predict_dialogues
+from mer_sdk.evaluation.dialogues import DialogueOptions, scored_dialogues
 from mer_sdk.evaluation.evaluate import EvaluationOptions, Progress, predict_clips, report_of
 from mer_sdk.report.results import Against, Measurement, headline
 
@@ -55,11 +55,9 @@ def measure_dialogues(
     """Score a dialogue bundle.
 
     Raises:
-        As `mer_sdk.evaluation.dialogues.evaluate_dialogues`.
+        As `mer_sdk.evaluation.dialogues.scored_dialogues`.
     """
-    report = evaluate_dialogues(bundle, dialogues, options, progress)
-    # Asked a second time, because the scores do not hold the answers; texts are cheap next to clips.
-    readings, _ = predict_dialogues(bundle, dialogues, options)
+    report, readings = scored_dialogues(bundle, dialogues, options, progress)
     truth = np.array(
         [report.labels.index(report.merged[line.label or ""]) for talk in dialogues for line in talk.utterances]
     )
