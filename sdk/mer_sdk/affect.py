@@ -9,6 +9,7 @@ voice feels. "neutral" is the origin by convention, and "calm" is read as neutra
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from mer_sdk.errors import OptionError
 
@@ -34,6 +35,7 @@ SYNONYMS = {
 }
 
 
+@lru_cache(maxsize=256)
 def norm(label: str) -> tuple[float, float]:
     """(valence, arousal) of an emotion word, each -1 to 1.
 

@@ -37,20 +37,27 @@ class PersonalBaseline:
 
     def mean(self, modality: str) -> np.ndarray:
         """The baseline of one modality, float32 vector: what to subtract from its features."""
-        total = self._prior * self._population[modality] + self._sum[modality]
-        return (total / (self._prior + self._count[modality])).astype(np.float32)
+        mean = self._means.get(modality)
+        if mean is None:
+            total = self._prior * self._population[modality] + self._sum[modality]
+            mean = self._means[modality] = (total / (self._prior + self._count[modality])).astype(np.float32)
+        return mean
 
     def observe(self, modality: str, features: np.ndarray) -> None:
         """Take in features of this person: one vector, or one per row. Rows that are not finite are left out."""
-        rows = np.atleast_2d(np.asarray(features, np.float64))
-        rows = rows[np.isfinite(rows).all(axis=1)]
-        self._sum[modality] += rows.sum(axis=0)
+        rows = np.asarray(features, np.float64).reshape(-1, len(self._population[modality]))
+        finite = np.isfinite(rows)
+        if not finite.all():
+            rows = rows[finite.all(axis=1)]
+        self._sum[modality] += rows.sum(axis=0) if len(rows) != 1 else rows[0]
         self._count[modality] += len(rows)
+        self._means.pop(modality, None)
 
     def reset(self) -> None:
         """Forget the person: back to the population's means."""
         self._sum = {name: np.zeros_like(mean) for name, mean in self._population.items()}
         self._count = dict.fromkeys(self._population, 0)
+        self._means: dict[str, np.ndarray] = {}
 
     def save(self, path: str | Path) -> None:
         """Write the profile (sums and counts, JSON) where the app says."""
@@ -77,5 +84,5 @@ class PersonalBaseline:
         for name, mean in self._population.items():
             if sums[name].shape != mean.shape or not np.isfinite(sums[name]).all():
                 raise ValueError(f"{name} has {sums[name].size} values where the bundle has {mean.size}")
-        self._sum = sums
+        self._sum, self._means = sums, {}
         self._count = {name: int(str(profile[name]["steps"])) for name in self._population}

@@ -24,8 +24,8 @@ class Verdict:
 
 def decide(probabilities: np.ndarray, manifest: Manifest, present: bool) -> Verdict:
     """The verdict on [K] probabilities; "unknown", at the origin, where no modality is present."""
-    shares = dict(zip(manifest.labels, (float(value) for value in probabilities), strict=True))
-    best = max(shares, key=lambda label: shares[label])
+    shares = dict(zip(manifest.labels, probabilities.tolist(), strict=True))
+    best = max(shares, key=shares.__getitem__)
     known = present and shares[best] >= manifest.decision.abstention_threshold
     valence, arousal = expectation(shares) if present else (0.0, 0.0)
     return Verdict(best if known else UNKNOWN, shares[best], shares, valence, arousal)

@@ -5,7 +5,7 @@ It knows nothing of files, clocks or detectors, so that the sensor and the evalu
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +15,11 @@ from mer_sdk.bundle import Bundle
 from mer_sdk.decision import softmax
 from mer_sdk.encoders import Encoders
 from mer_sdk.errors import OptionError
+from mer_sdk.window import FeatureWindow
 
 MODALITIES = ("audio", "face")
+# Baselines are kept of so many persons; beyond it, the one who was not seen for longest is forgotten.
+PERSONS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,18 +49,13 @@ class StepOutput:
     steps: int
 
 
-@dataclass(frozen=True, eq=False)
-class _Row:
-    features: StepFeatures
-    person: int
-
-
 class StepEngine:
     """Runs a bundle step by step.
 
-    A person is a number, such as a face track's id. Each has a baseline, and the newest one is current. The first
-    person takes over the baseline that the engine began with; any later one starts cold. Face rows of the window that
-    show somebody other than the current person count as missing; audio rows are kept, as a voice has no track.
+    A person is a number, such as a face's id. Each has a window of faces and a baseline, and one of them is current:
+    whoever `advance` names. The first person takes over the baseline that the engine began with and what was heard
+    before; any later one starts cold. Sound belongs to whoever was current when it was heard, and is missing in the
+    windows of the others.
 
     Args:
         bundle: an open bundle.
@@ -83,10 +81,7 @@ class StepEngine:
         self._encoders = Encoders(self.manifest.graphs, self._graphs)
         sizes = {tensor.name: tensor.shape for tensor in self.manifest.graphs["fusion"].inputs}
         self._size = {name: sizes[name][2] for name in MODALITIES if name in sizes}
-        self._window: deque[_Row] = deque()
         self._length = self.manifest.clock.window_steps
-        self._baselines: dict[int, PersonalBaseline] = {}
-        self._person = 0
         self.reset(baseline)
 
     @property
@@ -94,12 +89,28 @@ class StepEngine:
         """The current person's baseline."""
         return self._baselines[self._person]
 
+    @property
+    def person(self) -> int:
+        """The current person."""
+        return self._person
+
+    @property
+    def persons(self) -> tuple[int, ...]:
+        """Everyone who has a baseline, the current person last."""
+        return tuple(self._baselines)
+
+    @property
+    def enrolling(self) -> int:
+        """Steps that the enrolment begun by `enrol` still wants; 0 where there is none."""
+        return self._enrol_steps
+
     def reset(self, baseline: PersonalBaseline | None = None) -> None:
         """Begin a new stream: an empty window, and the given baseline or a cold one."""
-        self._window.clear()
-        self._person = 0
-        self._known = False
+        self._person, self._known = 0, False
         self._baselines = {0: baseline or PersonalBaseline(self.manifest.baseline)}
+        self._sound = FeatureWindow(self._length, self._size["audio"]) if "audio" in self._size else None
+        self._faces: dict[int, FeatureWindow] = {}
+        self._enrol_steps = 0
 
     def encode(self, chunk: np.ndarray | None, crop: np.ndarray | None) -> StepFeatures:
         """Features of one step. Nothing is remembered, so the result may be kept and given to `advance` many times.
@@ -116,21 +127,66 @@ class StepEngine:
             face=None if crop is None else self._encoders.encode("face", crop),
         )
 
-    def advance(self, features: StepFeatures, person: int | None = None) -> StepOutput:
+    def advance(
+        self, features: StepFeatures, person: int | None = None, others: Mapping[int, np.ndarray] | None = None
+    ) -> StepOutput:
         """Take one step's features into the window and run the fusion graph.
 
         Args:
             features: of `encode`.
             person: whose face it is; None where there is no face, or only one person.
+            others: face features [Df] of further persons; see `look_at`.
         """
         if person is not None:
             self._switch_to(person)
-        self._append(features)
-        return self._fuse()
+        self._append(features, others or {})
+        return self._fuse(self._person, sound=True)
+
+    def look_at(self, person: int) -> StepOutput:
+        """What the faces of another person say, without sound; of the steps so far.
+
+        Raises:
+            OptionError: nobody of that number is known.
+        """
+        self.baseline_of(person)
+        return self._fuse(person, sound=False)
+
+    def baseline_of(self, person: int) -> PersonalBaseline:
+        """A person's baseline.
+
+        Raises:
+            OptionError: nobody of that number is known.
+        """
+        if person not in self._baselines:
+            raise OptionError(f"person {person} is not known here; known are {', '.join(map(str, self.persons))}")
+        return self._baselines[person]
+
+    def enrol(self, steps: int) -> None:
+        """Begin the current person's baseline anew with the next `steps` steps that hold anything of them.
+
+        These are taken in at once, and what is in the window now is not. Afterwards the baseline goes on as usual.
+        """
+        self.baseline.reset()
+        self._settle(self._person)
+        self._enrol_steps = steps
+
+    def forget(self, person: int) -> None:
+        """Forget a person: the baseline is cold again, and nothing that is in the window goes into it.
+
+        Raises:
+            OptionError: nobody of that number is known.
+        """
+        self.baseline_of(person).reset()
+        self._settle(person)
+        if person == self._person:
+            self._enrol_steps = 0
+        else:
+            del self._baselines[person]
+            self._faces.pop(person, None)
 
     def skip(self) -> None:
         """A step that is left out: it stands in the window as missing, and no graph is run."""
-        self._append(StepFeatures(None, None))
+        self._append(StepFeatures(None, None), {})
 
     def step(self, chunk: np.ndarray | None, crop: np.ndarray | None, person: int | None = None) -> StepOutput:
         """`encode` and `advance` in one."""
@@ -138,54 +194,90 @@ class StepEngine:
 
     def finish(self) -> None:
         """End a recording: the steps still in the window are taken into the baselines, and the window is empty."""
-        while self._window:
-            self._observe(self._window.popleft())
+        for name, windows in (("audio", self._sound_windows()), ("face", list(self._faces.values()))):
+            for window in windows:
+                for owner, row in window.drain():
+                    self._observe(owner, name, row)
+        self._faces.clear()
 
-    def _append(self, features: StepFeatures) -> None:
-        self._window.append(_Row(features, self._person))
-        if len(self._window) > self._length:
-            self._observe(self._window.popleft())
+    def _sound_windows(self) -> list[FeatureWindow]:
+        return [] if self._sound is None else [self._sound]
+
+    def _settle(self, person: int) -> None:
+        for window in (*self._sound_windows(), *self._faces.values()):
+            window.settle(person)
+
+    def _append(self, features: StepFeatures, others: Mapping[int, np.ndarray]) -> None:
+        person = self._person
+        early = self._enrol_steps > 0 and (features.audio is not None or features.face is not None)
+        if early:
+            self._enrol_steps -= 1
+        for window in self._sound_windows():
+            self._take("audio", window, features.audio, person, early)
+        if "face" not in self._size:
+            return
+        seen = {**others, person: features.face} if features.face is not None else dict(others)
+        for owner in seen:
+            if owner not in self._faces:
+                self._faces[owner] = FeatureWindow(self._length, self._size["face"])
+                self._meet(owner)
+        for owner, window in list(self._faces.items()):
+            self._take("face", window, seen.get(owner), owner, early and owner == person)
+            if not any(one is not None for one in window.owners):
+                del self._faces[owner]
+
+    def _take(self, name: str, window: FeatureWindow, row: np.ndarray | None, owner: int, early: bool) -> None:
+        leaving = window.append(row, owner, early)
+        if leaving is not None:
+            self._observe(leaving[0], name, leaving[1])
+        if early and row is not None:
+            self._observe(owner, name, row)
+
+    def _observe(self, owner: int, name: str, row: np.ndarray) -> None:
+        if owner in self._baselines:
+            self._baselines[owner].observe(name, row)
 
     def _switch_to(self, person: int) -> None:
         if not self._known:
             # What was heard before the first face belongs to that face's owner.
             self._baselines = {person: self.baseline}
-            self._window = deque(_Row(row.features, person) for row in self._window)
+            for window in self._sound_windows():
+                window.give(person)
             self._known = True
-        elif person not in self._baselines:
-            self._baselines[person] = PersonalBaseline(self.manifest.baseline)
+        if person != self._person:
+            self._enrol_steps = 0
+        self._meet(person)
         self._person = person
 
-    def _observe(self, row: _Row) -> None:
-        baseline = self._baselines[row.person]
-        for name in self._size:
-            vector = getattr(row.features, name)
-            if vector is not None:
-                baseline.observe(name, vector)
+    def _meet(self, person: int) -> None:
+        """Keep a person's baseline among the latest."""
+        found = self._baselines.pop(person, None)
+        self._baselines[person] = found or PersonalBaseline(self.manifest.baseline)
+        if len(self._baselines) > PERSONS:
+            oldest = next(one for one in self._baselines if one != self._person)
+            del self._baselines[oldest]
+            self._faces.pop(oldest, None)
 
-    def _fuse(self) -> StepOutput:
+    def _fuse(self, person: int, sound: bool) -> StepOutput:
+        baseline = self._baselines[person]
         inputs: dict[str, np.ndarray] = {}
         present: dict[str, int] = {}
-        masks = np.zeros((len(MODALITIES), self._length), np.float32)
-        first = self._length - len(self._window)
-        for index, name in enumerate(MODALITIES):
-            if name not in self._size:
-                continue
-            rows = np.zeros((1, self._length, self._size[name]), np.float32)
-            mean = self.baseline.mean(name)
-            for offset, row in enumerate(self._window):
-                vector = getattr(row.features, name)
-                if vector is not None and (name != "face" or row.person == self._person):
-                    rows[0, first + offset] = vector - mean
-                    masks[index, first + offset] = 1.0
-            inputs[name], inputs[f"{name}_mask"] = rows, masks[index : index + 1]
-            present[name] = int(masks[index].sum())
-        steps = int(masks.max(axis=0).sum())
-        labels = len(self.manifest.labels)
+        anything = [False] * self._length
+        for name, size in self._size.items():
+            window = self._faces.get(person) if name == "face" else self._sound if sound else None
+            if window is None:
+                rows, held = np.zeros((self._length, size), np.float32), [False] * self._length
+            else:
+                rows, held = window.read(baseline.mean(name), person)
+                anything = [one or other for one, other in zip(anything, held, strict=True)]
+            inputs[name], inputs[f"{name}_mask"] = rows[None], np.array([held], np.float32)
+            present[name] = sum(held)
+        steps = sum(anything)
         if not steps:
+            labels = len(self.manifest.labels)
             empty = np.zeros(labels, np.float32)
             return StepOutput(empty, np.full(labels, 1.0 / labels), dict.fromkeys(present, 0.0), present, 0)
         outputs = self._graphs["fusion"].run(inputs)
         logits = outputs["logits"].reshape(-1)
-        reliance = dict(zip(present, (float(share) for share in outputs["reliance"].reshape(-1)), strict=True))
+        reliance = dict(zip(present, outputs["reliance"].reshape(-1).tolist(), strict=True))
         return StepOutput(logits, softmax(logits / self.manifest.decision.temperature), reliance, present, steps)

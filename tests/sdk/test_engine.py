@@ -4,8 +4,8 @@ import pytest
 from mer_sdk.baseline import PersonalBaseline
 from mer_sdk.bundle import Bundle
 from mer_sdk.decision import softmax
-from mer_sdk.engine import StepEngine, StepFeatures
-from mer_sdk.errors import SignalError
+from mer_sdk.engine import PERSONS, StepEngine, StepFeatures
+from mer_sdk.errors import OptionError, SignalError
 
 AUDIO, FACE, STEPS = 6, 5, 16
 
@@ -73,10 +73,12 @@ def test_another_person_has_another_baseline_and_own_face_rows(engine, recorder)
     engine.advance(features(1), person=4)
     engine.advance(features(2), person=9)
     assert recorder.seen["face_mask"][0, -3:].tolist() == [0.0, 0.0, 1.0]
-    assert recorder.seen["audio_mask"][0, -3:].tolist() == [1.0, 1.0, 1.0]
+    # Sound belongs to whoever was current when it was heard.
+    assert recorder.seen["audio_mask"][0, -3:].tolist() == [0.0, 0.0, 1.0]
     second = engine.baseline
     engine.advance(features(3), person=4)
     assert recorder.seen["face_mask"][0, -4:].tolist() == [0.0, 1.0, 0.0, 1.0]
+    assert recorder.seen["audio_mask"][0, -4:].tolist() == [1.0, 1.0, 0.0, 1.0]
     first = engine.baseline
     assert first is not second
     engine.finish()
@@ -96,6 +98,70 @@ def test_the_first_person_takes_over_the_given_baseline(tiny_onnx, recorder):
     assert engine.baseline.steps["face"] == 0
     engine.reset()
     assert engine.baseline.steps["face"] == 0
+
+
+def test_other_faces_have_windows_of_their_own_and_no_sound(engine, recorder):
+    engine.advance(features(0), person=4)
+    engine.advance(features(1), person=4, others={9: features(2).face})
+    engine.look_at(9)
+    assert recorder.seen["audio_mask"].sum() == 0
+    assert recorder.seen["face_mask"][0, -2:].tolist() == [0.0, 1.0]
+    np.testing.assert_array_equal(recorder.seen["face"][0, -1], features(2).face - engine.baseline_of(9).mean("face"))
+    assert engine.persons == (4, 9)
+    with pytest.raises(OptionError, match="person 7 is not known here; known are 4, 9"):
+        engine.look_at(7)
+    engine.finish()
+    assert engine.baseline_of(9).steps == {"audio": 0, "face": 1}
+
+
+def test_enrolment_begins_the_baseline_anew_with_the_next_steps_alone(engine):
+    engine.advance(features(0), person=4)
+    engine.enrol(2)
+    for number in (1, 2, 3):
+        assert engine.enrolling == max(0, 3 - number)
+        engine.advance(features(number), person=4)
+    assert engine.baseline.steps == {"audio": 2, "face": 2}  # at once, not when they leave the window
+    expected = PersonalBaseline(engine.manifest.baseline)
+    for number in (1, 2, 3):
+        expected.observe("face", features(number).face)
+    engine.finish()  # what was there before the enrolment stays out, what came after it goes in, each row once
+    assert engine.baseline.steps == {"audio": 3, "face": 3}
+    np.testing.assert_allclose(engine.baseline.mean("face"), expected.mean("face"), rtol=1e-6)
+
+
+def test_a_step_without_anything_does_not_count_for_the_enrolment(engine):
+    engine.enrol(1)
+    engine.skip()
+    assert engine.enrolling == 1
+    engine.advance(features(0))
+    assert engine.enrolling == 0
+
+
+def test_somebody_else_is_not_enrolled_in_passing(engine):
+    engine.advance(features(0), person=4)
+    engine.enrol(3)
+    engine.advance(features(1), person=9)
+    assert engine.enrolling == 0
+    assert engine.baseline.steps["face"] == 0
+
+
+def test_a_forgotten_person_leaves_nothing_behind(engine):
+    engine.advance(features(0), person=4)
+    engine.advance(features(1), person=9)
+    engine.forget(4)
+    assert engine.persons == (9,)
+    engine.forget(9)
+    assert engine.persons == (9,)  # the current person begins anew
+    engine.finish()
+    assert engine.baseline.steps == {"audio": 0, "face": 0}
+
+
+def test_baselines_are_kept_of_a_bounded_number_of_persons(engine):
+    for person in range(PERSONS + 10):
+        engine.advance(features(0), person=person)
+    assert len(engine.persons) == PERSONS
+    assert engine.persons[-1] == PERSONS + 9
+    assert len(engine._faces) <= engine.manifest.clock.window_steps
 
 
 def test_inputs_of_another_shape_are_refused(tiny_onnx):

@@ -1,0 +1,76 @@
+"""The window of one modality: the last rows of features, newest last, and whose they are."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+# The rows slide through a piece of memory of so many windows, so that they lie in one piece and are seldom moved.
+_WINDOWS = 8
+
+
+class FeatureWindow:
+    """The last `length` rows of features; a row may be missing.
+
+    Args:
+        length: rows.
+        size: values of a row.
+    """
+
+    def __init__(self, length: int, size: int) -> None:
+        self._length = length
+        self._rows = np.zeros((_WINDOWS * length, size), np.float32)
+        self._end = length
+        # Whose each row is, None where it is missing; and whether it is to go into that person's baseline.
+        self.owners: deque[int | None] = deque([None] * length, length)
+        self._due: deque[bool] = deque([False] * length, length)
+
+    def append(self, row: np.ndarray | None, owner: int, observed: bool = False) -> tuple[int, np.ndarray] | None:
+        """Take a row [size], or None where it is missing.
+
+        Args:
+            row, owner: the features and whose they are.
+            observed: the row was already taken into its owner's baseline.
+
+        Returns:
+            The owner and the row that leave the window and are due for the owner's baseline, or None.
+        """
+        leaving = None
+        owned = self.owners[0]
+        if owned is not None and self._due[0]:
+            leaving = (owned, self._rows[self._end - self._length].copy())
+        if self._end == len(self._rows):
+            self._rows[: self._length - 1] = self._rows[self._end - self._length + 1 :]
+            self._end = self._length - 1
+        self._rows[self._end] = 0.0 if row is None else row
+        self._end += 1
+        self.owners.append(None if row is None else owner)
+        self._due.append(row is not None and not observed)
+        return leaving
+
+    def drain(self) -> list[tuple[int, np.ndarray]]:
+        """Empty the window: the owners and rows that are due for a baseline, oldest first."""
+        due = [
+            (owner, self._rows[self._end - self._length + index].copy())
+            for index, (owner, wanted) in enumerate(zip(self.owners, self._due, strict=True))
+            if owner is not None and wanted
+        ]
+        self.owners.extend([None] * self._length)
+        return due
+
+    def settle(self, person: int) -> None:
+        """Let no row of a person go into their baseline any more."""
+        self._due.extend([due and owner != person for due, owner in zip(self._due, self.owners, strict=True)])
+
+    def give(self, owner: int) -> None:
+        """Every row becomes the owner's."""
+        self.owners.extend([None if one is None else owner for one in self.owners])
+
+    def read(self, mean: np.ndarray, person: int) -> tuple[np.ndarray, list[bool]]:
+        """A person's rows less their baseline, float32 [length, size], 0 where missing; and which rows are there."""
+        held = [owner == person for owner in self.owners]
+        rows = self._rows[self._end - self._length : self._end] - mean
+        if not all(held):
+            rows[[not one for one in held]] = 0.0
+        return rows, held
