@@ -142,27 +142,53 @@ def check_frame(rgb: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(frame)
 
 
+# The filter's matrix is banded: this many rows of it are multiplied at a time, with the pixels that they reach alone.
+BAND = 8
+
+
+@dataclass(frozen=True, eq=False)
+class _Band:
+    """Rows `first`... of a filter's matrix, [rows, stop - start], and the source pixels that they read."""
+
+    first: int
+    start: int
+    stop: int
+    weights: np.ndarray
+
+
 @lru_cache(maxsize=64)
-def _triangle_weights(source: int, target: int) -> np.ndarray:
-    """The [target, source] matrix of the antialiased triangle filter, in the definition that Pillow uses."""
+def _triangle_bands(source: int, target: int) -> tuple[_Band, ...]:
+    """The [target, source] matrix of the antialiased triangle filter, in the definition that Pillow uses, in bands."""
     scale = source / target
     support = max(1.0, scale)
-    centre = (np.arange(target)[:, None] + 0.5) * scale
-    first = np.maximum(0, np.floor(centre - support + 0.5))
-    last = np.minimum(source, np.floor(centre + support + 0.5))
-    column = np.arange(source)[None, :]
-    weights = np.clip(1.0 - np.abs((column + 0.5 - centre) / support), 0.0, None)
-    weights *= (column >= first) & (column < last)
-    result: np.ndarray = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-    return result
+    centre = (np.arange(target) + 0.5) * scale
+    starts = np.maximum(0, np.floor(centre - support + 0.5)).astype(int)
+    stops = np.minimum(source, np.floor(centre + support + 0.5)).astype(int)
+    bands = []
+    for first in range(0, target, BAND):
+        rows = slice(first, first + BAND)
+        start, stop = int(starts[first]), int(stops[rows][-1])
+        column = np.arange(start, stop)[None, :]
+        weights = np.clip(1.0 - np.abs((column + 0.5 - centre[rows, None]) / support), 0.0, None)
+        weights *= (column >= starts[rows, None]) & (column < stops[rows, None])
+        weights /= weights.sum(axis=1, keepdims=True)
+        bands.append(_Band(first, start, stop, weights.astype(np.float32)))
+    return tuple(bands)
 
 
 def resize_triangle(image: np.ndarray, size: int) -> np.ndarray:
     """Resize [height, width, 3] to float32 [size, size, 3] with the antialiased triangle filter, values unrounded."""
     height, width, channels = image.shape
-    rows = _triangle_weights(height, size) @ image.reshape(height, width * channels).astype(np.float32)
-    columns = _triangle_weights(width, size)
-    return np.ascontiguousarray(np.einsum("ow,hwc->hoc", columns, rows.reshape(size, width, channels), optimize=True))
+    rows = np.empty((size, width * channels), np.float32)
+    for band in _triangle_bands(height, size):
+        # Only the band's pixels are converted, so that an image which is a view into a frame is read once.
+        pixels = np.ascontiguousarray(image[band.start : band.stop], dtype=np.float32)
+        np.matmul(band.weights, pixels.reshape(len(pixels), -1), out=rows[band.first : band.first + len(band.weights)])
+    planes = np.ascontiguousarray(rows.reshape(size, width, channels).transpose(0, 2, 1)).reshape(-1, width)
+    resized = np.empty((size * channels, size), np.float32)
+    for band in _triangle_bands(width, size):
+        resized[:, band.first : band.first + len(band.weights)] = planes[:, band.start : band.stop] @ band.weights.T
+    return np.ascontiguousarray(resized.reshape(size, channels, size).transpose(0, 2, 1))
 
 
 def crop_face(rgb: np.ndarray, box: Box | Sequence[float], contract: FaceContract) -> np.ndarray | None:
@@ -190,9 +216,13 @@ def crop_face(rgb: np.ndarray, box: Box | Sequence[float], contract: FaceContrac
     side = max(1, int(np.floor(exact + 0.5)))
     left = int(np.floor(x + (width - exact) / 2.0 + 0.5))
     top = int(np.floor(y + (height - exact) / 2.0 + 0.5))
-    rows = np.clip(np.arange(top, top + side), 0, frame.shape[0] - 1)
-    columns = np.clip(np.arange(left, left + side), 0, frame.shape[1] - 1)
-    crop = resize_triangle(frame[rows[:, None], columns[None, :]], contract.crop_size)
+    if left >= 0 and top >= 0 and left + side <= frame.shape[1] and top + side <= frame.shape[0]:
+        square = frame[top : top + side, left : left + side]
+    else:
+        rows = np.clip(np.arange(top, top + side), 0, frame.shape[0] - 1)
+        columns = np.clip(np.arange(left, left + side), 0, frame.shape[1] - 1)
+        square = frame[rows[:, None], columns[None, :]]
+    crop = resize_triangle(square, contract.crop_size)
     return None if float(crop.max()) <= contract.black_level else crop
 
 
