@@ -7,6 +7,7 @@ baseline. It holds means and counts alone, no audio, no image, and leaves the de
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class PersonalBaseline:
     def __init__(self, contract: BaselineContract) -> None:
         self._prior = float(contract.prior_steps)
         self._population = {name: np.asarray(mean, np.float64) for name, mean in contract.population_mean.items()}
+        self._weighted = {name: self._prior * mean for name, mean in self._population.items()}
         self._sum: dict[str, np.ndarray] = {}
         self._count: dict[str, int] = {}
         self.reset()
@@ -39,19 +41,26 @@ class PersonalBaseline:
         """The baseline of one modality, float32 vector: what to subtract from its features."""
         mean = self._means.get(modality)
         if mean is None:
-            total = self._prior * self._population[modality] + self._sum[modality]
-            mean = self._means[modality] = (total / (self._prior + self._count[modality])).astype(np.float32)
+            total = self._weighted[modality] + self._sum[modality]
+            total /= self._prior + self._count[modality]
+            mean = self._means[modality] = total.astype(np.float32)
         return mean
 
     def observe(self, modality: str, features: np.ndarray) -> None:
         """Take in features of this person: one vector, or one per row. Rows that are not finite are left out."""
-        rows = np.asarray(features, np.float64).reshape(-1, len(self._population[modality]))
-        finite = np.isfinite(rows)
-        if not finite.all():
-            rows = rows[finite.all(axis=1)]
-        self._sum[modality] += rows.sum(axis=0) if len(rows) != 1 else rows[0]
+        rows = np.atleast_2d(np.asarray(features, np.float64))
+        rows = rows[np.isfinite(rows).all(axis=1)]
+        self._sum[modality] += rows.sum(axis=0)
         self._count[modality] += len(rows)
         self._means.pop(modality, None)
+
+    def observe_step(self, modality: str, features: np.ndarray) -> None:
+        """`observe` for one float vector, which the sensor does at every step."""
+        # A sum is finite only where all its terms are.
+        if math.isfinite(features.sum()):
+            self._sum[modality] += features
+            self._count[modality] += 1
+            self._means.pop(modality, None)
 
     def reset(self) -> None:
         """Forget the person: back to the population's means."""

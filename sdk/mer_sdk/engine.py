@@ -235,7 +235,7 @@ class StepEngine:
 
     def _observe(self, owner: int, name: str, row: np.ndarray) -> None:
         if owner in self._baselines:
-            self._baselines[owner].observe(name, row)
+            self._baselines[owner].observe_step(name, row)
 
     def _switch_to(self, person: int) -> None:
         if not self._known:
@@ -269,10 +269,10 @@ class StepEngine:
                 rows, held = np.zeros((self._length, size), np.float32), [False] * self._length
             else:
                 rows, held = window.read(baseline.mean(name), person)
-                anything = [one or other for one, other in zip(anything, held, strict=True)]
+                anything = held if all(held) else [a or b for a, b in zip(anything, held, strict=True)]
             inputs[name], inputs[f"{name}_mask"] = rows[None], np.array([held], np.float32)
-            present[name] = sum(held)
-        steps = sum(anything)
+            present[name] = held.count(True)
+        steps = anything.count(True)
         if not steps:
             labels = len(self.manifest.labels)
             empty = np.zeros(labels, np.float32)

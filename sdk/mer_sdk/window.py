@@ -69,8 +69,9 @@ class FeatureWindow:
 
     def read(self, mean: np.ndarray, person: int) -> tuple[np.ndarray, list[bool]]:
         """A person's rows less their baseline, float32 [length, size], 0 where missing; and which rows are there."""
-        held = [owner == person for owner in self.owners]
         rows = self._rows[self._end - self._length : self._end] - mean
-        if not all(held):
-            rows[[not one for one in held]] = 0.0
+        if self.owners.count(person) == self._length:
+            return rows, [True] * self._length
+        held = [owner == person for owner in self.owners]
+        rows[[not one for one in held]] = 0.0
         return rows, held
