@@ -17,7 +17,9 @@ INDEXED_FORMATS = {"mov", "mp4", "matroska", "wav", "flac", "avi"}
 
 @dataclass(frozen=True, eq=False)
 class AudioPiece:
-    """Decoded PCM: float32 [samples, channels] in [-1, 1], its rate in Hz, and the time of its first sample in s."""
+    """PCM as `EmotionSensor.push_audio` takes it (float32 [samples, channels] in [-1, 1] from files), its rate in Hz,
+    and the time of its first sample in seconds.
+    """
 
     pcm: np.ndarray
     sample_rate: int
