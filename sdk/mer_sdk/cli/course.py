@@ -1,14 +1,22 @@
-"""A course of estimates for people: the pieces of a line, and the plot over time."""
+"""A course of estimates for people: the pieces of a line, what is kept and counted of it, and the plot over time."""
 
 from __future__ import annotations
 
+import json
+from collections import Counter, deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mer_sdk.errors import MissingExtra, OptionError
 from mer_sdk.estimate import UNKNOWN, EmotionEstimate, UtteranceEstimate
+from mer_sdk.smoothing import Smoothing
 
 Estimate = EmotionEstimate | UtteranceEstimate
+STATES = ("none", "face", "audio", "audio+face")
+# What is kept of a course that has no end: the last ten minutes for a plot, the last hour of latencies, in steps.
+PLOTTED = 2400
+TIMED = 14400
 
 
 def verdict(estimate: Estimate) -> str:
@@ -21,6 +29,168 @@ def verdict(estimate: Estimate) -> str:
 def shares(estimate: Estimate) -> str:
     """The reliance on each modality."""
     return "  ".join(f"{name} {100 * share:3.0f} %" for name, share in estimate.reliance.items())
+
+
+def step_line(estimate: EmotionEstimate) -> str:
+    """A step in one line, in rich's markup; what a live stream lost stands at its end."""
+    parts = [
+        f"{estimate.time:7.2f} s",
+        verdict(estimate),
+        f"V {estimate.valence:+.2f}",
+        f"A {estimate.arousal:+.2f}",
+        f"{estimate.state:<10}",
+        shares(estimate),
+    ]
+    if estimate.live is not None:
+        parts += [f"[yellow]no {name}[/]" for name in estimate.live.stale]
+        parts += [f"[red]{estimate.live.dropped} dropped[/]"] if estimate.live.dropped else []
+        parts += [f"[red]{estimate.live.late} late[/]"] if estimate.live.late else []
+    return "  ".join(parts)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What `mer run` was asked for, beside the bundle and the input; see its help."""
+
+    json: bool = False
+    plot: Path | None = None
+    record: Path | None = None
+    seconds: float | None = None
+    runtime: str | None = None
+    threads: int = 1
+    detector: str | None = None
+    baseline: Path | None = None
+    save_baseline: Path | None = None
+    smoothing: Smoothing | None = None
+
+
+class Tally:
+    """What the last line of a course says; its size does not grow with the course."""
+
+    def __init__(self) -> None:
+        self._emotions: Counter[str] = Counter()
+        self._latencies: deque[float] = deque(maxlen=TIMED)
+        self._faces = self._dropped = self._late = 0
+
+    def add(self, estimate: EmotionEstimate) -> None:
+        """Count a step."""
+        self._emotions[estimate.emotion] += 1
+        self._faces += estimate.face is not None
+        self._latencies.append(estimate.latency_ms)
+        if estimate.live is not None:
+            self._dropped += estimate.live.dropped
+            self._late += estimate.live.late
+
+    def line(self) -> str:
+        """Steps, emotions, faces, losses; the median latency is that of the last hour."""
+        steps = sum(self._emotions.values())
+        if not steps:
+            return "no step"
+        words = ", ".join(f"{name} {count}" for name, count in self._emotions.most_common(3))
+        latency = sorted(self._latencies)[len(self._latencies) // 2]
+        lost = f"; {self._dropped} dropped, {self._late} late" if self._dropped or self._late else ""
+        return f"{steps} steps: {words}; a face in {self._faces}; median {latency:.2f} ms a step{lost}"
+
+
+class Recorder:
+    """Writes estimates to a file as they come, one JSON object a line.
+
+    Sound and pictures are never written.
+
+    Args:
+        path: the file; None writes nothing.
+
+    Raises:
+        OptionError: it cannot be written.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        try:
+            self._file = None if path is None else path.open("w", encoding="utf-8")
+        except OSError as error:
+            raise OptionError(f"--record {path} cannot be written ({error}); give another place") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, estimate: dict[str, object]) -> None:
+        """Write one line, at once.
+
+        Raises:
+            OptionError: the disk is full.
+        """
+        if self._file is not None:
+            try:
+                self._file.write(json.dumps(estimate) + "\n")
+                self._file.flush()
+            except OSError as error:
+                raise OptionError(f"--record {self._path} cannot be written ({error}); give another place") from error
+
+
+class Course:
+    """The course of a run of steps: printed, recorded, counted and drawn; use it in a `with` statement.
+
+    Args:
+        labels: the bundle's, in order.
+        options: see `RunOptions`.
+        kept: how many steps the image shows, the last ones; None all.
+        quiet: print no line a step, as something else shows them.
+
+    Attributes:
+        steps: how many there were.
+
+    Raises:
+        OptionError: see `Recorder`.
+    """
+
+    def __init__(
+        self, labels: Sequence[str], options: RunOptions, kept: int | None = None, quiet: bool = False
+    ) -> None:
+        self.steps = 0
+        self._labels, self._options, self._quiet = tuple(labels), options, quiet
+        self._recorder = Recorder(options.record)
+        self._tally = Tally()
+        self._kept: deque[EmotionEstimate] = deque(maxlen=kept)
+
+    def __enter__(self) -> Course:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._recorder.close()
+
+    def add(self, estimate: EmotionEstimate) -> None:
+        """Take the next step."""
+        self.steps += 1
+        self._recorder.write(estimate.to_json())
+        self._tally.add(estimate)
+        if self._options.plot is not None:
+            self._kept.append(estimate)
+        if self._options.json:
+            print(json.dumps(estimate.to_json()), flush=True)
+        elif not self._quiet:
+            say(step_line(estimate))
+
+    def end(self, title: str) -> None:
+        """Draw the image and print the last line.
+
+        Raises:
+            OptionError: see `draw`.
+        """
+        if self._kept and self._options.plot is not None:
+            times = [estimate.time for estimate in self._kept]
+            draw(list(self._kept), times, "time (s)", self._labels, STATES, self._options.plot, title)
+        if not self._options.json:
+            say(self._tally.line())
+
+
+def say(line: str) -> None:
+    """Print a line in rich's markup, at once."""
+    from rich.console import Console
+
+    Console(highlight=False).print(line, soft_wrap=True)
 
 
 def pyplot():  # type: ignore[no-untyped-def]  # matplotlib has no usable types

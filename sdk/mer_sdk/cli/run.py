@@ -1,34 +1,59 @@
-"""`mer run`: estimates of a media file, one line per step, or of a dialogue, one line per utterance."""
+"""`mer run`: estimates of a media file or of live sources, step by step, or of a dialogue, utterance by utterance."""
 
 from __future__ import annotations
 
-import json as json_module
-from collections import Counter
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from mer_sdk.bench.timing import _blas_threads
 from mer_sdk.bundle import Bundle
-from mer_sdk.cli.course import draw, pyplot, shares, verdict
+from mer_sdk.cli.course import Course, RunOptions, pyplot
 from mer_sdk.cli.options import BundleArgument, JsonOption, RuntimeOption, ThreadsOption, writable
 from mer_sdk.cli.run_dialogues import run_dialogues
+from mer_sdk.cli.run_live import run_live
 from mer_sdk.errors import MerError, OptionError
 from mer_sdk.estimate import EmotionEstimate
 from mer_sdk.runtimes import runtime_note
 from mer_sdk.sensor import EmotionSensor
-
-STATES = ("none", "face", "audio", "audio+face")
+from mer_sdk.smoothing import Smoothing
+from mer_sdk.sources import PcmPipe, is_live, named_sources
 
 
 def run(
     bundle: BundleArgument,
     media: Annotated[
-        Path,
-        typer.Argument(metavar="INPUT", help="Audio or video file; for dialogue bundles a csv file."),
+        str,
+        typer.Argument(
+            metavar="INPUT",
+            help="Audio or video file; camera[:N or device path], microphone[:NAME], camera+microphone; - for 16-bit "
+            "samples on standard input; play:FILE in place of devices; for dialogue bundles a csv file.",
+        ),
     ],
     json: JsonOption = False,
-    plot: Annotated[Path | None, typer.Option("--plot", help="Write the course over time as an image (.png).")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", help="Write the course over time as an image (.png); live, its last ten minutes."),
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option("--record", help="Write the estimates to this file as they come, as JSON lines.")
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option("--seconds", min=0.0, help="End after so many seconds; default: at the end, or Ctrl-C."),
+    ] = None,
+    smoothing: Annotated[
+        float, typer.Option("--smoothing", help="Time constant of a mean over the probabilities, seconds; 0 is off.")
+    ] = 0.0,
+    margin: Annotated[
+        float, typer.Option("--margin", help="Lead that another emotion needs before it is said, 0 to 1; 0 is off.")
+    ] = 0.0,
+    rate: Annotated[int, typer.Option("--rate", help="Sample rate of standard input, Hz.")] = 16000,
+    channels: Annotated[int, typer.Option("--channels", help="Channels of standard input.")] = 1,
     runtime: RuntimeOption = None,
     threads: ThreadsOption = 1,
     detector: Annotated[
@@ -38,83 +63,124 @@ def run(
         Path | None, typer.Option("--baseline", help="Begin with this person's saved profile instead of cold.")
     ] = None,
     save_baseline: Annotated[
-        Path | None, typer.Option("--save-baseline", help="Save the person's profile after the file.")
+        Path | None, typer.Option("--save-baseline", help="Save the person's profile at the end.")
     ] = None,
 ) -> None:
-    """Estimate emotions in a sound or video file, every 250 ms; or in a dialogue, utterance by utterance.
+    """Estimate emotions every 250 ms, in a file or live; or in a dialogue, utterance by utterance.
+
+    Live, a terminal shows bars, what is seen and heard, latency and the last seconds; a pipe gets a line a step. A
+    camera or microphone that goes away is opened again. Ctrl-C ends it, with exit code 0. Sound and pictures are never
+    written, and nothing is sent anywhere.
 
     With --json each line is one JSON object: time, emotion, confidence, probabilities, valence, arousal, state
-    (audio+face, audio, face or none), reliance per modality, face box, latency; for dialogues index, speaker and text.
+    (audio+face, audio, face or none), reliance per modality, face box, latency, and live what was lost; for dialogues
+    index, speaker and text.
 
     A dialogue is a csv file with the columns Speaker and Utterance, as in MELD; Dialogue_ID and StartTime are optional.
 
-    Example: mer run grjca clip.mp4 --plot clip.png
+    Examples: mer run grjca clip.mp4 --plot clip.png;  mer run grjca camera+microphone --margin 0.1 --record day.jsonl;
+    arecord -f S16_LE -r 16000 | mer run grjca -
     """
-    writable(plot, "--plot")
-    writable(save_baseline, "--save-baseline")
+    for path, option in ((plot, "--plot"), (record, "--record"), (save_baseline, "--save-baseline")):
+        writable(path, option)
     if plot is not None:
         pyplot()
+    options = RunOptions(
+        json, plot, record, seconds, runtime, threads, detector, baseline, save_baseline, Smoothing(smoothing, margin)
+    )
     opened = Bundle.open(bundle)
     note = runtime_note(runtime or opened.runtime)
     if note:
         typer.echo(note, err=True)
     if opened.manifest.dialogue is not None:
-        given = {"--detector": detector, "--baseline": baseline, "--save-baseline": save_baseline}
-        for option, value in given.items():
-            if value is not None:
-                raise OptionError(
-                    f"{option} is for window bundles; {opened.name} is a dialogue bundle, and its csv file holds text "
-                    "alone: leave it out"
-                )
-        run_dialogues(opened, media, json, plot, runtime, threads)
+        _check_dialogue(opened, media, options)
+        run_dialogues(opened, Path(media), options)
         return
-    if media.suffix.lower() == ".csv":
+    if media.lower().endswith(".csv"):
         raise OptionError(
             f"{media} is a csv file, and {opened.name} reads {' and '.join(opened.manifest.modalities)}: give a sound "
             "or video file, or run a dialogue bundle (such as amb_dsgdn) on it"
         )
-    estimates: list[EmotionEstimate] = []
-    with EmotionSensor.open(opened, runtime, threads, detector, baseline) as sensor:
-        labels = sensor.manifest.labels
-        broken: MerError | None = None
+    with _few_threads(threads):
+        if not is_live(media):
+            run_steps(opened, options, lambda sensor: sensor.stream(media), Path(media).name)
+            return
+        sources = named_sources(media, rate, channels)
+        if isinstance(sources[0], PcmPipe) and len(sources) == 1:
+            pipe = sources[0]
+            run_steps(opened, options, lambda sensor: _piped(sensor, pipe), pipe.name)
+        else:
+            run_live(opened, options, sources)
+
+
+def run_steps(
+    bundle: Bundle, options: RunOptions, stream: Callable[[EmotionSensor], Iterable[EmotionEstimate]], title: str
+) -> None:
+    """Run what can wait for the device: every step is made, as fast as that goes."""
+    sensor = EmotionSensor.open(
+        bundle, options.runtime, options.threads, options.detector, options.baseline, options.smoothing
+    )
+    broken: MerError | None = None
+    with sensor, Course(bundle.manifest.labels, options) as course:
         try:
-            for estimate in sensor.stream(media):
-                estimates.append(estimate)
-                _print(estimate, json)
+            for estimate in stream(sensor):
+                if options.seconds is not None and estimate.time > options.seconds:
+                    break
+                course.add(estimate)
         except MerError as error:
             # What a damaged file gave before it broke off is kept; the error still ends the command.
             broken = error
-        if estimates:
-            if plot is not None:
-                draw(estimates, [estimate.time for estimate in estimates], "time (s)", labels, STATES, plot, media.name)
-            if save_baseline is not None:
-                sensor.baseline.save(save_baseline)
-            if not json:
-                _summary(estimates)
+        if course.steps:
+            if options.save_baseline is not None:
+                sensor.baseline.save(options.save_baseline)
+            course.end(title)
         if broken is not None:
             raise broken
 
 
-def _print(estimate: EmotionEstimate, as_json: bool) -> None:
-    if as_json:
-        print(json_module.dumps(estimate.to_json()), flush=True)
-        return
-    from rich.console import Console
-
-    Console(highlight=False).print(
-        f"{estimate.time:7.2f} s  {verdict(estimate)}  V {estimate.valence:+.2f}  A {estimate.arousal:+.2f}  "
-        f"{estimate.state:<10}  {shares(estimate)}",
-        soft_wrap=True,
-    )
+def _piped(sensor: EmotionSensor, pipe: PcmPipe) -> Iterator[EmotionEstimate]:
+    """Estimates of sound on standard input. Nothing is dropped: whoever writes into the pipe waits."""
+    pipe.open()
+    while (piece := pipe.read()) is not None:
+        yield from sensor.push_audio(piece.pcm, piece.sample_rate)
+    yield from sensor.flush()
 
 
-def _summary(estimates: list[EmotionEstimate]) -> None:
-    from rich.console import Console
+def _check_dialogue(bundle: Bundle, media: str, options: RunOptions) -> None:
+    given = {
+        "--detector": options.detector is not None,
+        "--baseline": options.baseline is not None,
+        "--save-baseline": options.save_baseline is not None,
+        "--seconds": options.seconds is not None,
+        "--smoothing or --margin": options.smoothing not in (None, Smoothing()),
+    }
+    for option, there in given.items():
+        if there:
+            raise OptionError(
+                f"{option} is for window bundles; {bundle.name} is a dialogue bundle, and its csv file holds text "
+                "alone: leave it out"
+            )
+    if is_live(media):
+        raise OptionError(
+            f"{bundle.name} is a dialogue bundle, and mer run gives it the utterances of a csv file; {media} needs a "
+            "window bundle (such as grjca)"
+        )
 
-    counts = Counter(estimate.emotion for estimate in estimates)
-    faces = sum(estimate.face is not None for estimate in estimates)
-    latency = sorted(estimate.latency_ms for estimate in estimates)[len(estimates) // 2]
-    words = ", ".join(f"{name} {count}" for name, count in counts.most_common(3))
-    Console(highlight=False).print(
-        f"{len(estimates)} steps: {words}; a face in {faces}; median {latency:.2f} ms a step", soft_wrap=True
-    )
+
+@contextmanager
+def _few_threads(count: int) -> Iterator[None]:
+    """Keep numpy's BLAS and OpenCV to so many threads: small matrices and frames gain nothing from more.
+
+    They would spin while they wait for one another, on all cores.
+    """
+    name = "OPENCV_FOR_THREADS_NUM"
+    given, before = os.environ.get(name), _blas_threads(count)
+    # Read once, when OpenCV is loaded, which is not before the first frame.
+    os.environ.setdefault(name, str(count))
+    try:
+        yield
+    finally:
+        if given is None:
+            os.environ.pop(name, None)
+        if before:
+            _blas_threads(before)
