@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mer_fusion.encoders.audio import AudioEncoder, AudioEncoderConfig, LogMel, mel_filterbank
+from mer_fusion.encoders.audio import AudioEncoder, AudioEncoderConfig, LogMel, band_groups, mel_filterbank
 from mer_fusion.encoders.face import FaceEncoder, FaceEncoderConfig
 from mer_sdk.errors import OptionError
 
@@ -25,6 +25,26 @@ def test_filterbank_covers_the_band_and_every_band_has_bins() -> None:
     assert bank.shape == (64, 201)
     assert (bank.sum(dim=1) > 0).all()
     assert bank[:, 0].sum() == 0  # 0 Hz lies below the lowest band
+
+
+@pytest.mark.parametrize(("mels", "groups"), [(64, 5), (20, 3), (4, 5), (150, 5)])
+def test_groups_of_bands_hold_all_of_the_filterbank_in_fewer_values(mels: int, groups: int) -> None:
+    bank = mel_filterbank(mels)  # of 150 bands the lowest ones have no bin
+    found = band_groups(bank, groups)
+    assert len(found) == min(mels, groups)
+    assert [bands.start for bands, _ in found] == [0, *(bands.stop for bands, _ in found[:-1])]
+    assert found[-1][0].stop == mels
+    rebuilt = torch.zeros_like(bank)
+    for bands, bins in found:
+        rebuilt[bands, bins] = bank[bands, bins]
+    assert torch.equal(rebuilt, bank)
+    assert sum(bank[group].numel() for group in found) < bank.numel() / 2
+
+
+def test_groups_of_bands_are_the_cheapest() -> None:
+    filters = torch.tensor([[1, 0, 0, 0, 0], [1, 0, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 1, 1]])
+    assert band_groups(filters, 2) == [(slice(0, 2), slice(0, 1)), (slice(2, 4), slice(1, 5))]
+    assert [bins for _, bins in band_groups(filters, 3)] == [slice(0, 1), slice(1, 3), slice(3, 5)]
 
 
 def test_silence_is_finite_and_the_lowest_value() -> None:

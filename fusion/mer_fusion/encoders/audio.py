@@ -2,7 +2,8 @@
 
 The front end computes a 400-point DFT as two stages of 20-point DFTs with twiddle factors between them (Cooley and
 Tukey, 1965), so that its constants are a few thousand numbers and not a 402 x 400 matrix, and every target needs
-nothing but reshape, transpose, linear and multiply.
+nothing but reshape, transpose, linear and multiply. The mel filters are a band matrix, and are applied as a few small
+dense ones, each to its own range of bins.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ FRAME_SAMPLES = 400
 HOP_SAMPLES = 200
 _RADIX = 20
 _COLUMNS = 11  # 20 x 11 bins cover 0 to 219; real input needs 0 to 200
+# XNNPACK joins at most five tensors at once.
+_GROUPS = 5
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,36 @@ def mel_filterbank(mels: int, sample_rate: int = 16000, low: float = 50.0, high:
     return torch.clamp(torch.minimum(rising, falling), min=0.0)
 
 
+def band_groups(filters: Tensor, groups: int = _GROUPS) -> list[tuple[slice, slice]]:
+    """(bands, bins) of neighbouring filters that are read as one matrix; no other choice has fewer values in all.
+
+    Args:
+        filters: (mels, bins), the filters' ranges rising.
+        groups: how many, at most; every band is in one of them.
+    """
+    ranges = [row.nonzero().flatten().tolist() or [0] for row in filters]
+    # Cheapest way to have the first `end` bands in `count` groups: (values, where the last group starts).
+    ways: list[list[tuple[float, int]]] = [[(0, 0), *[(math.inf, 0)] * len(ranges)]]
+    for _ in range(min(groups, len(ranges))):
+        before, row = ways[-1], [(math.inf, 0)]
+        for end in range(1, len(ranges) + 1):
+            costs = []
+            low, high = len(filters[0]), 0
+            for start in range(end - 1, -1, -1):
+                low, high = min(low, ranges[start][0]), max(high, ranges[start][-1] + 1)
+                costs.append((before[start][0] + (end - start) * (high - low), start))
+            row.append(min(costs))
+        ways.append(row)
+    found, end = [], len(ranges)
+    for row in ways[:0:-1]:
+        start = row[end][1]
+        low = min(item[0] for item in ranges[start:end])
+        high = max(item[-1] for item in ranges[start:end]) + 1
+        found.append((slice(start, end), slice(low, high)))
+        end = start
+    return found[::-1]
+
+
 class LogMel(nn.Module):
     """PCM (B, 200 * (frames + 1)) in [-1, 1] -> log-mel energies (B, frames, mels), within about [-2, 2].
 
@@ -73,19 +106,16 @@ class LogMel(nn.Module):
         r = torch.arange(_RADIX, dtype=torch.float64)
         inner = 2 * math.pi * r[:, None] * r[None, :] / _RADIX
         twiddle = 2 * math.pi * r[:, None] * r[None, :] / FRAME_SAMPLES
-        bank = torch.zeros(mels, _RADIX * _COLUMNS, dtype=torch.float64)
         filters = mel_filterbank(mels) / float((window**2).sum())
-        for k1 in range(_RADIX):
-            for k2 in range(_COLUMNS):
-                if k1 + _RADIX * k2 <= FRAME_SAMPLES // 2:
-                    bank[:, k1 * _COLUMNS + k2] = filters[:, k1 + _RADIX * k2]
+        groups = band_groups(filters)
+        self.bins = tuple((bins.start, bins.stop) for _, bins in groups)
         constants = {
             "window": window,
             "cosine": torch.cos(inner),
             "sine": torch.sin(inner),
             "twiddle_cosine": torch.cos(twiddle),
             "twiddle_sine": torch.sin(twiddle),
-            "bank": bank,
+            **{f"bank_{number}": filters[bands, bins] for number, (bands, bins) in enumerate(groups)},
         }
         for name, value in constants.items():
             self.register_buffer(name, value.float(), persistent=False)
@@ -104,7 +134,11 @@ class LogMel(nn.Module):
         out_real = F.linear(a, cosine) - F.linear(b, sine)
         out_imaginary = F.linear(a, sine) + F.linear(b, cosine)
         power = out_real * out_real + out_imaginary * out_imaginary
-        mel = F.linear(power.reshape(-1, count, _RADIX * _COLUMNS), self.bank)
+        # Bin k1 + 20 k2 stands in row k1 and column k2.
+        spectrum = power.transpose(1, 2).reshape(-1, count, _RADIX * _COLUMNS)
+        banks = [self.get_buffer(f"bank_{number}") for number in range(len(self.bins))]
+        bands = [F.linear(spectrum[..., low:high], bank) for (low, high), bank in zip(self.bins, banks, strict=True)]
+        mel = torch.cat(bands, dim=-1)
         return (torch.log(mel + self.floor) + 9.0) * 0.25
 
 
