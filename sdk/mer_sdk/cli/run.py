@@ -15,13 +15,16 @@ from mer_sdk.bundle import Bundle
 from mer_sdk.cli.course import Course, RunOptions, pyplot
 from mer_sdk.cli.options import BundleArgument, JsonOption, RuntimeOption, ThreadsOption, writable
 from mer_sdk.cli.run_dialogues import run_dialogues
-from mer_sdk.cli.run_live import run_live
+from mer_sdk.cli.run_live import interruptible, run_live
 from mer_sdk.errors import MerError, OptionError
 from mer_sdk.estimate import EmotionEstimate
 from mer_sdk.runtimes import runtime_note
 from mer_sdk.sensor import EmotionSensor
 from mer_sdk.smoothing import Smoothing
 from mer_sdk.sources import PcmPipe, is_live, named_sources
+
+# What a shell shows for a program that Ctrl-C ended before it was done.
+INTERRUPTED = 130
 
 
 def run(
@@ -69,8 +72,8 @@ def run(
     """Estimate emotions every 250 ms, in a file or live; or in a dialogue, utterance by utterance.
 
     Live, a terminal shows bars, what is seen and heard, latency and the last seconds; a pipe gets a line a step. A
-    camera or microphone that goes away is opened again. Ctrl-C ends it, with exit code 0. Sound and pictures are never
-    written, and nothing is sent anywhere.
+    camera or microphone that goes away is opened again. Ctrl-C ends it, with exit code 0 (a file: 130). Sound and
+    pictures are never written, and nothing is sent anywhere.
 
     With --json each line is one JSON object: time, emotion, confidence, probabilities, valence, arousal, state
     (audio+face, audio, face or none), reliance per modality, face box, latency, and live what was lost; for dialogues
@@ -103,7 +106,8 @@ def run(
         )
     with _few_threads(threads):
         if not is_live(media):
-            run_steps(opened, options, lambda sensor: sensor.stream(media), Path(media).name)
+            if run_steps(opened, options, lambda sensor: sensor.stream(media), Path(media).name):
+                raise typer.Exit(INTERRUPTED)
             return
         sources = named_sources(media, rate, channels)
         if isinstance(sources[0], PcmPipe) and len(sources) == 1:
@@ -115,13 +119,23 @@ def run(
 
 def run_steps(
     bundle: Bundle, options: RunOptions, stream: Callable[[EmotionSensor], Iterable[EmotionEstimate]], title: str
-) -> None:
-    """Run what can wait for the device: every step is made, as fast as that goes."""
+) -> bool:
+    """Run what can wait for the device: every step is made, as fast as that goes.
+
+    Returns:
+        Whether it was interrupted before its end.
+    """
     sensor = EmotionSensor.open(
-        bundle, options.runtime, options.threads, options.detector, options.baseline, options.smoothing
+        bundle,
+        options.runtime,
+        options.threads,
+        detector=options.detector,
+        baseline=options.baseline,
+        smoothing=options.smoothing,
     )
     broken: MerError | None = None
-    with sensor, Course(bundle.manifest.labels, options) as course:
+    interrupted = False
+    with sensor, Course(bundle.manifest.labels, options) as course, interruptible():
         try:
             for estimate in stream(sensor):
                 if options.seconds is not None and estimate.time > options.seconds:
@@ -130,12 +144,15 @@ def run_steps(
         except MerError as error:
             # What a damaged file gave before it broke off is kept; the error still ends the command.
             broken = error
+        except KeyboardInterrupt:
+            interrupted = True
         if course.steps:
             if options.save_baseline is not None:
                 sensor.baseline.save(options.save_baseline)
             course.end(title)
         if broken is not None:
             raise broken
+    return interrupted
 
 
 def _piped(sensor: EmotionSensor, pipe: PcmPipe) -> Iterator[EmotionEstimate]:

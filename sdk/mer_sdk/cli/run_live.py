@@ -38,14 +38,14 @@ def run_live(bundle: Bundle, options: RunOptions, sources: Sequence[Source]) -> 
         bundle,
         options.runtime,
         options.threads,
-        options.detector,
-        options.baseline,
-        options.smoothing,
-        LiveOptions(streams=streams),
+        detector=options.detector,
+        baseline=options.baseline,
+        smoothing=options.smoothing,
+        options=LiveOptions(streams=streams),
     )
     broken: MerError | None = None
     with live, Course(bundle.manifest.labels, options, PLOTTED, quiet=shown) as course:
-        with _interruptible():
+        with interruptible():
             capture = Capture(live, sources)
             try:
                 with Live(view, auto_refresh=False) if view else nullcontext() as screen:
@@ -123,7 +123,7 @@ def _say_losses(states: Sequence[SourceState]) -> None:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Let SIGTERM end a run as Ctrl-C does: services are stopped by it."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's

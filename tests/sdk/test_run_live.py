@@ -1,0 +1,288 @@
+"""`mer run` on live sources: real processes and signals, a pipe, fake devices, and what the terminal shows."""
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from mer_sdk.cli import main
+from mer_sdk.cli.live_view import LiveView
+from mer_sdk.estimate import EmotionEstimate, FaceView, LiveState
+from mer_sdk.sources import SourceState
+
+LONG = 60
+MER = (sys.executable, "-m", "mer_sdk.cli", "run")
+PCM = np.random.default_rng(0).integers(-9000, 9000, 16000 * 30, np.int16).tobytes()
+
+
+def start(*arguments, **given):
+    return subprocess.Popen([*MER, *map(str, arguments)], stdin=subprocess.PIPE, stderr=subprocess.PIPE, **given)
+
+
+def end(process, number):
+    """Send a signal; the exit code and what came on stderr."""
+    process.send_signal(number)
+    process.stdin.close()
+    code = process.wait(LONG)
+    return code, process.stderr.read().decode()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_pipe_with_a_summary(tiny_onnx, tmp_path, number):
+    record = tmp_path / "day.jsonl"
+    process = start(tiny_onnx, "-", "--record", record, "--smoothing", 0.5, "--margin", 0.1, stdout=subprocess.PIPE)
+    process.stdin.write(PCM[: 2 * 16000 * 3])
+    process.stdin.flush()
+    lines = [process.stdout.readline().decode() for _ in range(11)]
+    # Every line is in the file at once, so that nothing is lost where the power goes.
+    assert len(record.read_text().splitlines()) >= 11
+    code, errors = end(process, number)
+    rest = process.stdout.read().decode()
+    process.stdout.close()
+    assert (code, errors) == (0, "")
+    assert [float(line.split()[0]) for line in lines] == [0.25 * (i + 1) for i in range(11)]
+    assert "steps: " in rest.splitlines()[-1]
+    rows = [json.loads(line) for line in record.read_text().splitlines()]
+    assert len(rows) == 11 + rest.count(" s  ")
+    assert rows[-1]["raw_probabilities"] != rows[-1]["probabilities"]  # smoothed
+
+
+def read_screen(file, until):
+    """What a terminal was given up to some words."""
+    shown, deadline = b"", time.monotonic() + LONG
+    while until not in shown and time.monotonic() < deadline:
+        if select.select([file], [], [], 1.0)[0]:
+            shown += os.read(file, 65536)
+    assert until in shown, shown.decode(errors="replace")
+    return shown.decode(errors="replace")
+
+
+def test_ctrl_c_ends_the_view_of_a_terminal(tiny_onnx, write_media, tmp_path):
+    pytest.importorskip("av")
+    clip = write_media(tmp_path / "clip.mp4", seconds=20.0)
+    screen, inside = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40"}
+    process = start(tiny_onnx, f"play:{clip}", stdout=inside, env=environment)
+    os.close(inside)
+    shown = read_screen(screen, b"course")
+    assert "keeps up" in shown
+    process.send_signal(signal.SIGINT)
+    read_screen(screen, b" steps: ")
+    assert process.wait(LONG) == 0
+    assert process.stderr.read() == b""
+    for file in (process.stdin, process.stderr):
+        file.close()
+    os.close(screen)
+
+
+def test_ctrl_c_in_a_file_keeps_what_was_estimated(tiny_onnx, tmp_path):
+    import wave
+
+    path = tmp_path / "long.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(PCM * 40)
+    process = start(tiny_onnx, path, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    process.stdin.close()
+    rest = process.stdout.read().decode()
+    assert process.wait(LONG) == 130
+    assert "steps: " in rest.splitlines()[-1]
+    process.stdout.close()
+    process.stderr.close()
+
+
+def mer(*arguments):
+    with pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    return caught.value.code or 0
+
+
+class FakeSound:
+    """In place of sounddevice: a microphone that gives a block of 50 ms every 50 ms, on a thread."""
+
+    class PortAudioError(Exception):
+        pass
+
+    def query_devices(self, device=None, kind=None):
+        return {"name": "Mic", "max_input_channels": 1, "default_samplerate": 8000.0}
+
+    class InputStream:
+        active = False
+
+        def __init__(self, blocksize, callback, **_):
+            self.size, self.callback = blocksize, callback
+
+        def start(self):
+            import threading
+            from types import SimpleNamespace
+
+            self.active = True
+            times, status = SimpleNamespace(currentTime=0.1, inputBufferAdcTime=0.05), SimpleNamespace(input_overflow=0)
+
+            def play():
+                while self.active:
+                    time.sleep(0.05)
+                    self.callback(np.full((self.size, 1), 0.1, np.float32), self.size, times, status)
+
+            self.thread = threading.Thread(target=play)
+            self.thread.start()
+
+        def abort(self):
+            self.active = False
+
+        def close(self):
+            self.thread.join()
+
+
+class FakeVideo:
+    """In place of cv2.VideoCapture: 20 frames a second; the camera is away from the 8th frame to the second try."""
+
+    made = 0
+
+    def __init__(self, number):
+        FakeVideo.made += 1
+        self.order, self.count = FakeVideo.made, 0
+
+    def isOpened(self):  # noqa: N802
+        return self.order != 2
+
+    def grab(self):
+        time.sleep(0.05)
+        self.count += 1
+        return self.order != 1 or self.count < 8
+
+    def retrieve(self):
+        return True, np.full((60, 80, 3), 90, np.uint8)
+
+    def release(self):
+        pass
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_camera_and_microphone_by_the_command(tiny_onnx, tmp_path, monkeypatch, capsys, sent):
+    cv2 = pytest.importorskip("cv2")
+    from mer_sdk.sources import camera
+
+    monkeypatch.setitem(sys.modules, "sounddevice", FakeSound())
+    monkeypatch.setattr(cv2, "VideoCapture", FakeVideo)
+    monkeypatch.setattr(camera, "LINUX", False)
+    FakeVideo.made = 0
+    record, profile = tmp_path / "r.jsonl", tmp_path / "me.json"
+    options = ("--seconds", 2.6, "--record", record, "--save-baseline", profile)
+    if sent:
+        assert mer("run", tiny_onnx, "microphone", *options, "--json") == 0
+    else:
+        assert mer("run", tiny_onnx, "camera:0+microphone", *options) == 0
+    out, errors = capsys.readouterr()
+    rows = [json.loads(line) for line in record.read_text().splitlines()]
+    assert len(rows) >= 8
+    assert all(b["time"] - a["time"] == 0.25 for a, b in pairwise(rows))
+    assert json.loads(profile.read_text())
+    if sent:
+        assert [json.loads(line) for line in out.splitlines()] == rows
+        assert errors == ""
+    else:
+        assert out.count(" s  ") == len(rows)
+        assert "steps: " in out.splitlines()[-1]
+        assert (
+            "mer: camera 0 gives no more pictures; it was unplugged, or another program took it; it is tried" in errors
+        )
+        assert "mer: camera 0 is back" in errors
+        assert "mer: camera 0: 1 times away" in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["camera+camera:1"], "give the same stream"),
+        (["camera+speaker"], "'camera+speaker' is no source"),
+        (["play:absent.mp4"], "absent.mp4 does not exist"),
+        (["-", "--rate", 10], "the sample rate is 10 Hz"),
+        (["camera", "--margin", 1.0], "the margin is 1.0"),
+        (["camera", "--record", "absent/x.jsonl"], "--record absent/x.jsonl: the folder absent does not exist"),
+    ],
+)
+def test_what_cannot_run_is_one_sentence(tiny_onnx, capsys, arguments, message):
+    assert mer("run", tiny_onnx, *arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("mer: ")
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_dialogue_bundles_have_no_live_sources(tiny_talk, capsys):
+    assert mer("run", tiny_talk, "microphone") == 2
+    assert "needs a window bundle" in capsys.readouterr().err
+
+
+ESTIMATE = EmotionEstimate(
+    time=4.0,
+    emotion="happy",
+    confidence=0.8,
+    probabilities={"happy": 0.8, "sad": 0.2},
+    valence=0.5,
+    arousal=-0.25,
+    va_source="circumplex",
+    state="audio+face",
+    reliance={"audio": 0.25, "face": 0.75},
+    face=FaceView(3, (10.0, 20.0, 30.0, 40.0)),
+    latency_ms=1.5,
+    live=LiveState(),
+)
+
+
+def screen(view, width):
+    console = Console(record=True, width=width, file=open(os.devnull, "w"))  # noqa: SIM115
+    console.print(view)
+    return console.export_text().splitlines()
+
+
+def test_the_view_shows_what_is_and_what_is_lost():
+    view = LiveView("tiny", ("happy", "sad"))
+    assert "waiting for the first step" in screen(view, 80)[1]
+    for number in range(8):
+        view.add(replace(ESTIMATE, time=number / 4, emotion="sad", confidence=0.3))
+    for number in range(8, 16):
+        view.add(replace(ESTIMATE, time=number / 4))
+    lines = screen(view, 80)
+    assert lines[1].split() == ["happy", "80", "%", "█" * 32]
+    assert lines[2].split() == ["sad", "20", "%", "█" * 8]
+    text = "\n".join(lines)
+    assert "person 3, 30 x 40 pixels at 10, 20" in text
+    assert "audio 25 %  face 75 %" in text
+    assert "1.5 ms a step, at most 1.5  0 dropped, 0 late" in text
+    assert "course    ▃▃▃▃▃▃▃▃▇▇▇▇▇▇▇▇" in text
+    assert "          sad     happy" in text
+    view.add(replace(ESTIMATE, time=4.25, live=LiveState(3, 2, ("video",))))
+    sources = (
+        SourceState("camera 0", ("video",), "away", 2.0, "it was unplugged", 1),
+        SourceState("microphone", ("audio",), lost=4, refused=1, clipped=9),
+    )
+    view.tell(sources, ("video",), 7.0)
+    text = "\n".join(screen(view, 100))
+    assert "7.0 s" in text
+    assert "audio+face  video gives nothing" in text
+    assert "3 dropped, 2 late" in text
+    assert "camera 0  away for 5 s, tried again: it was unplugged  1 times away" in text
+    assert "microphone  4 pieces lost  1 pieces refused  9 pieces too loud" in text
+
+
+@pytest.mark.parametrize("width", [24, 40, 200])
+def test_the_view_fits_any_terminal(width):
+    view = LiveView("a bundle with a name that is long", ("happy", "sad"))
+    for number in range(100):
+        view.add(replace(ESTIMATE, time=number / 4, emotion="happy" if number % 7 else "unknown"))
+    view.tell((SourceState("camera 0", ("video",), "away", 2.0, "it was unplugged " * 8),), (), 99.0)
+    assert max(len(line) for line in screen(view, width)) <= width
