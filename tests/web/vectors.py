@@ -1,0 +1,163 @@
+"""What the Python front ends, engine and sensor give on seeded input, for the TypeScript ones to be held to.
+
+`python tests/web/vectors.py FOLDER` writes vectors.npz (arrays), vectors.json (the rest) and two tiny bundles with
+their golden cases. The input is stored with the answer, so that the other side needs no generator of its own.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from mer_sdk.affect import expectation
+from mer_sdk.bundle import Bundle
+from mer_sdk.codec import to_json
+from mer_sdk.decision import decide, softmax
+from mer_sdk.engine import StepEngine
+from mer_sdk.frontends.audio import AudioFrontend, Resampler
+from mer_sdk.frontends.face import crop_face
+from mer_sdk.intake import Intake
+from mer_sdk.manifest import SCHEMA_VERSION, AudioContract, Clock, FaceContract
+
+RATES = (8000, 16000, 22050, 44100, 48000)
+BOXES = (
+    ((10.0, 8.0, 40.0, 40.0), 0.0),
+    ((10.4, 7.6, 40.7, 31.0), 0.25),
+    ((-12.0, -9.0, 50.0, 50.0), 0.0),
+    ((60.0, 30.0, 80.0, 90.0), 0.1),
+    ((30.0, 20.0, 6.0, 5.0), 0.0),
+)
+# Of the sensor: first step, step after the last, box, person.
+FACES = ((0, 9, (2.0, 3.0, 20.0, 22.0), 0), (11, 24, (28.0, 10.0, 18.0, 18.0), 1))
+
+
+def write_vectors(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    helper = _helper("tiny_bundle")
+    bundle = helper.write_bundle(folder, "onnx")
+    talk = _helper("tiny_dialogue").write_dialogue_bundle(folder, ("text", "audio", "face"))
+    arrays: dict[str, np.ndarray] = {}
+    facts = {
+        "schema_version": SCHEMA_VERSION,
+        "rates": RATES,
+        "audio": _audio(arrays),
+        "boxes": [{"box": box, "margin": margin} for box, margin in BOXES],
+        "affect": _affect(arrays),
+        "sensor": _sensor(arrays, bundle),
+        "bundle": bundle.name,
+        "talk": talk.name,
+    }
+    _resampled(arrays)
+    _crops(arrays)
+    np.savez_compressed(folder / "vectors.npz", **arrays)
+    (folder / "vectors.json").write_text(json.dumps(facts))
+
+
+def _resampled(arrays: dict[str, np.ndarray]) -> None:
+    for rate in RATES:
+        given = np.random.default_rng(rate).uniform(-1, 1, rate // 4 + 7).astype(np.float32)
+        arrays[f"resample{rate}_in"], arrays[f"resample{rate}_out"] = given, Resampler(rate, 16000).whole(given)
+
+
+def _audio(arrays: dict[str, np.ndarray]) -> list[dict[str, object]]:
+    """Pieces with time stamps, one of them after a gap, and the steps that each completes."""
+    frontend, rng = AudioFrontend(AudioContract(chunk_samples=6000), Clock()), np.random.default_rng(1)
+    pieces: list[dict[str, object]] = []
+    chunks, covered = [], []
+    for size, time in ((9000, 0.1), (30000, None), (4800, 1.5), (24000, None), (7000, None)):
+        pcm = rng.uniform(-1, 1, size).astype(np.float32)
+        steps = frontend.push(pcm, 48000, time)
+        arrays[f"piece{len(pieces)}"] = pcm
+        pieces.append({"time": time, "steps": len(steps)})
+        chunks += [chunk for chunk, _ in steps]
+        covered += [one for _, one in steps]
+    rest = frontend.flush()
+    pieces.append({"time": None, "steps": len(rest)})
+    arrays["chunks"] = np.stack([*chunks, *(chunk for chunk, _ in rest)])
+    arrays["covered"] = np.array([*covered, *(one for _, one in rest)], np.float32)
+    return pieces
+
+
+def _crops(arrays: dict[str, np.ndarray]) -> None:
+    frame = np.random.default_rng(2).integers(0, 256, (72, 96, 3), np.uint8)
+    arrays["frame"] = _rgba(frame)
+    for index, (box, margin) in enumerate(BOXES):
+        crop = crop_face(frame, box, FaceContract(crop_size=16, margin=margin))
+        assert crop is not None
+        arrays[f"crop{index}"] = crop
+
+
+def _affect(arrays: dict[str, np.ndarray]) -> dict[str, object]:
+    logits = np.random.default_rng(4).normal(0, 3, 7).astype(np.float32)
+    shares = softmax(logits / 0.7)
+    arrays["logits"], arrays["shares"] = logits, shares.astype(np.float64)
+    labels = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+    return {"labels": labels, "expected": expectation(dict(zip(labels, shares.tolist(), strict=True)))}
+
+
+def _sensor(arrays: dict[str, np.ndarray], path: Path) -> dict[str, object]:
+    """Six seconds of two people in turn, at 44.1 kHz and 8 frames a second, with half a second of sound missing.
+
+    Who is where is given step by step: how faces are found and followed is each port's own, and no part of the bundle.
+    """
+    bundle, rng = Bundle.open(path), np.random.default_rng(5)
+    pcm = rng.uniform(-0.5, 0.5, 6 * 44100).astype(np.float32)
+    frames = rng.integers(0, 256, (48, 40, 50, 3), np.uint8)
+    arrays["sensor_pcm"], arrays["sensor_frames"] = pcm, np.stack([_rgba(frame) for frame in frames])
+    intake, engine = Intake(bundle.manifest), StepEngine(bundle)
+    events: list[dict[str, object]] = []
+    estimates: list[dict[str, object]] = []
+
+    def take() -> None:
+        given = intake.take()
+        seen = next((one for one in FACES if one[0] <= given.number < one[1]), None)
+        crop = None
+        if seen and given.frames:
+            crop = crop_face(given.frames[-1][1](), seen[2], bundle.manifest.face)
+        output = engine.step(given.chunk, crop, seen[3] if seen else None)
+        present = [name for name, count in output.present.items() if count]
+        verdict = decide(output.probabilities, bundle.manifest, bool(present))
+        estimates.append(
+            {**to_json(verdict), "state": "+".join(present) or "none", "reliance": output.reliance}
+            | {"time": (given.number + 1) / 4, "face": seen and {"id": seen[3], "box": seen[2]}}
+        )
+
+    for index, frame in enumerate(frames):
+        begin, end = index * 44100 // 8, (index + 1) * 44100 // 8
+        heard = index not in (20, 21, 22, 23)
+        intake.add_frame(partial(np.asarray, frame), index / 8)
+        if heard:
+            intake.add_audio(pcm[begin:end], 44100, begin / 44100)
+        while intake.ready(2.0):
+            take()
+        events.append({"begin": begin, "end": end, "heard": heard})
+    end = intake.end()
+    while intake.done < end:
+        take()
+    return {"faces": FACES, "events": events, "estimates": estimates}
+
+
+def _rgba(frame: np.ndarray) -> np.ndarray:
+    return np.concatenate([frame, np.full((*frame.shape[:2], 1), 255, np.uint8)], axis=2)
+
+
+def _helper(name: str) -> ModuleType:
+    """A helper of the SDK's tests, by its file: there is no package to import it from."""
+    full = f"web_{name}"
+    if full not in sys.modules:
+        spec = importlib.util.spec_from_file_location(full, Path(__file__).parents[1] / "sdk" / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[full] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[full])
+    return sys.modules[full]
+
+
+if __name__ == "__main__":
+    write_vectors(Path(sys.argv[1]))

@@ -1,0 +1,19 @@
+/** Errors with a message meant for a person: what was given, what is allowed, what to do next. */
+export class MerError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = new.target.name;
+  }
+}
+
+/** A bundle that is missing, incomplete, altered since it was written, or of a newer schema. */
+export class BundleError extends MerError {}
+
+/** Samples or pixels outside the contract. */
+export class SignalError extends MerError {}
+
+/** A browser that cannot run the graphs. */
+export class RuntimeUnavailable extends MerError {}
+
+/** An option whose value is not allowed. */
+export class OptionError extends MerError {}

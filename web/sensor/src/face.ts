@@ -1,0 +1,211 @@
+/** Faces: the crop that the face graph reads, the tracker, and finders: mer_sdk.frontends.face. */
+import { SignalError } from "./errors";
+import type { FaceContract } from "./manifest";
+
+/** x, y, width, height in pixels; may reach outside the frame. */
+export type Box = readonly [number, number, number, number];
+export type Detection = readonly [number, number, number, number, number];
+
+/** Pixels as a canvas gives them: RGBA, 8 bits, rows from the top. An ImageData is one. */
+export interface Frame {
+  width: number;
+  height: number;
+  data: Uint8ClampedArray | Uint8Array;
+}
+
+/** Anything that finds faces: (x, y, width, height, score) each, in pixels. */
+export interface FaceFinder {
+  readonly name: string;
+  detect(frame: Frame): Promise<Detection[]>;
+}
+
+const SAME_FACE_IOU = 0.3;
+const TRACK_SECONDS = 2;
+
+interface Taps {
+  start: number;
+  weights: Float32Array;
+}
+
+const filters = new Map<string, Taps[]>();
+
+/** The antialiased triangle filter from `source` to `target` pixels, in the definition that Pillow uses. */
+function triangle(source: number, target: number): Taps[] {
+  const key = `${source}>${target}`;
+  const found = filters.get(key);
+  if (found) return found;
+  const scale = source / target;
+  const support = Math.max(1, scale);
+  const taps: Taps[] = [];
+  for (let index = 0; index < target; index++) {
+    const centre = (index + 0.5) * scale;
+    const start = Math.max(0, Math.floor(centre - support + 0.5));
+    const stop = Math.min(source, Math.floor(centre + support + 0.5));
+    const raw = Array.from({ length: stop - start }, (_, i) =>
+      Math.max(0, 1 - Math.abs((start + i + 0.5 - centre) / support)),
+    );
+    const sum = raw.reduce((a, b) => a + b, 0);
+    taps.push({ start, weights: Float32Array.from(raw, (value) => value / sum) });
+  }
+  // A face moves and changes its size from frame to frame; old sizes need not be kept.
+  if (filters.size >= 64) filters.delete(filters.keys().next().value!);
+  filters.set(key, taps);
+  return taps;
+}
+
+/**
+ * Resize a square of a frame to [size, size, 3] RGB with the triangle filter, values unrounded. Pixels outside the
+ * frame repeat the nearest edge pixel.
+ */
+export function resizeTriangle(frame: Frame, left: number, top: number, side: number, size: number): Float32Array {
+  const taps = triangle(side, size);
+  const { width, height, data } = frame;
+  const clamp = (value: number, limit: number) => Math.min(limit - 1, Math.max(0, value));
+  // Columns first, for those rows alone that the square has.
+  const narrow = new Float32Array(side * size * 3);
+  for (let y = 0; y < side; y++) {
+    const row = clamp(top + y, height) * width;
+    for (let x = 0; x < size; x++) {
+      const { start, weights } = taps[x]!;
+      let [r, g, b] = [0, 0, 0];
+      for (let tap = 0; tap < weights.length; tap++) {
+        const pixel = 4 * (row + clamp(left + start + tap, width));
+        const weight = weights[tap]!;
+        r += weight * data[pixel]!;
+        g += weight * data[pixel + 1]!;
+        b += weight * data[pixel + 2]!;
+      }
+      const place = 3 * (y * size + x);
+      narrow[place] = r;
+      narrow[place + 1] = g;
+      narrow[place + 2] = b;
+    }
+  }
+  const line = size * 3;
+  const result = new Float32Array(size * line);
+  for (let y = 0; y < size; y++) {
+    const { start, weights } = taps[y]!;
+    for (let x = 0; x < line; x++) {
+      let sum = 0;
+      for (let tap = 0; tap < weights.length; tap++) sum += weights[tap]! * narrow[(start + tap) * line + x]!;
+      result[y * line + x] = sum;
+    }
+  }
+  return result;
+}
+
+/**
+ * The crop of one face as the contract says: [crop_size, crop_size, 3] RGB 0-255; null where it is black.
+ *
+ * @throws SignalError an empty frame, or a box without area.
+ */
+export function cropFace(frame: Frame, box: Box | Detection, contract: FaceContract): Float32Array | null {
+  if (!(frame.width > 0 && frame.height > 0) || frame.data.length !== 4 * frame.width * frame.height) {
+    throw new SignalError(
+      `a frame has ${frame.width} x ${frame.height} pixels and ${frame.data.length} values; needed is RGBA`,
+    );
+  }
+  const [x, y, width, height] = box;
+  if (![x, y, width, height].every(Number.isFinite) || width <= 0 || height <= 0) {
+    throw new SignalError(`the face box (${x}, ${y}, ${width}, ${height}) has no area`);
+  }
+  const exact = Math.max(width, height) * (1 + 2 * contract.margin);
+  const side = Math.max(1, Math.floor(exact + 0.5));
+  const left = Math.floor(x + (width - exact) / 2 + 0.5);
+  const top = Math.floor(y + (height - exact) / 2 + 0.5);
+  const crop = resizeTriangle(frame, left, top, side, contract.crop_size);
+  return crop.some((value) => value > contract.black_level) ? crop : null;
+}
+
+/** Intersection over union of two boxes, 0-1. */
+export function overlap(a: readonly number[], b: readonly number[]): number {
+  const [ax, ay, aw, ah] = a as unknown as Box;
+  const [bx, by, bw, bh] = b as unknown as Box;
+  const width = Math.min(ax + aw, bx + bw) - Math.max(ax, bx);
+  const height = Math.min(ay + ah, by + bh) - Math.max(ay, by);
+  if (width <= 0 || height <= 0) return 0;
+  const shared = width * height;
+  return shared / (aw * ah + bw * bh - shared);
+}
+
+/** The face an estimate looked at; `id` is stable per track. */
+export interface FaceView {
+  id: number;
+  box: Box;
+}
+
+/**
+ * One face per step, with an id that stays while its boxes overlap. The face followed last is preferred; where it is
+ * gone, the largest one is taken. Tracks seen in the last 2 s keep their id.
+ */
+export class FaceTracker {
+  private tracks: { id: number; box: Box; time: number }[] = [];
+  private next = 0;
+
+  /** Choose among the faces of a frame at `time` seconds; null where there are none. */
+  follow(faces: readonly Detection[], time: number): FaceView | null {
+    this.tracks = this.tracks.filter((track) => time - track.time <= TRACK_SECONDS);
+    if (!faces.length) return null;
+    const boxes = faces.map(([x, y, width, height]): Box => [x, y, width, height]);
+    const last = this.tracks.at(-1);
+    if (last) {
+      const nearest = largestBy(boxes, (box) => overlap(box, last.box));
+      if (overlap(nearest, last.box) > SAME_FACE_IOU) return this.seen(last, nearest, time);
+    }
+    const largest = largestBy(boxes, (box) => box[2] * box[3]);
+    for (const track of [...this.tracks].reverse()) {
+      if (overlap(largest, track.box) > SAME_FACE_IOU) return this.seen(track, largest, time);
+    }
+    const track = { id: this.next++, box: largest, time };
+    this.tracks.push(track);
+    return { id: track.id, box: largest };
+  }
+
+  private seen(track: { id: number; box: Box; time: number }, box: Box, time: number): FaceView {
+    track.box = box;
+    track.time = time;
+    this.tracks = [...this.tracks.filter((other) => other !== track), track];
+    return { id: track.id, box };
+  }
+}
+
+/** A square in the middle of the frame, where a person who looks at the screen has the face: finds one always. */
+export class CentreFinder implements FaceFinder {
+  readonly name = "centre";
+
+  /** @param share side of the square over the shorter side of the frame. */
+  constructor(private readonly share = 0.6) {}
+
+  async detect(frame: Frame): Promise<Detection[]> {
+    const side = this.share * Math.min(frame.width, frame.height);
+    return [[(frame.width - side) / 2, (frame.height - side) / 2, side, side, 1]];
+  }
+}
+
+interface ShapeDetector {
+  detect(image: ImageData): Promise<{ boundingBox: DOMRectReadOnly }[]>;
+}
+
+/** The browser's own FaceDetector (Shape Detection API), where it has one that works; else null. */
+export async function browserFinder(): Promise<FaceFinder | null> {
+  const kind = (globalThis as { FaceDetector?: new (options: object) => ShapeDetector }).FaceDetector;
+  if (!kind) return null;
+  try {
+    const detector = new kind({ maxDetectedFaces: 5, fastMode: true });
+    // Some builds have the interface and no service behind it, which shows at the first call.
+    await detector.detect(new ImageData(16, 16));
+    return {
+      name: "browser",
+      detect: async (frame) => {
+        const pixels = new ImageData(new Uint8ClampedArray(frame.data), frame.width, frame.height);
+        return (await detector.detect(pixels)).map(({ boundingBox: box }) => [box.x, box.y, box.width, box.height, 1]);
+      },
+    };
+  } catch {
+    return null;
+  }
+}
+
+function largestBy(boxes: readonly Box[], key: (box: Box) => number): Box {
+  return boxes.reduce((best, box) => (key(box) > key(best) ? box : best));
+}

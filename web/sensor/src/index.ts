@@ -1,0 +1,35 @@
+export { AudioFrontend, toMono } from "./audio";
+export { PersonalBaseline } from "./baseline";
+export { Bundle, type FileSource, sha256 } from "./bundle";
+export { argmax, decide, norm, softmax, UNKNOWN } from "./decision";
+export { encodeRow, StepEngine, type StepFeatures, type StepOutput } from "./engine";
+export { BundleError, MerError, OptionError, RuntimeUnavailable, SignalError } from "./errors";
+export {
+  type Box,
+  browserFinder,
+  CentreFinder,
+  cropFace,
+  type Detection,
+  type FaceFinder,
+  FaceTracker,
+  type FaceView,
+  type Frame,
+  overlap,
+  resizeTriangle,
+} from "./face";
+export { array, type CaseOutput, type GoldenCase, maxError, rawRow, readGolden, runCase } from "./golden";
+export { Intake, type StepInput } from "./intake";
+export { type GraphSpec, type Manifest, modalities, readManifest, SCHEMA_VERSION, type TensorSpec } from "./manifest";
+export { type NpyArray, readNpz } from "./npz";
+export { Resampler } from "./resampler";
+export {
+  type Graph,
+  hasSimd,
+  hasWebGpu,
+  loadGraphs,
+  mostThreads,
+  type Provider,
+  type RuntimeOptions,
+  type Tensors,
+} from "./runtime";
+export { type EmotionEstimate, EmotionSensor, type SensorOptions } from "./sensor";

@@ -1,0 +1,143 @@
+/**
+ * The manifest of a bundle, as mer_sdk.manifest defines it; docs/manifest.schema.json is its schema. Field names are
+ * those of the JSON, so that a manifest is used as it was read.
+ */
+import { BundleError } from "./errors";
+
+export const SCHEMA_VERSION = 3;
+export const TARGET = "onnx";
+
+export interface TensorSpec {
+  name: string;
+  shape: number[];
+  dtype: string;
+  range: [number, number] | null;
+}
+
+export interface GraphSpec {
+  file: string;
+  scheme: string;
+  inputs: TensorSpec[];
+  outputs: TensorSpec[];
+}
+
+export interface Clock {
+  step_ms: number;
+  window_steps: number;
+}
+
+export interface AudioContract {
+  sample_rate: number;
+  chunk_samples: number;
+  resampler: string;
+}
+
+export interface FaceContract {
+  crop_size: number;
+  margin: number;
+  resize_filter: string;
+  channel_order: string;
+  black_level: number;
+}
+
+export interface BaselineContract {
+  prior_steps: number;
+  population_mean: Record<string, number[]>;
+}
+
+export interface Decision {
+  temperature: number;
+  abstention_threshold: number;
+}
+
+export interface FileSpec {
+  path: string;
+  sha256: string;
+  bytes: number;
+}
+
+export interface Manifest {
+  name: string;
+  model: string;
+  labels: string[];
+  target: string;
+  scheme: string;
+  graphs: Record<string, GraphSpec>;
+  baseline: BaselineContract;
+  files: FileSpec[];
+  clock: Clock;
+  audio: AudioContract;
+  face: FaceContract;
+  dialogue: { utterances: number } | null;
+  decision: Decision;
+  va_source: string;
+  schema_version: number;
+}
+
+/**
+ * Read and check the text of a manifest.json.
+ *
+ * @throws BundleError not JSON, a newer schema, a missing field, a target that no browser runs, or values that
+ *   contradict one another.
+ */
+export function readManifest(text: string): Manifest {
+  let data: unknown;
+  try {
+    data = JSON.parse(text);
+  } catch (error) {
+    throw new BundleError(`manifest.json is not valid JSON (${String(error)}); write the bundle again with mer-convert`);
+  }
+  const manifest = data as Manifest;
+  if (typeof manifest?.schema_version !== "number") {
+    throw new BundleError("manifest.json has no schema_version; is this folder a bundle made by mer-convert?");
+  }
+  if (manifest.schema_version > SCHEMA_VERSION) {
+    throw new BundleError(
+      `the bundle has manifest schema ${manifest.schema_version}, this page reads up to ${SCHEMA_VERSION}: ` +
+        "take a newer @mer-edge/web, or convert the bundle again with this version",
+    );
+  }
+  const needed = ["name", "model", "labels", "target", "scheme", "graphs", "baseline", "files", "clock", "audio", "face"];
+  for (const field of [...needed, "decision"]) {
+    if (!(field in manifest)) throw new BundleError(`manifest.json has no field ${field}; convert the bundle again`);
+  }
+  check(manifest);
+  return manifest;
+}
+
+/** What the fusion graph reads, of "text", "audio" and "face", in its order: every input that has a mask. */
+export function modalities(manifest: Manifest): string[] {
+  const names = manifest.graphs.fusion!.inputs.map((tensor) => tensor.name);
+  return names.filter((name) => names.includes(`${name}_mask`));
+}
+
+function check(manifest: Manifest): void {
+  if (manifest.target !== TARGET) {
+    throw new BundleError(
+      `${manifest.name} is a ${manifest.target} bundle, and a browser runs ${TARGET} bundles: ` +
+        `mer-convert --model ${manifest.model} --target ${TARGET} --out bundles`,
+    );
+  }
+  if (!manifest.graphs.fusion) {
+    throw new BundleError(`manifest.json lists the graphs ${Object.keys(manifest.graphs)}; a bundle needs 'fusion'`);
+  }
+  if (!manifest.labels.length || new Set(manifest.labels).size !== manifest.labels.length) {
+    throw new BundleError(`manifest.json has labels ${manifest.labels}; there must be some, each once`);
+  }
+  if (manifest.audio.resampler !== "kaiser-sinc" || manifest.face.resize_filter !== "triangle") {
+    throw new BundleError(
+      `manifest.json asks for resampler ${manifest.audio.resampler} and filter ${manifest.face.resize_filter}; ` +
+        "known are kaiser-sinc and triangle: take a newer @mer-edge/web",
+    );
+  }
+  for (const file of manifest.files) {
+    if (file.path.startsWith("/") || file.path.split("/").includes("..")) {
+      throw new BundleError(`manifest.json lists '${file.path}', which lies outside the bundle`);
+    }
+  }
+  for (const graph of Object.values(manifest.graphs)) {
+    if (!manifest.files.some((file) => file.path === graph.file)) {
+      throw new BundleError(`${graph.file} is a graph of the manifest without a hash; convert the bundle again`);
+    }
+  }
+}

@@ -1,0 +1,120 @@
+import { expect, test } from "vitest";
+import {
+  argmax,
+  array,
+  Bundle,
+  BundleError,
+  type Detection,
+  EmotionSensor,
+  type FileSource,
+  loadGraphs,
+  maxError,
+  readGolden,
+  readManifest,
+  readNpz,
+  runCase,
+} from "../src/index";
+import { arrays, bundleFiles, facts } from "./vectors";
+
+const text = (content: ArrayBuffer) => new TextDecoder().decode(content);
+
+test.each(["bundle", "talk"])("golden cases of the %s pass from raw input to logits", async (kind) => {
+  const bundle = await Bundle.open(bundleFiles(facts()[kind]), true);
+  const graphs = await loadGraphs(bundle);
+  const cases = await readGolden(bundle);
+  expect(cases.length).toBeGreaterThan(0);
+  for (const one of cases) {
+    const found = await runCase(bundle.manifest, graphs, one);
+    for (const name of one.modalities) {
+      expect(maxError(found.features[name]!, array(one, `${name}_features`).data)).toBeLessThan(1e-4);
+    }
+    expect(maxError(found.logits, array(one, "logits").data)).toBeLessThan(1e-4);
+    expect(maxError(found.reliance, array(one, "reliance").data)).toBeLessThan(1e-4);
+  }
+});
+
+test("a golden case whose sound is another one fails", async () => {
+  const bundle = await Bundle.open(bundleFiles(facts().bundle), true);
+  const [one] = await readGolden(bundle);
+  array(one!, "pcm").data.reverse();
+  const found = await runCase(bundle.manifest, await loadGraphs(bundle), one!);
+  expect(maxError(found.logits, array(one!, "logits").data)).toBeGreaterThan(1e-4);
+});
+
+test("the sensor gives Python's estimates: two people, a gap in the sound, sound at 44.1 kHz", async () => {
+  const told = facts().sensor;
+  const get = await arrays();
+  const pcm = get("sensor_pcm").data as Float32Array;
+  const frames = get("sensor_frames");
+  const [, height, width] = frames.shape as [number, number, number];
+  let asked = 0;
+  const sensor = await EmotionSensor.open(await Bundle.open(bundleFiles(facts().bundle)), {
+    finder: {
+      name: "scripted",
+      detect: async (frame) => {
+        asked += 1;
+        const step = Math.floor(frame.data.byteOffset / (2 * height * width * 4));
+        const seen = told.faces.find((one: number[]) => one[0]! <= step && step < one[1]!);
+        return seen ? ([[...seen[2], 1]] as unknown as Detection[]) : [];
+      },
+    },
+  });
+  const found = [];
+  for (const [index, event] of told.events.entries()) {
+    const data = (frames.data as Uint8Array).subarray(index * height * width * 4, (index + 1) * height * width * 4);
+    found.push(...(await sensor.pushFrame({ width, height, data }, index / 8)));
+    if (!event.heard) continue;
+    found.push(...(await sensor.pushAudio([pcm.subarray(event.begin, event.end)], 44100, event.begin / 44100)));
+  }
+  found.push(...(await sensor.flush()));
+  // Once a step where there is a face, else for every frame of the step.
+  expect(asked).toBe(22 + 2 * 2);
+  expect(found.length).toBe(told.estimates.length);
+  for (const [index, wanted] of told.estimates.entries()) {
+    const one = found[index]!;
+    expect([one.time, one.emotion, one.state]).toEqual([wanted.time, wanted.emotion, wanted.state]);
+    expect(one.face && [one.face.id, [...one.face.box]]).toEqual(wanted.face && [wanted.face.id, wanted.face.box]);
+    expect(maxError(Object.values(one.probabilities), Object.values(wanted.probabilities))).toBeLessThan(1e-5);
+    expect(maxError(Object.values(one.reliance), Object.values(wanted.reliance))).toBeLessThan(1e-5);
+    expect(maxError([one.valence, one.arousal], [wanted.valence, wanted.arousal])).toBeLessThan(1e-5);
+  }
+});
+
+test("steps that wait for too long are left out and counted", async () => {
+  const sensor = await EmotionSensor.open(await Bundle.open(bundleFiles(facts().bundle)), { waiting: 1 });
+  const [estimate, ...more] = await sensor.pushAudio([new Float32Array(4 * 16000).fill(0.1)], 16000);
+  expect(more.length).toBe(0);
+  expect([estimate!.time, estimate!.dropped]).toEqual([4, 15]);
+});
+
+test("a bundle that was changed or is of another kind is refused in one sentence", async () => {
+  const good = bundleFiles(facts().bundle);
+  const changed = (change: (manifest: any) => void): FileSource => async (path) => {
+    if (path !== "manifest.json") return await good(path);
+    const manifest = JSON.parse(text(await good(path)));
+    change(manifest);
+    return new TextEncoder().encode(JSON.stringify(manifest)).buffer as ArrayBuffer;
+  };
+  const tampered: FileSource = async (path) => {
+    const content = (await good(path)).slice(0);
+    if (path === "audio.onnx") new Uint8Array(content)[100]! ^= 1;
+    return content;
+  };
+  const refusals: [FileSource, RegExp][] = [
+    [tampered, /audio.onnx differs from the manifest: its sha256 is another/],
+    [changed((m) => m.files.forEach((file: any) => (file.bytes += 1))), /bytes instead of/],
+    [changed((m) => (m.target = "tflite")), /tflite bundle, and a browser runs onnx bundles: mer-convert --model grjca/],
+    [changed((m) => (m.schema_version = 99)), /schema 99, this page reads up to/],
+    [changed((m) => delete m.graphs.fusion), /a bundle needs 'fusion'/],
+    [changed((m) => (m.files[0].path = "../x")), /outside the bundle/],
+    [changed((m) => (m.graphs.audio.inputs = [])), /audio.onnx has 1 inputs, the manifest lists 0/],
+  ];
+  for (const [source, message] of refusals) {
+    const failed = Bundle.open(source).then(loadGraphs);
+    await expect(failed).rejects.toThrow(message);
+    await expect(failed).rejects.toBeInstanceOf(BundleError);
+  }
+  expect(() => readManifest("{")).toThrow(/not valid JSON/);
+  await expect(readNpz(new ArrayBuffer(64))).rejects.toThrow(/no zip archive/);
+  expect(argmax([1, 3, 3])).toBe(1);
+});

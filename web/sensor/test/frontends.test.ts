@@ -1,0 +1,134 @@
+import { beforeAll, expect, test } from "vitest";
+import {
+  AudioFrontend,
+  cropFace,
+  decide,
+  type Detection,
+  FaceTracker,
+  type Frame,
+  type Manifest,
+  maxError,
+  type NpyArray,
+  OptionError,
+  norm,
+  PersonalBaseline,
+  Resampler,
+  SCHEMA_VERSION,
+  SignalError,
+  softmax,
+  toMono,
+} from "../src/index";
+import { arrays, facts } from "./vectors";
+
+let told: any;
+let get: (name: string) => NpyArray;
+const floats = (name: string) => get(name).data as Float32Array;
+
+beforeAll(async () => {
+  told = facts();
+  get = await arrays();
+});
+
+test("manifests of the present schema are read", () => {
+  expect(SCHEMA_VERSION).toBe(told.schema_version);
+});
+
+test("the resampler gives Python's samples, whole and in pieces", () => {
+  for (const rate of told.rates) {
+    const given = floats(`resample${rate}_in`);
+    const wanted = floats(`resample${rate}_out`);
+    for (const size of [given.length, 128, 1]) {
+      const resampler = new Resampler(rate, 16000);
+      const found: number[] = [];
+      for (let at = 0; at < given.length; at += size) found.push(...resampler.push(given.subarray(at, at + size)));
+      found.push(...resampler.flush());
+      expect(found.length).toBe(wanted.length);
+      expect(maxError(found, wanted)).toBeLessThan(2e-6);
+    }
+  }
+});
+
+test("chunks, gaps and a late start are cut as in Python", () => {
+  const contract = { sample_rate: 16000, chunk_samples: 6000, resampler: "kaiser-sinc" };
+  const frontend = new AudioFrontend(contract, { step_ms: 250, window_steps: 16 });
+  const pieces = told.audio;
+  const chunks = get("chunks");
+  let place = 0;
+  for (const [index, piece] of pieces.entries()) {
+    const last = index === pieces.length - 1;
+    const steps = last ? frontend.flush() : frontend.push(floats(`piece${index}`), 48000, piece.time);
+    expect(steps.length).toBe(piece.steps);
+    for (const step of steps) {
+      const wanted = (chunks.data as Float32Array).subarray(place * 6000, (place + 1) * 6000);
+      expect(maxError(step.chunk, wanted)).toBeLessThan(2e-6);
+      expect(step.covered).toBe(floats("covered")[place] === 1);
+      place += 1;
+    }
+  }
+  expect(place).toBe(chunks.shape[0]);
+});
+
+test("bad sound is refused", () => {
+  expect(() => toMono([new Float32Array([0, Number.NaN])], 5)).toThrow(/sample 6 is not a finite number/);
+  expect(() => toMono([])).toThrow(SignalError);
+  expect(() => new Resampler(0, 16000)).toThrow(/allowed are 1000 to 768000/);
+  const frontend = new AudioFrontend(
+    { sample_rate: 16000, chunk_samples: 6000, resampler: "kaiser-sinc" },
+    { step_ms: 250, window_steps: 16 },
+  );
+  frontend.push(new Float32Array(16000), 16000);
+  expect(() => frontend.push(new Float32Array(10), 48000)).toThrow(/changed from 16000 to 48000/);
+  expect(() => frontend.push(new Float32Array(10), 16000, 0.5)).toThrow(/came after 1.000 s/);
+});
+
+test("crops equal Python's, inside and outside the frame", () => {
+  const array = get("frame");
+  const frame: Frame = { height: array.shape[0]!, width: array.shape[1]!, data: array.data as Uint8Array };
+  for (const [index, { box, margin }] of told.boxes.entries()) {
+    const contract = { crop_size: 16, margin, resize_filter: "triangle", channel_order: "RGB", black_level: 8 };
+    expect(maxError(cropFace(frame, box, contract)!, floats(`crop${index}`))).toBeLessThan(2e-4);
+    expect(cropFace({ ...frame, data: new Uint8Array(frame.data.length) }, box, contract)).toBeNull();
+    expect(() => cropFace(frame, [0, 0, 0, 5], contract)).toThrow(/no area/);
+  }
+});
+
+test("a face keeps its id while it is followed, and for two seconds after", () => {
+  const tracker = new FaceTracker();
+  const [left, near, right]: Detection[] = [
+    [10, 10, 30, 30, 1],
+    [14, 12, 30, 30, 1],
+    [60, 10, 40, 40, 1],
+  ];
+  const turns: [number, Detection[], number | null][] = [
+    [0, [left!], 0],
+    [0.25, [right!, near!], 0],
+    [0.5, [], null],
+    [0.75, [right!], 1],
+    [1, [left!, right!], 1],
+    [1.25, [left!], 0],
+    [4, [left!], 2],
+  ];
+  for (const [time, faces, id] of turns) expect(tracker.follow(faces, time)?.id ?? null).toBe(id);
+});
+
+test("softmax, affect and abstention equal Python's", () => {
+  const { labels, expected } = told.affect;
+  const shares = softmax(floats("logits"), 0.7);
+  expect(maxError(shares, get("shares").data)).toBeLessThan(1e-6);
+  const manifest = { labels, decision: { temperature: 0.7, abstention_threshold: 0.99 } } as Manifest;
+  const verdict = decide(shares, manifest, true);
+  expect(maxError([verdict.valence, verdict.arousal], expected)).toBeLessThan(1e-6);
+  expect(verdict.emotion).toBe("unknown");
+  expect(decide(shares, manifest, false)).toMatchObject({ emotion: "unknown", valence: 0, arousal: 0 });
+  expect(() => norm("bored")).toThrow(OptionError);
+});
+
+test("a baseline moves from the population to the person and back", () => {
+  const baseline = new PersonalBaseline({ prior_steps: 3, population_mean: { face: [1, -1] } });
+  baseline.observe("face", new Float32Array([5, 3]));
+  baseline.observe("face", new Float32Array([Number.NaN, 0]));
+  expect([...baseline.mean("face")]).toEqual([2, 0]);
+  expect(baseline.steps).toEqual({ face: 1 });
+  baseline.reset();
+  expect([...baseline.mean("face")]).toEqual([1, -1]);
+});
