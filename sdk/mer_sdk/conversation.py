@@ -18,9 +18,9 @@ from mer_sdk.dialogue import DialogueEngine, DialogueOutput, UtteranceFeatures
 from mer_sdk.errors import OptionError, SignalError
 from mer_sdk.estimate import UtteranceEstimate
 from mer_sdk.frontends.audio import AudioFrontend
-from mer_sdk.frontends.face import FaceDetector, FaceTracker, check_frame, open_detector
+from mer_sdk.frontends.face import FaceDetector, check_frame, open_detector
 from mer_sdk.frontends.text import utf8_text
-from mer_sdk.looks import Frame, last_look
+from mer_sdk.looks import FaceWatch, Frame
 
 
 class Conversation:
@@ -198,10 +198,9 @@ class Conversation:
         if not steps:
             return []
         detector = self._detector = self._detector or open_detector(None)
-        # An utterance shows its speaker, so each begins with a new tracker.
-        tracker = FaceTracker()
-        looks = [last_look(steps[step], detector, tracker, self.manifest.face) for step in sorted(steps)]
-        return [look.crop for look in looks if look is not None]
+        # An utterance shows its speaker, so each is watched anew.
+        watch = FaceWatch(detector, self.manifest.face)
+        return [look.crop for step in sorted(steps) for look in watch.look(steps[step])]
 
     def _words(
         self, output: DialogueOutput, text: str | None, speaker: Hashable, time: float | None, begin: float
