@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mer_converters.targets import ExportJob, QuantizingTarget, find_target
 from mer_converters.tflite import quantize
-from mer_converters.tflite.flatbuffer import read_program
+from mer_converters.tflite.flatbuffer import compacted, read_program, tensor_names
 from mer_converters.tflite.modules import operations_of
 from mer_quantization.calibration import save_samples
 from mer_quantization.proof import check_proof
@@ -135,14 +135,14 @@ def files(net: Maker) -> dict[str, Path]:
 
 
 def scales(path: Path) -> dict[str, tuple[int, float]]:
-    """Name of an int8 tensor -> how many scales it has, and the first."""
+    """Name of an int8 tensor, as `read_program` gives it -> how many scales it has, and the first."""
     from ai_edge_litert.interpreter import Interpreter
 
     found = {}
     for item in Interpreter(str(path)).get_tensor_details():
         given = item["quantization_parameters"]["scales"]
         if item["dtype"] == np.int8 and len(given):
-            found[item["name"]] = (len(given), float(given[0]))
+            found[item["name"] or f"#{item['index']}"] = (len(given), float(given[0]))
     return found
 
 
@@ -211,9 +211,53 @@ def test_int8_is_one_block_from_stem_to_sum(files: dict[str, Path]) -> None:
 
 
 def test_convolutions_have_a_scale_a_channel(files: dict[str, Path]) -> None:
-    found = scales(files["int8"])
-    counts = {name.partition(":")[0]: count for name, (count, _) in found.items() if count > 1}
+    found, counts = scales(files["int8"]), {}
+    for operation in read_program(files["int8"]).operations:
+        if operation.kind in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+            assert operation.inputs[1] is not None
+            counts[operation.name.partition(":")[0]] = found[operation.inputs[1].name][0]
     assert counts == {"stem": 4, "one": 16, "two": 16, "shortcut": 16}
+
+
+def test_names_are_left_to_what_the_proof_speaks_of(net: Maker, files: dict[str, Path]) -> None:
+    layers = ["stem", "one", "two", "shortcut", *(f"blocks.{number}" for number in range(12))]
+    for scheme, path in files.items():
+        named = [name for name in tensor_names(path.read_bytes()) if not name.startswith("#")]
+        if scheme == "fp32":  # the quantizer works by names
+            assert len(named) == len(tensor_names(path.read_bytes())) == len(set(named))
+        else:
+            inner = {name.partition(":")[0] for name in named if not name.startswith("serving_default_")}
+            assert inner == {*layers, "front", "graph"}, scheme
+            assert len(named) <= len(inner) + 2
+
+
+def test_a_compacted_file_answers_as_before_and_is_smaller(net: Maker, tmp_path: Path) -> None:
+    """By the generated code's own builder, which shares nothing."""
+    from ai_edge_litert import schema_py_generated as schema
+    from flatbuffers import Builder
+
+    builder = Builder(1024)
+    builder.Finish(schema.ModelT.InitFromPackedBuf(net.fp32.read_bytes(), 0).Pack(builder), file_identifier=b"TFL3")
+    plain = tmp_path / "plain.tflite"
+    plain.write_bytes(bytes(builder.Output()))
+    again = tmp_path / "again.tflite"
+    again.write_bytes(compacted(plain.read_bytes(), {}))
+    assert again.read_bytes() == net.fp32.read_bytes()
+    assert len(again.read_bytes()) < len(plain.read_bytes())
+    assert read_program(again) == read_program(plain)
+    assert np.array_equal(net.answers(again), net.answers(plain))
+
+
+def test_constants_are_aligned(files: dict[str, Path]) -> None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    for scheme, path in files.items():
+        content = path.read_bytes()
+        model = schema.Model.GetRootAs(content, 0)
+        buffers = [model.Buffers(index) for index in range(model.BuffersLength())]
+        places = [item._tab.Vector(item._tab.Offset(4)) for item in buffers if item.DataLength() >= 16]
+        assert places, scheme
+        assert {place % 16 for place in places} == {0}, scheme
 
 
 def test_ranges_are_of_all_samples(net: Maker, files: dict[str, Path]) -> None:

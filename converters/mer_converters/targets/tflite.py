@@ -50,6 +50,7 @@ class Tflite:
                 _store_quantized(job, source, path)
             else:
                 _store_as_fp16(source, path)
+                _compact(path)
 
     def proof(self, path: Path) -> GraphProof:
         """See `QuantizingTarget.proof`."""
@@ -65,8 +66,24 @@ class Tflite:
 def _export_fp32(job: ExportJob, path: Path) -> None:
     import litert_torch
 
+    from mer_converters.tflite.flatbuffer import compacted, tensor_names
+    from mer_converters.tflite.modules import path_names
+
     with contextlib.redirect_stdout(io.StringIO()):
         litert_torch.convert(job.module, job.example).export(str(path))
+    content = path.read_bytes()
+    # Every tensor keeps a name, as the quantizer works by them.
+    path.write_bytes(compacted(content, path_names(tensor_names(content), job.module)))
+
+
+def _compact(path: Path) -> None:
+    """Leave a name to the outputs of operations with a weight alone, which is what the proof speaks of."""
+    from mer_converters.tflite.flatbuffer import compacted, read_program, tensor_names
+    from mer_converters.tflite.modules import weight_names
+
+    content = path.read_bytes()
+    nameless: dict[str, str | None] = dict.fromkeys(tensor_names(content))
+    path.write_bytes(compacted(content, nameless | weight_names(read_program(path))))
 
 
 def _store_as_fp16(source: Path, path: Path) -> None:
@@ -78,8 +95,8 @@ def _store_as_fp16(source: Path, path: Path) -> None:
 
 def _store_quantized(job: ExportJob, source: Path, path: Path) -> None:
     from mer_converters.tflite import quantize
-    from mer_converters.tflite.flatbuffer import read_program, with_short_names
-    from mer_converters.tflite.modules import fixed_matrices, operations_of, short_names
+    from mer_converters.tflite.flatbuffer import read_program
+    from mer_converters.tflite.modules import fixed_matrices, operations_of
     from mer_quantization.calibration import read_samples
 
     program = read_program(source)
@@ -90,8 +107,8 @@ def _store_quantized(job: ExportJob, source: Path, path: Path) -> None:
             raise ConversionError(f"{path.name}: {job.scheme.name} needs calibration inputs; give --data NAME:PATH")
         names = tuple(item.name for item in job.spec.inputs)
         ranges = quantize.activation_ranges(source, program, read_samples(job.calibration), names)
-    content = quantize.quantized(source, job.scheme.name, program, keep, ranges)
-    path.write_bytes(with_short_names(content, lambda names: short_names(names, job.module)))
+    path.write_bytes(quantize.quantized(source, job.scheme.name, program, keep, ranges))
+    _compact(path)
     _run_once(job, path)
 
 
@@ -117,7 +134,7 @@ def _run_once(job: ExportJob, path: Path) -> None:
         )
 
 
-# Later entries win where several match. An operation's name is the path of the torch module that it came from.
+# Later entries win where several match. An operation's name is the path of its torch module and a number.
 _FP16: list[dict[str, Any]] = [
     {
         "regex": ".*",
@@ -129,5 +146,5 @@ _FP16: list[dict[str, Any]] = [
             "explicit_dequantize": True,
         },
     },
-    {"regex": ".*_frontend.*", "operation": "*", "algorithm_key": "no_quantize", "op_config": {}},
+    {"regex": "(.*[.;])?frontend[.:;].*", "operation": "*", "algorithm_key": "no_quantize", "op_config": {}},
 ]

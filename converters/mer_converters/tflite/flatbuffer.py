@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from mer_converters.sharing import SharingBuilder
 from mer_sdk.errors import ConversionError
 
 # Operation -> which of its inputs is a weight when it is a constant. The first input that is one counts.
@@ -19,6 +21,7 @@ WEIGHT_INPUTS = {
     "EMBEDDING_LOOKUP": (1,),
     "BATCH_MATMUL": (1, 0),
 }
+_IDENTIFIER = b"TFL3"
 _BITS = {"float32": 32, "float16": 16, "int32": 32, "int16": 16, "int8": 8, "int4": 4, "int2": 2}
 
 
@@ -110,7 +113,7 @@ class Program:
 
 
 def read_program(path: Path) -> Program:
-    """The main graph of a TFLite file.
+    """The main graph of a TFLite file. A tensor without a name is called after its number, such as "#7".
 
     Raises:
         ConversionError: it is missing or no TFLite file.
@@ -121,19 +124,19 @@ def read_program(path: Path) -> Program:
     types = {value: name.lower() for name, value in vars(schema.TensorType).items() if isinstance(value, int)}
     try:
         content = path.read_bytes()
-        if content[4:8] != b"TFL3":
+        if content[4:8] != _IDENTIFIER:
             raise ValueError("the file identifier TFL3 is missing")
         model = schema.ModelT.InitFromPackedBuf(content, 0)
         graph = model.subgraphs[0]
         tensors = [
             Tensor(
-                item.name.decode(),
+                _name(item, index),
                 types[item.type],
                 # A scalar has no shape in the file.
                 tuple(int(size) for size in item.shape) if item.shape is not None else (),
                 item.buffer if _is_constant(model.buffers[item.buffer]) else None,
             )
-            for item in graph.tensors
+            for index, item in enumerate(graph.tensors)
         ]
         operations = tuple(
             Operation(
@@ -149,14 +152,15 @@ def read_program(path: Path) -> Program:
     return Program(operations, ends[0], ends[1])
 
 
-def with_short_names(content: bytes, rename: Callable[[list[str]], Mapping[str, str]]) -> bytes:
-    """The same file with other names for its tensors, and without quantization records that say nothing.
+def compacted(content: bytes, names: Mapping[str, str | None]) -> bytes:
+    """The same file in fewer bytes: other names, what is equal written once, nothing that no runtime reads.
 
-    Of a quantized file with many small operations a quarter is names.
+    Of a file as the tools write it a small network's names alone can be a quarter.
 
     Args:
         content: of a TFLite file.
-        rename: all names -> name -> new name; names that it leaves out stay. Inputs and outputs of the graph stay too.
+        names: name of a tensor -> new name, None to leave it without; those left out stay. Inputs and outputs of the
+            graph keep theirs.
     """
     from ai_edge_litert.tools import flatbuffer_utils
 
@@ -164,14 +168,38 @@ def with_short_names(content: bytes, rename: Callable[[list[str]], Mapping[str, 
     model = flatbuffer_utils.read_model_from_bytearray(content)
     graph = model.subgraphs[0]
     ends = {*graph.inputs, *graph.outputs}
-    inner = [item for index, item in enumerate(graph.tensors) if index not in ends]
-    names = rename([item.name.decode() for item in inner])
-    for item in inner:
-        item.name = names.get(item.name.decode(), item.name.decode()).encode()
-    for item in graph.tensors:
+    for index, item in enumerate(graph.tensors):
+        old = _name(item, index)
+        new = names.get(old, old)
+        if index not in ends and new != old:
+            item.name = None if new is None else new.encode()
         if item.quantization is not None and item.quantization.scale is None:
             item.quantization = None
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+        if not _is_constant(model.buffers[item.buffer]):
+            item.buffer = 0  # the empty one, by the format's own rule
+    # A note of the converter to itself; the other one says which runtime is new enough.
+    model.metadata = [item for item in model.metadata or () if item.name != b"keep_stablehlo_constant"]
+    users = [item for part in model.subgraphs for item in part.tensors] + model.metadata
+    kept = sorted({0, *(item.buffer for item in users)})
+    places = {old: new for new, old in enumerate(kept)}
+    for item in users:
+        item.buffer = places[item.buffer]
+    model.buffers = [model.buffers[index] for index in kept]
+    builder = SharingBuilder()
+    builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def tensor_names(content: bytes) -> list[str]:
+    """Names of the main graph's tensors, in the order of the file."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = schema.ModelT.InitFromPackedBuf(content, 0).subgraphs[0]
+    return [_name(item, index) for index, item in enumerate(graph.tensors)]
+
+
+def _name(tensor: Any, index: int) -> str:
+    return tensor.name.decode() if tensor.name else f"#{index}"
 
 
 def _is_constant(buffer: object) -> bool:

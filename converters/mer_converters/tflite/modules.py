@@ -3,14 +3,15 @@
 litert-torch names a tensor after the chain of modules that computed it, each as CLASS_NAME with the last part of its
 path, and a fused operation after all that went into it, joined by ";". A container that is not called itself is not in
 the chain (`ModuleList`, and a `Sequential` that is looped over), so that equal classes at the same place of two lists
-share a name. Outputs of the graph have names of their own: their modules are looked up in torch's exported program.
+share a name. The files written here have `path_names` in their place. Outputs of the graph have names of their own:
+their modules are looked up in torch's exported program.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from mer_converters.tflite.flatbuffer import Program
 from mer_sdk.errors import ConversionError
 
+ROOT = "graph"
 _OUTPUT = re.compile(r"(?:.*_)?output_(\d+)(?:_output)?(?::\d+)?")
 # What only moves values: a converter drops it or joins it with the operation before.
 _MOVES = ("view", "reshape", "squeeze", "unsqueeze", "permute", "transpose", "select", "slice", "clone", "contiguous")
@@ -50,10 +52,10 @@ def operations_of(
             "those of named_modules()"
         )
     ends = _output_modules(module, example)
-    chains = {operation.name: _chains(operation.name, ends) for operation in program.operations}
+    homes = {operation.name: _homes(operation.name, ends) for operation in program.operations}
     found: set[str] = set()
     for path in wanted:
-        mine = _below(module, path, chains)
+        mine = {name for name, places in homes.items() if any(f"{place}.".startswith(f"{path}.") for place in places)}
         if not mine and any(True for _ in known[path].parameters()):
             raise ConversionError(
                 f"{path} cannot stay in float: no operation of the TFLite file has its name; name a module above it"
@@ -62,64 +64,75 @@ def operations_of(
     return frozenset(found)
 
 
-def _below(module: nn.Module, path: str, chains: Mapping[str, list[list[str]]]) -> set[str]:
-    """Names whose chains go through the submodule; through any of its children where a container is not called."""
-    part = module.get_submodule(path)
-    if not isinstance(part, nn.ModuleList | nn.ModuleDict):
-        for steps in _ways_to(module, path):
-            found = {name for name, parts in chains.items() if any(chain[: len(steps)] == steps for chain in parts)}
-            if found:
-                return found
-    if not isinstance(part, nn.ModuleList | nn.ModuleDict | nn.Sequential):
-        return set()
-    return {name for child, _ in part.named_children() for name in _below(module, f"{path}.{child}", chains)}
-
-
 def fixed_matrices(program: Program, module: nn.Module) -> frozenset[str]:
     """Names of the operations whose constant is no trained weight: none of their modules has parameters of its own.
 
     Such are transforms to a spectrum and back, whose energies 8 bits do not hold.
+
+    Args:
+        program: as converted, in floating point.
+        module: what was converted.
     """
-    places = _places(module)
+    owners = {path or ROOT: _owns(part) for path, part in module.named_modules()}
     found = set()
     for operation in program.operations:
         if program.weight_of(operation) is not None:
-            owners = [places[tuple(chain)][0] for chain in _chains(operation.name, ()) if tuple(chain) in places]
-            if owners and not any(owners):
+            places = [owners[place] for place in _homes(operation.name, ()) if place in owners]
+            if places and not any(places):
                 found.add(operation.name)
     return frozenset(found)
 
 
-def short_names(names: Iterable[str], module: nn.Module) -> dict[str, str]:
-    """Name of a tensor -> the path of its module and a number, such as "network.head.hidden:2"; "graph:1" at the root.
+def path_names(names: Iterable[str], module: nn.Module) -> dict[str, str]:
+    """litert-torch's name of a tensor -> the path of its module and a number, such as "network.head.hidden:2".
 
-    A fused operation is called after the module with parameters that went into it. Names that hold no module, as those
-    of inputs and outputs, are left out.
+    The root is called "graph". A fused operation has the paths of all modules with parameters that went into it, joined
+    by ";"; so has one whose chain is that of several. Names that hold no module, as those of inputs and outputs, are
+    left out.
 
     Args:
         names: all different, in a fixed order.
         module: what was converted.
     """
-    places = _places(module)
+    places: dict[tuple[str, ...], list[tuple[bool, str]]] = {}
+    for path, part in module.named_modules():
+        if not isinstance(part, nn.ModuleList | nn.ModuleDict):
+            for steps in _ways_to(module, path):
+                places.setdefault(tuple(steps), []).append((_owns(part), path or ROOT))
     counts: Counter[str] = Counter()
     short = {}
     for name in names:
-        found = [places[tuple(chain)] for chain in _chains(name, ()) if tuple(chain) in places]
+        # What stands after the last ";" of a part counts tensors.
+        chains = [tuple(part.split("/")) for part in name.split(";") if part and not part.isdigit()]
+        found = [place for chain in chains for place in places.get(chain, ())]
+        owning = dict.fromkeys(path for owns, path in found if owns)
         if found:
-            path = max(found, key=lambda place: place[0])[1] or "graph"
+            path = ";".join(owning) or found[0][1]
             counts[path] += 1
             short[name] = f"{path}:{counts[path]}"
     return short
 
 
-def _places(module: nn.Module) -> dict[tuple[str, ...], tuple[bool, str]]:
-    """Chain of names -> (whether that module has parameters of its own, its path), the first of those that share it."""
-    places: dict[tuple[str, ...], tuple[bool, str]] = {}
-    for path, part in module.named_modules():
-        owns = any(True for _ in part.parameters(recurse=False))
-        for steps in _ways_to(module, path):
-            places.setdefault(tuple(steps), (owns, path))
-    return places
+def weight_names(program: Program) -> dict[str, str]:
+    """Name of the output of an operation with a weight -> a short one of the same module.
+
+    The quantizer appends to the names of what it changes.
+
+    Args:
+        program: whose tensors had `path_names`.
+    """
+    counts: Counter[str] = Counter()
+    short = {}
+    for operation in program.operations:
+        path = operation.name.rpartition(":")[0]
+        if path and program.weight_of(operation) is not None:
+            counts[path] += 1
+            short[operation.name] = f"{path}:{counts[path]}"
+    return short
+
+
+def _owns(module: nn.Module) -> bool:
+    return any(True for _ in module.parameters(recurse=False))
 
 
 def _ways_to(module: nn.Module, path: str) -> list[list[str]]:
@@ -141,32 +154,27 @@ def _class_name(module: nn.Module) -> str:
     return f"{type(module).__module__}.{type(module).__qualname__}"
 
 
-def _chains(name: str, ends: tuple[list[list[str]], ...]) -> list[list[str]]:
-    """The chains of modules in a name; those of an output where it is one."""
+def _homes(name: str, ends: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+    """The paths in a name; those of an output where it is one."""
     output = _OUTPUT.fullmatch(name)
     if output is not None and int(output[1]) < len(ends):
         return ends[int(output[1])]
-    # What stands after the last ";" of a part counts tensors.
-    return [part.split("/") for part in name.split(";") if part and not part.isdigit()]
+    return tuple(name.rpartition(":")[0].split(";"))
 
 
-def _output_modules(module: nn.Module, example: tuple[Tensor, ...]) -> tuple[list[list[str]], ...]:
-    """For each output the chains of modules that end in it: of the operation that computes it and of moves after it."""
+def _output_modules(module: nn.Module, example: tuple[Tensor, ...]) -> tuple[tuple[str, ...], ...]:
+    """For each output the modules that end in it: of the operation that computes it and of moves after it."""
     graph = torch.export.export(module, example, strict=False).graph
     results = next(node for node in graph.nodes if node.op == "output").args[0]
-    return tuple(_ending_in(result) for result in results)
+    return tuple(tuple(_ending_in(result)) for result in results)
 
 
-def _ending_in(node: torch.fx.Node) -> list[list[str]]:
-    chains = []
+def _ending_in(node: torch.fx.Node) -> list[str]:
+    paths = []
     while True:
-        stack = node.meta.get("nn_module_stack", {}).values()
-        chains.append([_full_name(kind) + (f"_{path.split('.')[-1]}" if path else "") for path, kind in stack])
+        stack = [path.split("@")[0] for path, _ in node.meta.get("nn_module_stack", {}).values()]
+        paths.append((stack[-1] if stack else "") or ROOT)
         name = getattr(node.target, "__name__", str(node.target)).split(".")[0]
         if node.op != "call_function" or name not in _MOVES or not node.all_input_nodes:
-            return chains
+            return paths
         node = node.all_input_nodes[0]
-
-
-def _full_name(kind: str | type) -> str:
-    return kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
