@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 
 import numpy as np
 
@@ -10,7 +12,8 @@ from mer_sdk.engine import StepEngine, StepFeatures
 from mer_sdk.errors import DataError, SignalError
 from mer_sdk.evaluation.datasets.clip import Clip, clip_duration, load_audio, load_faces, load_frames
 from mer_sdk.frontends.audio import AudioFrontend
-from mer_sdk.frontends.face import FaceDetector, FaceTracker, crop_face, open_detector
+from mer_sdk.frontends.face import FaceDetector, check_frame, crop_face, open_detector
+from mer_sdk.looks import FaceWatch
 from mer_sdk.manifest import FaceContract, Manifest
 
 
@@ -29,8 +32,8 @@ def encode_clip(
 
     A clip has as many steps as the sensor gives for its file: the last one counts where half of it is there. The face
     of a step is the last image of the track whose time lies in the step; a step without one is missing. Clips without a
-    track but with a video are searched for faces in the last frame of each step, and the face found is cut out with the
-    contract's margin.
+    track but with a video are watched as the sensor watches them (see `mer_sdk.looks.FaceWatch`), and the face is cut
+    out with the contract's margin.
 
     Args:
         engine: encodes; its window and baselines are not touched.
@@ -71,29 +74,26 @@ def face_crops(
     """The crop of each step, float32 [S, S, 3] RGB 0-255, or None where there is no face.
 
     Args:
-        detector: finds the face in the last frame of each step of a video; only used for clips without a face track.
+        detector: finds faces in a video; only used for clips without a face track. None for the SDK's packaged one.
 
     Raises:
         DataError: an image or a video cannot be read.
     """
     seconds = manifest.clock.step_ms / 1000
-    latest: dict[int, np.ndarray] = {}
-    images = load_faces(clip, manifest.face.black_level) if clip.faces else load_frames(clip)
-    for time, image in images:
-        latest[int(time / seconds)] = image
     crops: list[np.ndarray | None] = [None] * steps
-    tracker = FaceTracker()
-    for step in sorted(step for step in latest if step < steps):
-        image = latest[step]
+    images = load_faces(clip, manifest.face.black_level) if clip.faces else load_frames(clip)
+    watch: FaceWatch | None = None
+    for step, group in groupby(images, key=lambda image: int(image[0] / seconds)):
+        frames = list(group)
+        if step >= steps:
+            continue
         if clip.faces:
-            box = track_box(image, manifest.face, track_scale)
-        else:
-            detector = detector or open_detector(None)
-            followed = tracker.follow(detector.detect(image), (step + 1) * seconds)
-            if followed is None:
-                continue
-            box = followed[1]
-        crops[step] = crop_face(image, box, manifest.face)
+            image = frames[-1][1]
+            crops[step] = crop_face(image, track_box(image, manifest.face, track_scale), manifest.face)
+            continue
+        watch = watch or FaceWatch(detector or open_detector(None), manifest.face)
+        looks = watch.look([(time, partial(check_frame, image)) for time, image in frames])
+        crops[step] = looks[0].crop if looks else None
     return crops
 
 
