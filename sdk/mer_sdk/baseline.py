@@ -22,9 +22,11 @@ class PersonalBaseline:
 
     Args:
         contract: population means (modality -> vector) and the prior weight, from the bundle's manifest.
+        fixed: nothing is observed, so that it stays as it is: at the population's means, or as loaded.
     """
 
-    def __init__(self, contract: BaselineContract) -> None:
+    def __init__(self, contract: BaselineContract, fixed: bool = False) -> None:
+        self._fixed = fixed
         self._prior = float(contract.prior_steps)
         self._population = {name: np.asarray(mean, np.float64) for name, mean in contract.population_mean.items()}
         self._weighted = {name: self._prior * mean for name, mean in self._population.items()}
@@ -48,6 +50,8 @@ class PersonalBaseline:
 
     def observe(self, modality: str, features: np.ndarray) -> None:
         """Take in features of this person: one vector, or one per row. Rows that are not finite are left out."""
+        if self._fixed:
+            return
         rows = np.atleast_2d(np.asarray(features, np.float64))
         rows = rows[np.isfinite(rows).all(axis=1)]
         self._sum[modality] += rows.sum(axis=0)
@@ -57,7 +61,7 @@ class PersonalBaseline:
     def observe_step(self, modality: str, features: np.ndarray) -> None:
         """`observe` for one float vector, which the sensor does at every step."""
         # A sum is finite only where all its terms are.
-        if math.isfinite(features.sum()):
+        if not self._fixed and math.isfinite(features.sum()):
             self._sum[modality] += features
             self._count[modality] += 1
             self._means.pop(modality, None)

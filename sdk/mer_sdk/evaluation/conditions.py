@@ -119,13 +119,6 @@ def check_conditions(states: Sequence[str], protocols: Sequence[str]) -> None:
             raise OptionError(f"{given}; allowed are {', '.join(allowed)}")
 
 
-class _Fixed(PersonalBaseline):
-    """The population's mean, whatever is observed."""
-
-    def observe(self, modality: str, features: np.ndarray) -> None:
-        return
-
-
 def _run(
     items: Sequence[ClipFeatures],
     order: Sequence[int],
@@ -143,9 +136,9 @@ def _run(
         item = items[index]
         person = item.clip.speaker
         if protocol != "warm" or person not in people:
-            people[person] = _Fixed(contract) if protocol == "none" else PersonalBaseline(contract)
+            people[person] = PersonalBaseline(contract, fixed=protocol == "none")
             for neutral in enrolment.get(person, ()):
-                _enrol(people[person], neutral, state)
+                enrol(people[person], neutral, STATES[state])
         engine.reset(people[person])
         outputs = [engine.advance(_visible(features, state)) for features in item.steps]
         engine.finish()
@@ -162,9 +155,10 @@ def _visible(features: StepFeatures, state: str) -> StepFeatures:
     )
 
 
-def _enrol(baseline: PersonalBaseline, item: ClipFeatures, state: str) -> None:
+def enrol(baseline: PersonalBaseline, item: ClipFeatures, modalities: Sequence[str]) -> None:
+    """Take every step of a clip into a baseline."""
     for features in item.steps:
-        for name in STATES[state]:
+        for name in modalities:
             vector = getattr(features, name)
             if vector is not None:
                 baseline.observe(name, vector)
