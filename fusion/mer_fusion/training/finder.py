@@ -1,0 +1,315 @@
+"""Training of the face finder on made-up scenes with real faces: `python -m mer_fusion.training.finder --help`."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import cv2
+import numpy as np
+import torch
+import typer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mer_fusion.models.face_finder import STRIDES, FaceFinder, FaceFinderCard, FaceFinderConfig, save_face_finder
+from mer_fusion.models.temporal import parameter_count
+from mer_fusion.training.finder_scenes import FaceBank, SceneOptions, Scenes, corner_box, label_faces, read_pictures
+from mer_fusion.training.finder_teachers import MediaPipe, UltraFace
+from mer_fusion.training.loop import LoopOptions, fit
+from mer_fusion.training.saving import checkpoint_path, open_only
+from mer_sdk.errors import MerError
+from mer_sdk.frontends.face import Detection, overlap
+from mer_sdk.frontends.finder import FinderContract, suppressed
+from mer_sdk.manifest import DataSource
+
+MOST_FACES = 6
+# Sides of the boxes that each head answers for, pixels; where they overlap, both heads do.
+LEVELS = ((0.0, 31.0), (23.0, 72.0), (54.0, 1e9))
+SOURCES = (
+    DataSource(
+        "FER+ (Barsoum et al. 2016) on FER2013 faces",
+        "labels MIT; pixels collected from the web, research only",
+        "faces pasted into scenes; emotion labels are not used",
+    ),
+    DataSource("UltraFace RFB-320 (Linzaer)", "MIT", "places the boxes of the faces"),
+    DataSource("MediaPipe face detection, short range (Google)", "Apache-2.0", "places the boxes of the faces"),
+)
+NOTES = (
+    "Learned from made-up scenes alone: grey 48 x 48 faces, coloured and pasted; it never saw a whole person.",
+    "Frontal to half-turned heads; boxes are the cascade's squares, from the middle of the forehead to the chin.",
+    "FER2013's pixels were collected from the web for research: check what that means before shipping a product.",
+)
+
+
+@dataclass(frozen=True)
+class FinderOptions:
+    """How the finder learns.
+
+    Attributes:
+        batch: scenes in a batch.
+        scenes: scenes drawn in an epoch, never the same twice.
+        held_out: scenes of FER+ valid faces that figures are measured on.
+        box_weight: weight of the boxes beside the scores.
+        near: a cell answers for a face where it is this near to its centre, in sides.
+        unsure: cells up to this far are neither face nor background.
+    """
+
+    batch: int = 32
+    scenes: int = 4096
+    held_out: int = 384
+    box_weight: float = 2.0
+    near: float = 0.2
+    unsure: float = 0.34
+
+
+class FinderLearner(nn.Module):
+    """The finder as it is trained: score logits (B, N) and boxes (B, N, 4) of frames (B, height, width, 3)."""
+
+    def __init__(self, config: FaceFinderConfig) -> None:
+        super().__init__()
+        self.finder = FaceFinder(config)
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        logits, numbers = self.finder.cells(frames)
+        return logits[:, :, 0], self.finder.decode(numbers)
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """What cells should say: `face` and `unsure` bool (B, N), `boxes` (B, N, 4) in shares, any where there is none."""
+
+    face: Tensor
+    unsure: Tensor
+    boxes: Tensor
+
+
+def cell_targets(squares: Tensor, config: FaceFinderConfig, options: FinderOptions) -> Targets:
+    """Targets of squares (B, K, 3) in pixels of the input; a side of 0 is no face."""
+    centres, strides, lows, highs = _grid(config)
+    x, y, side = (squares[:, None, :, index] for index in range(3))  # (B, 1, K)
+    distance = torch.maximum((centres[None, :, None, 0] - x).abs(), (centres[None, :, None, 1] - y).abs())
+    there = side > 0
+    fits = (side > lows[None, :, None]) & (side <= highs[None, :, None]) & there
+    close = (side > 0.75 * lows[None, :, None]) & (side <= 1.33 * highs[None, :, None]) & there
+    # At least the cell that holds the centre.
+    near = distance <= torch.maximum(options.near * side, 0.51 * strides[None, :, None])
+    positive = near & fits
+    unsure = (distance <= torch.maximum(options.unsure * side, 0.51 * strides[None, :, None])) & close
+    share = torch.where(positive, distance / side.clamp(min=1.0), torch.inf)
+    nearest = share.argmin(dim=2)  # (B, N)
+    chosen = torch.gather(squares, 1, nearest[:, :, None].expand(-1, -1, 3))
+    extent = torch.tensor([config.width, config.height], dtype=torch.float32)
+    boxes = torch.cat([chosen[:, :, :2] - chosen[:, :, 2:] / 2, chosen[:, :, 2:].expand(-1, -1, 2)], dim=2)
+    face = positive.any(dim=2)
+    return Targets(face, unsure.any(dim=2) & ~face, boxes / extent.repeat(2))
+
+
+def _grid(config: FaceFinderConfig) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Centres (N, 2), strides (N), smallest and largest sides (N) of the cells, pixels."""
+    centres: list[Tensor] = []
+    strides: list[Tensor] = []
+    lows: list[Tensor] = []
+    highs: list[Tensor] = []
+    for stride, (low, high) in zip(STRIDES, LEVELS, strict=True):
+        rows, columns = config.height // stride, config.width // stride
+        y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+        centres.append((torch.stack([x, y], dim=-1).reshape(-1, 2) + 0.5) * stride)
+        for values, value in ((strides, float(stride)), (lows, low), (highs, high)):
+            values.append(torch.full((rows * columns,), value))
+    return torch.cat(centres), torch.cat(strides), torch.cat(lows), torch.cat(highs)
+
+
+def finder_loss(logits: Tensor, boxes: Tensor, targets: Targets, options: FinderOptions) -> Tensor:
+    """Scores learn the overlap of their box (quality focal loss, Li et al. 2020), boxes the overlap and the centre."""
+    found, wanted = boxes[targets.face], targets.boxes[targets.face]
+    iou, pull = _overlap(found, wanted)
+    quality = torch.zeros_like(logits)
+    quality[targets.face] = iou.detach().clamp(min=0.1)
+    unlike = (torch.sigmoid(logits).detach() - quality).abs() ** 2
+    each = F.binary_cross_entropy_with_logits(logits, quality, reduction="none") * unlike
+    faces = targets.face.sum().clamp(min=1)
+    scores = each.masked_fill(targets.unsure, 0.0).sum() / faces
+    return scores + options.box_weight * (1 - iou + pull).sum() / faces
+
+
+def _overlap(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Intersection over union of boxes (P, 4), and the distance of centres over the hull (Zheng et al. 2020), (P)."""
+    low = torch.maximum(a[:, :2], b[:, :2])
+    high = torch.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:])
+    shared = (high - low).clamp(min=0).prod(dim=1)
+    iou = shared / (a[:, 2:].prod(dim=1) + b[:, 2:].prod(dim=1) - shared)
+    hull = torch.maximum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])
+    apart = a[:, :2] + a[:, 2:] / 2 - b[:, :2] - b[:, 2:] / 2
+    return iou, (apart**2).sum(dim=1) / (hull**2).sum(dim=1)
+
+
+class FinderTask:
+    """See `mer_fusion.training.loop.Task`."""
+
+    def __init__(self, config: FaceFinderConfig, training: Scenes, tuning: Scenes, options: FinderOptions) -> None:
+        self.name = "face_finder"
+        self.module: nn.Module = FinderLearner(config).to(memory_format=torch.channels_last)
+        self._config, self._training, self._options = config, training, options
+        self._held_out = drawn(tuning, options.held_out, 1)
+
+    def batches_per_epoch(self) -> int:
+        return self._options.scenes // self._options.batch
+
+    def epoch(self, generator: torch.Generator, shard: tuple[int, int]) -> Iterator[dict[str, Tensor]]:
+        rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+        for number in range(self.batches_per_epoch()):
+            seeds = rng.integers(2**62, size=2)
+            if number % shard[1] != shard[0]:
+                continue
+            own = np.random.default_rng(seeds)
+            pairs = [self._training.draw(own) for _ in range(self._options.batch)]
+            squares = np.zeros((len(pairs), MOST_FACES, 3), np.float32)
+            for index, (_, faces) in enumerate(pairs):
+                squares[index, : len(faces)] = faces
+            frames = torch.from_numpy(np.stack([frame for frame, _ in pairs]))
+            yield {"frames": frames.float(), "squares": torch.from_numpy(squares)}
+
+    def loss(self, module: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        logits, boxes = module(batch["frames"])
+        return finder_loss(logits, boxes, cell_targets(batch["squares"], self._config, self._options), self._options)
+
+    def validate(self, module: nn.Module) -> dict[str, float]:
+        assert isinstance(module, FinderLearner)
+        rows = figures(module.finder, self._held_out, (0.3, 0.4, 0.5))
+        return {f"f1@{row['threshold']}": row["f1"] for row in rows} | {"overlap": rows[1]["overlap"]}
+
+
+Drawn = list[tuple[np.ndarray, np.ndarray]]
+
+
+def drawn(scenes: Scenes, count: int, seed: int) -> Drawn:
+    """`count` scenes, always the same of one seed."""
+    rng = np.random.default_rng([seed, 11])
+    return [scenes.draw(rng) for _ in range(count)]
+
+
+def matched(found: Sequence[Detection], wanted: Sequence[Sequence[float]], limit: float = 0.5) -> list[float]:
+    """Overlaps of the pairs, best scores first, each wanted box once; pairs that overlap less than `limit` are none."""
+    free = list(wanted)
+    overlaps = []
+    for face in sorted(found, key=lambda item: -item[4]):
+        best = max(free, key=lambda box: overlap(face[:4], box), default=None)
+        if best is not None and (shared := overlap(face[:4], best)) >= limit:
+            overlaps.append(shared)
+            free.remove(best)
+    return overlaps
+
+
+@torch.no_grad()
+def figures(finder: FaceFinder, scenes: Drawn, thresholds: Sequence[float], limit: float = 0.4) -> list[dict[str, Any]]:
+    """Recall, false faces a scene, F1 and mean overlap of what is found, at each threshold; `limit`: suppression."""
+    config = finder.config
+    extent = np.array([config.width, config.height] * 2, np.float32)
+    found: list[list[Detection]] = []
+    for start in range(0, len(scenes), 64):
+        frames = torch.from_numpy(np.stack([frame for frame, _ in scenes[start : start + 64]])).float()
+        scores, boxes = (item.numpy() for item in finder(frames))
+        for row in range(len(frames)):
+            kept = np.flatnonzero(scores[row] > min(thresholds))
+            found.append(suppressed(boxes[row, kept] * extent, scores[row, kept], limit))
+    rows = []
+    for threshold in thresholds:
+        overlaps, wrong, faces = [], 0, 0
+        for detections, (_, squares) in zip(found, scenes, strict=True):
+            above = [face for face in detections if face[4] > threshold]
+            pairs = matched(above, [corner_box(square) for square in squares])
+            overlaps += pairs
+            wrong += len(above) - len(pairs)
+            faces += len(squares)
+        right = len(overlaps)
+        rows.append(
+            {
+                "threshold": threshold,
+                "recall": round(right / max(faces, 1), 4),
+                "false_faces": round(wrong / len(scenes), 4),
+                "f1": round(2 * right / max(right + wrong + faces, 1), 4),
+                "overlap": round(float(np.mean(overlaps)) if overlaps else 0.0, 4),
+            }
+        )
+    return rows
+
+
+def read_bank(source: Any, split: str, teachers: tuple[UltraFace, MediaPipe], run_dir: Path) -> FaceBank:
+    """Faces of a split with the boxes of the teachers, which are kept in `run_dir`. Crops without one are left out."""
+    crops = source.read(split).images
+    kept = run_dir / f"squares_{split}.npy"
+    if not kept.exists():
+        run_dir.mkdir(parents=True, exist_ok=True)
+        np.save(kept, label_faces(crops, *teachers))
+    squares = np.load(kept)
+    agreed = np.isfinite(squares[:, 0]) & (squares[:, 2] > 0.5) & (squares[:, 2] < 1.5)
+    return FaceBank(crops[agreed], squares[agreed])
+
+
+def main(
+    data: Annotated[list[str], typer.Option(help="ferplus:PATH, faces with the splits train and valid.")],
+    ultraface: Annotated[Path, typer.Option(help="version-RFB-320.onnx: places the boxes.")],
+    mediapipe: Annotated[Path, typer.Option(help="face_detection_short_range.tflite: places the boxes.")],
+    backgrounds: Annotated[Path | None, typer.Option(help="Folder of pictures without faces.")] = None,
+    out: Annotated[Path, typer.Option(help="Checkpoint to write, its JSON card beside it.")] = Path(
+        "runs/face_finder.safetensors"
+    ),
+    run_dir: Annotated[Path, typer.Option(help="Where state is kept; a run that was interrupted continues.")] = Path(
+        "runs/face_finder"
+    ),
+    epochs: Annotated[int, typer.Option(help="Epochs of 4096 scenes.")] = 24,
+    seed: Annotated[int, typer.Option(help="One seed gives one result on one machine.")] = 0,
+    threads: Annotated[int, typer.Option(help="CPU threads; 0 takes torch's default.")] = 1,
+) -> None:
+    """Train the face finder and save it with the threshold that is best on held-out scenes."""
+    checkpoint_path(out)
+    source = open_only(data, "ferplus", "the face finder")
+    cv2.setNumThreads(1)  # scenes are small: threads of OpenCV only wait for each other
+    teachers = (UltraFace(ultraface, 0.5), MediaPipe(mediapipe))
+    pictures = read_pictures(backgrounds)
+    config, options = FaceFinderConfig(), FinderOptions()
+    scene_options = SceneOptions(config.height, config.width)
+    banks = [read_bank(source, split, teachers, run_dir) for split in ("train", "valid")]
+    training, tuning = (Scenes(bank, pictures, scene_options, seed=seed + number) for number, bank in enumerate(banks))
+    torch.manual_seed(seed)
+    task = FinderTask(config, training, tuning, options)
+    loop = LoopOptions(
+        epochs, 4e-3, 0.01, warmup_epochs=1.0, clip_norm=5.0, average=0.998, precision="no", seed=seed, threads=threads
+    )
+    history = fit(task, loop, run_dir)
+    assert isinstance(task.module, FinderLearner)
+    rows = figures(task.module.finder, drawn(tuning, 1500, 2), [round(0.05 * step, 2) for step in range(4, 15)])
+    best = max(rows, key=lambda row: row["f1"])
+    contract = FinderContract(config.height, config.width, threshold=best["threshold"])
+    training_facts = {
+        "loop": asdict(loop),
+        "options": asdict(options),
+        "scenes": asdict(scene_options),
+        "faces": {"train": len(banks[0].faces), "valid": len(banks[1].faces)},
+        "backgrounds": [path.name for path in sorted(backgrounds.glob("*.jpg"))] if backgrounds else [],
+        "seconds": round(history.seconds),
+        "machine": f"{platform.machine()}, torch {torch.__version__}",
+    }
+    card = FaceFinderCard(
+        out.stem,
+        config,
+        contract,
+        SOURCES,
+        parameter_count(task.module),
+        training=training_facts,
+        results={"held-out scenes": rows},
+        notes=NOTES,
+    )
+    save_face_finder(task.module.finder, card, out)
+    typer.echo(f"{out}: {card.parameters:,} parameters; best on held-out scenes: {best}")
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(main)
+    except MerError as error:
+        raise SystemExit(str(error)) from None
