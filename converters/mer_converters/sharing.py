@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
-import flatbuffers
+import flatbuffers  # type: ignore[import-untyped]
 
 # Constants begin at multiples of this many bytes, which runtimes read them by.
 _ALIGNMENT = 16
 
 
-class SharingBuilder(flatbuffers.Builder):  # type: ignore[misc]
+class SharingBuilder(flatbuffers.Builder):
     """A builder that gives an equal string, vector or table the place of the one before. Vectors of bytes are aligned.
 
     For the `Pack` methods that flatc generates.

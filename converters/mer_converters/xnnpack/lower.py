@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from mer_converters.xnnpack.compact import ALIGNMENT, compacted
+
 if TYPE_CHECKING:
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir.backend.partitioner import PartitionResult
@@ -16,8 +18,7 @@ if TYPE_CHECKING:
 
 # Operations whose constants XNNPACK packs, and so owns. Batch norms are folded into the convolution before them.
 _PACKING = ("convolution", "linear", "addmm", "mm", "_native_batch_norm_legit_no_training")
-# Every weight, scale and bias is a piece of the file of its own; the tool pads each to 128 bytes.
-_ALIGNMENT = 16
+_COPIES = ("expand_copy", "view_copy")
 
 
 def program_bytes(module: nn.Module, example: tuple[Tensor, ...]) -> bytes:
@@ -35,15 +36,18 @@ def program_bytes(module: nn.Module, example: tuple[Tensor, ...]) -> bytes:
     lowered = to_edge_transform_and_lower(
         program, transform_passes=[_without_copies], partitioner=[_partitioner()], compile_config=unchecked
     )
-    return bytes(lowered.to_executorch(ExecutorchBackendConfig(segment_alignment=_ALIGNMENT)).buffer)
+    return compacted(bytes(lowered.to_executorch(ExecutorchBackendConfig(segment_alignment=ALIGNMENT)).buffer))
 
 
 def _without_copies(module: GraphModule) -> PassResult:
-    """Take out expansions to the shape that a tensor has: matrix products come with two each, and XNNPACK has none."""
+    """Take out expansions and views to the shape that a tensor has: matrix products come with two of each.
+
+    XNNPACK has no expansion, and copies for a view.
+    """
     from torch.fx.passes.infra.pass_base import PassResult
 
     for node in list(module.graph.nodes):
-        if _operation(node) == "expand_copy" and node.meta["val"].shape == node.args[0].meta["val"].shape:
+        if _operation(node) in _COPIES and node.meta["val"].shape == node.args[0].meta["val"].shape:
             node.replace_all_uses_with(node.args[0])
             module.graph.erase_node(node)
     module.recompile()

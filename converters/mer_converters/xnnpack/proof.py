@@ -98,7 +98,7 @@ def delegate_graphs(program: Any) -> Iterator[dict[str, Any]]:
             schema, graph = Path(folder, "schema.fbs"), Path(folder, "graph.bin")
             schema.write_bytes(_get_schema_bytes())
             graph.write_bytes(payload[start : start + header.flatbuffer_size])
-            _flatc_decompile(folder, str(schema), str(graph), ["--raw-binary"])
+            _flatc_decompile(folder, str(schema), str(graph), ["--raw-binary", "--defaults-json"])
             # The upper bound of a ReLU is infinite, which flatc writes in its own way.
             text = re.sub(r'(": -?)inf\b', r"\1Infinity", graph.with_suffix(".json").read_text())
             found: dict[str, Any] = json.loads(text)
@@ -197,7 +197,7 @@ def _delegated(number: int, graph: dict[str, Any], sizes: Counter[str], stored: 
         macs = math.prod(places["dims"]) * count // channels
         yield _Operation(name, _datatype(weight), _datatype(given), macs)
         constant = graph["constant_data"][weight["constant_buffer_idx"]]
-        key = constant["named_key"] or f"{number}:{constant['offset']}"
+        key = constant.get("named_key") or f"{number}:{constant['offset']}"
         if key not in stored and count > WEIGHT_THRESHOLD:
             stored.add(key)
             sizes[_datatype(weight)] += int(constant["size"])
