@@ -7,11 +7,16 @@ import pytest
 import soundfile
 import torch
 
+from mer_fusion.checkpoint import load_checkpoint, save_checkpoint
 from mer_fusion.encoders.audio import AudioEncoder, AudioEncoderConfig
-from mer_fusion.training.audio import AudioOptions
+from mer_fusion.torch_bundle import graph_specs
+from mer_fusion.training.audio import AudioOptions, device_features
 from mer_fusion.training.loop import LoopOptions
 from mer_fusion.training.paired import FOLDS, read_paired, read_paired_speech, train_fold_encoder
-from mer_fusion.training.paired_students import COPIES, student_table
+from mer_fusion.training.paired_students import COPIES, device_table, student_card, student_network, student_table
+from mer_fusion.training.utterance_networks import MODELS, DialogueOfOne, fusion_objective
+from mer_fusion.training.utterance_task import log_probabilities
+from mer_fusion.training.utterances import population_means
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets import Ravdess
 from mer_sdk.evaluation.datasets.action_units import COLUMNS
@@ -55,6 +60,16 @@ def ravdess(tmp_path_factory):
             write_scores(folder, kind, fold, "train", 5.0 + fold)
             write_scores(folder, kind, fold, "test", -3.0 - fold)
     return Ravdess(folder)
+
+
+@pytest.fixture(scope="module")
+def encoded(ravdess, tmp_path_factory):
+    """The takes, their speech, an untrained encoder and the table that it gives."""
+    paired = read_paired(ravdess)
+    speech = read_paired_speech(ravdess, paired)
+    torch.manual_seed(0)
+    encoder = AudioEncoder(SMALL).eval()
+    return paired, speech, encoder, student_table(encoder, speech, paired, tmp_path_factory.mktemp("sound"))
 
 
 def test_takes_are_joined_by_their_code(ravdess):
@@ -130,3 +145,39 @@ def test_student_windows_hold_the_recorded_sound_first(ravdess, tmp_path):
     again = student_table(encoder, speech, paired, tmp_path)
     assert torch.equal(again.modalities[0].windows, audio.windows)
     assert list(tmp_path.iterdir()) == kept
+
+
+def test_windows_of_some_takes_are_those_of_the_table(encoded):
+    paired, speech, encoder, table = encoded
+    rows = np.array([60, 3, 17])
+    some = device_table([device_features(encoder, speech)[row] for row in rows], paired, rows)
+    for mine, whole in zip(some.modalities, table.modalities, strict=True):
+        torch.testing.assert_close(mine.windows[:, 0], whole.windows[rows, 0])
+        torch.testing.assert_close(mine.mask[:, 0], whole.mask[rows, 0])
+        torch.testing.assert_close(mine.sums, whole.sums[rows])
+        torch.testing.assert_close(mine.counts, whole.counts[rows])
+    assert some.labels.tolist() == paired.labels[rows].tolist()
+    assert some.people.tolist() == paired.speakers[rows].tolist()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_saved_student_says_what_the_trained_network_said(model, encoded, tmp_path):
+    paired, _, encoder, table = encoded
+    trained = fusion_objective(model, table, 8, 16, 0.3).network.eval()
+    network = student_network(model, encoder, table, 16, 0.3, trained.state_dict())
+    learning = torch.from_numpy(np.flatnonzero(paired.folds != 1))
+    card = student_card(network, table, learning, f"{model}-fold1", {"fold_left_out": 1})
+    save_checkpoint(network, card, tmp_path / "student.safetensors")
+
+    found = load_checkpoint(tmp_path / "student.safetensors")
+    assert list(graph_specs(found.card)) == ["audio", "fusion"]
+    assert found.card.audio.chunk_samples == SMALL.chunk_samples
+    population = population_means(table, learning)
+    for mine, mean in zip(found.card.baseline.population_mean.values(), population, strict=True):
+        torch.testing.assert_close(torch.tensor(mine), mean)
+    fusion = DialogueOfOne(found.network.fusion) if model == "amb_dsgdn" else found.network.fusion
+    rows = torch.arange(8)
+    said = log_probabilities(fusion, table, rows, population, "warm")
+    torch.testing.assert_close(said, log_probabilities(trained, table, rows, population, "warm"))
+    pcm = 0.1 * torch.randn(1, SMALL.chunk_samples, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(found.network.audio(pcm), encoder(pcm))

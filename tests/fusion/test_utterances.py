@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from mer_fusion.models.amb_dsgdn import AmbDsgdn, AmbDsgdnConfig
 from mer_fusion.training.loop import LoopOptions
@@ -174,6 +175,10 @@ def test_every_model_learns_people_it_never_saw(model, tmp_path):
     np.testing.assert_array_equal(again.log_probabilities, answers.log_probabilities)
     assert again.seconds == answers.seconds
     assert list(tmp_path.iterdir()) == kept
+    network = fusion_objective(model, table, CLASSES, 16, 0.3).network
+    network.load_state_dict(load_file(again.weights))
+    said = log_probabilities(network.eval(), table, asked, population_means(table, learning), REMOVED)
+    np.testing.assert_allclose(said, answers.log_probabilities[0], atol=1e-5)
 
 
 def test_a_changed_table_or_seed_is_another_run(tmp_path):

@@ -1,4 +1,4 @@
-"""Runs over tables of utterances: train on some rows, answer for others, keep the answers on disk.
+"""Runs over tables of utterances: train on some rows, answer for others, keep the answers and the network on disk.
 
 A run is named by a hash of everything it depends on (options, seed, the table's numbers, the rows), so that a script
 that is started again does only what is missing or has changed.
@@ -63,11 +63,13 @@ class Answers:
         log_probabilities: float32 [cases, R, K], in the order of the cases and rows asked for.
         seconds: training took; of the first time, where the answers come from disk.
         parameters: of the network that would be deployed.
+        weights: safetensors file of that network, whose configuration is `RunOptions`'s.
     """
 
     log_probabilities: np.ndarray
     seconds: float
     parameters: int
+    weights: Path
 
 
 def run_answers(
@@ -84,11 +86,14 @@ def run_answers(
     Args:
         teacher: (N, K) log probabilities for the table's utterances, for distillation.
     """
+    from safetensors.torch import save_file
+
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{options.model}-{_digest(options, table, learning, asked, cases, teacher)}.npz"
+    weights = path.with_suffix(".safetensors")
     if path.exists():
         with np.load(path) as kept:
-            return Answers(kept["log_probabilities"], float(kept["seconds"]), int(kept["parameters"]))
+            return Answers(kept["log_probabilities"], float(kept["seconds"]), int(kept["parameters"]), weights)
     begun = time.perf_counter()
     torch.manual_seed(options.loop.seed)
     objective = fusion_objective(
@@ -110,8 +115,11 @@ def run_answers(
         for case in cases
     ]
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    answers = Answers(torch.stack(said).numpy().astype(np.float32), seconds, parameters)
+    answers = Answers(torch.stack(said).numpy().astype(np.float32), seconds, parameters, weights)
     aside = path.with_suffix(f".{os.getpid()}.part.npz")  # another process may be making the same run
+    # The weights first: a run is there once its answers are.
+    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, str(aside))
+    aside.replace(weights)
     np.savez(aside, log_probabilities=answers.log_probabilities, seconds=answers.seconds, parameters=answers.parameters)
     aside.replace(path)
     return answers

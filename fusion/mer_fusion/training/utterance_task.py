@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -143,17 +144,16 @@ class UtteranceTask:
         return batch
 
 
-@torch.no_grad()
-def log_probabilities(
-    network: nn.Module,
+def network_inputs(
     table: UtteranceTable,
     rows: Tensor,
     populations: Sequence[Tensor],
     condition: str,
     seed: int = 0,
     present: Sequence[bool] | None = None,
-) -> Tensor:
-    """What a network in evaluation mode says of the utterances `rows` as they were recorded, (R, K).
+) -> tuple[Tensor, ...]:
+    """What a network reads of the utterances `rows` as they were recorded: features minus baseline (R, T, D) of each
+    modality, then the masks (R, T).
 
     Args:
         condition, seed: as for `mer_fusion.training.utterances.condition_baselines`.
@@ -165,7 +165,27 @@ def log_probabilities(
         mask = modality.mask[rows, 0] * float(present is None or present[index])
         features.append((modality.windows[rows, 0] - baseline[:, None]) * mask[..., None])
         masks.append(mask)
-    return F.log_softmax(network(*features, *masks).logits, dim=1)
+    return (*features, *masks)
+
+
+@torch.no_grad()
+def log_probabilities(
+    network: Callable[..., Any],
+    table: UtteranceTable,
+    rows: Tensor,
+    populations: Sequence[Tensor],
+    condition: str,
+    seed: int = 0,
+    present: Sequence[bool] | None = None,
+) -> Tensor:
+    """What a network says of the utterances `rows`, (R, K); for the other arguments see `network_inputs`.
+
+    Args:
+        network: in evaluation mode, or what answers in its place: called with the inputs, gives an output with `logits`
+            (R, K).
+    """
+    inputs = network_inputs(table, rows, populations, condition, seed, present)
+    return F.log_softmax(network(*inputs).logits, dim=1)
 
 
 def _spread(windows: Tensor, mask: Tensor) -> Tensor:
