@@ -22,8 +22,8 @@ from mer_sdk.frontends.tracking import face_patch
 # The picture that is described, pixels, and cells in each direction. Smaller faces are not described.
 PICTURE, CELLS = 48, 6
 SMALLEST_FACE = 40
-# Two pictures of one person: similarity above this. Of 3000 faces of FER+ train, pairwise, one in 20,000 lies above
-# (benchmarks/face_tracking.py counts it).
+# Two pictures of one person: similarity above this. Of the pairs of 3000 faces of FER+ train one in 17,000 lies above
+# (benchmarks/face_tracking.py counts them).
 SAME_PERSON = 0.69
 # A view less similar than this to those that are kept is kept too; the oldest of this many goes.
 NEW_VIEW, VIEWS = 0.85, 8
