@@ -12,22 +12,30 @@ if TYPE_CHECKING:
     from mer_sdk.baseline import PersonalBaseline
     from mer_sdk.bundle import Bundle
     from mer_sdk.conversation import Conversation
+    from mer_sdk.conversation_options import ConversationOptions
     from mer_sdk.estimate import EmotionEstimate, UtteranceEstimate
+    from mer_sdk.frontends.voice import VoiceOptions
     from mer_sdk.live import LiveSensor
+    from mer_sdk.live_conversation import LiveConversation
     from mer_sdk.live_queue import LiveOptions
     from mer_sdk.sensor import EmotionSensor
     from mer_sdk.smoothing import Smoothing
+    from mer_sdk.utterance_cutter import UtteranceOptions
 
 __all__ = [
     "Bundle",
     "Conversation",
+    "ConversationOptions",
     "EmotionEstimate",
     "EmotionSensor",
+    "LiveConversation",
     "LiveOptions",
     "LiveSensor",
     "PersonalBaseline",
     "Smoothing",
     "UtteranceEstimate",
+    "UtteranceOptions",
+    "VoiceOptions",
     "__version__",
 ]
 __version__ = "0.1.0"
@@ -35,13 +43,17 @@ __version__ = "0.1.0"
 _HOMES = {
     "Bundle": "mer_sdk.bundle",
     "Conversation": "mer_sdk.conversation",
+    "ConversationOptions": "mer_sdk.conversation_options",
     "EmotionEstimate": "mer_sdk.estimate",
     "EmotionSensor": "mer_sdk.sensor",
+    "LiveConversation": "mer_sdk.live_conversation",
     "LiveOptions": "mer_sdk.live_queue",
     "LiveSensor": "mer_sdk.live",
     "PersonalBaseline": "mer_sdk.baseline",
     "Smoothing": "mer_sdk.smoothing",
     "UtteranceEstimate": "mer_sdk.estimate",
+    "UtteranceOptions": "mer_sdk.utterance_cutter",
+    "VoiceOptions": "mer_sdk.frontends.voice",
 }
 
 

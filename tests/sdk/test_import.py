@@ -47,6 +47,7 @@ def test_public_names():
     import mer_sdk
 
     names = {"Bundle", "Conversation", "EmotionEstimate", "EmotionSensor", "PersonalBaseline", "UtteranceEstimate"}
-    assert set(mer_sdk.__all__) == names | {"LiveOptions", "LiveSensor", "Smoothing", "__version__"}
+    live = {"ConversationOptions", "LiveConversation", "LiveOptions", "LiveSensor", "Smoothing"}
+    assert set(mer_sdk.__all__) == names | live | {"UtteranceOptions", "VoiceOptions", "__version__"}
     assert all(hasattr(mer_sdk, name) for name in mer_sdk.__all__)
     assert not hasattr(mer_sdk, "Sensor")

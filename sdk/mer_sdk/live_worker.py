@@ -1,0 +1,196 @@
+"""A thread that makes results of work as it comes, and gives them to an iterator or a callback; how it ends."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+from mer_sdk.errors import OptionError, StreamError
+
+# The worker looks this often whether something that it waits for has become stale, seconds.
+LOOK_SECONDS = 0.05
+
+Work = TypeVar("Work")
+Result = TypeVar("Result")
+
+
+class LiveWorker(ABC, Generic[Work, Result]):
+    """Results of live input, made by a thread of its own: taken by iterating (or `get`), or given to a callback.
+
+    A `with` block that ends well raises the error that stopped the thread, if there was one.
+
+    Args:
+        what: what the app knows it as, for messages, such as "live conversation".
+        room: results that may wait for whoever takes them; where there are more, the oldest is dropped and counted.
+        callback: called with each result on the worker's thread. An error that it raises ends the stream.
+
+    `_start` is to be called once the object is complete.
+    """
+
+    def __init__(self, what: str, room: int, callback: Callable[[Result], object] | None) -> None:
+        self._what, self._room, self._callback = what, room, callback
+        self._changed = threading.Condition()
+        # Held while a result is made.
+        self._making = threading.Lock()
+        self._results: deque[Result] = deque()
+        self._untaken = 0
+        self._finished = self._closed = self._over = False
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name=f"mer {what}", daemon=True)
+
+    def __iter__(self) -> Iterator[Result]:
+        """Results as they come, until the stream is finished or closed.
+
+        Raises:
+            OptionError: the results go to a callback.
+            StreamError: the thread was stopped by an error.
+        """
+        while True:
+            result = self.get()
+            if result is None:
+                return
+            yield result
+
+    @property
+    def over(self) -> bool:
+        """Whether no further result will be made."""
+        with self._changed:
+            return self._over
+
+    def get(self, timeout: float | None = None) -> Result | None:
+        """The next result; None where none came within `timeout` seconds, or none will come any more (see `over`).
+
+        Raises:
+            OptionError: the results go to a callback.
+            StreamError: the thread was stopped by an error; what it made before has been taken.
+        """
+        if self._callback is not None:
+            raise OptionError(
+                f"the {self._what} gives its estimates to on_estimate; open it without, to take them here"
+            )
+        with self._changed:
+            self._changed.wait_for(lambda: self._results or self._over or self._closed, timeout)
+            if self._results:
+                return self._results.popleft()
+            self._check_error()
+            return None
+
+    def finish(self, timeout: float | None = None) -> bool:
+        """No more comes: what is still due is made.
+
+        With a callback it waits, up to `timeout` seconds, until all were given to it; otherwise it returns at once, and
+        iteration ends after the last. Called on the worker's own thread it never waits.
+
+        Returns:
+            Whether the stream is over.
+
+        Raises:
+            StreamError: the thread was stopped by an error.
+        """
+        with self._changed:
+            if not (self._finished or self._closed or self._over):
+                self._finished = True
+                self._end_input()
+                self._changed.notify_all()
+            if self._callback is not None and threading.current_thread() is not self._thread:
+                self._changed.wait_for(lambda: self._over, timeout)
+            self._check_error()
+            return self._over
+
+    def close(self, timeout: float = 5.0) -> bool:
+        """Stop: what was not made or not taken is thrown away. It always returns, from any thread, many times.
+
+        A callback that is running is waited for, up to `timeout` seconds; its thread ends when the callback does.
+
+        Returns:
+            Whether the thread has ended.
+        """
+        with self._changed:
+            self._closed = True
+            self._results.clear()
+            self._changed.notify_all()
+        if threading.current_thread() is self._thread:
+            return False
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close()
+        if kind is None:
+            self._check_error()
+
+    @abstractmethod
+    def _take(self) -> Work | None:
+        """The next work, if there is any; with the lock held."""
+
+    @abstractmethod
+    def _waits(self) -> bool:
+        """Whether work may come by waiting alone; with the lock held."""
+
+    @abstractmethod
+    def _end_input(self) -> None:
+        """No more comes; with the lock held."""
+
+    @abstractmethod
+    def _make(self, work: Work) -> Result:
+        """Make a result, without the lock."""
+
+    def _start(self) -> None:
+        self._thread.start()
+
+    # What follows up to `_work` runs with the lock held.
+
+    def _check_error(self) -> None:
+        if self._error is not None:
+            raise StreamError(
+                f"the {self._what} has stopped, as its thread raised {type(self._error).__name__}: {self._error}; "
+                "mend that and open another"
+            ) from self._error
+
+    def _accepts(self) -> bool:
+        self._check_error()
+        return not (self._finished or self._closed or self._over)
+
+    def _next(self) -> Work | None:
+        """The work to do, once there is some; None where there will be none."""
+        while not self._closed:
+            work = self._take()
+            if work is not None or self._finished:
+                return work
+            self._changed.wait(LOOK_SECONDS if self._waits() else None)
+        return None
+
+    def _give(self, result: Result) -> None:
+        """Queue a result for whoever takes it."""
+        if self._closed:
+            return
+        self._results.append(result)
+        if len(self._results) > self._room:
+            self._results.popleft()
+            self._untaken += 1
+        self._changed.notify_all()
+
+    def _work(self) -> None:
+        """The thread."""
+        try:
+            while True:
+                with self._changed:
+                    work = self._next()
+                if work is None:
+                    return
+                with self._making:
+                    result = self._make(work)
+                if self._callback is not None:
+                    self._callback(result)
+                else:
+                    with self._changed:
+                        self._give(result)
+        except BaseException as error:  # whatever a callback or a runtime raises ends the stream, and is told
+            self._error = error
+        finally:
+            with self._changed:
+                self._over = True
+                self._changed.notify_all()
