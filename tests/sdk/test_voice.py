@@ -66,21 +66,18 @@ def test_reset_begins_the_stream_anew():
 
 
 def test_a_step_is_heard_from_the_first_voiced_piece_to_the_end_of_the_hangover():
-    # Pieces 10 to 12 are voiced: they end at samples 5632 to 6656, in the second step, and 0.3 s on is sample 11456.
-    sound = loud([(10, 13)], 1.5)
-    assert steps(VoiceActivity(VoiceOptions(hangover=0.3), Loudness()), sound) == [
-        False,
-        True,
-        True,
-        False,
-        False,
-        False,
-    ]
-    assert steps(VoiceActivity(VoiceOptions(hangover=0.0), Loudness()), sound) == [False, True] + [False] * 4
-    # A hold that ends with a step does not reach into the next.
-    exact = VoiceOptions(hangover=(8000 - 6656) / VOICE_RATE)
-    assert steps(VoiceActivity(exact, Loudness()), sound) == [False, True] + [False] * 4
-    assert steps(VoiceActivity(VoiceOptions(threshold=0.95), Loudness()), sound) == [False] * 6
+    # Pieces 20 to 22 are voiced: they end at samples 10752 to 11776, in the third step, and 0.3 s on is sample 16576.
+    sound = loud([(20, 23)], 1.75)
+    for hangover, heard in (
+        (0.0, [False, False, True, False, False, False, False]),
+        (0.3, [True, True, True, True, True, False, False]),  # the stream's first 4800 samples count, too
+        # What ends with a step does not reach into the next.
+        (0.25, [True, False, True, True, False, False, False]),
+    ):
+        options = VoiceOptions(hangover=hangover)
+        assert steps(VoiceActivity(options, Loudness()), sound) == heard
+    strict = VoiceOptions(threshold=0.95, hangover=0.0)
+    assert steps(VoiceActivity(strict, Loudness()), sound) == [False] * 7
 
 
 def test_the_probability_is_the_highest_of_the_pieces_that_end_in_the_step():

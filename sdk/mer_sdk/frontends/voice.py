@@ -38,21 +38,21 @@ class VoiceOptions:
 
     Attributes:
         threshold: a piece of 32 ms is voiced from this probability on; above 0, at most 1.
-        hangover: seconds for which speech holds on after the last voiced piece, so that pauses between words and
-            unvoiced ends of words are part of it; 0 or more.
+        hangover: seconds for which speech holds on after the last voiced piece, and from the beginning of a stream,
+            so that pauses between words and the breath before them are part of it; 0 or more.
 
     Raises:
         OptionError: a value outside its range.
     """
 
     threshold: float = 0.5
-    hangover: float = 0.5
+    hangover: float = 2.0
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold <= 1:
             raise OptionError(f"the threshold is {self.threshold}; allowed is above 0 to 1, such as 0.5")
         if not (math.isfinite(self.hangover) and self.hangover >= 0):
-            raise OptionError(f"the hangover is {self.hangover} s; allowed is 0 or more, such as 0.5")
+            raise OptionError(f"the hangover is {self.hangover} s; allowed is 0 or more, such as 2")
 
 
 class VoiceActivity:
@@ -83,12 +83,12 @@ class VoiceActivity:
         self.reset()
 
     def reset(self) -> None:
-        """Begin a new stream: silence before it."""
+        """Begin a new stream, as if somebody had spoken until now."""
         self.probability = 0.0
         self._left = np.zeros(0, np.float32)
         self._model.reset()
         self._position = 0
-        self._held_until = 0
+        self._held_until = self._hold
 
     def pieces(self, samples: np.ndarray) -> np.ndarray:
         """The probability of speech of each piece that these samples complete, float64 [pieces]: the finer view.
@@ -120,8 +120,8 @@ class VoiceActivity:
     def step(self, samples: np.ndarray) -> bool:
         """Take the samples of one step; say whether its sound counts as speech.
 
-        It does where a voiced piece ends in the step, or where the hangover of an earlier one reaches into it. A step
-        in which speech begins less than 32 ms before the end may only be told by the next one.
+        It does where a voiced piece ends in the step, or where the hangover reaches into it. Speech that begins less
+        than 32 ms before the step's end may only be told by the next step.
 
         Args:
             samples: see `pieces`; the step's own, without the context that the audio graph reads before them.
