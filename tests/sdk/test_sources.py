@@ -1,5 +1,6 @@
 """Sources and what pumps them: fake devices that go away, come back, change, and give nonsense."""
 
+import subprocess
 import sys
 import threading
 import time
@@ -421,13 +422,46 @@ def test_a_pipe_in_pieces_of_any_size():
     data = pcm.tobytes()
     for size in (1, 3, 997, 10**6):
         parts = iter([data[i : i + size] for i in range(0, len(data), size)])
-        pipe = PcmPipe(8000, 2, lambda count, parts=parts: next(parts, b""))
+        pipe = PcmPipe(8000, 2, read=lambda count, parts=parts: next(parts, b""))
         pipe.open()
         found = []
         while (piece := pipe.read()) is not None:
             assert piece.sample_rate == 8000
             found.append(piece.pcm)
         np.testing.assert_array_equal(np.concatenate(found), pcm)
+
+
+def test_sound_of_a_pipe_that_comes_in_a_burst_is_kept_and_a_pause_is_a_gap():
+    at = [100.0]
+    pipe = PcmPipe(16000, read=lambda count: bytes(count), now=lambda: at[0])
+    pipe.open()
+    times = [pipe.read().time for _ in range(40)]
+    np.testing.assert_allclose(np.diff(times), 0.05)
+    at[0] += 5.0
+    assert pipe.read().time == pytest.approx(104.95)
+
+
+def test_what_waited_in_a_pipe_is_left_out_beside_a_camera():
+    code = """
+import sys
+from mer_sdk.sources import named_sources
+sys.stdin.buffer.raw.read(1)
+pipe = named_sources(sys.argv[1], 16000, 2)[-1]
+pipe.open()
+print(pipe.lost, flush=True)
+print(len(pipe.read().pcm), flush=True)
+"""
+    half_a_second = np.arange(2 * 8000, dtype="<i2").tobytes()
+    for name, lost, first in (("camera+-", b"10\n", b"4\n"), ("-", b"0\n", b"800\n")):
+        with subprocess.Popen(
+            [sys.executable, "-c", code, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as child:
+            child.stdin.write(b"!" + half_a_second[:-1])
+            child.stdin.flush()
+            assert child.stdout.readline() == lost
+            child.stdin.write(bytes(1 + 4 * 3))
+            child.stdin.flush()
+            assert child.stdout.readline() == first
 
 
 def test_pipes_that_hold_no_pcm(monkeypatch):

@@ -51,15 +51,14 @@ def named_sources(text: str, rate: int = 16000, channels: int = 1) -> list[Sourc
     """
     if text.startswith("play:"):
         return [Playback(Path(text.removeprefix("play:")))]
-    sources = [_source(part, rate, channels) for part in _BETWEEN.split(text)]
+    parts = _BETWEEN.split(text)
+    sources = [PcmPipe(rate, channels, fresh=len(parts) > 1) if part == "-" else _device(part) for part in parts]
     check_sources(sources)
     return sources
 
 
-def _source(text: str, rate: int, channels: int) -> Source:
+def _device(text: str) -> Source:
     kind, _, device = text.partition(":")
-    if text == "-":
-        return PcmPipe(rate, channels)
     if kind == "camera":
         return Camera(device or 0)
     if kind == "microphone":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
+import select
+import sys
 import time as clock
 from collections.abc import Callable
 
@@ -15,6 +18,10 @@ from mer_sdk.sources.source import Now, SampleClock
 
 PIECE_SECONDS = 0.05
 CHANNELS = (1, 64)
+# What a pipe may be ahead of the clock beside other streams: its bursts, seconds.
+FRESH_LEAD = 1.0
+# Pieces that are left out at most: a pipe that always has more is no live one.
+WAITING = 400
 
 
 class PcmPipe:
@@ -23,6 +30,8 @@ class PcmPipe:
     Args:
         rate: Hz, 1000 to 768000.
         channels: 1 to 64; they are averaged.
+        fresh: leave out what waits in the pipe when it is opened, and count it as lost: beside a camera only sound of
+            the same time is of use. Without it nothing is left out, and time runs as the samples do.
         read: gives up to so many bytes as soon as some are there, and none at the end; None reads standard input.
         now: see `Source`.
 
@@ -33,12 +42,12 @@ class PcmPipe:
     name = "standard input"
     streams: tuple[str, ...] = ("audio",)
     returns = False
-    lost = 0
 
     def __init__(
         self,
         rate: int = 16000,
         channels: int = 1,
+        fresh: bool = False,
         read: Callable[[int], bytes] | None = None,
         now: Now = clock.monotonic,
     ) -> None:
@@ -49,7 +58,9 @@ class PcmPipe:
         self.rate, self.channels = rate, channels
         self._read = read
         self._now = now
-        self._stamps = SampleClock()
+        self._fresh = fresh
+        self._stamps = SampleClock(FRESH_LEAD if fresh else math.inf)
+        self.lost = 0
         self._left = b""
         self._samples = 0
 
@@ -67,6 +78,8 @@ class PcmPipe:
                 )
             # Not sys.stdin, whose lock a waiting thread would hold while the interpreter ends.
             self._read = lambda count: os.read(0, count)
+            if self._fresh:
+                self._leave_out_what_waits()
 
     def read(self) -> AudioPiece | None:
         """See `Source.read`; it waits for as long as the pipe gives nothing.
@@ -90,6 +103,18 @@ class PcmPipe:
 
     def close(self) -> None:
         """See `Source.close`; whoever opened the pipe closes it."""
+
+    def _leave_out_what_waits(self) -> None:
+        if sys.platform == "win32":
+            return  # select knows no pipes there
+        piece = 2 * self.channels * round(self.rate * PIECE_SECONDS)
+        while self.lost < WAITING and select.select([0], [], [], 0)[0]:
+            more = os.read(0, piece)
+            if not more:
+                return
+            # Samples must stay whole: what is left of one waits for its end.
+            self._left = (self._left + more)[len(self._left + more) // (2 * self.channels) * 2 * self.channels :]
+            self.lost += 1
 
     def _check_end(self) -> None:
         if self._left or not self._samples:

@@ -87,9 +87,14 @@ class SampleClock:
     """Time stamps of sound that comes without a pause: by counting samples, held to the computer's clock.
 
     Counted stamps join without a seam, where stamps by arrival would jitter. Sound that was lost shows as a jump.
+
+    Args:
+        lead: how far the counted time may be ahead of the computer's clock, seconds: what comes through a pipe comes in
+            bursts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lead: float = DRIFT_SECONDS) -> None:
+        self._lead = lead
         self._rate = 0
         self._begin = 0.0
         self._samples = 0
@@ -103,7 +108,7 @@ class SampleClock:
             arrived: when its first sample was recorded, by the computer's clock, as well as that is known.
         """
         due = self._begin + self._samples / rate
-        if rate != self._rate or abs(arrived - due) > DRIFT_SECONDS:
+        if rate != self._rate or arrived - due > DRIFT_SECONDS or due - arrived > self._lead:
             self._rate, self._begin, self._samples = rate, arrived, 0
             due = arrived
         self._samples += samples
