@@ -21,12 +21,12 @@ class ConversationOptions:
         stale_seconds: a stream that has given nothing for so long is not waited for until it comes again, and what was
             being said in it is over.
         patience: how long an utterance of a bundle that reads text waits for its text after its end, by the streams'
-            time stamps.
+            time stamps; where all streams are stale, by the clock on the wall.
         queue_seconds: a stream that lags behind another by more than this is not waited for.
         queue: how many utterances may wait for the device, and estimates for whoever takes them; where there are more,
             the oldest is dropped and counted.
-        frames: how many frames are kept for utterances that are not over, one a step and stream; where there are more,
-            the oldest is dropped and counted.
+        frames: how many frames are kept for utterances that are not over, one a step and stream, and again for those
+            that wait for the device; where there are more, the oldest are dropped and counted.
 
     Raises:
         OptionError: a value outside its range.

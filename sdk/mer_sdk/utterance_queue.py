@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -225,9 +225,10 @@ class UtteranceQueue:
             return True
         if any(text.final or text.end >= waiting.end - REACH for text in waiting.texts):
             return True
-        patience = self._options.patience
-        silent = all(self._stale("audio", name) for name in self._sound)
-        return self._time() >= waiting.end + patience or (silent and self._now() - waiting.since >= patience)
+        times = [one.time for name, one in self._sound.items() if self._awaited("audio", name, one.settled)]
+        # Where no sound comes its clock stands still, so the wall's counts.
+        passed = min(times) - waiting.end if times else self._now() - waiting.since
+        return passed >= self._options.patience
 
     def _place(self, text: _Text, last: bool = False) -> bool:
         """Give a text to the utterance that it overlaps most; False while a better one may come."""
@@ -265,6 +266,15 @@ class UtteranceQueue:
         frames = self._shown(waiting)
         self.turns.append(Turn(waiting.begin, waiting.end, waiting.speaker, waiting.samples, words, frames))
         waiting.samples = None
+        self._bound_turns()
+
+    def _bound_turns(self) -> None:
+        """Drop what has no room: frames first, which are what is large."""
+        for index, turn in enumerate(self.turns):
+            if sum(len(one.frames) for one in self.turns) <= self._options.frames:
+                break
+            self.dropped_frames += len(turn.frames)
+            self.turns[index] = replace(turn, frames=())
         if len(self.turns) > self._options.queue:
             self.turns.popleft()
             self.dropped += 1

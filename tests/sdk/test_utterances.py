@@ -57,7 +57,7 @@ def by_the_rules(samples, options):
 spans = st.lists(st.tuples(st.floats(0, 7.5), st.floats(0.02, 3.9)), max_size=6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(spans, st.lists(st.integers(0, 8 * RATE), max_size=30), st.floats(0, 0.6), st.floats(0, 0.4))
 def test_random_pieces_give_the_utterances_that_the_rules_give(loud, cuts, hangover, pre_roll):
     options = UtteranceOptions(VoiceOptions(hangover=hangover), minimum=0.1, longest=2.0, pre_roll=pre_roll)
@@ -115,7 +115,7 @@ def places(found):
     return [(one.speaker, round(one.begin, 6), round(one.end, 6)) for one in found]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([8000, 16000, 44100]), st.sampled_from([0.0, 7.3]))
 def test_pieces_out_of_order_within_the_tolerance_give_the_whole_sounds_utterances(seed, rate, begin):
     random = np.random.default_rng(seed)
@@ -170,7 +170,7 @@ def a_queue(awaits_text=False, now=None, **given):
     return UtteranceQueue(options, awaits_text, 0.25, now or Wall(), Loudness)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10**6))
 def test_overlapping_speech_of_two_streams_comes_in_the_order_of_its_ends(seed):
     random = np.random.default_rng(seed)
@@ -329,6 +329,17 @@ def test_frames_of_a_stream_are_of_its_utterances_and_too_many_are_dropped():
         "a": {100},
         "b": {8},
     }
+
+
+def test_frames_of_turns_that_wait_are_bounded_too():
+    queue = a_queue(frames=3, tolerance=0.0)
+    for number in range(24):
+        queue.add_frame(picture(number), number * 0.25, None)
+        queue.add_audio(sound([(0.05, 0.2)] * (number % 4 == 0), 0.25), RATE, number * 0.25, None, None)
+    assert len(queue.turns) == 6
+    shown = [len(turn.frames) for turn in queue.turns]
+    assert shown == [0, 0, 0, 1, 1, 1]
+    assert queue.dropped_frames == 3
 
 
 @pytest.mark.parametrize(
