@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from mer_sdk.bench.timing import _blas_threads
 from mer_sdk.cli import main
 from mer_sdk.cli.live_view import LiveView
+from mer_sdk.cli.run import _few_threads
 from mer_sdk.estimate import EmotionEstimate, FaceView, LiveState
 from mer_sdk.sources import SourceState
 
@@ -222,9 +224,28 @@ def test_what_cannot_run_is_one_sentence(tiny_onnx, capsys, arguments, message):
     assert error.count("\n") == 1
 
 
-def test_dialogue_bundles_have_no_live_sources(tiny_talk, capsys):
+def test_dialogues_are_recorded_and_have_no_live_sources(tiny_talk, tmp_path, capsys):
+    talk, record = tmp_path / "talk.csv", tmp_path / "talk.jsonl"
+    talk.write_text("Speaker,Utterance\nanna,You are late.\nben,I am sorry.\n")
+    assert mer("run", tiny_talk, talk, "--record", record, "--json") == 0
+    assert capsys.readouterr().out == record.read_text()
+    assert [json.loads(line)["speaker"] for line in record.read_text().splitlines()] == ["anna", "ben"]
     assert mer("run", tiny_talk, "microphone") == 2
     assert "needs a window bundle" in capsys.readouterr().err
+    assert mer("run", tiny_talk, talk, "--margin", 0.2) == 2
+    assert "--margin is for window bundles" in capsys.readouterr().err
+
+
+def test_blas_keeps_to_the_threads_that_were_asked_for():
+    before = _blas_threads(2)
+    if not before:
+        pytest.skip("numpy's BLAS is not an OpenBLAS that can be asked here")
+    try:
+        with _few_threads(1):
+            assert _blas_threads(1) == 1
+        assert _blas_threads(2) == 2
+    finally:
+        _blas_threads(before)
 
 
 ESTIMATE = EmotionEstimate(
