@@ -24,15 +24,8 @@ from mer_fusion.training.finder import (
     finder_loss,
     matched,
 )
-from mer_fusion.training.finder_scenes import (
-    FaceBank,
-    SceneOptions,
-    Scenes,
-    corner_box,
-    label_faces,
-    read_pictures,
-    square_from,
-)
+from mer_fusion.training.finder_scenes import FaceBank, SceneOptions, Scenes, read_pictures
+from mer_fusion.training.finder_teachers import corner_box, label_faces, square_from
 from mer_fusion.training.loop import LoopOptions, fit
 from mer_sdk.errors import CheckpointError, DataError, OptionError
 from mer_sdk.frontends.finder import FinderContract

@@ -107,25 +107,26 @@ class BoxDecoder(nn.Module):
 
     def __init__(self, config: FaceFinderConfig) -> None:
         super().__init__()
-        centres, strides, lows, spans = [], [], [], []
-        for stride, (low, high) in zip(STRIDES, config.sides, strict=True):
+        extent = torch.tensor([config.width, config.height], dtype=torch.float32)
+        for level, (stride, (low, high)) in enumerate(zip(STRIDES, config.sides, strict=True)):
             rows, columns = config.height // stride, config.width // stride
             y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-            centres.append((torch.stack([x, y], dim=-1).reshape(-1, 2) + 0.5) * stride)
-            strides += [float(stride)] * (rows * columns)
-            lows += [low] * (rows * columns)
-            spans += [high - low] * (rows * columns)
-        extent = torch.tensor([config.width, config.height], dtype=torch.float32)
-        self.register_buffer("centres", (torch.cat(centres) / extent)[None], persistent=False)
-        self.register_buffer("reach", (torch.tensor(strides)[:, None] / extent)[None], persistent=False)
-        self.register_buffer("low", (torch.tensor(lows)[:, None] / extent)[None], persistent=False)
-        self.register_buffer("span", (torch.tensor(spans)[:, None] / extent)[None], persistent=False)
+            centres = (torch.stack([x, y], dim=-1).reshape(1, -1, 2) + 0.5) * stride
+            for name, values in (("centres", centres), ("reach", stride), ("low", low), ("span", high - low)):
+                shares = (values / extent).reshape(1, -1, 2)
+                self.register_buffer(f"{name}{level}", shares, persistent=False)
 
-    def forward(self, numbers: Tensor) -> Tensor:
-        """Box numbers (B, N, 3): centre from the cell's in strides, size -> boxes (B, N, 4)."""
-        extent = self.low + self.span * torch.sigmoid(numbers[:, :, 2:3])
-        centre = self.centres + self.reach * numbers[:, :, 0:2]
-        return torch.cat([centre - 0.5 * extent, extent], dim=2)
+    def forward(self, *numbers: Tensor) -> Tensor:
+        """Box numbers (B, n, 3) of each head: centre from the cell's in strides, size -> boxes (B, N, 4)."""
+        boxes = []
+        for level, values in enumerate(numbers):
+            centres, reach, low, span = (
+                getattr(self, f"{name}{level}") for name in ("centres", "reach", "low", "span")
+            )
+            extent = low + span * torch.sigmoid(values[:, :, 2:3])
+            centre = centres + reach * values[:, :, 0:2]
+            boxes.append(torch.cat([centre - 0.5 * extent, extent], dim=2))
+        return torch.cat(boxes, dim=1)
 
 
 class FaceFinder(nn.Module):
@@ -153,8 +154,8 @@ class FaceFinder(nn.Module):
         self.heads = nn.ModuleList(_Head(width) for width in config.channels)
         self.decode = BoxDecoder(config)
 
-    def cells(self, frame: Tensor) -> tuple[Tensor, Tensor]:
-        """Score logits (B, N, 1) and box numbers (B, N, 3), see `BoxDecoder`."""
+    def cells(self, frame: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Score logits (B, N), and what each head says of boxes, see `BoxDecoder`."""
         x = self.stem(((frame - 128.0) / 64.0).permute(0, 3, 1, 2))
         x = self.stages[0](x)
         scores, boxes = [], []
@@ -163,11 +164,11 @@ class FaceFinder(nn.Module):
             score, box = head(x)
             scores.append(score)
             boxes.append(box)
-        return torch.cat(scores, dim=1), torch.cat(boxes, dim=1)
+        return torch.cat(scores, dim=1)[:, :, 0], boxes
 
     def forward(self, frame: Tensor) -> tuple[Tensor, Tensor]:
         logits, numbers = self.cells(frame)
-        return torch.sigmoid(logits)[:, :, 0], self.decode(numbers)
+        return torch.sigmoid(logits), self.decode(*numbers)
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from mer_fusion.models.face_finder import STRIDES, FaceFinder, FaceFinderCard, FaceFinderConfig, save_face_finder
 from mer_fusion.models.temporal import parameter_count
-from mer_fusion.training.finder_scenes import FaceBank, SceneOptions, Scenes, corner_box, label_faces, read_pictures
-from mer_fusion.training.finder_teachers import MediaPipe, UltraFace
+from mer_fusion.training.finder_scenes import FaceBank, SceneOptions, Scenes, read_pictures
+from mer_fusion.training.finder_teachers import MediaPipe, UltraFace, corner_box, label_faces
 from mer_fusion.training.loop import LoopOptions, fit
 from mer_fusion.training.saving import checkpoint_path, open_only
 from mer_sdk.errors import MerError
@@ -58,7 +58,7 @@ class FinderOptions:
         unsure: cells up to this far are neither face nor background.
     """
 
-    batch: int = 32
+    batch: int = 16
     scenes: int = 4096
     held_out: int = 384
     box_weight: float = 2.0
@@ -75,7 +75,7 @@ class FinderLearner(nn.Module):
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         logits, numbers = self.finder.cells(frames)
-        return logits[:, :, 0], self.finder.decode(numbers)
+        return logits, self.finder.decode(*numbers)
 
 
 @dataclass(frozen=True, eq=False)
