@@ -1,5 +1,7 @@
 """Conversations as they are spoken: what reaches the bundle, how it is given back, and how it ends."""
 
+import re
+import shutil
 import sys
 import threading
 from itertools import pairwise
@@ -322,3 +324,47 @@ def test_real_speech_is_cut_where_it_is_spoken(tiny_senses):
     for estimate, begin in zip(found, bounds[1:], strict=True):
         after = VoiceActivity().pieces(whole[int(estimate.time * RATE) : int(begin * RATE)])
         assert (after[2:] < 0.5).all()
+
+
+def test_the_examples_of_the_docs_run_as_they_stand(tiny_talk, tmp_path, monkeypatch, capsys):
+    class Model(Loudness):
+        """One that hears this noise at the default threshold, and "transcribes" it."""
+
+        def __call__(self, piece):
+            return min(1.0, 4 * super().__call__(piece))
+
+        def transcribe(self, sound, rate):
+            return f"{len(sound) / rate:.1f} seconds"
+
+    monkeypatch.setattr("mer_sdk.live_conversation.SileroModel", Model)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(tiny_talk, "bundles/amb_dsgdn-tflite-fp32.mer")
+    threads, transcribe = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "conversation.md").read_text(), flags=re.DOTALL
+    )
+    said, texts_came, ended = scene(3)[0], threading.Event(), threading.Semaphore(0)
+
+    def microphone(name):
+        assert texts_came.wait(LONG)
+        for start in range(0, len(said[name]), 4410):
+            yield said[name][start : start + 4410], 44100, start / 44100
+        ended.release()
+        if name == "ben":
+            assert ended.acquire(timeout=LONG)
+            assert ended.acquire(timeout=LONG)
+            names["live"].finish()
+
+    def recogniser():
+        yield "How are you?", 0.6, 1.4, "anna"
+        yield "Well, thanks.", 1.1, 2.4, "ben"
+        texts_came.set()
+
+    names = {"microphone": microphone, "recogniser": recogniser}
+    exec(compile(threads, "conversation.md", "exec"), names)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines] == ["anna", "ben", "anna", "ben"]
+    assert [line.endswith("?") for line in lines] == [True, False, False, False]
+
+    names = {"microphone": microphone, "model": Model()}
+    exec(compile(transcribe, "conversation.md", "exec"), names)
+    assert [estimate.text for estimate in names["course"]] == ["1.0 seconds", "1.3 seconds"]
