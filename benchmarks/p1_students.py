@@ -1,26 +1,28 @@
 """P1's students: raw sound through a small encoder and action units, fused by small networks, distilled per fold.
 
-Called by p1_paired.py. The encoder of fold K learns from the other folds' speakers with the wav2vec2 scores that never
-saw fold K, and is then frozen; the fusion networks learn with the full-precision fusion of the same fold and name as
-their teacher.
+Called by p1_paired.py and p1_schemes.py. The encoder of fold K learns from the other folds' speakers with the wav2vec2
+scores that never saw fold K, and is then frozen; the fusion networks learn with the full-precision fusion of the same
+fold and name as their teacher.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from p1_fusion import Candidate, FusionSettings
+from p1_fusion import Candidate, FusionSettings, TunedFusion
 
-from mer_fusion.encoders.audio import AudioEncoderConfig
+from mer_fusion.checkpoint import save_checkpoint
+from mer_fusion.encoders.audio import AudioEncoder, AudioEncoderConfig
 from mer_fusion.training.audio import AudioOptions, held_out_figures
 from mer_fusion.training.loop import LoopOptions
 from mer_fusion.training.paired import FOLDS, PairedClips, read_paired_speech, train_fold_encoder
-from mer_fusion.training.paired_students import student_table
-from mer_fusion.training.utterance_runs import Case
+from mer_fusion.training.paired_students import student_card, student_network, student_table
+from mer_fusion.training.utterance_runs import Answers, Case
 from mer_fusion.training.utterance_task import UtteranceOptions
 from mer_fusion.training.utterances import UtteranceTable
 from mer_sdk.evaluation.datasets import Ravdess
@@ -50,10 +52,12 @@ class StudentFold:
     """One fold's table of student features and what its encoder does alone.
 
     Attributes:
+        encoder: never heard the fold; in evaluation mode.
         table: windows of all takes; head: UAR of the encoder under its own training head on the fold's speakers, cold
             and warm, in percent; seconds: the encoder's training took; parameters: of the encoder.
     """
 
+    encoder: AudioEncoder
     table: UtteranceTable
     head: dict[str, float]
     seconds: float
@@ -71,8 +75,42 @@ def student_folds(ravdess: Ravdess, paired: PairedClips, run_dir: Path) -> dict[
         print(f"encoder of fold {fold}, its own head, UAR: {head}", flush=True)
         table = student_table(learner.encoder, speech, paired, run_dir / "sound")
         parameters = sum(parameter.numel() for parameter in learner.encoder.parameters())
-        folds[fold] = StudentFold(table, head, history.seconds, parameters)
+        folds[fold] = StudentFold(learner.encoder.eval(), table, head, history.seconds, parameters)
     return folds
+
+
+def save_students(
+    paired: PairedClips,
+    folds: Mapping[int, StudentFold],
+    fusion: TunedFusion,
+    models: Sequence[str],
+    folder: Path,
+) -> dict[tuple[str, int], Answers]:
+    """Train (or read) seed 0 of every model and fold and write it to `folder/MODEL-foldK.safetensors`.
+
+    Args:
+        fusion: of the students, with the fold's candidate in its `tuning`.
+
+    Returns:
+        (model, fold) -> what the network in torch says of the fold's clips, as `TunedFusion.answers`.
+    """
+    from safetensors.torch import load_file
+
+    said = {}
+    for fold, student in folds.items():
+        learning = torch.from_numpy(np.flatnonzero(paired.folds != fold))
+        for model in models:
+            said[model, fold] = answers = fusion.answers(model, fold, 0)
+            chosen = STUDENT_SETTINGS.candidates[fusion.tuning[fold]["chosen"]]
+            weights, width = load_file(str(answers.weights)), STUDENT_SETTINGS.width
+            network = student_network(model, student.encoder, student.table, width, chosen.dropout, weights)
+            training = {"protocol": "P1", "fold_left_out": fold, "seed": 0, "chosen": asdict(chosen)}
+            training |= STUDENT_SETTINGS.shown() | encoder_settings()
+            name = f"{model}-fold{fold}"
+            card = student_card(network, student.table, learning, name, training)
+            save_checkpoint(network, card, folder / f"{name}.safetensors")
+            print(f"{name}: trained in {answers.seconds:.0f} s, saved", flush=True)
+    return said
 
 
 def encoder_settings() -> dict[str, Any]:

@@ -3,8 +3,8 @@
     python benchmarks/results.py [--data ravdess:PATH] [--bundles bundles]
 
 Reads docs/results/*.json (see benchmarks/p1_paired.py, p2_windows.py, p2_ablations.py, p2_baselines.py, p3_trimodal.py,
-p4_dialogue.py, p4_bundles.py, text_encoder.py, schemes.py and activation_ranges.py) and writes each between the markers
-of its name in docs/results.md and README.md.
+p4_dialogue.py, p4_bundles.py, text_encoder.py, schemes.py, p1_schemes.py and activation_ranges.py) and writes each
+between the markers of its name in docs/results.md and README.md.
 What was not measured anew stays as it is. With --data it also writes what `mer run` prints for one clip of actor 05.
 """
 
@@ -37,6 +37,7 @@ SECTIONS: dict[str, Callable[[Any], list[str]]] = {
     "p4": tables.p4_section,
     "p4_bundles": tables.p4_bundles_section,
     "schemes": scheme_tables.schemes_section,
+    "p1_schemes": scheme_tables.p1_schemes_section,
     "activation_ranges": scheme_tables.ranges_section,
 }
 

@@ -1,4 +1,4 @@
-"""What benchmarks/schemes.py and benchmarks/activation_ranges.py measured, as Markdown."""
+"""What benchmarks/schemes.py, p1_schemes.py and activation_ranges.py measured, as Markdown."""
 
 from __future__ import annotations
 
@@ -76,6 +76,70 @@ def _moved(rows: Json) -> list[str]:
         if found["moved_to_float"]["layers"]
     ]
     return ["Moved to float so that the gate lets the artifact through:", "", *moved, ""] if moved else []
+
+
+def p1_schemes_section(result: Json) -> list[str]:
+    """P1's students in dyn8 and int8 against fp32 of the same target."""
+    removed = "person's mean removed"
+    lines = [
+        "## Schemes against fp32 on P1",
+        "",
+        *prose(
+            f"P1's students of seed 0, folds 0-3, {result['clips']:,} clips of 20 speakers, each answered by a model "
+            "that neither learned from nor was calibrated on its speaker; sound through the audio graph, action units "
+            "as features. UAR in %, audio and face, baselines as in the table of P1. *Difference*: to fp32 of the same "
+            "target, paired over clips, points [95 %]. *Same label*: share of answers on which both name the same "
+            "label, under that baseline; *in all*, under every question of P1: cold, three orders of warm, the "
+            "person's mean removed, and each modality alone. *MACs*: as above, mean of the folds. *Gate*: in how many "
+            "folds the artifact passed it, on takes of training speakers that did not calibrate it."
+        ),
+    ]
+    header = ("target", "scheme", "kB", f"UAR, {removed}", "difference", "same label", "UAR, warm", "difference")
+    header += ("same label", "in all", "MACs", "gate")
+    for model, one in result["models"].items():
+        targets = one["targets"]
+        rows = [
+            _p1_row(target, scheme, found, removed)
+            for target, mine in targets.items()
+            for scheme, found in mine.items()
+        ]
+        moved = [
+            f"- {target}, {scheme}, fold {fold}: {', '.join(facts['moved_to_float'])}"
+            for target, mine in targets.items()
+            for scheme, found in mine.items()
+            for fold, facts in found["folds"].items()
+            if facts["moved_to_float"]
+        ]
+        again, published = one["war_in_torch"], one["war_published_of_seed_0"]
+        lines += [
+            f"### {TITLES.get(model, model)} on P1",
+            "",
+            *table(header, rows),
+            *prose(
+                f"In torch, WAR with the {removed} {again[removed]:.1f}, warm {again['warm']:.1f}; seed 0 of the table "
+                f"of P1 has {published[removed]:.1f} and {published['warm']:.1f}."
+            ),
+            *(["Moved to float so that the gate lets the artifact through:", "", *moved, ""] if moved else []),
+        ]
+    return lines
+
+
+def _p1_row(target: str, scheme: str, found: Json, removed: str) -> tuple[str, ...]:
+    cells = []
+    for question in (removed, "warm"):
+        one = found[question]
+        cells.append(percent(one["uar"], one["uar_interval"]))
+        cells.append(points(one) if "difference" in one else "-")
+        cells.append(f"{one['same_label']:.1f} %" if "same_label" in one else "-")
+    folds = list(found["folds"].values())
+    passed = sum(facts["gate"]["state"] == "passed" for facts in folds)
+    in_all = f"{found['same_label']:.1f} %" if "same_label" in found else "-"
+    shares = [
+        f"{name} {sum(facts['int8_mac_share'][name] for facts in folds) / len(folds):.0%}"
+        for name in folds[0]["int8_mac_share"]
+    ]
+    macs = ", ".join(shares) or "-"
+    return (target, scheme, f"{found['bytes'] / 1000:.0f}", *cells, in_all, macs, f"{passed} of {len(folds)}")
 
 
 def ranges_section(result: Json) -> list[str]:
