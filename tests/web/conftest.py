@@ -1,5 +1,7 @@
 """What the tests of the web parts need, each looked for and skipped visibly: npm packages, a browser, the page."""
 
+import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -27,3 +29,34 @@ def npm():
         return done.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def drive():
+    """Run drive.mjs: `drive(url, steps, **options)`; gives what the steps found."""
+    chromium = next((found for name in ("chromium", "google-chrome") if (found := shutil.which(name))), None)
+    if chromium is None or shutil.which("node") is None or not (WEB / "node_modules" / "playwright-core").is_dir():
+        pytest.skip("needs Chromium, Node.js and npm's packages: apt-get install chromium; cd web && npm ci")
+
+    def run(url, steps, **options):
+        task = {"url": url, "steps": steps, "chromium": chromium, **options}
+        script = Path(__file__).with_name("drive.mjs")
+        done = subprocess.run(
+            ["node", str(script)], input=json.dumps(task), capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stderr[-4000:]
+        told = json.loads(done.stdout)
+        assert "error" not in told, told
+        return told["found"]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_onnx(tmp_path_factory):
+    """A tiny ONNX bundle with random weights, of tests/sdk. Copy it before changing it."""
+    path = ROOT / "tests" / "sdk" / "tiny_bundle.py"
+    spec = importlib.util.spec_from_file_location("web_tiny_bundle", path)
+    helper = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(helper)
+    return helper.write_bundle(tmp_path_factory.mktemp("web"), "onnx")

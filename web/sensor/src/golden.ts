@@ -84,6 +84,29 @@ export function maxError(values: ArrayLike<number>, reference: ArrayLike<number>
   return most;
 }
 
+// Largest error of the logits between two processors at full precision, and least SQNR where values are quantized:
+// kernels of another machine round a value that lies between two integers to the other one.
+const NEAR: Record<string, number> = { fp16: 5e-3 };
+const NEAR_DEFAULT = 1e-3;
+const SQNR_DB = 20;
+
+/** Whether logits are as near to the reference as a bundle of this scheme must be on another machine. */
+export function isNear(scheme: string, values: ArrayLike<number>, reference: ArrayLike<number>): boolean {
+  const error = maxError(values, reference);
+  if (error <= (NEAR[scheme] ?? NEAR_DEFAULT)) return true;
+  return scheme !== "fp32" && scheme !== "fp16" && Number.isFinite(error) && sqnr(values, reference) >= SQNR_DB;
+}
+
+/** Signal to quantization-noise ratio in dB; infinite where both are equal. */
+export function sqnr(values: ArrayLike<number>, reference: ArrayLike<number>): number {
+  let [signal, noise] = [0, 0];
+  for (let index = 0; index < values.length; index++) {
+    signal += reference[index]! ** 2;
+    noise += (values[index]! - reference[index]!) ** 2;
+  }
+  return noise ? 10 * Math.log10(signal / noise) : Infinity;
+}
+
 async function encodeRows(
   manifest: Manifest,
   graphs: Record<string, Graph>,

@@ -17,7 +17,7 @@ export {
   overlap,
   resizeTriangle,
 } from "./face";
-export { array, type CaseOutput, type GoldenCase, maxError, rawRow, readGolden, runCase } from "./golden";
+export { array, type CaseOutput, type GoldenCase, isNear, maxError, rawRow, readGolden, runCase, sqnr } from "./golden";
 export { Intake, type StepInput } from "./intake";
 export { type GraphSpec, type Manifest, modalities, readManifest, SCHEMA_VERSION, type TensorSpec } from "./manifest";
 export { type NpyArray, readNpz } from "./npz";

@@ -7,12 +7,14 @@ import {
   type Detection,
   EmotionSensor,
   type FileSource,
+  isNear,
   loadGraphs,
   maxError,
   readGolden,
   readManifest,
   readNpz,
   runCase,
+  sqnr,
 } from "../src/index";
 import { arrays, bundleFiles, facts } from "./vectors";
 
@@ -39,6 +41,16 @@ test("a golden case whose sound is another one fails", async () => {
   array(one!, "pcm").data.reverse();
   const found = await runCase(bundle.manifest, await loadGraphs(bundle), one!);
   expect(maxError(found.logits, array(one!, "logits").data)).toBeGreaterThan(1e-4);
+});
+
+test("what is near enough depends on the scheme", () => {
+  const wanted = [3, -4];
+  const off = [3, -4.05];
+  expect(sqnr(off, wanted)).toBeCloseTo(40, 6);
+  expect(["fp32", "fp16", "int8"].map((scheme) => isNear(scheme, off, wanted))).toEqual([false, false, true]);
+  expect(["fp32", "fp16"].map((scheme) => isNear(scheme, [3, -4.002], wanted))).toEqual([false, true]);
+  expect(isNear("int8", [3, -5], wanted)).toBe(false);
+  expect(isNear("int8", [3, Number.NaN], wanted)).toBe(false);
 });
 
 test("the sensor gives Python's estimates: two people, a gap in the sound, sound at 44.1 kHz", async () => {

@@ -1,0 +1,271 @@
+"""`mer phone-check`: a bundle's golden cases and latency in the browser of a real phone."""
+
+from __future__ import annotations
+
+import ipaddress
+import json as json_module
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from mer_sdk.bundle import Bundle
+from mer_sdk.cli.options import BundleArgument, JsonOption, actors_of, writable
+from mer_sdk.codec import to_json
+from mer_sdk.errors import OptionError
+from mer_sdk.golden import GoldenCase, load_golden
+from mer_sdk.manifest import Manifest
+from mer_sdk.phone.desk import LOST, PAGE, Advanced, Began, Refused, Reported, Service
+from mer_sdk.phone.merging import DeviceEntry, describe, device_entry, merge
+from mer_sdk.phone.report import read_report
+from mer_sdk.phone.server import PhoneServer, local_address
+from mer_sdk.phone.tables import show
+
+if TYPE_CHECKING:
+    from mer_sdk.evaluation.datasets.clip import Clip
+    from mer_sdk.phone.clips import ClipReference
+
+TARGET = "onnx"
+# A phone that was not heard of for so long is spoken of, seconds.
+WORRY = 15.0
+LOOK_SECONDS = 0.5
+GPU_RUNTIME = "ort/ort-wasm-simd-threaded.jspi.wasm.br"
+
+
+@dataclass(frozen=True, eq=False)
+class _ClipSet:
+    """Labelled clips, and what is needed to score the answers."""
+
+    clips: tuple[Clip, ...]
+    labels: dict[str, str]
+    reference: ClipReference
+
+
+def phone_check(
+    bundle: BundleArgument,
+    phones: Annotated[int, typer.Option("--phones", min=1, max=8, help="Phones that may take part at once.")] = 1,
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0.0, max=60.0, help="Steps without a pause for so long; 0 leaves it out.")
+    ] = 2.0,
+    rounds: Annotated[int, typer.Option("--rounds", min=10, max=5000, help="Runs of each graph that count.")] = 200,
+    warm_up: Annotated[int, typer.Option("--warm-up", min=1, max=500, help="Runs before them, told apart.")] = 20,
+    data: Annotated[
+        str, typer.Option("--data", help="Labelled clips to stream to the phone, for accuracy there: ravdess:PATH.")
+    ] = "",
+    actors: Annotated[str, typer.Option("--actors", help="Actors of the clips, such as 5. Default: all.")] = "",
+    clips: Annotated[int, typer.Option("--clips", min=1, max=100, help="Clips to stream, spread over labels.")] = 16,
+    reference: Annotated[
+        str | None,
+        typer.Option("--reference", help="Bundle or checkpoint that the clips' answers are compared with, here."),
+    ] = None,
+    host: Annotated[str | None, typer.Option("--host", help="Address of this computer that the phone reaches.")] = None,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 0,
+    wait: Annotated[float, typer.Option("--wait", min=0.01, help="End after so many minutes without a phone.")] = 10.0,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Write the sustained run's course as .svg.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Check a bundle on a phone, in its browser: no app, no account, nothing leaves the local network.
+
+    Prints an address and its QR code. The page that the phone opens reads the bundle, checks its hashes, runs every
+    golden case, measures each graph and then steps without a pause, and sends the result back, which goes into the
+    bundle's device_verified. The address is good for one phone (see --phones) and for this run; the certificate is made
+    for it, so the browser asks once whether to go on. The command ends by itself. Exit code 1 if a case fails, or no
+    phone came.
+
+    Example: mer phone-check bundles/grjca-onnx-int8.mer --data ravdess:~/data/RAVDESS --actors 5
+    """
+    console = Console(stderr=json, highlight=False)
+    if writable(plot, "--plot") is not None and plot is not None and plot.suffix != ".svg":
+        raise OptionError(f"--plot {plot} is no .svg file; give a name that ends in .svg")
+    opened = Bundle.open(bundle)
+    folder = _checked_folder(opened)
+    cases = load_golden(opened)
+    clip_set = _clip_set(opened, data, actors, clips, reference, console)
+    count = len(clip_set.clips) if clip_set else 0
+    service = Service(
+        bundle=folder,
+        manifest=opened.manifest,
+        settings={
+            "bundle": opened.name,
+            "seconds": minutes * 60.0,
+            "rounds": rounds,
+            "warm_up": warm_up,
+            "clips": count,
+            "webgpu": (PAGE / GPU_RUNTIME).is_file(),
+        },
+        read=partial(_entry, manifest=opened.manifest, cases=cases, clip_set=clip_set),
+        clips=_packers(clip_set, opened.manifest),
+        phones=phones,
+    )
+    found: list[DeviceEntry] = []
+    with _serving(service, host or local_address(), port, console) as server:
+        for entry in _entries(server, phones, wait * 60.0, console):
+            found.append(entry)
+            if not json:
+                show(entry, console)
+            _tell(entry, folder, plot, console)
+    if json:
+        print(json_module.dumps([to_json(entry) for entry in found], indent=2))
+    if not found or not all(entry.passed for entry in found):
+        raise typer.Exit(1)
+
+
+def _checked_folder(bundle: Bundle) -> Path:
+    manifest = bundle.manifest
+    if manifest.target != TARGET or bundle.path is None:
+        raise OptionError(
+            f"{bundle.name} is made for {manifest.target}, and a browser runs {TARGET}: `mer-convert --model "
+            f"{manifest.model} --target {TARGET} --scheme {manifest.scheme} --out DIR` makes one that it runs"
+        )
+    return bundle.path
+
+
+def _clip_set(
+    bundle: Bundle, data: str, actors: str, count: int, reference: str | None, console: Console
+) -> _ClipSet | None:
+    if not data:
+        if reference is not None or actors:
+            raise OptionError("--reference and --actors are for labelled clips; give --data ravdess:PATH too")
+        return None
+    from mer_sdk.evaluation.datasets import Ravdess, Selection, open_dataset
+    from mer_sdk.evaluation.datasets.ravdess import merge_labels
+    from mer_sdk.phone.clips import reference_of, spread
+
+    dataset = open_dataset(data)
+    if not isinstance(dataset, Ravdess) or bundle.manifest.dialogue is not None:
+        raise OptionError(f"--data {data!r}: clips are streamed from ravdess:PATH, to window models")
+    chosen = spread(dataset.clips(Selection(actors=actors_of(actors), paired_only=True)), count)
+    other = bundle if reference is None else Bundle.open(reference)
+    with console.status(f"running {other.name} here over {len(chosen)} clips"):
+        wanted = reference_of(other, chosen, bundle.manifest.labels)
+    return _ClipSet(chosen, merge_labels(bundle.manifest.labels), wanted)
+
+
+def _packers(clip_set: _ClipSet | None, manifest: Manifest) -> list[partial[bytes]]:
+    if clip_set is None:
+        return []
+    from mer_sdk.phone.clips import packed
+
+    return [partial(packed, clip, manifest) for clip in clip_set.clips]
+
+
+def _entry(text: str, manifest: Manifest, cases: Sequence[GoldenCase], clip_set: _ClipSet | None) -> DeviceEntry:
+    """What the text of a report proves. Raises DataError where it is refused."""
+    report = read_report(text, manifest, len(cases), len(clip_set.clips) if clip_set else 0)
+    accuracy = None
+    if clip_set is not None:
+        from mer_sdk.phone.clips import score
+
+        accuracy = score(report.clips, clip_set.clips, clip_set.labels, manifest, clip_set.reference)
+    return device_entry(report, manifest.scheme, cases, accuracy)
+
+
+@contextmanager
+def _serving(service: Service, host: str, port: int, console: Console) -> Iterator[PhoneServer]:
+    """The server, its address and QR code shown."""
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError as error:
+        raise OptionError(
+            f"--host {host!r} is no IP address; give one of this computer, such as 192.168.1.20"
+        ) from error
+    context = None
+    if not loopback:
+        from mer_sdk.phone.certificate import server_context
+
+        context = server_context(host)
+    with PhoneServer(service, host, port, context) as server:
+        console.print(
+            f"Open this on the phone, which must be on the same network:\n\n  {server.address}\n", soft_wrap=True
+        )
+        _show_code(server.address, console)
+        if context is not None:
+            console.print(
+                "The browser warns once that it does not know the certificate, which was made for this run: go on."
+            )
+        else:
+            console.print(f"{host} is reached from this computer alone; --host takes its address on the local network.")
+        yield server
+
+
+def _show_code(address: str, console: Console) -> None:
+    try:
+        import segno
+    except ImportError:
+        console.print("(The QR code needs segno: pip install 'mer-edge[phone]')", markup=False)
+        return
+    code = segno.make(address, error="l", micro=False)
+    rows = [[bool(value) for value in row] for row in code.matrix_iter(border=2)]
+    # Two rows of the code a line; light on dark or dark on light, the colours are set.
+    for top, bottom in zip(rows[::2], [*rows[1::2], rows[0]], strict=False):
+        cells = "".join(
+            {(0, 0): "█", (0, 1): "▀", (1, 0): "▄", (1, 1): " "}[a, b] for a, b in zip(top, bottom, strict=True)
+        )
+        console.print(f"  [white on black]{cells}[/]")
+
+
+def _entries(server: PhoneServer, phones: int, wait: float, console: Console) -> Iterator[DeviceEntry]:
+    """What phones send, as it comes, until there are enough or nobody is there any more."""
+    got, heard, worried = 0, time.monotonic(), set[int]()
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
+    with Progress(*columns, console=console, transient=True) as bars:
+        tasks: dict[int, TaskID] = {}
+        while got < phones:
+            event = server.next_event(LOOK_SECONDS)
+            if isinstance(event, Began):
+                bars.console.print(f"phone {event.phone}: {event.user_agent or 'a browser'}", markup=False)
+                tasks[event.phone] = bars.add_task(f"phone {event.phone}", total=1)
+            elif isinstance(event, Advanced):
+                where = f"phone {event.phone}: {event.what}"
+                bars.update(tasks[event.phone], description=where, completed=event.done, total=event.total or 1)
+                worried.discard(event.phone)
+            elif isinstance(event, Refused):
+                who = f"phone {event.phone}: " if event.phone else "refused: "
+                bars.console.print(f"{who}{event.why}", style="yellow", markup=False)
+            elif isinstance(event, Reported):
+                got += 1
+                bars.remove_task(tasks.pop(event.phone))
+                yield event.entry
+            silence = server.silence()
+            for phone in [one for one, quiet in silence.items() if quiet > WORRY and one not in worried]:
+                worried.add(phone)
+                said = f"phone {phone} has not been heard of for {WORRY:.0f} s"
+                bars.console.print(f"{said}: is it on this network, with the page open?", style="yellow")
+            if event is not None or any(quiet < LOST for quiet in silence.values()):
+                heard = time.monotonic()
+            elif time.monotonic() - heard > wait:
+                said = "no phone came" if not tasks else "the phone went away before it sent its result"
+                bars.console.print(f"ended: {said} for {wait / 60:g} minutes; start the command again", style="red")
+                return
+
+
+def _tell(entry: DeviceEntry, folder: Path, plot: Path | None, console: Console) -> None:
+    """Keep what passed, draw the course, and say so."""
+    device = describe(entry.device)
+    if entry.passed:
+        merge(folder, entry)
+        console.print(f"passed on {device}: in device_verified of {folder}", style="green", markup=False)
+        failed = [run.provider for run in entry.runs if not run.golden.passed]
+        if failed:
+            console.print(f"not near enough, and left out: {', '.join(failed)}", style="yellow", markup=False)
+    else:
+        said = "the golden cases are not near enough; the bundle was left as it is"
+        console.print(f"FAILED on {device}: {said}", style="red", markup=False)
+    course = entry.runs[0].sustained
+    if plot is not None and course is not None:
+        from mer_sdk.phone.curve import curve_svg
+
+        try:
+            plot.write_text(curve_svg(course.points, f"{device}: a step of {folder.stem}"), "utf-8")
+        except OSError as error:
+            raise OptionError(f"--plot {plot} cannot be written ({error}); give another place") from error
+        console.print(f"course: {plot}", soft_wrap=True, markup=False)
+    elif plot is not None:
+        console.print("no course was drawn: there was no sustained run (--minutes)", style="yellow")

@@ -1,0 +1,161 @@
+"""Labelled clips for the phone: what is sent of each, and the scores of what comes back."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mer_sdk.bundle import Bundle
+from mer_sdk.engine import StepEngine
+from mer_sdk.errors import DataError, OptionError
+from mer_sdk.evaluation import metrics
+from mer_sdk.evaluation.conditions import clip_log_probabilities
+from mer_sdk.evaluation.datasets.clip import Clip, load_audio
+from mer_sdk.evaluation.features import audio_chunks, encode_clip, face_crops
+from mer_sdk.evaluation.metrics import Interval
+from mer_sdk.manifest import Manifest
+from mer_sdk.phone.report import ClipAnswer
+
+
+@dataclass(frozen=True)
+class PhoneAccuracy:
+    """Scores of the phone's answers, every clip from a cold baseline.
+
+    Attributes:
+        clips, steps: how many.
+        war, uar: 0-1; of `uar` the 95 % interval over clips.
+        reference: what the answers are compared with.
+        reference_uar: its own score on the same clips.
+        same_steps, same_clips: share of steps and of clips with the same label as the reference, 0-1.
+    """
+
+    clips: int
+    steps: int
+    war: float
+    uar: float
+    uar_interval: Interval
+    reference: str
+    reference_uar: float
+    same_steps: float
+    same_clips: float
+
+
+def spread(clips: Sequence[Clip], count: int) -> tuple[Clip, ...]:
+    """At most `count` clips, of every label about as many, the first by id of each.
+
+    Raises:
+        DataError: there is none.
+    """
+    if not clips:
+        raise DataError("there are no clips with sound and faces in this selection; choose other --actors")
+    groups: dict[str, list[Clip]] = {}
+    for clip in sorted(clips, key=lambda clip: clip.id):
+        groups.setdefault(clip.label, []).append(clip)
+    turns = [(turn, label) for label, group in groups.items() for turn in range(len(group))]
+    return tuple(groups[label][turn] for turn, label in sorted(turns)[:count])
+
+
+def packed(clip: Clip, manifest: Manifest) -> bytes:
+    """An .npz of one clip.
+
+    It holds `pcm` float32 [n] at its own `rate` [1], `crops` uint8 [steps, S, S, 3] and `present` uint8 [steps]. The
+    sound is cut into steps by the page, as a microphone's would be. Faces are cut out here, because clips of data sets
+    come with face tracks; crops are rounded to whole values, a quarter of the size.
+
+    Raises:
+        DataError: a file of the clip cannot be read.
+    """
+    pcm, rate = load_audio(clip)
+    crops = _crops(clip, manifest)
+    side = manifest.face.crop_size
+    images = np.zeros((len(crops), side, side, 3), np.uint8)
+    for image, crop in zip(images, crops, strict=True):
+        if crop is not None:
+            image[:] = crop
+    present = np.array([crop is not None for crop in crops], np.uint8)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, pcm=pcm, rate=np.array([rate], np.int32), crops=images, present=present)
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True, eq=False)
+class ClipReference:
+    """What a bundle says here of each clip: its name, temperature, and logits [steps, K] and held steps [steps]."""
+
+    name: str
+    temperature: float
+    answers: tuple[tuple[np.ndarray, np.ndarray], ...]
+
+
+def reference_of(bundle: Bundle, clips: Sequence[Clip], labels: Sequence[str]) -> ClipReference:
+    """Run a bundle here over the clips that a phone is going to run.
+
+    Args:
+        bundle: any window model with these labels.
+        clips: of `spread`.
+        labels: of the bundle that the phone runs.
+
+    Raises:
+        RuntimeUnavailable: this computer cannot run it.
+        OptionError: it is no window model, or has other labels.
+        DataError: a file of a clip cannot be read.
+    """
+    if tuple(bundle.manifest.labels) != tuple(labels):
+        raise OptionError(f"{bundle.name} has other labels than the phone's bundle; choose a --reference of its kind")
+    engine, answers = StepEngine(bundle), []
+    for clip in clips:
+        engine.reset()
+        outputs = [engine.advance(features) for features in encode_clip(clip, engine).steps]
+        held = np.array([output.steps for output in outputs])
+        answers.append((np.stack([output.logits for output in outputs]), held))
+    return ClipReference(bundle.name, bundle.manifest.decision.temperature, tuple(answers))
+
+
+def score(
+    answers: Sequence[ClipAnswer],
+    clips: Sequence[Clip],
+    labels: Mapping[str, str],
+    manifest: Manifest,
+    reference: ClipReference,
+) -> PhoneAccuracy:
+    """The scores of a phone's answers.
+
+    Args:
+        answers: one a clip, in order.
+        clips: what was sent.
+        labels: label of the clips -> label of the bundle.
+        manifest: of the bundle that the phone ran.
+        reference: what was said here of the same clips.
+
+    Raises:
+        DataError: an answer has another number of steps than the clip.
+    """
+    target = np.array([manifest.labels.index(labels[clip.label]) for clip in clips])
+    mine, theirs, same = [], [], []
+    for answer, clip, (logits, held) in zip(answers, clips, reference.answers, strict=True):
+        found = np.array(answer.logits).reshape(len(answer.held), -1)
+        if len(found) != len(logits):
+            raise DataError(f"the phone cut clip {clip.id} into {len(found)} steps, there are {len(logits)}")
+        mine.append(clip_log_probabilities(found / manifest.decision.temperature, np.array(answer.held)).argmax())
+        theirs.append(clip_log_probabilities(logits / reference.temperature, held).argmax())
+        same.append(found.argmax(axis=1) == logits.argmax(axis=1))
+    chosen, others = np.array(mine), np.array(theirs)
+    return PhoneAccuracy(
+        clips=len(target),
+        steps=sum(len(steps) for steps in same),
+        war=metrics.war(target, chosen),
+        uar=metrics.uar(target, chosen),
+        uar_interval=metrics.bootstrap_interval(target, chosen[None], "uar"),
+        reference=reference.name,
+        reference_uar=metrics.uar(target, others),
+        same_steps=float(np.concatenate(same).mean()),
+        same_clips=float((chosen == others).mean()),
+    )
+
+
+def _crops(clip: Clip, manifest: Manifest) -> list[np.ndarray | None]:
+    rounded = face_crops(clip, manifest, len(audio_chunks(clip, manifest)))
+    return [None if crop is None else np.clip(np.rint(crop), 0, 255) for crop in rounded]

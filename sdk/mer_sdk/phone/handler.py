@@ -1,0 +1,219 @@
+"""What a phone is answered. Nothing outside the page, the bundle's own files and the clips can be reached."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import mimetypes
+import queue
+from http.cookies import CookieError, SimpleCookie
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from mer_sdk.bundle import MANIFEST
+from mer_sdk.errors import DataError
+from mer_sdk.phone.desk import Advanced, Began, Desk, Event, Phone, Refused, Reported, Service
+
+# A report of all golden cases and 100 clips has about 0.3 MB.
+MOST_BYTES = 2_000_000
+PROGRESS_BYTES = 2_000
+# A connection that says nothing for so long is closed, seconds.
+QUIET = 20.0
+COOKIE = "mer_session"
+HEADERS = {
+    # Cross-origin isolation: without it a browser gives no threads and coarse clocks.
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+
+
+class Host(ThreadingHTTPServer):
+    """What a handler knows of its server."""
+
+    service: Service
+    token: str
+    events: queue.SimpleQueue[Event]
+    desk: Desk
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection of a phone."""
+
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "mer", ""
+    timeout = QUIET
+    server: Host
+
+    def log_message(self, format: str, *args: object) -> None:
+        """The command shows what matters."""
+
+    def do_GET(self) -> None:
+        path = self._inside()
+        if path is None:
+            return
+        if path.startswith(("bundle/", "clips/")) or path == "check.json":
+            if self._phone() is None:
+                self._say(403, "this phone has not begun the check, or another phone has taken its place")
+            elif path == "check.json":
+                self._send(200, json.dumps(self.server.service.settings).encode(), "application/json")
+            else:
+                self._bundle_or_clip(path)
+        else:
+            self._page(path or "index.html")
+
+    def do_POST(self) -> None:
+        path = self._inside()
+        if path == "begin":
+            self._begin()
+        elif path == "progress":
+            self._progress()
+        elif path == "report":
+            self._report()
+        elif path is not None:
+            self._say(404, "there is nothing at this address")
+
+    def _inside(self) -> str | None:
+        """The path behind the token; None, and an answer, where the token is wrong."""
+        token, _, path = self.path.split("?")[0].lstrip("/").partition("/")
+        if hmac.compare_digest(token.encode(), self.server.token.encode()):
+            return path
+        self.close_connection = True
+        if token not in ("favicon.ico", "robots.txt"):
+            self.server.events.put(Refused(0, f"{self.client_address[0]} came with a wrong token"))
+        self._say(404, "this address is not valid, or not any more: open the one that mer phone-check shows now")
+        return None
+
+    def _session(self) -> str:
+        try:
+            cookie = SimpleCookie(self.headers.get("Cookie", "")).get(COOKIE)
+        except CookieError:
+            return ""
+        return cookie.value if cookie else ""
+
+    def _phone(self) -> Phone | None:
+        return self.server.desk.phone(self._session())
+
+    def _begin(self) -> None:
+        if self._body(PROGRESS_BYTES) is None:
+            return
+        found = self.server.desk.begin(self._session())
+        if found is None:
+            self.server.events.put(Refused(0, f"{self.client_address[0]} came while another phone is being checked"))
+            places = self.server.service.phones
+            self._say(
+                409,
+                "another phone is being checked, and this address is good for one: wait until it is done and start "
+                "`mer phone-check` again, or start it with --phones 2"
+                if places == 1
+                else f"{places} phones are being checked, and this address is good for no more: start "
+                f"`mer phone-check` with --phones {places + 1}",
+            )
+            return
+        session, number, new = found
+        if new:
+            agent = self.headers.get("User-Agent", "")[:400]
+            self.server.events.put(Began(number, "".join(c for c in agent if c.isprintable())))
+        cookie = f"{COOKIE}={session}; Path=/{self.server.token}/; HttpOnly; SameSite=Strict"
+        self._send(200, json.dumps({"phone": number}).encode(), "application/json", {"Set-Cookie": cookie})
+
+    def _progress(self) -> None:
+        body, phone = self._body(PROGRESS_BYTES), self._phone()
+        if body is None:
+            return
+        if phone is None:
+            self._say(403, "this phone has not begun the check, or another phone has taken its place")
+            return
+        try:
+            data = json.loads(body)
+            what, done, total = str(data["what"])[:60], float(data["done"]), float(data["total"])
+            if not (what.isprintable() and 0 <= done <= total < 1e9):
+                raise ValueError("out of range")
+        except (ValueError, KeyError, TypeError):
+            self._say(400, "the progress is not JSON with what, done and total")
+            return
+        self.server.events.put(Advanced(phone.number, what, done, total))
+        self._send(204, b"", "text/plain")
+
+    def _report(self) -> None:
+        body, phone = self._body(MOST_BYTES), self._phone()
+        if body is None:
+            return
+        if phone is None:
+            self.server.events.put(Refused(0, f"{self.client_address[0]} sent a report without having begun"))
+            self._say(403, "this phone has not begun the check, or another phone has taken its place")
+            return
+        if phone.reported:
+            # An answer that got lost is asked for again.
+            self._send(200, b"{}", "application/json")
+            return
+        try:
+            entry = self.server.service.read(body.decode("utf-8"))
+        except (DataError, UnicodeDecodeError) as error:
+            why = str(error) if isinstance(error, DataError) else "the report is refused: it is not UTF-8"
+            self.server.events.put(Refused(phone.number, why))
+            self._say(422, why)
+            return
+        phone.reported = True
+        self.server.events.put(Reported(phone.number, entry))
+        self._send(200, b"{}", "application/json")
+
+    def _body(self, most: int) -> bytes | None:
+        """What was posted; None, and an answer, where it is too long or of unknown length."""
+        length = self.headers.get("Content-Length", "")
+        if not length.isascii() or not length.isdigit():
+            self.close_connection = True
+            self._say(411, "a length is needed")
+            return None
+        if int(length) > most:
+            # It is not read, so nothing else can follow on this connection.
+            self.close_connection = True
+            why = f"{int(length)} bytes were sent, allowed are {most}"
+            self.server.events.put(Refused(0, f"{self.client_address[0]}: {why}"))
+            self._say(413, why)
+            return None
+        return self.rfile.read(int(length))
+
+    def _bundle_or_clip(self, path: str) -> None:
+        kind, _, name = path.partition("/")
+        service = self.server.service
+        if kind == "bundle" and name in {MANIFEST, *(spec.path for spec in service.manifest.files)}:
+            self._send(200, (service.bundle / name).read_bytes(), "application/octet-stream")
+        elif kind == "clips" and name.isdigit() and int(name) < len(service.clips):
+            self._send(200, service.clips[int(name)](), "application/octet-stream")
+        else:
+            self._say(404, "there is no such file in the bundle")
+
+    def _page(self, path: str) -> None:
+        folder = self.server.service.page.resolve()
+        file = (folder / path).resolve()
+        packed = file.with_name(file.name + ".br")
+        if not file.is_relative_to(folder) or not (file.is_file() or packed.is_file()):
+            self._say(404, "there is nothing at this address")
+            return
+        kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+        kind = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}.get(file.suffix, kind)
+        if file.is_file():
+            self._send(200, file.read_bytes(), kind)
+        elif "br" in self.headers.get("Accept-Encoding", ""):
+            self._send(200, packed.read_bytes(), kind, {"Content-Encoding": "br"})
+        else:
+            self._say(406, "this browser does not unpack brotli, in which the runtime is kept; use a newer one")
+
+    def _say(self, status: int, sentence: str) -> None:
+        self._send(status, sentence.encode(), "text/plain; charset=utf-8")
+
+    def _send(self, status: int, body: bytes, kind: str, more: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {**HEADERS, **(more or {})}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", kind)
+        if status != 204:
+            self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
