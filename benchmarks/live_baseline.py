@@ -124,7 +124,7 @@ def abstained(
 def section(result: dict[str, Any]) -> list[str]:
     """The tables of docs/live.md."""
     lines = [
-        f"{result['clips']} clips of RAVDESS actor 05, {result['steps']} steps; {ENROL_CLIPS} more, neutral ones, enrol.",
+        f"{result['clips']} clips of RAVDESS actor 05, {result['steps']} steps; {ENROL_CLIPS} more, neutral, enrol.",
         "Every clip is a stream of its own with an empty window. The table's words are those of the table above;",
         "difference and delay are from *none*, the population's mean throughout.",
         "",

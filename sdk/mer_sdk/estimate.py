@@ -55,6 +55,10 @@ class EmotionEstimate:
         latency_ms: time spent in the graphs and the SDK for this step, without decoding and face detection.
         raw_probabilities: label -> probability of this step's window alone, before smoothing.
         live: how well a live stream keeps up; None where the estimate is not from a `LiveSensor`.
+        speech: whether somebody spoke in this step, so that its sound counts; None where voice activity is off or there
+            is no sound.
+        others: what the faces of further persons say, by themselves and without the sound, where more than one face is
+            followed (`FaceOptions.faces`).
     """
 
     time: float
@@ -70,6 +74,8 @@ class EmotionEstimate:
     latency_ms: float = 0.0
     raw_probabilities: dict[str, float] = field(default_factory=dict)
     live: LiveState | None = None
+    speech: bool | None = None
+    others: tuple[EmotionEstimate, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """The plain JSON object that `mer run --json` prints."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from mer_sdk.errors import SignalError
 from mer_sdk.frontends.audio import AudioFrontend
-from mer_sdk.looks import FRAMES_TRIED, Frame
+from mer_sdk.looks import Frame, searched
 from mer_sdk.manifest import Manifest
 
 STREAMS = ("audio", "video")
@@ -26,7 +26,7 @@ class StepInput:
     Attributes:
         number: of the step, from 0; it ends at (number + 1) steps.
         chunk: float32 [chunk_samples], or None where the step's sound is missing.
-        frames: the frames that may be searched for a face, in order; at most `FRAMES_TRIED`.
+        frames: the frames that may be searched for a face, in order: see `mer_sdk.looks.searched`.
     """
 
     number: int
@@ -82,7 +82,7 @@ class Intake:
         self._frame_gap = time - self.video_time if self._began_video else 0.0
         number, last = self._number(time), self._number(self.video_time)
         if number > last and last in self._frames:
-            self._frames[last] = list(_searched(self._frames[last]))
+            self._frames[last] = _kept(self._frames[last])
         self._began_video, self.video_time = True, time
         if number >= self.done:
             self._frames.setdefault(number, []).append((time, pixels))
@@ -129,7 +129,7 @@ class Intake:
             owner, samples, covered = self._audio_steps.popleft()
             if owner == number and covered:
                 chunk = samples
-        return StepInput(number, chunk, _searched(self._frames.pop(number, [])))
+        return StepInput(number, chunk, tuple(_kept(self._frames.pop(number, []))))
 
     def skip_empty(self, least: int) -> None:
         """Where the next step is over: go on to the first that can hold anything, if over `least` before it cannot."""
@@ -170,7 +170,6 @@ class Intake:
             self._audio_made += 1
 
 
-def _searched(frames: Sequence[Frame]) -> tuple[Frame, ...]:
-    """Those of a step's frames that `last_look` searches, so that the others need not be kept."""
-    picks = np.unique(np.linspace(0, len(frames) - 1, min(FRAMES_TRIED, len(frames))).round().astype(int))
-    return tuple(frames[int(pick)] for pick in picks) if len(frames) else ()
+def _kept(frames: Sequence[Frame]) -> list[Frame]:
+    """Those of a step's frames that may be looked at; the others need not be kept."""
+    return [frames[pick] for pick in searched(len(frames))]

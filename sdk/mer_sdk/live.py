@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time as clock
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -19,7 +21,9 @@ from mer_sdk.errors import OptionError, SignalError, StreamError
 from mer_sdk.estimate import EmotionEstimate, LiveState
 from mer_sdk.frontends.audio import RATES, to_mono
 from mer_sdk.frontends.face import FaceDetector, check_frame
+from mer_sdk.frontends.voice import VoiceOptions
 from mer_sdk.live_queue import LiveOptions, LiveQueue, LiveStep
+from mer_sdk.looks import FaceOptions
 from mer_sdk.sensor import EmotionSensor
 from mer_sdk.smoothing import Smoothing
 
@@ -41,6 +45,7 @@ class LiveSensor:
       `queue_seconds`, from the step of that stamp.
     - What comes later than the tolerance allows, for steps that are over, is left out and counted (`late`).
     - After a gap longer than the window, or with another sample rate, sound begins anew.
+    - It belongs to the process that made it: in a forked one only `close` may be called, anything else raises.
     - A `with` block that ends well raises the error that stopped the sensor's thread, if there was one.
 
     Args:
@@ -64,10 +69,13 @@ class LiveSensor:
         self._callback = on_estimate
         self._queue = LiveQueue(sensor._intake, self.manifest.clock, self.options, now)
         self._changed = threading.Condition()
+        # Held while a step is made, see `between_steps`.
+        self._making = threading.Lock()
         self._estimates: deque[EmotionEstimate] = deque()
         self._untaken = 0
         self._finished = self._closed = self._over = False
         self._error: BaseException | None = None
+        self._process = os.getpid()
         self._thread = threading.Thread(target=self._work, name="mer-live", daemon=True)
         self._thread.start()
 
@@ -80,6 +88,8 @@ class LiveSensor:
         detector: str | FaceDetector | None = None,
         baseline: str | Path | PersonalBaseline | None = None,
         smoothing: Smoothing | None = None,
+        faces: FaceOptions | None = None,
+        voice: VoiceOptions | None = None,
         options: LiveOptions | None = None,
         on_estimate: Callback | None = None,
     ) -> LiveSensor:
@@ -88,7 +98,8 @@ class LiveSensor:
         Raises:
             BundleError, RuntimeUnavailable, OptionError, MissingExtra: see `EmotionSensor.open`.
         """
-        return cls(EmotionSensor.open(bundle, runtime, threads, detector, baseline, smoothing), options, on_estimate)
+        sensor = EmotionSensor.open(bundle, runtime, threads, detector, baseline, smoothing, faces, voice)
+        return cls(sensor, options, on_estimate)
 
     def __enter__(self) -> LiveSensor:
         return self
@@ -113,8 +124,19 @@ class LiveSensor:
 
     @property
     def baseline(self) -> PersonalBaseline:
-        """The current person's baseline; once `over`, it holds the whole stream."""
+        """The current person's baseline; once `over`, it holds the whole stream. See `between_steps`."""
         return self._sensor.baseline
+
+    @contextmanager
+    def between_steps(self) -> Iterator[EmotionSensor]:
+        """The sensor itself while no step is made: to enrol or forget somebody, to save or load a baseline.
+
+        From any thread, the callback's too. Keep it short: steps wait, and what has no room is dropped.
+        Do not push to it or flush it.
+        """
+        self._check_process()
+        with self._making:
+            yield self._sensor
 
     @property
     def dropped(self) -> int:
@@ -159,6 +181,7 @@ class LiveSensor:
         if not (isinstance(sample_rate, int | np.integer) and RATES[0] <= sample_rate <= RATES[1]):
             raise SignalError(f"the sample rate is {sample_rate} Hz; allowed are {RATES[0]} to {RATES[1]}, whole")
         mono = to_mono(pcm)
+        self._check_process()
         with self._changed:
             start = self._queue.audio_due if time is None else float(time)
             if not self._accepts("audio", start):
@@ -171,6 +194,7 @@ class LiveSensor:
     def push_frame(self, rgb: np.ndarray, time: float) -> bool:
         """Give a video frame; it is copied. See `EmotionSensor.push_frame` and `push_audio`."""
         still = check_frame(rgb).copy()
+        self._check_process()
         with self._changed:
             if not self._accepts("video", float(time)):
                 return False
@@ -191,6 +215,7 @@ class LiveSensor:
         """
         if self._callback is not None:
             raise OptionError("the estimates go to on_estimate; leave it out to iterate over them")
+        self._check_process()
         with self._changed:
             self._changed.wait_for(lambda: self._estimates or self._over or self._closed, timeout)
             if self._estimates:
@@ -210,6 +235,7 @@ class LiveSensor:
         Raises:
             StreamError: the sensor's thread was stopped by an error.
         """
+        self._check_process()
         with self._changed:
             if not (self._finished or self._closed or self._over):
                 self._queue.finish()
@@ -228,6 +254,8 @@ class LiveSensor:
         Returns:
             Whether the sensor's thread has ended.
         """
+        if os.getpid() != self._process:
+            return True
         with self._changed:
             self._closed = True
             self._queue.steps.clear()
@@ -239,6 +267,11 @@ class LiveSensor:
         return not self._thread.is_alive()
 
     # What follows up to `_work` runs with the lock held.
+
+    def _check_process(self) -> None:
+        """A fork copies the sensor without its thread, so that whoever waits for it would wait for ever."""
+        if os.getpid() != self._process:
+            raise StreamError("a live sensor does not go through a fork; open one in the process that uses it")
 
     def _check_error(self) -> None:
         if self._error is not None:
@@ -295,16 +328,18 @@ class LiveSensor:
                 state = LiveState(dropped - told[0], late - told[1], step.stale)
                 told = (dropped, late)
                 number = step.given.number
-                self._sensor._skip(0 if last is None else number - last - 1)
+                with self._making:
+                    self._sensor._skip(0 if last is None else number - last - 1)
+                    estimate = replace(self._sensor._estimate(step.given), live=state)
                 last = number
-                estimate = replace(self._sensor._estimate(step.given), live=state)
                 if self._callback is not None:
                     self._callback(estimate)
                 else:
                     with self._changed:
                         self._give(estimate)
             if self._finished and not self._closed:
-                self._sensor._engine.finish()
+                with self._making:
+                    self._sensor._engine.finish()
         except BaseException as error:  # whatever a callback or a runtime raises ends the stream, and is told
             self._error = error
         finally:

@@ -173,10 +173,12 @@ class LiveQueue:
             if not self._began and time > self._options.queue_seconds:
                 self._intake.begin_at(time)
             self._began = True
-            if self._hand_audio(time, *what) if stream == "audio" else self._hand_frame(time, what):
+            used = self._hand_audio(time, *what) if stream == "audio" else self._hand_frame(time, what)
+            self.late += not used
+            # A stream that comes again after a stall is late at first. It is waited for as soon as waiting can help,
+            # else steps would be made without it for ever.
+            if used or time > self._intake.done * self._step - self._options.queue_seconds:
                 self._came[stream] = self._now()
-            else:
-                self.late += 1
 
     def _hand_audio(self, time: float, mono: np.ndarray, rate: int) -> bool:
         """Whether any of a piece could be used."""

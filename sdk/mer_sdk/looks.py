@@ -10,7 +10,6 @@ import numpy as np
 
 from mer_sdk.errors import OptionError
 from mer_sdk.estimate import FaceView
-from mer_sdk.frontends import face
 from mer_sdk.frontends.face import Box, FaceDetector, check_frame, crop_face
 from mer_sdk.frontends.persons import PersonMemory, describe
 from mer_sdk.frontends.speaking import SpeakingFace, sound_level
@@ -210,23 +209,3 @@ def searched(count: int) -> list[int]:
     """Which of a step's frames may be looked at: at most `FRAMES_TRIED`, evenly from the first to the last."""
     picks = np.unique(np.linspace(0, count - 1, min(FRAMES_TRIED, count)).round().astype(int))
     return [int(pick) for pick in picks]
-
-
-def last_look(
-    frames: Sequence[Frame], detector: FaceDetector, tracker: face.FaceTracker, contract: FaceContract
-) -> Look | None:
-    """The last face of a step's frames, of which at most `FRAMES_TRIED` are searched; None where there is none.
-
-    Raises:
-        SignalError: a frame of the wrong shape.
-    """
-    for pick in searched(len(frames))[::-1] if frames else []:
-        time, pixels = frames[pick]
-        rgb = pixels()
-        found = tracker.follow(detector.detect(rgb), time)
-        if found is None:
-            continue
-        crop = crop_face(rgb, found[1], contract)
-        if crop is not None:
-            return Look(crop, FaceView(*found))
-    return None

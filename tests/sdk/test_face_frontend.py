@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from mer_sdk.errors import MissingExtra, OptionError, SignalError
-from mer_sdk.frontends.face import FaceTracker, HaarDetector, crop_face, open_detector, overlap, resize_triangle
+from mer_sdk.frontends.face import HaarDetector, crop_face, open_detector, overlap, resize_triangle
 from mer_sdk.manifest import FaceContract
 
 CONTRACT = FaceContract(crop_size=48)
@@ -61,26 +61,6 @@ def test_overlap():
     assert overlap((0, 0, 10, 10), (0, 0, 10, 10)) == 1.0
     assert overlap((0, 0, 10, 10), (5, 0, 10, 10)) == pytest.approx(1 / 3)
     assert overlap((0, 0, 10, 10), (10, 0, 10, 10)) == 0.0
-
-
-def test_the_track_keeps_its_face_among_larger_ones():
-    tracker = FaceTracker()
-    assert tracker.follow([(0, 0, 50, 50, 1.0)], 0.0) == (0, (0, 0, 50, 50))
-    assert tracker.follow([(300, 0, 90, 90, 9.0), (6, 2, 50, 50, 1.0)], 0.25) == (0, (6, 2, 50, 50))
-
-
-def test_a_false_detection_does_not_make_a_new_person():
-    tracker = FaceTracker()
-    tracker.follow([(0, 0, 50, 50, 1.0)], 0.0)
-    assert tracker.follow([(300, 300, 40, 40, 1.0)], 0.25)[0] == 1
-    assert tracker.follow([(2, 0, 50, 50, 1.0)], 0.5)[0] == 0
-    assert tracker.follow([], 0.75) is None
-
-
-def test_a_track_ends_after_two_seconds():
-    tracker = FaceTracker()
-    tracker.follow([(0, 0, 50, 50, 1.0)], 0.0)
-    assert tracker.follow([(0, 0, 50, 50, 1.0)], 2.5)[0] == 1
 
 
 def test_unknown_detectors_are_refused(tmp_path):

@@ -370,7 +370,7 @@ def test_an_error_of_the_detector_reaches_the_consumer(tiny_onnx):
             raise RuntimeError("no model")
 
     live = LiveSensor.open(tiny_onnx, detector=Broken())
-    live.push_frame(np.zeros((60, 80, 3), np.uint8), 0.0)
+    live.push_frame(np.full((60, 80, 3), 90, np.uint8), 0.0)
     live.finish()
     with pytest.raises(StreamError, match="no model"):
         list(live)

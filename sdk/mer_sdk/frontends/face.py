@@ -1,4 +1,4 @@
-"""Faces: a small detector protocol with two detectors, one tracker, and the crop that the face graph reads."""
+"""Faces: a small detector protocol with two detectors, and the crop that the face graph reads."""
 
 from __future__ import annotations
 
@@ -15,9 +15,6 @@ from mer_sdk.manifest import FaceContract
 
 Box = tuple[float, float, float, float]
 Detection = tuple[float, float, float, float, float]
-
-SAME_FACE_IOU = 0.3
-TRACK_SECONDS = 2.0
 
 
 class FaceDetector(Protocol):
@@ -234,52 +231,3 @@ def overlap(a: Sequence[float], b: Sequence[float]) -> float:
         return 0.0
     shared = width * height
     return shared / (a[2] * a[3] + b[2] * b[3] - shared)
-
-
-@dataclass
-class _Track:
-    id: int
-    box: Box
-    time: float
-
-
-class FaceTracker:
-    """One face per step, with an id that stays while its boxes overlap (intersection over union above 0.3).
-
-    The face followed last is preferred; where it is gone, the largest one is taken. Tracks seen in the last 2 s keep
-    their id, so that a single false detection does not make a new person of somebody.
-    """
-
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget all tracks; ids begin at 0 again."""
-        self._tracks: list[_Track] = []
-        self._next = 0
-
-    def follow(self, faces: Sequence[Detection], time: float) -> tuple[int, Box] | None:
-        """Choose among the faces of a frame at `time` seconds: (track id, box), or None where there are none."""
-        self._tracks = [track for track in self._tracks if time - track.time <= TRACK_SECONDS]
-        if not faces:
-            return None
-        boxes: list[Box] = [(face[0], face[1], face[2], face[3]) for face in faces]
-        if self._tracks:
-            last = self._tracks[-1]
-            nearest = max(boxes, key=lambda box: overlap(box, last.box))
-            if overlap(nearest, last.box) > SAME_FACE_IOU:
-                return self._seen(last, nearest, time)
-        largest = max(boxes, key=lambda box: box[2] * box[3])
-        for track in reversed(self._tracks):
-            if overlap(largest, track.box) > SAME_FACE_IOU:
-                return self._seen(track, largest, time)
-        track = _Track(self._next, largest, time)
-        self._next += 1
-        self._tracks.append(track)
-        return track.id, largest
-
-    def _seen(self, track: _Track, box: Box, time: float) -> tuple[int, Box]:
-        track.box, track.time = box, time
-        self._tracks.remove(track)
-        self._tracks.append(track)
-        return track.id, box

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +20,8 @@ class OnnxGraph:
     """One `.onnx` graph."""
 
     def __init__(self, path: Path, spec: GraphSpec, threads: int) -> None:
+        # Nothing goes to a network: from 1.29 on onnxruntime keeps usage data and may send them, unless told otherwise.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         try:
             import onnxruntime
         except ImportError as error:

@@ -1,0 +1,61 @@
+"""From what the window says at one step to the estimate that an app gets."""
+
+from __future__ import annotations
+
+import time as clock
+
+import numpy as np
+
+from mer_sdk.decision import decide
+from mer_sdk.engine import StepOutput
+from mer_sdk.estimate import UNKNOWN, EmotionEstimate, FaceView
+from mer_sdk.manifest import Manifest
+from mer_sdk.smoothing import Smoother
+
+
+def worded(
+    output: StepOutput,
+    manifest: Manifest,
+    smoother: Smoother,
+    end: float,
+    view: FaceView | None,
+    begin: float,
+    speech: bool | None = None,
+) -> EmotionEstimate:
+    """The estimate of one person at one step.
+
+    Args:
+        output: of the engine.
+        manifest: of the bundle.
+        smoother: takes this step.
+        end: of the step, seconds since the stream began.
+        view: the person's face at this step, None where it was not seen.
+        begin: when work on the step began, by `time.perf_counter`.
+        speech: see `EmotionEstimate`.
+    """
+    seen = [name for name, count in output.present.items() if count]
+    raw = output.probabilities
+    steady, label = raw, int(np.argmax(raw))
+    if seen:
+        held = smoother.update(raw, end, view.id if view else None)
+        steady, label = held.probabilities, held.label
+    else:
+        smoother.forget()
+    verdict = decide(steady, manifest, bool(seen))
+    confidence = float(steady[label])
+    known = bool(seen) and confidence >= manifest.decision.abstention_threshold
+    return EmotionEstimate(
+        time=round(end, 6),
+        emotion=manifest.labels[label] if known else UNKNOWN,
+        confidence=confidence,
+        probabilities=verdict.probabilities,
+        valence=verdict.valence,
+        arousal=verdict.arousal,
+        va_source=manifest.va_source,
+        state="+".join(seen) or "none",
+        reliance=output.reliance,
+        face=view,
+        latency_ms=(clock.perf_counter() - begin) * 1000.0,
+        raw_probabilities=dict(zip(manifest.labels, raw.tolist(), strict=True)),
+        speech=speech,
+    )
