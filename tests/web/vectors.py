@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +23,7 @@ from mer_sdk.decision import decide, softmax
 from mer_sdk.engine import StepEngine
 from mer_sdk.frontends.audio import AudioFrontend, Resampler
 from mer_sdk.frontends.face import crop_face
+from mer_sdk.frontends.finder import FinderContract, FinderDetector
 from mer_sdk.intake import Intake
 from mer_sdk.manifest import SCHEMA_VERSION, AudioContract, Clock, FaceContract
 
@@ -37,6 +39,17 @@ BOXES = (
 FACES = ((0, 9, (2.0, 3.0, 20.0, 22.0), 0), (11, 24, (28.0, 10.0, 18.0, 18.0), 1))
 
 
+class Recorded:
+    """A graph that gives the same answer always and keeps what it was given."""
+
+    def __init__(self, answer: dict[str, np.ndarray]) -> None:
+        self._answer = answer
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        self.given = np.array(inputs["frame"])
+        return self._answer
+
+
 def write_vectors(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     helper = _helper("tiny_bundle")
@@ -48,6 +61,7 @@ def write_vectors(folder: Path) -> None:
         "rates": RATES,
         "audio": _audio(arrays),
         "boxes": [{"box": box, "margin": margin} for box, margin in BOXES],
+        "finder": _finder(arrays),
         "affect": _affect(arrays),
         "sensor": _sensor(arrays, bundle),
         "bundle": bundle.name,
@@ -91,6 +105,24 @@ def _crops(arrays: dict[str, np.ndarray]) -> None:
         crop = crop_face(frame, box, FaceContract(crop_size=16, margin=margin))
         assert crop is not None
         arrays[f"crop{index}"] = crop
+
+
+def _finder(arrays: dict[str, np.ndarray]) -> list[dict[str, object]]:
+    """What the graph is given, and the faces made of boxes that it might give; frames wide, high and small."""
+    told: list[dict[str, object]] = []
+    contract, rng = FinderContract(height=24, width=32, threshold=0.4), np.random.default_rng(6)
+    for index, (height, width) in enumerate(((100, 150), (90, 40), (17, 20))):
+        frame = rng.integers(0, 256, (height, width, 3), np.uint8)
+        answer = {
+            "scores": rng.uniform(0, 1, (1, 12)).astype(np.float32),
+            "boxes": rng.uniform(0.1, 0.6, (1, 12, 4)).astype(np.float32),
+        }
+        graph = Recorded(answer)
+        faces = FinderDetector(graph, contract).detect(frame)
+        arrays[f"finder{index}_frame"], arrays[f"finder{index}_input"] = _rgba(frame), graph.given
+        arrays[f"finder{index}_scores"], arrays[f"finder{index}_boxes"] = answer["scores"], answer["boxes"]
+        told.append({"contract": to_json(contract), "faces": faces})
+    return told
 
 
 def _affect(arrays: dict[str, np.ndarray]) -> dict[str, object]:

@@ -53,38 +53,45 @@ function triangle(source: number, target: number): Taps[] {
   return taps;
 }
 
+/** Part of a frame, in whole pixels; may reach outside. */
+export interface Region {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
 /**
- * Resize a square of a frame to [size, size, 3] RGB with the triangle filter, values unrounded. Pixels outside the
+ * Resize a region of a frame to [rows, columns, 3] RGB with the triangle filter, values unrounded. Pixels outside the
  * frame repeat the nearest edge pixel.
  */
-export function resizeTriangle(frame: Frame, left: number, top: number, side: number, size: number): Float32Array {
-  const taps = triangle(side, size);
+export function resizeTriangle(frame: Frame, region: Region, rows: number, columns: number): Float32Array {
+  const across = triangle(region.width, columns);
   const { width, height, data } = frame;
   const clamp = (value: number, limit: number) => Math.min(limit - 1, Math.max(0, value));
-  // Columns first, for those rows alone that the square has.
-  const narrow = new Float32Array(side * size * 3);
-  for (let y = 0; y < side; y++) {
-    const row = clamp(top + y, height) * width;
-    for (let x = 0; x < size; x++) {
-      const { start, weights } = taps[x]!;
+  const line = columns * 3;
+  // Columns first, for those rows alone that the region has.
+  const narrow = new Float32Array(region.height * line);
+  for (let y = 0; y < region.height; y++) {
+    const row = clamp(region.top + y, height) * width;
+    for (let x = 0; x < columns; x++) {
+      const { start, weights } = across[x]!;
       let [r, g, b] = [0, 0, 0];
       for (let tap = 0; tap < weights.length; tap++) {
-        const pixel = 4 * (row + clamp(left + start + tap, width));
+        const pixel = 4 * (row + clamp(region.left + start + tap, width));
         const weight = weights[tap]!;
         r += weight * data[pixel]!;
         g += weight * data[pixel + 1]!;
         b += weight * data[pixel + 2]!;
       }
-      const place = 3 * (y * size + x);
+      const place = y * line + 3 * x;
       narrow[place] = r;
       narrow[place + 1] = g;
       narrow[place + 2] = b;
     }
   }
-  const line = size * 3;
-  const result = new Float32Array(size * line);
-  for (let y = 0; y < size; y++) {
-    const { start, weights } = taps[y]!;
+  const result = new Float32Array(rows * line);
+  for (const [y, { start, weights }] of triangle(region.height, rows).entries()) {
     for (let x = 0; x < line; x++) {
       let sum = 0;
       for (let tap = 0; tap < weights.length; tap++) sum += weights[tap]! * narrow[(start + tap) * line + x]!;
@@ -113,7 +120,7 @@ export function cropFace(frame: Frame, box: Box | Detection, contract: FaceContr
   const side = Math.max(1, Math.floor(exact + 0.5));
   const left = Math.floor(x + (width - exact) / 2 + 0.5);
   const top = Math.floor(y + (height - exact) / 2 + 0.5);
-  const crop = resizeTriangle(frame, left, top, side, contract.crop_size);
+  const crop = resizeTriangle(frame, { left, top, width: side, height: side }, contract.crop_size, contract.crop_size);
   return crop.some((value) => value > contract.black_level) ? crop : null;
 }
 
@@ -166,43 +173,6 @@ export class FaceTracker {
     track.time = time;
     this.tracks = [...this.tracks.filter((other) => other !== track), track];
     return { id: track.id, box };
-  }
-}
-
-/** A square in the middle of the frame, where a person who looks at the screen has the face: finds one always. */
-export class CentreFinder implements FaceFinder {
-  readonly name = "centre";
-
-  /** @param share side of the square over the shorter side of the frame. */
-  constructor(private readonly share = 0.6) {}
-
-  async detect(frame: Frame): Promise<Detection[]> {
-    const side = this.share * Math.min(frame.width, frame.height);
-    return [[(frame.width - side) / 2, (frame.height - side) / 2, side, side, 1]];
-  }
-}
-
-interface ShapeDetector {
-  detect(image: ImageData): Promise<{ boundingBox: DOMRectReadOnly }[]>;
-}
-
-/** The browser's own FaceDetector (Shape Detection API), where it has one that works; else null. */
-export async function browserFinder(): Promise<FaceFinder | null> {
-  const kind = (globalThis as { FaceDetector?: new (options: object) => ShapeDetector }).FaceDetector;
-  if (!kind) return null;
-  try {
-    const detector = new kind({ maxDetectedFaces: 5, fastMode: true });
-    // Some builds have the interface and no service behind it, which shows at the first call.
-    await detector.detect(new ImageData(16, 16));
-    return {
-      name: "browser",
-      detect: async (frame) => {
-        const pixels = new ImageData(new Uint8ClampedArray(frame.data), frame.width, frame.height);
-        return (await detector.detect(pixels)).map(({ boundingBox: box }) => [box.x, box.y, box.width, box.height, 1]);
-      },
-    };
-  } catch {
-    return null;
   }
 }
 

@@ -6,8 +6,6 @@ export { encodeRow, StepEngine, type StepFeatures, type StepOutput } from "./eng
 export { BundleError, MerError, OptionError, RuntimeUnavailable, SignalError } from "./errors";
 export {
   type Box,
-  browserFinder,
-  CentreFinder,
   cropFace,
   type Detection,
   type FaceFinder,
@@ -15,11 +13,13 @@ export {
   type FaceView,
   type Frame,
   overlap,
+  type Region,
   resizeTriangle,
 } from "./face";
+export { browserFinder, CentreFinder, GraphFinder, letterboxed, suppressed } from "./finder";
 export { array, type CaseOutput, type GoldenCase, isNear, maxError, rawRow, readGolden, runCase, sqnr } from "./golden";
 export { Intake, type StepInput } from "./intake";
-export { type GraphSpec, type Manifest, modalities, readManifest, SCHEMA_VERSION, type TensorSpec } from "./manifest";
+export { type FinderContract, type GraphSpec, type Manifest, modalities, readManifest, SCHEMA_VERSION, type TensorSpec } from "./manifest";
 export { type NpyArray, readNpz } from "./npz";
 export { Resampler } from "./resampler";
 export {

@@ -40,6 +40,14 @@ export interface FaceContract {
   black_level: number;
 }
 
+/** What lies outside of a face finder's graph: mer_sdk.frontends.finder.FinderContract. */
+export interface FinderContract {
+  height: number;
+  width: number;
+  threshold: number;
+  overlap: number;
+}
+
 export interface BaselineContract {
   prior_steps: number;
   population_mean: Record<string, number[]>;
@@ -69,6 +77,7 @@ export interface Manifest {
   audio: AudioContract;
   face: FaceContract;
   dialogue: { utterances: number } | null;
+  finder?: FinderContract | null;
   decision: Decision;
   va_source: string;
   schema_version: number;

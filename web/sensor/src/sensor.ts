@@ -4,7 +4,8 @@ import type { PersonalBaseline } from "./baseline";
 import type { Bundle } from "./bundle";
 import { decide, norm } from "./decision";
 import { StepEngine } from "./engine";
-import { CentreFinder, cropFace, type FaceFinder, FaceTracker, type FaceView, type Frame } from "./face";
+import { cropFace, type FaceFinder, FaceTracker, type FaceView, type Frame } from "./face";
+import { CentreFinder, GraphFinder } from "./finder";
 import { Intake, type StepInput } from "./intake";
 import { loadGraphs, type RuntimeOptions } from "./runtime";
 
@@ -25,7 +26,7 @@ export interface EmotionEstimate {
 }
 
 /**
- * - `finder`: finds faces; the middle of the frame without one.
+ * - `finder`: finds faces; without one the bundle's own, and where it has none the middle of the frame.
  * - `patience`: seconds by which a stream may lag before a step does without it.
  * - `waiting`: steps that may wait for the device; older ones are left out and counted in `dropped`.
  */
@@ -51,7 +52,7 @@ export class EmotionSensor {
     readonly bundle: Bundle,
     private readonly engine: StepEngine,
     private readonly options: SensorOptions,
-    private finder: FaceFinder,
+    readonly finder: FaceFinder,
   ) {
     this.intake = new Intake(bundle.manifest, options.patience ?? 2);
   }
@@ -63,9 +64,12 @@ export class EmotionSensor {
    */
   static async open(bundle: Bundle, options: SensorOptions = {}): Promise<EmotionSensor> {
     bundle.manifest.labels.forEach(norm);
-    const engine = new StepEngine(bundle.manifest, await loadGraphs(bundle, options));
+    const graphs = await loadGraphs(bundle, options);
+    const engine = new StepEngine(bundle.manifest, graphs);
     engine.reset(options.baseline);
-    return new EmotionSensor(bundle, engine, options, options.finder ?? new CentreFinder());
+    const { finder } = bundle.manifest;
+    const own = finder && graphs.finder ? new GraphFinder(graphs.finder, finder) : new CentreFinder();
+    return new EmotionSensor(bundle, engine, options, options.finder ?? own);
   }
 
   /** The baseline of the current person. */

@@ -6,6 +6,8 @@ import {
   type Detection,
   FaceTracker,
   type Frame,
+  type Graph,
+  GraphFinder,
   type Manifest,
   maxError,
   type NpyArray,
@@ -89,6 +91,24 @@ test("crops equal Python's, inside and outside the frame", () => {
     expect(maxError(cropFace(frame, box, contract)!, floats(`crop${index}`))).toBeLessThan(2e-4);
     expect(cropFace({ ...frame, data: new Uint8Array(frame.data.length) }, box, contract)).toBeNull();
     expect(() => cropFace(frame, [0, 0, 0, 5], contract)).toThrow(/no area/);
+  }
+});
+
+test("the finder reads the picture and tells the faces that Python's does", async () => {
+  for (const [index, one] of told.finder.entries()) {
+    const array = get(`finder${index}_frame`);
+    const frame: Frame = { height: array.shape[0]!, width: array.shape[1]!, data: array.data as Uint8Array };
+    let seen = new Float32Array(0);
+    const graph: Graph = {
+      run: async ({ frame: input }) => {
+        seen = Float32Array.from(input!);
+        return { scores: floats(`finder${index}_scores`), boxes: floats(`finder${index}_boxes`) };
+      },
+    };
+    const found = await new GraphFinder(graph, one.contract).detect(frame);
+    expect(maxError(seen, floats(`finder${index}_input`))).toBeLessThan(2e-4);
+    expect(found.length).toBe(one.faces.length);
+    for (const [place, face] of found.entries()) expect(maxError(face, one.faces[place])).toBeLessThan(1e-3);
   }
 });
 
