@@ -74,6 +74,17 @@ def test_quantized_schemes_with_labels_need_agreement_and_accuracy(agreement, ua
     assert judge(INT8, _flat(1e-5), noisy).state == "failed"
 
 
+def test_labels_must_agree_in_each_modality_state() -> None:
+    """Sound keeps answers sure: the share over all states hides one in which every twentieth turns over."""
+    states = {"audio+face": 0.995, "audio": 0.995, "face": 0.98}
+    accuracy = Accuracy(200, 600, 0.99, 0.62, 0.62, Interval(-0.1, 0.1), by_state=states)
+    noisy = replace(_flat(0.5), sqnr_db=3.0)
+    assert judge(INT8, _flat(1e-5), noisy, accuracy=accuracy).state == "passed"
+    found = judge(INT8, _flat(1e-5), noisy, accuracy=replace(accuracy, by_state={**states, "face": 0.975}))
+    assert found.state == "failed"
+    assert "97.5% with face (at least 98% is needed in each)" in found.reason
+
+
 def _answers(truth: np.ndarray, chosen: list[int]) -> Answers:
     return Answers(len(truth), truth, np.log(np.eye(2)[chosen] * 0.8 + 0.1), np.arange(len(truth)))
 
@@ -86,6 +97,8 @@ def test_answers_are_compared_with_those_of_the_same_clips() -> None:
     assert found.interval.low < -0.25 < found.interval.high
     assert not compare_answers(other, fp32).passed
     assert compare_answers(fp32, fp32).passed
+    apart = replace(fp32, states={"audio": slice(0, 1), "face": slice(1, 4)})
+    assert compare_answers(other, apart).by_state == {"audio": 1.0, "face": pytest.approx(2 / 3)}
     with pytest.raises(ValueError, match="different clips"):
         compare_answers(replace(other, truth=truth[::-1]), fp32)
 
