@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time as clock
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -15,11 +14,10 @@ from mer_sdk.conversation import Conversation
 from mer_sdk.conversation_options import ConversationOptions
 from mer_sdk.errors import OptionError, SignalError
 from mer_sdk.estimate import UtteranceEstimate
-from mer_sdk.frontends.audio import RATES, to_mono
 from mer_sdk.frontends.face import FaceDetector, check_frame
 from mer_sdk.frontends.text import utf8_text
 from mer_sdk.frontends.voice import VOICE_RATE, SileroModel, SpeechModel
-from mer_sdk.live_worker import LiveWorker
+from mer_sdk.live_worker import LiveWorker, checked_sound, checked_time
 from mer_sdk.utterance_queue import Turn, UtteranceQueue
 
 Callback = Callable[[UtteranceEstimate], object]
@@ -42,7 +40,7 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
     - Where the bundle reads text, it comes from `recognise`, or by `push_text`. A bundle that reads neither sound nor
       faces takes from the sound only where utterances begin and end.
     - Time stamps are seconds on one clock for all streams.
-    - A `with` block that ends well raises the error that stopped the thread, if there was one.
+    - What ends it, and in which process it may be used: see `LiveWorker`.
 
     Args:
         conversation: a fresh one, which belongs to this object from now on.
@@ -98,50 +96,48 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
         """
         return cls(Conversation.open(bundle, runtime, threads, detector), options, recognise, on_estimate)
 
-    def __enter__(self) -> LiveConversation:
-        return self
-
     @contextmanager
     def between_utterances(self) -> Iterator[Conversation]:
         """The conversation itself while no estimate is made: to save or load a speaker's baseline, or to reset it.
 
         From any thread, the callback's too. Keep it short, and push nothing to it.
         """
-        with self._making:
+        with self._between():
             yield self._conversation
 
     def course(self) -> tuple[UtteranceEstimate, ...]:
         """All estimates so far, in order, whoever took them; see `Conversation.course`."""
+        self._check_process()
         return self._conversation.course()
 
     @property
     def dropped(self) -> int:
         """Utterances that were not estimated, estimates that nobody took, and texts, that had no room so far."""
-        with self._changed:
+        with self._locked():
             return self._queue.dropped + self._untaken
 
     @property
     def dropped_frames(self) -> int:
         """Frames that had no room so far; see `ConversationOptions.frames`."""
-        with self._changed:
+        with self._locked():
             return self._queue.dropped_frames
 
     @property
     def late(self) -> int:
         """Pieces of sound, frames, texts and utterances left out so far, as they came too late."""
-        with self._changed:
+        with self._locked():
             return self._queue.late
 
     @property
     def short(self) -> int:
         """Utterances left out so far, as they were shorter than `UtteranceOptions.minimum`."""
-        with self._changed:
+        with self._locked():
             return self._queue.short
 
     @property
     def stale(self) -> tuple[str, ...]:
         """Names of the streams that have given nothing for `stale_seconds`, as of now; "" is the one without a name."""
-        with self._changed:
+        with self._locked():
             return self._queue.stale()
 
     def push_audio(
@@ -169,12 +165,10 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
             OptionError: a speaker's name that is not hashable.
             StreamError: the thread was stopped by an error.
         """
-        if not (isinstance(sample_rate, int | np.integer) and RATES[0] <= sample_rate <= RATES[1]):
-            raise SignalError(f"the sample rate is {sample_rate} Hz; allowed are {RATES[0]} to {RATES[1]}, whole")
-        mono = to_mono(pcm)
+        mono = checked_sound(pcm, sample_rate)
         _check_speaker(speaker)
-        with self._changed:
-            begin = self._queue.due(stream) if time is None else _seconds("audio", time)
+        with self._locked():
+            begin = self._queue.due(stream) if time is None else checked_time("audio", time)
             if not self._accepts():
                 return False
             if len(mono):
@@ -200,8 +194,8 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
             StreamError: the thread was stopped by an error.
         """
         self._check_reads("face", "push_frame")
-        still, at = check_frame(rgb).copy(), _seconds("video", time)
-        with self._changed:
+        still, at = check_frame(rgb).copy(), checked_time("video", time)
+        with self._locked():
             if not self._accepts():
                 return False
             self._queue.add_frame(still, at, stream)
@@ -236,10 +230,10 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
         if self._recognise is not None:
             raise OptionError("the words come from recognise; leave one of the two out")
         _check_speaker(speaker)
-        words, begin = utf8_text(text), _seconds("text", time)
-        if end is not None and _seconds("text", end) < begin:
+        words, begin = utf8_text(text), checked_time("text", time)
+        if end is not None and checked_time("text", end) < begin:
             raise SignalError(f"a text begins at {time} s and ends at {end} s; give the end last")
-        with self._changed:
+        with self._locked():
             if not self._accepts():
                 return False
             self._queue.add_text(words, begin, None if end is None else float(end), speaker)
@@ -263,6 +257,9 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
     def _end_input(self) -> None:
         self._queue.finish()
 
+    def _throw_away(self) -> None:
+        self._queue.turns.clear()
+
     def _make(self, turn: Turn) -> UtteranceEstimate:
         text = turn.text
         if self._recognise is not None and turn.samples is not None:
@@ -275,12 +272,6 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
             frames=turn.frames or None,
             time=turn.end,
         )
-
-
-def _seconds(stream: str, time: float) -> float:
-    if not math.isfinite(time):
-        raise SignalError(f"the {stream} time stamp is {time}; give seconds on the clock that all streams share")
-    return float(time)
 
 
 def _check_speaker(speaker: Hashable) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from mer_sdk import EmotionSensor, LiveOptions, LiveSensor, Smoothing
+from mer_sdk import EmotionSensor, LiveConversation, LiveOptions, LiveSensor, Smoothing
 from mer_sdk.errors import OptionError, SignalError, StreamError
 
 STEP = 0.25
@@ -387,6 +387,44 @@ def test_close_and_finish_within_a_callback(tiny_onnx):
         live.push_audio(noise(1.0), 16000)
         live._thread.join(LONG)
     assert given == [(0.25, False, False)]
+
+
+def test_in_another_process_only_close_is_allowed(tiny_onnx, tiny_senses):
+    live = open_live(tiny_onnx)
+    talk = LiveConversation.open(tiny_senses)
+    picture = np.zeros((5, 5, 3), np.uint8)
+    both = [
+        lambda one: one.push_audio(noise(0.1), 16000),
+        lambda one: one.push_frame(picture, 0.0),
+        lambda one: one.get(0),
+        lambda one: next(iter(one)),
+        lambda one: one.finish(0),
+        lambda one: (one.over,),
+        lambda one: (one.dropped,),
+        lambda one: (one.late,),
+        lambda one: (one.stale,),
+    ]
+    acts = {
+        live: [*both, lambda one: (one.baseline,), lambda one: one.between_steps().__enter__()],
+        talk: [
+            *both,
+            lambda one: one.push_text("hello", 0.0),
+            lambda one: one.course(),
+            lambda one: (one.short, one.dropped_frames),
+            lambda one: one.between_utterances().__enter__(),
+        ],
+    }
+    for one, tried in acts.items():
+        # A real fork is in test_sealed.py; here the parent's thread goes on, as it cannot in a child.
+        process, one._process = one._process, -1
+        for act in tried:
+            with pytest.raises(StreamError, match=f"a {one._what} does not go through a fork"):
+                act(one)
+        assert one.close()
+        assert one._thread.is_alive()
+        one._process = process
+        assert one.close(LONG)
+        assert not one._thread.is_alive()
 
 
 def test_two_sensors_do_not_disturb_each_other(tiny_onnx):
