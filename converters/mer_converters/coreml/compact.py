@@ -1,13 +1,16 @@
 """A smaller program text: equal constants are one, and constants have short names.
 
 coremltools writes each argument of each operation (strides, axes, scales, zero points, strings) as a constant operation
-with a long name. In a small quantized network that text is as large as the weights. Names of computed values stay: they
-are what errors and sources speak of.
+with a long name. In a small quantized network that text is as large as the weights. Short names get, too, weights that
+are unpacked and values turned to 8 bits and back. Names of other computed values stay: they are what errors and sources
+speak of.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+_QUANTIZING = ("quantize", "dequantize")
 
 
 def compact(spec: Any) -> None:
@@ -20,7 +23,7 @@ def compact(spec: Any) -> None:
         taken = {item.name for item in function.inputs}
         for block in function.block_specializations.values():
             # The constants of the block itself get new names.
-            mine = [operation for operation in block.operations if operation.type != "const"]
+            mine = [operation for operation in block.operations if not _gets_short_name(operation)]
             mine += [inner for operation in mine for child in operation.blocks for inner in _operations(child)]
             _compact_block(block, taken | {output.name for operation in mine for output in operation.outputs})
 
@@ -41,16 +44,23 @@ def _compact_block(block: Any, taken: set[str]) -> None:
                 names[output.name] = _short(len(names), taken)
             if key is not None:
                 values[key] = names.get(output.name, output.name)
+        elif _gets_short_name(operation) and operation.outputs[0].name not in block.outputs:
+            names[operation.outputs[0].name] = _short(len(names), taken)
         kept.append(operation)
     if not names:
         return
     for operation in kept:
-        if operation.type == "const":
+        if _gets_short_name(operation):
             _rename(operation, names)
         _read(operation, names)
     copies = [type(operation).FromString(operation.SerializeToString(deterministic=True)) for operation in kept]
     del block.operations[:]
     block.operations.extend(copies)
+
+
+def _gets_short_name(operation: Any) -> bool:
+    kind: str = operation.type
+    return kind == "const" or kind in _QUANTIZING or kind.startswith("constexpr_")
 
 
 def _rename(operation: Any, names: dict[str, str]) -> None:

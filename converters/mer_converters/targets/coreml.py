@@ -108,6 +108,8 @@ def _save(model: MLModel, path: Path, compacted: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / path.name
         model.save(str(written))
+        # Links operations to the converter's graph, for ExecuTorch's profiler; no list of the package names it.
+        (written / "executorch_debug_handle_mapping.json").unlink(missing_ok=True)
         _make_reproducible(written, compacted)
         shutil.copytree(written, path)
 

@@ -71,3 +71,37 @@ def test_a_compacted_program_is_the_same_program(package: Path) -> None:
     assert len(kept) < len(held)
     assert len({*kept, *computed}) == len(kept) + len(computed)
     assert sorted(map(len, kept))[len(kept) // 2] <= 3
+
+
+def test_what_is_turned_to_8_bits_and_back_gets_a_short_name(tmp_path: Path) -> None:
+    @Builder.program(input_specs=[Builder.TensorSpec(SHAPE)], opset_version=ct.target.iOS17)
+    def program(x):
+        made = Builder.relu(x=x, name="a_layer")
+        packed = Builder.quantize(
+            input=made, scale=0.02, zero_point=np.int8(-128), output_dtype="int8", name="a_layer_q"
+        )
+        back = Builder.dequantize(input=packed, scale=0.02, zero_point=np.int8(-128))
+        return Builder.mul(x=back, y=2.0, name="answer")
+
+    model = ct.convert(
+        program,
+        convert_to="mlprogram",
+        compute_precision=ct.precision.FLOAT32,
+        minimum_deployment_target=ct.target.iOS17,
+        skip_model_load=True,
+    )
+    path = tmp_path / "net.mlpackage"
+    model.save(str(path))
+    given = {"x": np.random.default_rng(1).normal(size=SHAPE).astype(np.float32)}
+    before = Interpreter(path).run(given)
+    long = [name for name in names(path, False) if len(name) > 3]
+    assert len(long) == 4  # the converter gives names of its own to two of them
+    file = next(path.glob("Data/**/model.mlmodel"))
+    spec = ct.proto.Model_pb2.Model()
+    spec.ParseFromString(file.read_bytes())
+    compact(spec)
+    file.write_bytes(spec.SerializeToString(deterministic=True))
+    np.testing.assert_array_equal(Interpreter(path).run(given)["answer"], before["answer"])
+    kept = names(path, False)
+    assert [name for name in kept if len(name) > 3] == ["a_layer", "answer"]
+    assert len(kept) == 4
