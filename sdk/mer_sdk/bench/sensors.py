@@ -1,14 +1,18 @@
-"""Temperatures, power and clock frequencies where Linux shows them, read from files below a root folder.
+"""Temperatures, power and clock frequencies where Linux shows them: files below a root folder, and a Raspberry Pi 5's
+power chip, which only its firmware's own tool shows.
 
 Sources: the kernel's `Documentation/driver-api/thermal/sysfs-api.rst` (millidegrees), `hwmon/sysfs-interface.rst`
 (millidegrees, microwatts, millivolts, milliamperes), `power/powercap/powercap.rst` (RAPL, microjoules),
-`hwmon/ina3221.rst`, and NVIDIA's older `ina3221x` driver (milliwatts, Jetson before JetPack 5).
+`hwmon/ina3221.rst`, and NVIDIA's older `ina3221x` driver (milliwatts, Jetson before JetPack 5); the output of
+`vcgencmd pmic_read_adc` (amperes and volts by rail, Raspberry Pi 5).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -17,6 +21,12 @@ ROOT = Path("/")
 UNITS = {"temperature": "C", "power": "W", "frequency": "MHz"}
 # What a zone shows that is switched off, or a sensor that is not connected, is no temperature.
 CREDIBLE = (-40.0, 150.0)
+# Jetsons up to Xavier list this zone with a constant 100 degrees.
+CONSTANT_ZONES = ("PMIC-Die",)
+# A channel of a Jetson's INA3221 that leads nowhere is labelled so.
+NOT_CONNECTED = "NC"
+PMIC_COMMAND = ("vcgencmd", "pmic_read_adc")
+PMIC_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -48,18 +58,23 @@ class Sensors:
     Args:
         root: the folder that holds "sys" and "proc"; "/" but for recorded trees.
         clock: seconds; RAPL counts energy, and power is its growth between two samples.
+        pmic: gives what `vcgencmd pmic_read_adc` prints; None asks it where `root` is "/" and it is installed.
     """
 
-    def __init__(self, root: Path = ROOT, clock=monotonic) -> None:  # type: ignore[no-untyped-def]
+    def __init__(
+        self, root: Path = ROOT, clock: Callable[[], float] = monotonic, pmic: Callable[[], str] | None = None
+    ) -> None:
         self._sys = root / "sys"
         self._clock = clock
+        here = root == ROOT and shutil.which(PMIC_COMMAND[0]) is not None
+        self._pmic_text = pmic or (_ask_pmic if here else None)
         self._energy: dict[str, tuple[float, float]] = {}
         self._refused: list[str] = []
 
     def sample(self) -> tuple[Reading, ...]:
         """All values that can be read now. RAPL's power is there from the second sample on."""
         self._refused = []
-        return (*self._thermal(), *self._hwmon(), *self._old_jetson(), *self._rapl(), *self._frequency())
+        return (*self._thermal(), *self._hwmon(), *self._old_jetson(), *self._pmic(), *self._rapl(), *self._frequency())
 
     def missing(self) -> tuple[str, ...]:
         """What this machine does not show, one sentence a kind; and what it shows to others, but not to this user."""
@@ -68,19 +83,23 @@ class Sensors:
         if "temperature" not in kinds:
             said.append("temperature: none here (no thermal zone and no hwmon temperature below /sys/class)")
         if "power" not in kinds and not self._energy:
-            said.append("power: none here (no RAPL, no hwmon power and no INA3221 below /sys)")
+            said.append("power: none here (no RAPL, hwmon power or INA3221 below /sys, no vcgencmd pmic_read_adc)")
         if "frequency" not in kinds:
             said.append("clock frequency: none here (no cpufreq below /sys/devices/system/cpu)")
         return (*said, *self._refused)
 
     def _thermal(self) -> Iterator[Reading]:
         for zone in _sorted(self._sys / "class" / "thermal", "thermal_zone*"):
-            yield from _temperature(_text(zone / "type") or zone.name, _number(zone / "temp"))
+            name = _text(zone / "type") or zone.name
+            if name not in CONSTANT_ZONES:
+                yield from _temperature(name, _number(zone / "temp"))
 
     def _hwmon(self) -> Iterator[Reading]:
         for chip in _sorted(self._sys / "class" / "hwmon", "hwmon*"):
             name = _text(chip / "name") or chip.name
-            for file in _sorted(chip, "temp*_input"):
+            # The kernel shows a thermal zone a second time as a chip, whose device is the zone.
+            mirror = (chip / "device" / "temp").exists()
+            for file in [] if mirror else _sorted(chip, "temp*_input"):
                 yield from _temperature(_labelled(name, chip, file), _number(file))
             for file in (*_sorted(chip, "power*_input"), *_sorted(chip, "power*_average")):
                 value = _number(file)
@@ -97,6 +116,18 @@ class Sensors:
                 if value is not None:
                     rail = _text(device / f"rail_name_{number}") or f"rail {number}"
                     yield Reading(f"ina3221x {rail}", "power", value / 1e3)
+
+    def _pmic(self) -> Iterator[Reading]:
+        text = self._pmic_text() if self._pmic_text else ""
+        yield from pmic_readings(text)
+        if "/dev/vcio" in text:
+            self._refused.append(
+                f"power: {' '.join(PMIC_COMMAND)} may not ask the firmware ({text.strip()}); "
+                "add this user to the group video"
+            )
+        elif not text.strip() or "error" in text:
+            # Before the Raspberry Pi 5 the firmware does not know the command: it is not asked again.
+            self._pmic_text = None
 
     def _rapl(self) -> Iterator[Reading]:
         # Zones repeat themselves below their parents: the flat list of class/powercap holds each once.
@@ -169,9 +200,34 @@ def _ina3221(chip: Path) -> Iterator[Reading]:
     """Rails of a Jetson: volts times amperes. Channels above 3 are the chip's shunt voltages and their sum."""
     for channel in (1, 2, 3):
         millivolts, milliamperes = _number(chip / f"in{channel}_input"), _number(chip / f"curr{channel}_input")
-        if millivolts is not None and milliamperes is not None:
-            rail = _text(chip / f"in{channel}_label") or f"channel {channel}"
+        rail = _text(chip / f"in{channel}_label") or f"channel {channel}"
+        if millivolts is not None and milliamperes is not None and rail != NOT_CONNECTED:
             yield Reading(f"ina3221 {rail}", "power", millivolts * milliamperes / 1e6)
+
+
+def pmic_readings(text: str) -> tuple[Reading, ...]:
+    """The rails in what `vcgencmd pmic_read_adc` prints: volts times amperes, of those that have both.
+
+    A line is `VDD_CORE_A current(7)=6.22421000A` or `VDD_CORE_V volt(15)=0.86173300V`; the numbers in brackets are the
+    converter's channels, not the rails'.
+    """
+    found: dict[str, dict[str, float]] = {"A": {}, "V": {}}
+    for rail, unit, value in re.findall(r"^\s*(\w+)_([AV]) \w+\(\d+\)=([\d.]+)[AV]\s*$", text, re.MULTILINE):
+        found[unit][rail] = float(value)
+    return tuple(
+        Reading(f"pmic {rail}", "power", amperes * found["V"][rail])
+        for rail, amperes in found["A"].items()
+        if rail in found["V"]
+    )
+
+
+def _ask_pmic() -> str:
+    """What the command prints, to either stream; "" where it does not answer."""
+    try:
+        done = subprocess.run(PMIC_COMMAND, capture_output=True, text=True, timeout=PMIC_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout + done.stderr
 
 
 def _labelled(chip_name: str, chip: Path, file: Path) -> str:
