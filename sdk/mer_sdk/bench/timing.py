@@ -127,7 +127,7 @@ def on_cores(count: int) -> Iterator[None]:
     numpy's OpenBLAS gets as many threads: with more of them than cores they wait for one another, and a face crop takes
     many times as long.
     """
-    before = _blas_threads(count)
+    before = blas_threads(count)
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_setaffinity") else set()
     if allowed:
         os.sched_setaffinity(0, set(sorted(allowed)[:count]))
@@ -137,7 +137,7 @@ def on_cores(count: int) -> Iterator[None]:
         if allowed:
             os.sched_setaffinity(0, allowed)
         if before:
-            _blas_threads(before)
+            blas_threads(before)
 
 
 def blas_environment(count: int) -> dict[str, str]:
@@ -145,7 +145,7 @@ def blas_environment(count: int) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": str(count), "OPENBLAS_NUM_THREADS": str(count)}
 
 
-def _blas_threads(count: int) -> int:
+def blas_threads(count: int) -> int:
     """Set the threads of the OpenBLAS that numpy loaded; what they were, 0 where none is found (Linux alone is asked).
 
     There is no other way once it is loaded; threadpoolctl, which does the same, is no dependency of a device.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from mer_sdk.errors import MissingExtra, OptionError
 from mer_sdk.estimate import UNKNOWN, EmotionEstimate, UtteranceEstimate
+from mer_sdk.looks import FaceOptions
 from mer_sdk.smoothing import Smoothing
 
 Estimate = EmotionEstimate | UtteranceEstimate
@@ -32,7 +34,7 @@ def shares(estimate: Estimate) -> str:
 
 
 def step_line(estimate: EmotionEstimate) -> str:
-    """A step in one line, in rich's markup; what a live stream lost stands at its end."""
+    """A step in one line, in rich's markup; further persons and what a live stream lost stand at its end."""
     parts = [
         f"{estimate.time:7.2f} s",
         verdict(estimate),
@@ -40,7 +42,10 @@ def step_line(estimate: EmotionEstimate) -> str:
         f"A {estimate.arousal:+.2f}",
         f"{estimate.state:<10}",
         shares(estimate),
+        *(other_person(one) for one in estimate.others),
     ]
+    parts += ["[dim]no speech[/]"] if estimate.speech is False else []
+    parts += [f"enrolling, {estimate.enrolling:g} s to go"] if estimate.enrolling else []
     if estimate.live is not None:
         parts += [f"[yellow]no {name}[/]" for name in estimate.live.stale]
         parts += [f"[red]{estimate.live.dropped} dropped[/]"] if estimate.live.dropped else []
@@ -48,9 +53,43 @@ def step_line(estimate: EmotionEstimate) -> str:
     return "  ".join(parts)
 
 
+def other_person(estimate: EmotionEstimate) -> str:
+    """Who else is seen, and how they feel."""
+    assert estimate.face is not None  # `EmotionEstimate.others` are of faces
+    return f"person {estimate.face.id} {estimate.emotion} {100 * estimate.confidence:.0f} %"
+
+
+def utterance_line(estimate: UtteranceEstimate) -> str:
+    """An utterance in one line, in rich's markup; who said it and the words at its end, where they are known."""
+    from rich.markup import escape
+
+    parts = [f"{estimate.index:4}", *([f"{estimate.time:7.2f} s"] if estimate.time is not None else [])]
+    parts += [verdict(estimate), f"{estimate.state:<10}", shares(estimate)]
+    if estimate.speaker is not None or estimate.text is not None:
+        parts.append(escape(f"{estimate.speaker or '?'}: {estimate.text or ''}"))
+    return "  ".join(parts)
+
+
+def utterances_line(estimates: Sequence[UtteranceEstimate], of: str = "") -> str:
+    """How many utterances there were (`of` what), their emotions, and the median latency."""
+    if not estimates:
+        return "no utterance"
+    words = _most_common(Counter(estimate.emotion for estimate in estimates))
+    latency = sorted(estimate.latency_ms for estimate in estimates)[len(estimates) // 2]
+    return f"{len(estimates)} utterances{of}: {words}; median {latency:.2f} ms an utterance"
+
+
+def _most_common(emotions: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in emotions.most_common(3))
+
+
 @dataclass(frozen=True)
 class RunOptions:
-    """What `mer run` was asked for, beside the bundle and the input; see its help."""
+    """What `mer run` was asked for, beside the bundle and the input; see its help.
+
+    Attributes:
+        voice: whether sound counts only where somebody speaks; None where that is left to the input.
+    """
 
     json: bool = False
     plot: Path | None = None
@@ -62,6 +101,9 @@ class RunOptions:
     baseline: Path | None = None
     save_baseline: Path | None = None
     smoothing: Smoothing | None = None
+    faces: FaceOptions | None = None
+    voice: bool | None = None
+    enrol: float | None = None
 
 
 class Tally:
@@ -86,7 +128,7 @@ class Tally:
         steps = sum(self._emotions.values())
         if not steps:
             return "no step"
-        words = ", ".join(f"{name} {count}" for name, count in self._emotions.most_common(3))
+        words = _most_common(self._emotions)
         latency = sorted(self._latencies)[len(self._latencies) // 2]
         lost = f"; {self._dropped} dropped, {self._late} late" if self._dropped or self._late else ""
         return f"{steps} steps: {words}; a face in {self._faces}; median {latency:.2f} ms a step{lost}"
@@ -141,6 +183,7 @@ class Course:
 
     Attributes:
         steps: how many there were.
+        enrolling: see `EmotionEstimate`; of the last step.
 
     Raises:
         OptionError: see `Recorder`.
@@ -149,7 +192,8 @@ class Course:
     def __init__(
         self, labels: Sequence[str], options: RunOptions, kept: int | None = None, quiet: bool = False
     ) -> None:
-        self.steps = 0
+        self.steps, self.enrolling = 0, 0.0
+        self._person: int | None = None
         self._labels, self._options, self._quiet = tuple(labels), options, quiet
         self._recorder = Recorder(options.record)
         self._tally = Tally()
@@ -164,6 +208,7 @@ class Course:
     def add(self, estimate: EmotionEstimate) -> None:
         """Take the next step."""
         self.steps += 1
+        self._tell_enrolment(estimate)
         self._recorder.write(estimate.to_json())
         self._tally.add(estimate)
         if self._options.plot is not None:
@@ -173,8 +218,20 @@ class Course:
         elif not self._quiet:
             say(step_line(estimate))
 
+    def _tell_enrolment(self, estimate: EmotionEstimate) -> None:
+        """Say on stderr where somebody else's coming ended an enrolment."""
+        other = estimate.face is not None and self._person not in (None, estimate.face.id)
+        if self.enrolling and not estimate.enrolling and other:
+            print(
+                f"mer: the enrolment ended {self.enrolling:g} s early, as another person came to the fore",
+                file=sys.stderr,
+                flush=True,
+            )
+        self.enrolling = estimate.enrolling
+        self._person = estimate.face.id if estimate.face else self._person
+
     def end(self, title: str) -> None:
-        """Draw the image and print the last line.
+        """Draw the image, print the last line, and say on stderr where an enrolment is not complete.
 
         Raises:
             OptionError: see `draw`.
@@ -184,6 +241,8 @@ class Course:
             draw(list(self._kept), times, "time (s)", self._labels, STATES, self._options.plot, title)
         if not self._options.json:
             say(self._tally.line())
+        if self.enrolling:
+            print(f"mer: the enrolment still wants {self.enrolling:g} s of sound or face", file=sys.stderr)
 
 
 def say(line: str) -> None:

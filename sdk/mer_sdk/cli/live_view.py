@@ -10,7 +10,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from mer_sdk.estimate import UNKNOWN, EmotionEstimate
+from mer_sdk.cli.course import other_person
+from mer_sdk.estimate import UNKNOWN, EmotionEstimate, FaceView
 from mer_sdk.sources import SourceState
 
 COLOURS = ("white", "yellow", "blue", "red", "magenta", "green", "cyan", "bright_yellow")
@@ -83,11 +84,19 @@ class LiveView:
             "state",
             Text.assemble(estimate.state, *((f"  {name} gives nothing", "bold yellow") for name in stale)),
         )
-        face = "none"
-        if estimate.face is not None:
-            x, y, width, height = estimate.face.box
-            face = f"person {estimate.face.id}, {width:.0f} x {height:.0f} pixels at {x:.0f}, {y:.0f}"
-        table.add_row("face", face)
+        table.add_row(
+            "face", "none" if estimate.face is None else f"person {estimate.face.id}, {_place(estimate.face)}"
+        )
+        for other in estimate.others:
+            if other.face is not None:
+                colour = self._colours.get(other.emotion, "")
+                table.add_row("", Text.assemble((other_person(other), colour), f", {_place(other.face)}"))
+        if estimate.speech is not None:
+            table.add_row(
+                "voice", "speech" if estimate.speech else Text("no speech, sound does not count", style="dim")
+            )
+        if estimate.enrolling:
+            table.add_row("enrol", Text(f"{estimate.enrolling:.1f} s to go, at rest", style="bold"))
         reliance = "  ".join(f"{name} {100 * share:.0f} %" for name, share in estimate.reliance.items())
         table.add_row("reliance", reliance)
         table.add_row("feeling", f"valence {estimate.valence:+.2f}  arousal {estimate.arousal:+.2f}")
@@ -137,3 +146,8 @@ class LiveView:
             if count:
                 text.append(f"  {count} {words}", style="yellow")
         return text
+
+
+def _place(face: FaceView) -> str:
+    x, y, width, height = face.box
+    return f"{width:.0f} x {height:.0f} pixels at {x:.0f}, {y:.0f}"

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mer_sdk.bench.timing import _blas_threads
+from mer_sdk.bench.timing import blas_threads
 from mer_sdk.bundle import Bundle
 from mer_sdk.cli.course import Course, RunOptions, pyplot
 from mer_sdk.cli.options import BundleArgument, JsonOption, RuntimeOption, ThreadsOption, writable
 from mer_sdk.cli.run_dialogues import run_dialogues
-from mer_sdk.cli.run_live import interruptible, run_live
+from mer_sdk.cli.run_live import check_conversation, interruptible, open_sensor, run_conversation, run_live
 from mer_sdk.errors import MerError, OptionError
 from mer_sdk.estimate import EmotionEstimate
+from mer_sdk.looks import FaceOptions
 from mer_sdk.runtimes import runtime_note
 from mer_sdk.sensor import EmotionSensor
 from mer_sdk.smoothing import Smoothing
@@ -34,7 +35,7 @@ def run(
         typer.Argument(
             metavar="INPUT",
             help="Audio or video file; camera[:N or device path], microphone[:NAME], camera+microphone; - for 16-bit "
-            "samples on standard input; play:FILE in place of devices; for dialogue bundles a csv file.",
+            "samples on standard input; play:FILE in place of devices; for dialogue bundles also a csv file.",
         ),
     ],
     json: JsonOption = False,
@@ -55,6 +56,21 @@ def run(
     margin: Annotated[
         float, typer.Option("--margin", help="Lead that another emotion needs before it is said, 0 to 1; 0 is off.")
     ] = 0.0,
+    faces: Annotated[
+        int, typer.Option("--faces", help="Faces to follow, 1 to 8; an estimate is about one, others are listed.")
+    ] = 1,
+    voice: Annotated[
+        bool | None,
+        typer.Option(
+            "--voice/--no-voice",
+            help="Count sound only where somebody speaks; default: live, not in files.",
+            show_default=False,
+        ),
+    ] = None,
+    enrol: Annotated[
+        float | None,
+        typer.Option("--enrol", metavar="SECONDS", help="The first person is neutral for so many seconds at first."),
+    ] = None,
     rate: Annotated[int, typer.Option("--rate", help="Sample rate of standard input, Hz.")] = 16000,
     channels: Annotated[int, typer.Option("--channels", help="Channels of standard input.")] = 1,
     runtime: RuntimeOption = None,
@@ -76,20 +92,35 @@ def run(
     pictures are never written, and nothing is sent anywhere.
 
     With --json each line is one JSON object: time, emotion, confidence, probabilities, valence, arousal, state
-    (audio+face, audio, face or none), reliance per modality, face box, latency, and live what was lost; for dialogues
-    index, speaker and text.
+    (audio+face, audio, face or none), reliance per modality, face box, latency, speech, other faces, seconds of
+    enrolment to go, and live what was lost; for dialogues index, speaker and text.
 
     A dialogue is a csv file with the columns Speaker and Utterance, as in MELD; Dialogue_ID and StartTime are optional.
+    A dialogue bundle that reads sound runs live, too: it gives an estimate for each utterance.
 
     Examples: mer run grjca clip.mp4 --plot clip.png;  mer run grjca camera+microphone --margin 0.1 --record day.jsonl;
-    arecord -f S16_LE -r 16000 | mer run grjca -
+    mer run grjca camera+microphone --faces 2 --enrol 4;  arecord -f S16_LE -r 16000 | mer run grjca -
     """
     for path, option in ((plot, "--plot"), (record, "--record"), (save_baseline, "--save-baseline")):
         writable(path, option)
     if plot is not None:
         pyplot()
+    if enrol is not None and baseline is not None:
+        raise OptionError("--enrol begins a profile anew, and --baseline goes on with a saved one; leave one out")
     options = RunOptions(
-        json, plot, record, seconds, runtime, threads, detector, baseline, save_baseline, Smoothing(smoothing, margin)
+        json=json,
+        plot=plot,
+        record=record,
+        seconds=seconds,
+        runtime=runtime,
+        threads=threads,
+        detector=detector,
+        baseline=baseline,
+        save_baseline=save_baseline,
+        smoothing=Smoothing(smoothing, margin),
+        faces=FaceOptions(faces=faces),
+        voice=voice,
+        enrol=enrol,
     )
     opened = Bundle.open(bundle)
     note = runtime_note(runtime or opened.runtime)
@@ -97,7 +128,13 @@ def run(
         typer.echo(note, err=True)
     if opened.manifest.dialogue is not None:
         _check_dialogue(opened, media, options)
-        run_dialogues(opened, Path(media), options)
+        if not is_live(media):
+            run_dialogues(opened, Path(media), options)
+            return
+        sources = named_sources(media, rate, channels)
+        check_conversation(opened, sources)
+        with _few_threads(threads):
+            run_conversation(opened, options, sources)
         return
     if media.lower().endswith(".csv"):
         raise OptionError(
@@ -106,38 +143,31 @@ def run(
         )
     with _few_threads(threads):
         if not is_live(media):
-            if run_steps(opened, options, lambda sensor: sensor.stream(media), Path(media).name):
+            with open_sensor(opened, options, live=False) as sensor:
+                interrupted = run_steps(sensor, options, sensor.stream(media, enrol), Path(media).name)
+            if interrupted:
                 raise typer.Exit(INTERRUPTED)
             return
         sources = named_sources(media, rate, channels)
         if isinstance(sources[0], PcmPipe) and len(sources) == 1:
             pipe = sources[0]
-            run_steps(opened, options, lambda sensor: _piped(sensor, pipe), pipe.name)
+            with open_sensor(opened, options, live=True) as sensor:
+                run_steps(sensor, options, _piped(sensor, pipe, enrol), pipe.name)
         else:
             run_live(opened, options, sources)
 
 
-def run_steps(
-    bundle: Bundle, options: RunOptions, stream: Callable[[EmotionSensor], Iterable[EmotionEstimate]], title: str
-) -> bool:
+def run_steps(sensor: EmotionSensor, options: RunOptions, stream: Iterable[EmotionEstimate], title: str) -> bool:
     """Run what can wait for the device: every step is made, as fast as that goes.
 
     Returns:
         Whether it was interrupted before its end.
     """
-    sensor = EmotionSensor.open(
-        bundle,
-        options.runtime,
-        options.threads,
-        detector=options.detector,
-        baseline=options.baseline,
-        smoothing=options.smoothing,
-    )
     broken: MerError | None = None
     interrupted = False
-    with sensor, Course(bundle.manifest.labels, options) as course, interruptible():
+    with Course(sensor.manifest.labels, options) as course, interruptible():
         try:
-            for estimate in stream(sensor):
+            for estimate in stream:
                 if options.seconds is not None and estimate.time > options.seconds:
                     break
                 course.add(estimate)
@@ -155,8 +185,10 @@ def run_steps(
     return interrupted
 
 
-def _piped(sensor: EmotionSensor, pipe: PcmPipe) -> Iterator[EmotionEstimate]:
+def _piped(sensor: EmotionSensor, pipe: PcmPipe, enrol: float | None) -> Iterator[EmotionEstimate]:
     """Estimates of sound on standard input. Nothing is dropped: whoever writes into the pipe waits."""
+    if enrol is not None:
+        sensor.enrol(enrol)
     pipe.open()
     while (piece := pipe.read()) is not None:
         yield from sensor.push_audio(piece.pcm, piece.sample_rate)
@@ -164,24 +196,25 @@ def _piped(sensor: EmotionSensor, pipe: PcmPipe) -> Iterator[EmotionEstimate]:
 
 
 def _check_dialogue(bundle: Bundle, media: str, options: RunOptions) -> None:
-    given = {
-        "--detector": options.detector is not None,
+    """Refuse what says nothing to a dialogue bundle."""
+    window = {
         "--baseline": options.baseline is not None,
         "--save-baseline": options.save_baseline is not None,
-        "--seconds": options.seconds is not None,
         "--smoothing or --margin": options.smoothing not in (None, Smoothing()),
+        "--faces": options.faces not in (None, FaceOptions()),
+        "--enrol": options.enrol is not None,
     }
-    for option, there in given.items():
-        if there:
-            raise OptionError(
-                f"{option} is for window bundles; {bundle.name} is a dialogue bundle, and its csv file holds text "
-                "alone: leave it out"
-            )
-    if is_live(media):
-        raise OptionError(
-            f"{bundle.name} is a dialogue bundle, and mer run gives it the utterances of a csv file; {media} needs a "
-            "window bundle (such as grjca)"
-        )
+    streams = {"--detector": options.detector is not None, "--seconds": options.seconds is not None}
+    voice = {"--voice or --no-voice": options.voice is not None}
+    why = f"{bundle.name} is a dialogue bundle"
+    for given, reason in (
+        (window, f"is for window bundles, and {why}"),
+        (voice, f"is for window bundles, and {why}, whose utterances are always cut by voice activity"),
+        ({} if is_live(media) else streams, "is for sound and pictures, and a csv file holds text alone"),
+    ):
+        for option, there in given.items():
+            if there:
+                raise OptionError(f"{option} {reason}: leave it out")
 
 
 @contextmanager
@@ -191,7 +224,7 @@ def _few_threads(count: int) -> Iterator[None]:
     They would spin while they wait for one another, on all cores.
     """
     name = "OPENCV_FOR_THREADS_NUM"
-    given, before = os.environ.get(name), _blas_threads(count)
+    given, before = os.environ.get(name), blas_threads(count)
     # Read once, when OpenCV is loaded, which is not before the first frame.
     os.environ.setdefault(name, str(count))
     try:
@@ -200,4 +233,4 @@ def _few_threads(count: int) -> Iterator[None]:
         if given is None:
             os.environ.pop(name, None)
         if before:
-            _blas_threads(before)
+            blas_threads(before)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json as json_module
-from collections import Counter
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 from mer_sdk.bundle import Bundle
-from mer_sdk.cli.course import Recorder, RunOptions, draw, say, shares, verdict
+from mer_sdk.cli.course import Recorder, RunOptions, draw, say, utterance_line, utterances_line
 from mer_sdk.conversation import Conversation
 from mer_sdk.dialogue_file import read_dialogues
 from mer_sdk.estimate import UtteranceEstimate
@@ -38,24 +36,10 @@ def run_dialogues(bundle: Bundle, path: Path, options: RunOptions) -> None:
                 if options.json:
                     print(json_module.dumps(row), flush=True)
                 else:
-                    _print(estimate)
+                    say(utterance_line(estimate))
             estimates += talk.course()
     if options.plot is not None:
         states = ("none", *talk.manifest.modalities)
         draw(estimates, range(len(estimates)), "utterance", bundle.manifest.labels, states, options.plot, path.name)
     if not options.json:
-        _summary(estimates, len(dialogues))
-
-
-def _print(estimate: UtteranceEstimate) -> None:
-    from rich.markup import escape
-
-    said = escape(f"{estimate.speaker or '?'}: {estimate.text}")
-    say(f"{estimate.index:4}  {verdict(estimate)}  {shares(estimate)}  {said}")
-
-
-def _summary(estimates: Sequence[UtteranceEstimate], dialogues: int) -> None:
-    counts = Counter(estimate.emotion for estimate in estimates)
-    words = ", ".join(f"{name} {count}" for name, count in counts.most_common(3))
-    latency = sorted(estimate.latency_ms for estimate in estimates)[len(estimates) // 2]
-    print(f"{len(estimates)} utterances of {dialogues} dialogues: {words}; median {latency:.2f} ms an utterance")
+        print(utterances_line(estimates, f" of {len(dialogues)} dialogues"))

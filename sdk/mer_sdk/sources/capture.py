@@ -7,11 +7,12 @@ import time as clock
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from mer_sdk.errors import MediaError, OptionError, SignalError, StreamError
-from mer_sdk.live import LiveSensor
+from mer_sdk.live_worker import LiveWorker
 from mer_sdk.media import AudioPiece
 from mer_sdk.sources.source import Now, Picture, Source
 
@@ -73,7 +74,8 @@ class Capture:
     is finished, so that iterating over it ends.
 
     Args:
-        live: the sensor; it stays the caller's, who closes it after this object.
+        live: a `LiveSensor`, or a `LiveConversation`, whose one stream of sound has no name then; it stays the
+            caller's, who closes it after this object.
         sources: at least one, not opened, at most one a stream.
         back_off: see `BackOff`.
         on_picture: called with each frame that was pushed (uint8 RGB) and its time, on the thread of its source.
@@ -90,7 +92,7 @@ class Capture:
 
     def __init__(
         self,
-        live: LiveSensor,
+        live: LiveWorker[Any, Any],
         sources: Sequence[Source],
         back_off: BackOff | None = None,
         on_picture: Callable[[np.ndarray, float], object] | None = None,
