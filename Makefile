@@ -95,6 +95,13 @@ results: convert
 		--bundles $(BUNDLES)
 	$(BIN)/python benchmarks/smoothing.py --data ravdess:$(RAVDESS) \
 		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer
+	$(BIN)/python benchmarks/live_baseline.py --data ravdess:$(RAVDESS) \
+		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer
+	$(BIN)/python benchmarks/voice_activity.py --data ravdess:$(RAVDESS) \
+		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer \
+		--sounds $(DATA)/vision_models/silero_vad/test.wav $(DATA)/ravdess_av/mp4/*.mp4
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/face_tracking.py --data $(DATA)
+	$(BIN)/python benchmarks/live_hour.py $(BUNDLES)/grjca-tflite-fp32.mer $(DATA)/ravdess_av/mp4/01-01-03-01-01-02-05.mp4 --voice
 	$(BIN)/python benchmarks/results.py --data ravdess:$(RAVDESS) --bundles $(BUNDLES)
 
 bench: convert
