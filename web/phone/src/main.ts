@@ -137,7 +137,7 @@ function runOne(
     worker.onmessage = ({ data }: MessageEvent<News>) => {
       if (data.kind === "progress") advance(data.what, data.done, data.total);
       else if (data.kind === "case") addCase(name, data.answer.case, data.error, data.near);
-      else if (data.kind === "latency") addTimes(name, data.graph, data.latency);
+      else if (data.kind === "latency") addTimes(name, data.latency);
       else if (data.kind === "course") drawCourse(data.points, plan.seconds);
       else if (data.kind === "failed") reject(new MerError(data.why));
       else resolve({ run: { ...data.run, hidden }, clips: data.clips });

@@ -77,7 +77,7 @@ export interface Run {
 export type News =
   | { kind: "progress"; what: string; done: number; total: number }
   | { kind: "case"; answer: CaseAnswer; error: number; near: boolean }
-  | { kind: "latency"; graph: string; latency: Latency }
+  | { kind: "latency"; latency: Record<string, Latency> }
   | { kind: "course"; points: Point[] }
   | { kind: "done"; run: Run; clips: ClipAnswer[] }
   | { kind: "failed"; why: string };

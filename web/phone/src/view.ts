@@ -29,9 +29,11 @@ export function addCase(run: string, index: number, error: number, passed: boole
   addRow("cases", cells).lastElementChild!.className = passed ? "good" : "bad";
 }
 
-export function addTimes(run: string, graph: string, latency: Latency): void {
-  const numbers = [latency.p50, latency.p90, latency.p99].map((value) => value.toFixed(2));
-  addRow("times", [run, graph, ...numbers]);
+export function addTimes(run: string, latency: Record<string, Latency>): void {
+  for (const [graph, times] of Object.entries(latency)) {
+    const numbers = [times.p50, times.p90, times.p99].map((value) => value.toFixed(2));
+    addRow("times", [run, graph, ...numbers]);
+  }
 }
 
 /** The course of a sustained run so far: medians over time, from 0 up. */

@@ -14,8 +14,8 @@ import {
   runCase,
   StepEngine,
 } from "@mer-edge/web";
-import { graphRunner, measure, stepRunner, sustain } from "./measure";
-import type { CaseAnswer, ClipAnswer, Latency, News, Task } from "./messages";
+import { measure, roundOf, sustain } from "./measure";
+import type { CaseAnswer, ClipAnswer, News, Task } from "./messages";
 
 const tell = (news: News) => postMessage(news);
 
@@ -36,24 +36,19 @@ async function work(task: Task): Promise<void> {
   const graphs = await loadGraphs(bundle, { provider: plan.provider, threads: plan.threads, ort: task.ort });
   const load_ms = Math.round((performance.now() - begin) * 10) / 10;
   const cases = await proveCases(bundle, graphs);
-  const latency: Record<string, Latency> = {};
+  const { round, step } = roundOf(manifest, graphs);
+  const latency = await measure(round, settings.warm_up, settings.rounds, (done, total) => {
+    if (done % 10 === 0 || done === total) tell({ kind: "progress", what: "timing", done, total });
+  });
+  tell({ kind: "latency", latency });
   const engine = manifest.dialogue ? null : new StepEngine(manifest, graphs);
-  const runners = Object.entries(graphs).map(([name, graph]) => [name, graphRunner(graph, manifest.graphs[name]!)] as const);
-  const step = engine && stepRunner(engine, manifest);
-  for (const [name, run] of step ? [...runners, ["step", step] as const] : runners) {
-    latency[name] = await measure(run, settings.warm_up, settings.rounds, (done, total) => {
-      if (done % 10 === 0 || done === total) tell({ kind: "progress", what: `timing ${name}`, done, total });
-    });
-    tell({ kind: "latency", graph: name, latency: latency[name]! });
-  }
   const clips: ClipAnswer[] = [];
   for (let clip = 0; engine && clip < plan.clips; clip++) {
     tell({ kind: "progress", what: "labelled clips", done: clip, total: plan.clips });
     clips.push(await answerClip(clip, task.clips, manifest, engine));
   }
-  const run = step ?? runners.find(([name]) => name === "fusion")![1];
   const sustained = plan.seconds
-    ? await sustain(run, plan.seconds, (now, points) => {
+    ? await sustain(step, plan.seconds, (now, points) => {
         tell({ kind: "progress", what: "steps without a pause", done: now, total: plan.seconds });
         tell({ kind: "course", points });
       })
