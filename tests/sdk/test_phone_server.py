@@ -174,6 +174,9 @@ def test_a_second_phone_waits_for_its_place(serve, monkeypatch):
     # Who was not heard of for long loses the place.
     monkeypatch.setattr(desk, "LOST", 0.0)
     assert json.loads(second.ask("POST", "begin", "{}").content) == {"phone": 2}
+    late = first.ask("POST", "report", "good")
+    assert (late.status, server.silence().keys()) == (403, {2})
+    assert b"another phone has taken its place" in late.content
 
 
 def test_two_phones_at_once_are_told_apart(serve):
@@ -247,5 +250,5 @@ def test_the_command_ends_by_itself_where_nobody_comes(command, tiny_onnx, page,
     monkeypatch.setattr("mer_sdk.cli.phone_check.Service", lambda **given: Service(**given, page=page))
     result = command(tiny_onnx, "--host", "127.0.0.1", "--wait", "0.01")
     assert result.exit_code == 1
-    assert "no phone came" in result.output
+    assert "no phone was heard of" in result.output
     assert "http://127.0.0.1:" in result.output

@@ -36,6 +36,7 @@ TARGET = "onnx"
 # A phone that was not heard of for so long is spoken of, seconds.
 WORRY = 15.0
 LOOK_SECONDS = 0.5
+MOST_STRANGERS = 20
 GPU_RUNTIME = "ort/ort-wasm-simd-threaded.jspi.wasm.br"
 
 
@@ -213,7 +214,7 @@ def _show_code(address: str, console: Console) -> None:
 
 def _entries(server: PhoneServer, phones: int, wait: float, console: Console) -> Iterator[DeviceEntry]:
     """What phones send, as it comes, until there are enough or nobody is there any more."""
-    got, heard, worried = 0, time.monotonic(), set[int]()
+    got, strangers, heard, worried = 0, 0, time.monotonic(), set[int]()
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
     with Progress(*columns, console=console, transient=True) as bars:
         tasks: dict[int, TaskID] = {}
@@ -222,27 +223,31 @@ def _entries(server: PhoneServer, phones: int, wait: float, console: Console) ->
             if isinstance(event, Began):
                 bars.console.print(f"phone {event.phone}: {event.user_agent or 'a browser'}", markup=False)
                 tasks[event.phone] = bars.add_task(f"phone {event.phone}", total=1)
-            elif isinstance(event, Advanced):
+            elif isinstance(event, Advanced) and event.phone in tasks:
                 where = f"phone {event.phone}: {event.what}"
                 bars.update(tasks[event.phone], description=where, completed=event.done, total=event.total or 1)
                 worried.discard(event.phone)
             elif isinstance(event, Refused):
-                who = f"phone {event.phone}: " if event.phone else "refused: "
-                bars.console.print(f"{who}{event.why}", style="yellow", markup=False)
+                strangers += not event.phone
+                # Whoever tries every address is not to fill the screen.
+                if event.phone or strangers <= MOST_STRANGERS:
+                    who = f"phone {event.phone}: " if event.phone else "refused: "
+                    bars.console.print(f"{who}{event.why}", style="yellow", markup=False)
             elif isinstance(event, Reported):
                 got += 1
-                bars.remove_task(tasks.pop(event.phone))
                 yield event.entry
             silence = server.silence()
+            for gone in [phone for phone in tasks if phone not in silence]:
+                bars.remove_task(tasks.pop(gone))
             for phone in [one for one, quiet in silence.items() if quiet > WORRY and one not in worried]:
                 worried.add(phone)
                 said = f"phone {phone} has not been heard of for {WORRY:.0f} s"
                 bars.console.print(f"{said}: is it on this network, with the page open?", style="yellow")
-            if event is not None or any(quiet < LOST for quiet in silence.values()):
+            if any(quiet < LOST for quiet in silence.values()):
                 heard = time.monotonic()
             elif time.monotonic() - heard > wait:
-                said = "no phone came" if not tasks else "the phone went away before it sent its result"
-                bars.console.print(f"ended: {said} for {wait / 60:g} minutes; start the command again", style="red")
+                said = "the phone went away before it sent its result, and was" if silence else "no phone was"
+                bars.console.print(f"ended: {said} heard of for {wait / 60:g} minutes", style="red")
                 return
 
 

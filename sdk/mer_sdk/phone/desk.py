@@ -104,9 +104,12 @@ class Desk:
             if known is not None:
                 known.heard = now
                 return session, known.number, False
-            taken = [one for one in self.phones.values() if one.reported or now - one.heard < LOST]
-            if len(taken) >= self.places:
+            lost = [key for key, one in self.phones.items() if not one.reported and now - one.heard >= LOST]
+            if len(self.phones) - len(lost) >= self.places:
                 return None
+            # Who was away for too long has no session any more, so that no more than so many can report.
+            for key in lost:
+                del self.phones[key]
             self.count += 1
             session = secrets.token_urlsafe(16)
             self.phones[session] = Phone(self.count, now)

@@ -23,8 +23,8 @@ HEADERS = {
     # Cross-origin isolation: without it a browser gives no threads and coarse clocks.
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
-    "Content-Security-Policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; "
+    "style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -158,8 +158,11 @@ class Handler(BaseHTTPRequestHandler):
             self._say(422, why)
             return
         phone.reported = True
-        self.server.events.put(Reported(phone.number, entry))
-        self._send(200, b"{}", "application/json")
+        try:
+            self._send(200, b"{}", "application/json")
+        finally:
+            # Last, as the command may end with it.
+            self.server.events.put(Reported(phone.number, entry))
 
     def _body(self, most: int) -> bytes | None:
         """What was posted; None, and an answer, where it is too long or of unknown length."""
