@@ -172,11 +172,11 @@ def _verdict(
 
 
 def _verdict_on_labels(scheme: Scheme, accuracy: Accuracy) -> tuple[str, str]:
-    states = ", ".join(f"{share:.1%} with {state}" for state, share in accuracy.by_state.items())
+    states = ", ".join(f"{found.share:.1%} with {state}" for state, found in accuracy.by_state.items())
     said = (
         f"{scheme.name} names the same label as fp32 in {accuracy.agreement:.1%} of {accuracy.answers} answers on "
         f"{accuracy.clips} clips that did not calibrate it{f': {states}' if states else ''} (at least "
-        f"{LEAST_AGREEMENT:.0%} is needed{' in each' if states else ''}), UAR "
+        f"{LEAST_AGREEMENT:.0%} is needed{', and none clearly below it' if states else ''}), UAR "
         f"{accuracy.uar:.1%} after {accuracy.uar_fp32:.1%} (at most {100 * MOST_UAR_LOST:g} point may be lost), scores "
         f"{accuracy.loudness:.2f} times as loud (allowed: {LOUDNESS[0]:g} to {LOUDNESS[1]:g})"
     )
