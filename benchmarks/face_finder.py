@@ -256,7 +256,16 @@ def section(result: dict[str, Any]) -> list[str]:
                 f"{one['ratio']['p50']:.2f} [{low:.2f}, {high:.2f}]",
             )
         )
-    return lines + table(("detector", "kB", "graph p50", "search p50", "search p90", "ratio"), rows)
+    lines += table(("detector", "kB", "graph p50", "search p50", "search p90", "ratio"), rows)
+    tied, crops = result["relations"], result["ravdess_crops"]
+    x, y, side = tied["cascade_in_crop"]
+    return lines + prose(
+        f"The convention, medians: in {tied['crops']} FER+ crops the cascade's square is centred at ({x:.2f}, {y:.2f}) "
+        f"and {side:.2f} of the crop wide, {tied['UltraFace'][0]:.2f} times the root of UltraFace's area and "
+        f"{tied['MediaPipe'][0]:.2f} times MediaPipe's side. In {crops['crops']} of RAVDESS's face crops, which were "
+        f"cut otherwise, the square is centred at ({crops['square'][0]:.2f}, {crops['square'][1]:.2f}) and "
+        f"{crops['square'][2]:.2f} of the crop wide: they show less of a face than the project's crops do."
+    )
 
 
 def main() -> None:

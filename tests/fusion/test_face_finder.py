@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from mer_fusion.checkpoint import SHIPPED
 from mer_fusion.models.face_finder import (
     FaceFinder,
     FaceFinderCard,
@@ -16,15 +17,14 @@ from mer_fusion.models.face_finder import (
 from mer_fusion.models.temporal import parameter_count
 from mer_fusion.training.finder import (
     FinderLearner,
-    FinderOptions,
     FinderTask,
-    cell_targets,
+    chosen_threshold,
     drawn,
     figures,
-    finder_loss,
     matched,
 )
 from mer_fusion.training.finder_scenes import FaceBank, SceneOptions, Scenes, read_pictures
+from mer_fusion.training.finder_targets import FinderOptions, cell_targets, finder_loss
 from mer_fusion.training.finder_teachers import corner_box, label_faces, square_from
 from mer_fusion.training.loop import LoopOptions, fit
 from mer_sdk.errors import CheckpointError, DataError, OptionError
@@ -56,7 +56,7 @@ def test_the_graph_gives_probabilities_and_square_boxes_in_shares() -> None:
     assert boxes.shape == (2, SMALL.cells, 4)
     assert bool(((scores > 0) & (scores < 1)).all())
     torch.testing.assert_close(boxes[..., 2], boxes[..., 3])
-    assert float(boxes[..., 2].min()) > 0
+    assert bool((boxes[..., 2] > 0).all())
 
 
 def test_the_shipped_size_is_small() -> None:
@@ -151,6 +151,12 @@ def test_figures_count_what_is_found_and_what_is_false() -> None:
     assert (high["recall"], high["false_faces"], high["f1"]) == (1.0, 0.0, 1.0)
 
 
+def test_the_threshold_is_the_lowest_that_leaves_few_false_faces() -> None:
+    rows = [{"threshold": value, "false_faces": false} for value, false in ((0.6, 0.01), (0.3, 0.4), (0.5, 0.09))]
+    assert chosen_threshold(rows)["threshold"] == 0.5
+    assert chosen_threshold(rows[1:2])["threshold"] == 0.3
+
+
 def test_matching_gives_each_face_once() -> None:
     found = [(0.0, 0.0, 10.0, 10.0, 0.9), (1.0, 0.0, 10.0, 10.0, 0.8), (50.0, 0.0, 5.0, 5.0, 0.7)]
     assert matched(found, [(0, 0, 10, 10)]) == [1.0]
@@ -205,6 +211,13 @@ def test_a_checkpoint_is_read_back_and_checked(tmp_path: Path) -> None:
         load_face_finder(tmp_path / "small.safetensors")
     with pytest.raises(CheckpointError, match="side by side"):
         load_face_finder(tmp_path / "none.safetensors")
+
+
+def test_the_shipped_finder_fits_its_card() -> None:
+    finder, card = load_face_finder(SHIPPED / "face_finder.safetensors")
+    assert card.parameters == parameter_count(finder) < 40_000
+    assert (card.contract.height, card.contract.width) == (card.network.height, card.network.width)
+    assert all(source.licence for source in card.data)
 
 
 def test_backgrounds_are_pictures(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,10 +13,8 @@ import numpy as np
 import torch
 import typer
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from mer_fusion.models.face_finder import (
-    STRIDES,
     FaceFinder,
     FaceFinderCard,
     FaceFinderConfig,
@@ -24,19 +22,18 @@ from mer_fusion.models.face_finder import (
     save_face_finder,
 )
 from mer_fusion.models.temporal import parameter_count
-from mer_fusion.training.finder_scenes import FaceBank, SceneOptions, Scenes, read_pictures
+from mer_fusion.training.finder_scenes import PICTURES, FaceBank, SceneOptions, Scenes, read_pictures
+from mer_fusion.training.finder_targets import FinderOptions, cell_targets, finder_loss
 from mer_fusion.training.finder_teachers import MediaPipe, UltraFace, corner_box, label_faces
 from mer_fusion.training.loop import LoopOptions, fit
 from mer_fusion.training.saving import checkpoint_path, open_only
-from mer_sdk.errors import MerError
+from mer_sdk.errors import MerError, OptionError
 from mer_sdk.frontends.face import Detection, overlap
 from mer_sdk.frontends.finder import FinderContract, suppressed
 from mer_sdk.manifest import DataSource
 
 MOST_FACES = 6
 FALSE_FACES = 0.1
-# Sides of the boxes that each head answers for, pixels; where they overlap, both heads do.
-LEVELS = ((0.0, 31.0), (23.0, 72.0), (54.0, 1e9))
 SOURCES = (
     DataSource(
         "FER+ (Barsoum et al. 2016) on FER2013 faces",
@@ -53,27 +50,6 @@ NOTES = (
 )
 
 
-@dataclass(frozen=True)
-class FinderOptions:
-    """How the finder learns.
-
-    Attributes:
-        batch: scenes in a batch.
-        scenes: scenes drawn in an epoch, never the same twice.
-        held_out: scenes of FER+ valid faces that figures are measured on.
-        box_weight: weight of the boxes beside the scores.
-        near: a cell answers for a face where it is this near to its centre, in sides.
-        unsure: cells up to this far are neither face nor background.
-    """
-
-    batch: int = 16
-    scenes: int = 4096
-    held_out: int = 384
-    box_weight: float = 2.0
-    near: float = 0.2
-    unsure: float = 0.34
-
-
 class FinderLearner(nn.Module):
     """The finder as it is trained: score logits (B, N) and boxes (B, N, 4) of frames (B, height, width, 3)."""
 
@@ -84,75 +60,6 @@ class FinderLearner(nn.Module):
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         logits, numbers = self.finder.cells(frames)
         return logits, self.finder.decode(*numbers)
-
-
-@dataclass(frozen=True, eq=False)
-class Targets:
-    """What cells should say: `face` and `unsure` bool (B, N), `boxes` (B, N, 4) in shares, any where there is none."""
-
-    face: Tensor
-    unsure: Tensor
-    boxes: Tensor
-
-
-def cell_targets(squares: Tensor, config: FaceFinderConfig, options: FinderOptions) -> Targets:
-    """Targets of squares (B, K, 3) in pixels of the input; a side of 0 is no face."""
-    centres, strides, lows, highs = _grid(config)
-    x, y, side = (squares[:, None, :, index] for index in range(3))  # (B, 1, K)
-    distance = torch.maximum((centres[None, :, None, 0] - x).abs(), (centres[None, :, None, 1] - y).abs())
-    there = side > 0
-    fits = (side > lows[None, :, None]) & (side <= highs[None, :, None]) & there
-    close = (side > 0.75 * lows[None, :, None]) & (side <= 1.33 * highs[None, :, None]) & there
-    # At least the cell that holds the centre.
-    near = distance <= torch.maximum(options.near * side, 0.51 * strides[None, :, None])
-    positive = near & fits
-    unsure = (distance <= torch.maximum(options.unsure * side, 0.51 * strides[None, :, None])) & close
-    share = torch.where(positive, distance / side.clamp(min=1.0), torch.inf)
-    nearest = share.argmin(dim=2)  # (B, N)
-    chosen = torch.gather(squares, 1, nearest[:, :, None].expand(-1, -1, 3))
-    extent = torch.tensor([config.width, config.height], dtype=torch.float32)
-    boxes = torch.cat([chosen[:, :, :2] - chosen[:, :, 2:] / 2, chosen[:, :, 2:].expand(-1, -1, 2)], dim=2)
-    face = positive.any(dim=2)
-    return Targets(face, unsure.any(dim=2) & ~face, boxes / extent.repeat(2))
-
-
-def _grid(config: FaceFinderConfig) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Centres (N, 2), strides (N), smallest and largest sides (N) of the cells, pixels."""
-    centres: list[Tensor] = []
-    strides: list[Tensor] = []
-    lows: list[Tensor] = []
-    highs: list[Tensor] = []
-    for stride, (low, high) in zip(STRIDES, LEVELS, strict=True):
-        rows, columns = config.height // stride, config.width // stride
-        y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-        centres.append((torch.stack([x, y], dim=-1).reshape(-1, 2) + 0.5) * stride)
-        for values, value in ((strides, float(stride)), (lows, low), (highs, high)):
-            values.append(torch.full((rows * columns,), value))
-    return torch.cat(centres), torch.cat(strides), torch.cat(lows), torch.cat(highs)
-
-
-def finder_loss(logits: Tensor, boxes: Tensor, targets: Targets, options: FinderOptions) -> Tensor:
-    """Scores learn the overlap of their box (quality focal loss, Li et al. 2020), boxes the overlap and the centre."""
-    found, wanted = boxes[targets.face], targets.boxes[targets.face]
-    iou, pull = _overlap(found, wanted)
-    quality = torch.zeros_like(logits)
-    quality[targets.face] = iou.detach().clamp(min=0.1)
-    unlike = (torch.sigmoid(logits).detach() - quality).abs() ** 2
-    each = F.binary_cross_entropy_with_logits(logits, quality, reduction="none") * unlike
-    faces = targets.face.sum().clamp(min=1)
-    scores = each.masked_fill(targets.unsure, 0.0).sum() / faces
-    return scores + options.box_weight * (1 - iou + pull).sum() / faces
-
-
-def _overlap(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Intersection over union of boxes (P, 4), and the distance of centres over the hull (Zheng et al. 2020), (P)."""
-    low = torch.maximum(a[:, :2], b[:, :2])
-    high = torch.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:])
-    shared = (high - low).clamp(min=0).prod(dim=1)
-    iou = shared / (a[:, 2:].prod(dim=1) + b[:, 2:].prod(dim=1) - shared)
-    hull = torch.maximum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])
-    apart = a[:, :2] + a[:, 2:] / 2 - b[:, :2] - b[:, 2:] / 2
-    return iou, (apart**2).sum(dim=1) / (hull**2).sum(dim=1)
 
 
 class FinderTask:
@@ -273,6 +180,7 @@ def main(
     ultraface: Annotated[Path, typer.Option(help="version-RFB-320.onnx: places the boxes.")],
     mediapipe: Annotated[Path, typer.Option(help="face_detection_short_range.tflite: places the boxes.")],
     backgrounds: Annotated[Path | None, typer.Option(help="Folder of pictures without faces.")] = None,
+    backgrounds_licence: Annotated[str, typer.Option(help="Whose these pictures are, for the card.")] = "",
     out: Annotated[Path, typer.Option(help="Checkpoint to write, its JSON card beside it.")] = Path(
         "runs/face_finder.safetensors"
     ),
@@ -291,6 +199,12 @@ def main(
     cv2.setNumThreads(1)  # scenes are small: threads of OpenCV only wait for each other
     teachers = (UltraFace(ultraface, 0.5), MediaPipe(mediapipe))
     pictures = read_pictures(backgrounds)
+    data_sources: tuple[DataSource, ...] = SOURCES
+    if backgrounds is not None:
+        if not backgrounds_licence:
+            raise OptionError("--backgrounds needs --backgrounds-licence: whose pictures these are, for the card")
+        names = ", ".join(path.name for path in sorted(backgrounds.iterdir()) if path.suffix.lower() in PICTURES)
+        data_sources += (DataSource(f"pictures without faces: {names}", backgrounds_licence, "backgrounds of scenes"),)
     config, options = FaceFinderConfig(), FinderOptions()
     scene_options = SceneOptions(config.height, config.width)
     banks = [read_bank(source, split, teachers, run_dir) for split in ("train", "valid")]
@@ -324,7 +238,6 @@ def main(
         "options": asdict(options),
         "scenes": asdict(scene_options),
         "faces": {"train": len(banks[0].faces), "valid": len(banks[1].faces)},
-        "backgrounds": [path.name for path in sorted(backgrounds.glob("*.jpg"))] if backgrounds else [],
         "before": before,
         "seconds": round(history.seconds),
         "machine": f"{platform.machine()}, torch {torch.__version__}",
@@ -333,7 +246,7 @@ def main(
         out.stem,
         config,
         contract,
-        SOURCES,
+        data_sources,
         parameter_count(task.module),
         training=training_facts,
         results={"held-out scenes": rows},

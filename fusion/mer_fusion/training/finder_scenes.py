@@ -32,6 +32,8 @@ from mer_fusion.training.finder_teachers import Square, corner_box
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.frontends.face import overlap
 
+PICTURES = (".jpg", ".jpeg", ".png")
+
 
 @dataclass(frozen=True)
 class SceneOptions:
@@ -85,7 +87,7 @@ def read_pictures(folder: str | Path | None) -> list[np.ndarray]:
     """
     if folder is None:
         return []
-    paths = sorted(path for path in Path(folder).glob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    paths = sorted(path for path in Path(folder).glob("*") if path.suffix.lower() in PICTURES)
     pictures = [picture for path in paths if (picture := cv2.imread(str(path))) is not None]
     if not pictures:
         raise DataError(f"{folder} holds no .jpg or .png picture; name a folder of pictures without faces, or leave it")

@@ -2,8 +2,8 @@
 
 The convention of a box is that of the packaged cascade, which the face crops of the project follow: a square about the
 face from the middle of the forehead to the chin, the cheeks inside. FER+ crops vary in how tightly they are cut, so
-each one's box is placed by the two detectors (`label_faces`), brought to the convention by medians that
-benchmarks/face_finder.py measures.
+each one's box is placed by the two detectors (`label_faces`), brought to the convention by fixed ratios
+(benchmarks/face_finder.py measures them).
 
 Both read files that the user gives; nothing of them is part of what is trained here or shipped.
 
@@ -25,7 +25,7 @@ from mer_sdk.frontends.face import Detection, FaceDetector, check_frame, overlap
 from mer_sdk.frontends.finder import suppressed
 
 # Square of the cascade from the box of a teacher: (side, of the root of width x height; rise of the centre, of height).
-# Medians over FER+ faces that both find; `benchmarks/face_finder.py` measures them.
+# Medians over 1200 FER+ faces, laid out as `label_faces` does; benchmarks/face_finder.py measures them larger.
 ULTRAFACE_TO_SQUARE = (1.106, -0.021)
 MEDIAPIPE_TO_SQUARE = (1.138, -0.114)
 AGREEMENT = 0.45  # teachers that overlap less mean different things; the face is left out
