@@ -20,6 +20,7 @@ except ModuleNotFoundError as missing:
 
 if TYPE_CHECKING:
     from mer_converters.convert import ConversionResult
+    from mer_converters.emit import Asked
     from mer_converters.parity import Distance, Distillation
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -77,6 +78,14 @@ def convert(
         typer.Option(help="Full-precision checkpoint to compare with. Default: the shipped one, if it is there."),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Targets converted at the same time.")] = 2,
+    emit: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also write code for apps beside each bundle, with its golden test: swift (Core ML), kotlin (LiteRT, "
+            "ONNX Runtime), cpp (LiteRT, ONNX Runtime, ExecuTorch). LANGUAGE:BUNDLE writes it for a bundle that is "
+            "there, and converts nothing. Repeatable; see docs/native.md."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option(help="Write a bundle although the gate failed; its manifest says so.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON instead of a table.")] = False,
 ) -> None:
@@ -92,7 +101,15 @@ def convert(
       mer-convert --checkpoint my.safetensors --target all --scheme fp32,fp16 --out bundles
 
       mer-convert --target coreml --scheme w8,int8 --data ravdess:PATH --data ferplus:PATH
+
+      mer-convert --emit kotlin:bundles/grjca-tflite-fp32.mer
     """
+    from mer_converters.emit import read_asked
+
+    asked = read_asked(emit or [])
+    if asked.bundles:
+        _emit_alone(asked, any((target, scheme, checkpoint, data, check_data)), as_json)
+        return
     # Tools and torch are slow to import; --help must not wait for them.
     try:
         from mer_converters.convert import ConvertOptions, convert_many
@@ -107,15 +124,20 @@ def convert(
     chosen, checking = (DataOptions(tuple(item), calibration_clips) if item else None for item in (data, check_data))
     card = load_checkpoint(source).card
     full = reference or _shipped_full(card.network.model)
+    targets = _targets(_split(target or ([] if asked.languages else ["all"]))) or asked.targets
+    if asked.languages and card.dialogue is not None:
+        raise OptionError(f"--emit writes code for window models; {card.network.model} reads dialogues: leave it out")
+    asked.check(targets)
     options = ConvertOptions(
         out, force, full, jobs, chosen, checking, coverage, tuple(_split(keep_float or [])), fallback
     )
     with console.status("starting the converters") as status:
-        rows = convert_many(
-            source, _targets(_split(target or ["all"])), _split(scheme or ["fp32"]), options, status.update
-        )
+        rows = convert_many(source, targets, _split(scheme or ["fp32"]), options, status.update)
+        written: dict[Path | None, list[Path]] = {
+            row.path: _emit_for(asked, row.target, row.path) for row in rows if row.path
+        }
     if as_json:
-        print(json.dumps([_json_row(row) for row in rows], indent=2))
+        print(json.dumps([_json_row(row, written.get(row.path, [])) for row in rows], indent=2))
     else:
         shown = Console()
         shown.print(_table(rows))
@@ -124,6 +146,8 @@ def convert(
         shown.print(
             f"{len([r for r in rows if r.written])} of {len(rows)} bundles written in {time.time() - started:.0f} s"
         )
+        for folder in [folder for folders in written.values() for folder in folders]:
+            shown.print(f"code for apps: {folder}", highlight=False, soft_wrap=True)
     for row in rows:
         if row.gate in ("failed", "error"):
             console.print(f"{row.target} {row.scheme}: {row.reason}", style="red", markup=False, highlight=False)
@@ -246,13 +270,35 @@ def _notes(rows: tuple[ConversionResult, ...]) -> list[str]:
     return notes
 
 
-def _json_row(row: ConversionResult) -> dict[str, object]:
+def _emit_for(asked: Asked, target: str, bundle: Path) -> list[Path]:
+    """The folders of code written beside one bundle."""
+    from mer_converters.emit import emit
+
+    return [emit(bundle, language) for language in asked.fitting(target)]
+
+
+def _emit_alone(asked: Asked, converting: bool, as_json: bool) -> None:
+    """Write code for bundles that are there."""
+    from mer_converters.emit import emit
+
+    if converting:
+        raise OptionError("--emit LANGUAGE:BUNDLE converts nothing; leave out --target, --scheme and the other options")
+    written = [(bundle, language, emit(bundle, language)) for language, bundle in asked.bundles]
+    if as_json:
+        rows = [{"bundle": str(a), "language": b, "path": str(c)} for a, b, c in written]
+        print(json.dumps(rows, indent=2))
+        return
+    for bundle, _, folder in written:
+        print(f"{folder}: the code for {bundle.name}, with its golden test; docs/native.md says how to use it")
+
+
+def _json_row(row: ConversionResult, written: list[Path]) -> dict[str, object]:
     from dataclasses import replace
 
     from mer_sdk.codec import to_json
 
     value: dict[str, object] = to_json(replace(row, path=None))
-    return value | {"path": str(row.path) if row.path else None}
+    return value | {"path": str(row.path) if row.path else None, "code": [str(folder) for folder in written]}
 
 
 def _next_commands(paths: list[Path], dialogue: bool) -> None:

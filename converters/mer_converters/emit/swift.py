@@ -1,0 +1,90 @@
+"""Swift for Apple systems: Core ML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+
+from mer_converters.emit.handover import Handover
+from mer_converters.emit.naming import figures, identifier, means
+from mer_converters.emit.registry import register
+from mer_converters.emit.template import fill, read_template, wrapped
+from mer_sdk.affect import norm
+from mer_sdk.manifest import TensorSpec
+
+_RAW = {"audio": "chunk", "face": "crop"}
+
+
+@register
+class Swift:
+    """A Swift package with a library and its tests."""
+
+    name = "swift"
+    title = "Swift"
+    runtimes: Mapping[str, str] = {"coreml": "Core ML"}
+
+    def files(self, handover: Handover) -> dict[str, str]:
+        """See `Language.files`."""
+        module, values = _module(handover), _values(handover, self.runtimes[handover.manifest.target])
+        sources = ["Contract.swift", "Graph.swift", "Sensor.swift", "StepWindow.swift"]
+        sources += ["AudioChunker.swift"] if "audio" in handover.modalities else []
+        sources += ["FaceCrop.swift"] if "face" in handover.modalities else []
+        paths = {"Package.swift": "Package.swift"}
+        paths |= {f"Sources/{module}/{name}": name for name in sources}
+        paths[f"Tests/{module}Tests/GoldenTests.swift"] = "GoldenTests.swift"
+        return {path: fill(read_template(f"swift/{name}"), values, handover.conditions) for path, name in paths.items()}
+
+    def golden_path(self, handover: Handover) -> str:
+        """See `Language.golden_path`."""
+        return f"Tests/{_module(handover)}Tests/Resources/golden.bin"
+
+
+def _module(handover: Handover) -> str:
+    return "".join(word.capitalize() for word in handover.words) + "Emotion"
+
+
+def _values(handover: Handover, runtime: str) -> dict[str, str]:
+    manifest, modalities = handover.manifest, handover.modalities
+    return figures(handover, runtime) | {
+        "module": _module(handover),
+        "swift_black_level": repr(float(manifest.face.black_level)),
+        "emotions": "\n".join(_emotion(label) for label in manifest.labels),
+        "affect": "\n".join(_affect(label) for label in manifest.labels),
+        "modalities": "\n".join(f"    case {name}" for name in modalities),
+        "mean_cases": "\n".join(f"        case .{name}: return {name}PopulationMean" for name in modalities),
+        "means": "\n\n".join(_mean(handover, name) for name in modalities),
+        "graphs": "\n\n".join(_graph(handover, name) for name in handover.graphs),
+        "step_parameters": ", ".join(f"{_RAW[name]}: [Float]?" for name in modalities),
+        "step_arguments": ", ".join(f"{_RAW[name]}: {_RAW[name]}" for name in modalities),
+    }
+
+
+def _emotion(label: str) -> str:
+    name = identifier(label)
+    return f"    case {name}" if name == label else f'    case {name} = "{label}"'
+
+
+def _affect(label: str) -> str:
+    valence, arousal = norm(label)
+    return f"        case .{identifier(label)}: return ({valence!r}, {arousal!r})"
+
+
+def _mean(handover: Handover, name: str) -> str:
+    body = wrapped(means(handover, name), "    ")
+    return f"private let {name}PopulationMean: [Double] = [\n    {body},\n]"
+
+
+def _graph(handover: Handover, name: str) -> str:
+    spec = handover.manifest.graphs[name]
+    stem = PurePosixPath(spec.file).stem
+    lines = [f"    public static let {identifier(name)} = GraphInfo(", f'        name: "{stem}",']
+    lines += [*_tensors("inputs", spec.inputs, ","), *_tensors("outputs", spec.outputs, "")]
+    return "\n".join([*lines, "    )"])
+
+
+def _tensors(what: str, tensors: Iterable[TensorSpec], end: str) -> list[str]:
+    rows = [
+        f'            TensorInfo(name: "{tensor.name}", shape: [{", ".join(map(str, tensor.shape))}]),'
+        for tensor in tensors
+    ]
+    return [f"        {what}: [", *rows, f"        ]{end}"]

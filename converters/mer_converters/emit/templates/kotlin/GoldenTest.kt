@@ -1,0 +1,20 @@
+// @generated@
+package @package@
+
+import androidx.test.platform.app.InstrumentationRegistry
+import org.junit.Assert.assertTrue
+import org.junit.Test
+
+/** Runs on the device: the bundle lies in the app's assets as @bundle@, golden.bin in those of the test. */
+class GoldenTest {
+    @Test
+    fun theDeviceComputesWhatTheModelComputed() {
+        val instrumentation = InstrumentationRegistry.getInstrumentation()
+        val golden = instrumentation.context.assets.open("golden.bin").use { it.readBytes() }
+        val assets = instrumentation.targetContext.assets
+        val source = BundleSource { file -> assets.open("@bundle@/$file").use { it.readBytes() } }
+        val findings = Sensor.open(source).use { GoldenCheck(golden).run(it) }
+        val failed = findings.filterNot(Finding::fine).map(Finding::what)
+        assertTrue(failed.joinToString("\n"), failed.isEmpty() && findings.isNotEmpty())
+    }
+}

@@ -1,0 +1,34 @@
+// @generated@
+package @package@
+
+import java.security.MessageDigest
+
+/** Gives the bytes of one file of the bundle, such as `{ assets.open("@bundle@/$it").use { file -> file.readBytes() } }`. */
+fun interface BundleSource {
+    fun read(file: String): ByteArray
+}
+
+/** One graph in @runtime@. Inputs and outputs are in the order of its [GraphInfo]. Not thread-safe. */
+interface Graph : AutoCloseable {
+    /** @throws IllegalArgumentException another number of inputs or of values. */
+    fun run(inputs: List<FloatArray>): List<FloatArray>
+}
+
+/** The file of a graph. @throws IllegalStateException it is not the one that this code was generated from. */
+internal fun BundleSource.checked(info: GraphInfo): ByteArray {
+    val content = read(info.file)
+    val sha256 = MessageDigest.getInstance("SHA-256").digest(content).joinToString("") { "%02x".format(it) }
+    check(sha256 == info.sha256) {
+        "${info.file} is not the file that this code was generated from; run mer-convert --emit kotlin again"
+    }
+    return content
+}
+
+internal fun GraphInfo.require(inputs: List<FloatArray>) {
+    require(inputs.size == this.inputs.size) { "$file has ${this.inputs.size} inputs; given are ${inputs.size}" }
+    for ((values, tensor) in inputs.zip(this.inputs)) {
+        require(values.size == tensor.elements) {
+            "${tensor.name} has ${values.size} values, needed are ${tensor.elements}"
+        }
+    }
+}

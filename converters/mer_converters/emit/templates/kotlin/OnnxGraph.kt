@@ -1,0 +1,43 @@
+// @generated@
+package @package@
+
+import ai.onnxruntime.OnnxTensor
+import ai.onnxruntime.OrtEnvironment
+import ai.onnxruntime.OrtSession
+import java.nio.FloatBuffer
+
+/** Loads a graph, such as [Contract.FUSION]. */
+fun openGraph(source: BundleSource, info: GraphInfo, threads: Int): Graph = OnnxGraph(source.checked(info), info, threads)
+
+private class OnnxGraph(content: ByteArray, private val info: GraphInfo, threads: Int) : Graph {
+    private val environment = OrtEnvironment.getEnvironment()
+    private val session: OrtSession =
+        OrtSession.SessionOptions().use { options ->
+            options.setIntraOpNumThreads(threads)
+            environment.createSession(content, options)
+        }
+
+    // The runtime's names may differ from the contract's: position is what counts.
+    private val names = session.inputNames.toList()
+
+    override fun run(inputs: List<FloatArray>): List<FloatArray> {
+        info.require(inputs)
+        val tensors = LinkedHashMap<String, OnnxTensor>()
+        try {
+            for ((index, values) in inputs.withIndex()) {
+                val shape = info.inputs[index].shape
+                tensors[names[index]] = OnnxTensor.createTensor(environment, FloatBuffer.wrap(values), shape)
+            }
+            return session.run(tensors).use { results ->
+                info.outputs.indices.map { index ->
+                    val buffer = (results.get(index) as OnnxTensor).floatBuffer
+                    FloatArray(buffer.remaining()).also(buffer::get)
+                }
+            }
+        } finally {
+            tensors.values.forEach(OnnxTensor::close)
+        }
+    }
+
+    override fun close() = session.close()
+}
