@@ -18,7 +18,8 @@ fun cropFace(pixels: IntArray, width: Int, height: Int, box: Box): FloatArray? {
     require(width > 0 && height > 0 && pixels.size == width * height) {
         "a frame of $width x $height pixels has ${pixels.size} values"
     }
-    require(box.width > 0 && box.height > 0 && (box.x + box.y + box.width + box.height).isFinite()) { "$box has no area" }
+    val finite = (box.x + box.y + box.width + box.height).isFinite()
+    require(finite && box.width > 0 && box.height > 0) { "$box has no area" }
     val exact = maxOf(box.width, box.height) * (1 + 2 * Contract.CROP_MARGIN)
     val side = maxOf(1, floor(exact + 0.5).toInt())
     val left = floor(box.x + (box.width - exact) / 2 + 0.5).toInt()

@@ -122,7 +122,7 @@ class GoldenCheck(content: ByteArray) {
             logits = sensor.step(@step_arguments@).logits.toFloatArray()
         }
 //#if quantized
-        // Held to what the bundle itself gave where it was made: quantized kernels of two machines may round differently.
+        // Held to what the bundle itself gave where it was made: quantized kernels may round differently.
         val ratio = sqnr(logits, array("case${index}_made_logits").values)
         expect("case $index: SQNR of the logits, dB: $ratio", ratio >= TOLERANCE_SQNR_DB)
 //#else

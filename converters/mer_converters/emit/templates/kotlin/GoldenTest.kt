@@ -5,7 +5,10 @@ import androidx.test.platform.app.InstrumentationRegistry
 import org.junit.Assert.assertTrue
 import org.junit.Test
 
-/** Runs on the device: the bundle lies in the app's assets as @bundle@, golden.bin in those of the test. */
+/**
+ * Runs on the device. golden.bin lies in the assets of the test, the bundle in those of the app, as
+ * @bundle@.
+ */
 class GoldenTest {
     @Test
     fun theDeviceComputesWhatTheModelComputed() {

@@ -3,7 +3,10 @@ package @package@
 
 import java.security.MessageDigest
 
-/** Gives the bytes of one file of the bundle, such as `{ assets.open("@bundle@/$it").use { file -> file.readBytes() } }`. */
+/**
+ * Gives the bytes of one file of the bundle. In an Android app:
+ * `BundleSource { file -> assets.open("@bundle@/$file").use { it.readBytes() } }`.
+ */
 fun interface BundleSource {
     fun read(file: String): ByteArray
 }

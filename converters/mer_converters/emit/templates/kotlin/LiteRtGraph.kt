@@ -7,7 +7,8 @@ import java.nio.FloatBuffer
 import org.tensorflow.lite.Interpreter
 
 /** Loads a graph, such as [Contract.FUSION]. */
-fun openGraph(source: BundleSource, info: GraphInfo, threads: Int): Graph = LiteRtGraph(source.checked(info), info, threads)
+fun openGraph(source: BundleSource, info: GraphInfo, threads: Int): Graph =
+    LiteRtGraph(source.checked(info), info, threads)
 
 private class LiteRtGraph(content: ByteArray, private val info: GraphInfo, threads: Int) : Graph {
     // The interpreter reads from this memory as long as it lives.

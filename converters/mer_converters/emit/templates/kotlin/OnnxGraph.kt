@@ -7,7 +7,8 @@ import ai.onnxruntime.OrtSession
 import java.nio.FloatBuffer
 
 /** Loads a graph, such as [Contract.FUSION]. */
-fun openGraph(source: BundleSource, info: GraphInfo, threads: Int): Graph = OnnxGraph(source.checked(info), info, threads)
+fun openGraph(source: BundleSource, info: GraphInfo, threads: Int): Graph =
+    OnnxGraph(source.checked(info), info, threads)
 
 private class OnnxGraph(content: ByteArray, private val info: GraphInfo, threads: Int) : Graph {
     private val environment = OrtEnvironment.getEnvironment()

@@ -83,7 +83,9 @@ class Sensor private constructor(private val graphs: Map<GraphInfo, Graph>) : Au
         fun open(source: BundleSource, threads: Int = 1): Sensor {
             val graphs = LinkedHashMap<GraphInfo, Graph>()
             try {
-                for (info in listOf(@sensor_graphs@)) graphs[info] = openGraph(source, info, threads)
+                for (info in listOf(@sensor_graphs@)) {
+                    graphs[info] = openGraph(source, info, threads)
+                }
             } catch (error: Throwable) {
                 graphs.values.forEach(Graph::close)
                 throw error

@@ -25,7 +25,7 @@ class StepWindow(profiles: Map<Modality, Profile> = emptyMap()) {
 
     init {
         for ((modality, sum) in sums) {
-            require(sum.size == modality.features) { "the profile of $modality has ${sum.size} values: another bundle's" }
+            require(sum.size == modality.features) { "$modality: the profile is of another bundle" }
         }
     }
 
