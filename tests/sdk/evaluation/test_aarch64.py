@@ -1,0 +1,158 @@
+"""The parts of `make check-aarch64` that need no emulator: what runs on both machines, what agrees, the page."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from argparse import Namespace
+from pathlib import Path
+from shutil import which
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mer_sdk.bundle import Bundle
+from mer_sdk.errors import MerError, OptionError
+from mer_sdk.evaluation.datasets import open_dataset
+
+FOLDER = Path(__file__).resolve().parents[3] / "tools" / "aarch64"
+
+
+@pytest.fixture(scope="module")
+def tools():
+    """The modules of tools/aarch64 by name; they import one another as scripts of one folder do."""
+    sys.path.insert(0, str(FOLDER))
+    found = {}
+    try:
+        for name in ("pages", "answers", "check"):
+            spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+            sys.modules[name] = found[name] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(found[name])
+    finally:
+        sys.path.remove(str(FOLDER))
+        for name in found:
+            sys.modules.pop(name, None)
+    return SimpleNamespace(**found)
+
+
+@pytest.fixture
+def meld(tmp_path):
+    lines = ["Sr No.,Utterance,Speaker,Emotion,Dialogue_ID,StartTime"]
+    lines += [f'{n},"Well, {n}",{"Joey" if n % 2 else "Ross"},joy,{n // 2},"00:00:0{n},1"' for n in range(6)]
+    (tmp_path / "meld").mkdir()
+    (tmp_path / "meld" / "dev_sent_emo.csv").write_text("\n".join(lines) + "\n")
+    return f"meld:{tmp_path / 'meld'}"
+
+
+def test_answers_are_every_step_and_every_utterance(tools, tiny_onnx, tiny_talk, paired_folder, meld):
+    clips = open_dataset(f"ravdess:{paired_folder}").clips()[:1]
+    dialogues = open_dataset(meld).dialogues("dev")
+    heard = tools.answers.answers(Bundle.open(tiny_onnx), clips, dialogues)
+    assert set(heard) == {"audio", "face", "logits"}
+    assert len({len(rows) for rows in heard.values()}) == 1
+    assert np.abs(heard["audio"]).max() > 0
+    said = tools.answers.answers(Bundle.open(tiny_talk), clips, dialogues)
+    assert len(said["logits"]) == len(said["text"]) == 6
+    assert tools.answers.answers(Bundle.open(tiny_talk), clips, ()) == {}
+
+
+def test_few_of_the_data_are_copied(tools, paired_folder, meld, tmp_path):
+    for name in ("clips", "dialogues"):
+        (tmp_path / name).mkdir()
+    assert tools.check.few_dialogues(meld, tmp_path / "dialogues", 2) == 2
+    wanted, found = open_dataset(meld).dialogues(), open_dataset(f"meld:{tmp_path / 'dialogues'}").dialogues()
+    assert [[line.text for line in one.utterances] for one in found] == [
+        [line.text for line in one.utterances] for one in wanted[:2]
+    ]
+    assert tools.check.few_clips(f"ravdess:{paired_folder}", tmp_path / "clips", 2) == 2
+    clips = open_dataset(f"ravdess:{tmp_path / 'clips'}").clips()
+    assert len(clips) == 2
+    assert all(clip.paired for clip in clips)
+
+
+def compared(tools, folder, scheme, logits, verified=True):
+    """An x86-64 of 100 answers, and an aarch64 of others."""
+    bundle = SimpleNamespace(name="one", manifest=SimpleNamespace(scheme=scheme))
+    wanted = np.tile(np.array([[0.0, 1.0]], np.float32), (100, 1))
+    for name, answer in (("here", wanted), ("there", logits(wanted.copy()))):
+        (folder / name).mkdir(exist_ok=True)
+        np.savez(folder / name / "one.npz", audio=wanted, logits=answer)
+        report = {"passed": verified, "cases": [{"logits": 1e-6}, {"logits": 3e-6}]}
+        (folder / name / "answers.json").write_text(json.dumps({"verified": {"one": report}}))
+    return tools.check.compared(bundle, folder / "here", folder / "there")
+
+
+def test_agreement_is_by_error_or_by_label(tools, tmp_path):
+    def other_label(count):
+        def change(logits):
+            logits[:count] = logits[:count, ::-1]
+            return logits
+
+        return change
+
+    near, far = (
+        compared(tools, tmp_path, "fp32", lambda x: x + 5e-5),
+        compared(tools, tmp_path, "fp32", lambda x: x + 2e-4),
+    )
+    assert (near["agrees"], far["agrees"], near["golden_logits"]) == (True, False, 3e-6)
+    assert compared(tools, tmp_path, "fp16", lambda x: x + 2e-4)["agrees"]
+    assert compared(tools, tmp_path, "int8", other_label(2))["agrees"]
+    assert not compared(tools, tmp_path, "int8", other_label(3))["agrees"]
+    assert not compared(tools, tmp_path, "fp32", lambda x: x * np.nan)["agrees"]
+    assert not compared(tools, tmp_path, "int8", lambda x: x, verified=False)["agrees"]
+
+
+def test_the_page_shows_what_does_not_agree(tools, tmp_path):
+    row = {"verified": True, "golden_cases": 4, "golden_logits": 2e-6, "agrees": True}
+    rows = {
+        "a.mer": row | {"estimates": 50, "logits": 3e-6, "same_label": 1.0, "features": {"audio": 1e-5}},
+        "b.mer": row | {"verified": False, "agrees": False},
+    }
+    machines = {"x86_64": {"python": "3.11.2", "packages": {"numpy": "2.4.6"}}, "cortex-a72-onnx": {"python": "3.11.9"}}
+    packages = {"numpy": "2.4.6", "onnxruntime": "1.31.1"}
+    result = {
+        "given": {"clips": 2, "dialogues": 0},
+        "machines": machines,
+        "resolved": {"3.10": {"numpy": "2.2.6"}},
+        "installed": {"onnx": {"command": "pip install 'mer-edge[onnx]'", "packages": packages}},
+        "cpus": {"cortex-a72": rows},
+        "commands": {"onnx": {"bundle": "a.mer", "doctor": {"runtimes": ["onnx (onnx)"]}, "verify": True}},
+    }
+    page = tmp_path / "devices.md"
+    page.write_text(f"before\n{tools.pages.BEGIN}\nformer table\n{tools.pages.END}\nafter\n")
+    tools.pages.write_page(page, result)
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "former table" not in text
+    assert "1 of 2 bundles agree" in text
+    assert "| b.mer | 4 FAIL, 2e-06 |  |  |  | **no** |" in text
+
+
+def test_a_command_that_fails_says_its_last_lines(tools):
+    with pytest.raises(MerError, match=r"ended with 3:\nwhy"):
+        tools.check.run([sys.executable, "-c", "import sys; print('why', file=sys.stderr); sys.exit(3)"])
+
+
+def test_bundles_of_other_targets_are_refused_before_anything_is_made(tools, tiny_onnx, monkeypatch):
+    bundle = Bundle.open(tiny_onnx)
+    other = SimpleNamespace(manifest=SimpleNamespace(target="coreml"))
+    monkeypatch.setattr(tools.check.Bundle, "open", lambda path: other if path.name == "x.mer" else bundle)
+    with pytest.raises(OptionError, match=r"x\.mer is neither TFLite nor ONNX"):
+        tools.check.check(Namespace(bundles=[tiny_onnx, Path("x.mer")]))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the script says that it needs Linux")
+def test_without_the_tools_or_root_one_sentence_says_so(tmp_path):
+    for tool in ("sh", "uname", "id"):
+        (tmp_path / tool).symlink_to(which(tool))
+    command = [str(tmp_path / "sh"), str(FOLDER / "chroot.sh"), "make", str(tmp_path / "root")]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PATH": str(tmp_path)})
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    wanted = "debootstrap is missing" if os.getuid() == 0 else "needs root"
+    assert done.stderr.startswith("check-aarch64: ")
+    assert wanted in done.stderr or os.uname().machine == "aarch64"
+    assert not (tmp_path / "root").exists()

@@ -1,0 +1,97 @@
+"""What bundles answer on the machine that runs this: golden cases, and every step of real clips and dialogues.
+
+    python answers.py --out FOLDER [--clips FOLDER] [--dialogues FOLDER] BUNDLE ...
+
+Needs the SDK with the bundles' runtime, and its media packages for clips. Writes FOLDER/NAME.npz with the features and
+logits of every step (or utterance), and FOLDER/answers.json with what `mer verify` says of each bundle.
+`tools/aarch64/check.py` runs it on x86-64 and under aarch64, from one wheel, and compares.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from collections.abc import Iterable, Sequence
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mer_sdk.bundle import Bundle
+from mer_sdk.cli.verify import verify_bundle
+from mer_sdk.codec import to_json
+from mer_sdk.conversation import Conversation
+from mer_sdk.dialogue_file import Dialogue
+from mer_sdk.engine import StepEngine
+from mer_sdk.evaluation.datasets import Clip, open_dataset
+from mer_sdk.evaluation.features import encode_clip
+
+# name -> [rows, D] or [rows, K]; the features of rows without the modality are 0.
+Arrays = dict[str, np.ndarray]
+
+
+def clip_answers(bundle: Bundle, clips: Iterable[Clip]) -> Arrays:
+    """Features and logits of every step of every clip, each clip from a cold start."""
+    engine = StepEngine(bundle)
+    rows: dict[str, list[np.ndarray]] = {"audio": [], "face": [], "logits": []}
+    sizes = {name: bundle.manifest.graphs[name].outputs[0].shape[-1] for name in ("audio", "face")}
+    for clip in clips:
+        engine.reset()
+        for step in encode_clip(clip, engine).steps:
+            for name, features in (("audio", step.audio), ("face", step.face)):
+                rows[name].append(np.zeros(sizes[name], np.float32) if features is None else features)
+            rows["logits"].append(engine.advance(step).logits)
+    return {name: np.stack(found) for name, found in rows.items()}
+
+
+def dialogue_answers(bundle: Bundle, dialogues: Iterable[Dialogue]) -> Arrays:
+    """Text features and logits of every utterance, when it is said."""
+    features, logits = [], []
+    with Conversation.open(bundle) as talk:
+        for dialogue in dialogues:
+            talk.reset()
+            for line in dialogue.utterances:
+                talk.push_text(line.text, line.speaker)
+                assert talk.last_features is not None
+                assert talk.last_output is not None
+                features.append(talk.last_features.rows["text"].mean(axis=0))
+                logits.append(talk.last_output.logits[-1])
+    return {"text": np.stack(features), "logits": np.stack(logits)}
+
+
+def answers(bundle: Bundle, clips: Sequence[Clip], dialogues: Sequence[Dialogue]) -> Arrays:
+    """What the bundle's own kind of data gives; nothing where there is none."""
+    if bundle.manifest.dialogue is not None:
+        return dialogue_answers(bundle, dialogues) if dialogues else {}
+    return clip_answers(bundle, clips) if clips else {}
+
+
+def machine() -> dict[str, Any]:
+    """What ran: machine, Python, and every package that is installed."""
+    packages = {found.metadata["Name"]: found.version for found in distributions()}
+    return {"machine": platform.machine(), "python": platform.python_version(), "packages": packages}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundles", nargs="+", type=Path)
+    parser.add_argument("--clips", type=Path, help="RAVDESS files, for window models")
+    parser.add_argument("--dialogues", type=Path, help="MELD files, for dialogue models")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    clips = open_dataset(f"ravdess:{options.clips}").clips() if options.clips else ()
+    dialogues = open_dataset(f"meld:{options.dialogues}").dialogues() if options.dialogues else ()
+    options.out.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for path in options.bundles:
+        bundle = Bundle.open(path)
+        found[bundle.name] = to_json(verify_bundle(bundle))
+        np.savez_compressed(options.out / f"{bundle.name}.npz", **answers(bundle, clips, dialogues))
+        print(f"{bundle.name}: done", flush=True)
+    (options.out / "answers.json").write_text(json.dumps({"machine": machine(), "verified": found}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

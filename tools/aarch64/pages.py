@@ -1,0 +1,89 @@
+"""The tables of docs/devices.md, from what check.py found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+BEGIN, END = "<!-- aarch64: written by tools/aarch64/check.py -->", "<!-- end of aarch64 -->"
+# What qemu emulates -> whose processor it is.
+BOARDS = {
+    "cortex-a57": "Jetson Nano",
+    "cortex-a72": "Raspberry Pi 4",
+    "cortex-a76": "Raspberry Pi 5; near the Jetson Orin's A78AE",
+}
+Json = Mapping[str, Any]
+
+
+def write_page(page: Path, result: Json) -> None:
+    """Replace what stands between the markers."""
+    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
+    text = "\n".join(section(result)).strip("\n")
+    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END)[1]}", encoding="utf-8")
+
+
+def section(result: Json) -> list[str]:
+    """What was compared, a table a processor, and what was installed."""
+    given, ours = result["given"], result["machines"]["x86_64"]
+    versions = ", ".join(f"{name} {version}" for name, version in ours["packages"].items())
+    lines = [
+        f"x86-64: Python {ours['python']}, {versions}. Emulated: "
+        + "; ".join(_installed(extra, one, result) for extra, one in result["installed"].items())
+        + ".",
+        "",
+        f"Window bundles: every step of {given['clips']} real clips of RAVDESS, decoded and encoded on each machine.",
+        f"Dialogue bundles: every utterance of {given['dialogues']} dialogues of MELD.",
+        "",
+    ]
+    if result["resolved"]:
+        lines += [
+            "Wheels that pip finds for aarch64 with `[litert,onnx,media]`, looked up and not run but for 3.11:",
+            "",
+        ]
+        names = list(next(iter(result["resolved"].values())))
+        rows = ((python, *(found.get(name, "") for name in names)) for python, found in result["resolved"].items())
+        lines += _table(("Python", *names), rows)
+    for cpu, rows in result["cpus"].items():
+        agreeing = sum(row["agrees"] for row in rows.values())
+        lines += [f"**{cpu}** ({BOARDS.get(cpu, 'no board')}): {agreeing} of {len(rows)} bundles agree.", ""]
+        header = ("bundle", "golden cases", "max error of features", "max error of logits", "same label", "agrees")
+        lines += _table(header, (_row(name, row) for name, row in rows.items()))
+    for extra, found in result["commands"].items():
+        lines += [_commands(extra, found), ""]
+    return lines
+
+
+def _installed(extra: str, one: Json, result: Json) -> str:
+    packages = one["packages"]
+    runtime = {"litert": "ai-edge-litert", "onnx": "onnxruntime"}[extra]
+    python = next(found["python"] for name, found in result["machines"].items() if name.endswith(f"-{extra}"))
+    return (
+        f"Python {python}, numpy {packages['numpy']}, {runtime} {packages[runtime]} "
+        f"({len(packages)} packages after `{one['command']}`)"
+    )
+
+
+def _row(name: str, row: Json) -> tuple[str, ...]:
+    golden = f"{row['golden_cases']} {'pass' if row['verified'] else 'FAIL'}, {row['golden_logits']:.0e}"
+    agrees = "yes" if row["agrees"] else "**no**"
+    if "logits" not in row:
+        return name, golden, "", "", "", agrees
+    features = ", ".join(f"{modality} {error:.0e}" for modality, error in row["features"].items())
+    same = f"{100 * row['same_label']:.1f} % of {row['estimates']}"
+    return name, golden, features, f"{row['logits']:.0e}", same, agrees
+
+
+def _commands(extra: str, found: Json) -> str:
+    verified = "passes" if found["verify"] else "FAILS"
+    runtimes = ", ".join(found["doctor"]["runtimes"])
+    said = f"`mer doctor` there names {runtimes}; `mer verify` of {found['bundle']} {verified}"
+    if "evaluate" not in found:
+        return f"mer-edge[{extra}]: {said}."
+    same = "the same confusion as on x86-64" if found["evaluate"]["same"] else "ANOTHER confusion than on x86-64"
+    return f"mer-edge[{extra}]: {said}; `mer evaluate` on the {found['evaluate']['clips']} clips gives {same}."
+
+
+def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    names = list(header)
+    return [f"| {' | '.join(names)} |", "|" + "---|" * len(names), *(f"| {' | '.join(row)} |" for row in rows), ""]
