@@ -17,10 +17,11 @@ PACKAGED := sdk/mer_sdk/bundles
 # Named after the content of what it was built from: a checkout that only touches the files rebuilds nothing.
 STAMP := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 
-.PHONY: help convert test lint format wheel schema results bench clean
+.PHONY: help convert web test lint format wheel schema results bench clean
 
 help:
-	@echo "make convert   build .venv, convert the shipped students to all targets (fp32, fp16) into $(BUNDLES)/"
+	@echo "make convert   build .venv, convert the shipped students to all targets (fp32, fp16) into $(BUNDLES)/, and the face finder"
+	@echo "make web       the phone check's page, by npm and Vite"
 	@echo "make test      build .venv if needed; ruff, mypy and all tests"
 	@echo "make lint      ruff and mypy only"
 	@echo "make format    let ruff format the code"
@@ -47,6 +48,10 @@ convert: $(STAMP)
 	@for model in $(MODELS); do \
 		$(BIN)/mer-convert --model $$model --target all --scheme fp32,fp16 --out $(BUNDLES) || exit 1; \
 	done
+	@$(BIN)/mer-convert --model face_finder --target all --scheme fp32 --out $(BUNDLES)
+
+web: $(STAMP)
+	cd web && npm ci --no-fund --no-audit && npm run phone
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile

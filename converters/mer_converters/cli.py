@@ -23,12 +23,17 @@ if TYPE_CHECKING:
     from mer_converters.emit import Asked
     from mer_converters.parity import Distance, Distillation
 
+FACE_FINDER = "face_finder"
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 @app.command()
 def convert(
-    model: Annotated[str, typer.Option(help="Model whose shipped student is converted.")] = "grjca",
+    model: Annotated[
+        str,
+        typer.Option(help="Model whose shipped student is converted: grjca, atsuko, fdrl, amb_dsgdn; or face_finder."),
+    ] = "grjca",
     checkpoint: Annotated[
         Path | None,
         typer.Option(help="Your own checkpoint (.safetensors, its .json card beside it) instead of --model."),
@@ -103,6 +108,8 @@ def convert(
       mer-convert --target coreml --scheme w8,int8 --data ravdess:PATH --data ferplus:PATH
 
       mer-convert --emit kotlin:bundles/grjca-tflite-fp32.mer
+
+      mer-convert --model face_finder --target onnx --scheme fp32,fp16
     """
     from mer_converters.emit import read_asked
 
@@ -118,6 +125,9 @@ def convert(
     except ModuleNotFoundError as error:
         raise MissingExtra("mer-convert", error.name or "torch", "convert") from error
 
+    if model == FACE_FINDER:
+        _finder(checkpoint, _targets(_split(target or ["all"])), _split(scheme or ["fp32"]), out, as_json)
+        return
     started = time.time()
     console = Console(stderr=True)
     source = checkpoint or shipped_checkpoint(model)
@@ -154,6 +164,30 @@ def convert(
     if not as_json:
         _next_commands([row.path for row in rows if row.path and row.gate == "passed"], card.dialogue is not None)
     if any(row.gate in ("failed", "error") for row in rows):
+        raise typer.Exit(1)
+
+
+def _finder(checkpoint: Path | None, targets: tuple[str, ...], schemes: tuple[str, ...], out: Path, js: bool) -> None:
+    """Convert the face finder, which has bundles of its own."""
+    from mer_converters.finder import convert_finder
+    from mer_fusion.checkpoint import SHIPPED
+    from mer_sdk.codec import to_json
+
+    source = checkpoint or SHIPPED / f"{FACE_FINDER}.safetensors"
+    with Console(stderr=True).status("converting the face finder"):
+        rows = convert_finder(source, targets, schemes, out)
+    if js:
+        print(json.dumps([{**to_json(row), "path": str(row.path) if row.path else None} for row in rows], indent=2))
+    else:
+        table = Table("target", "scheme", "kB", "scores", "boxes", "gate", title="Largest difference from torch")
+        for row in rows:
+            apart = (f"{row.apart[name]:.1e}" for name in ("scores", "boxes"))
+            table.add_row(row.target, row.scheme, f"{row.bytes / 1024:.0f}", *apart, row.gate)
+        Console().print(table)
+        written = next((row.path for row in rows if row.path), None)
+        if written:
+            print(f"\nNext:\n  mer run BUNDLE VIDEO_FILE --detector {written}")
+    if any(row.path is None for row in rows):
         raise typer.Exit(1)
 
 

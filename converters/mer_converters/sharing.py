@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
-import flatbuffers  # type: ignore[import-untyped]
+import flatbuffers
 
 # Constants begin at multiples of this many bytes, which runtimes read them by.
 _ALIGNMENT = 16

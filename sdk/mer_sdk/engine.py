@@ -77,6 +77,8 @@ class StepEngine:
                 f"{bundle.name} is a dialogue model, whose window is made of utterances: open it with "
                 "mer_sdk.Conversation, or run it with `mer run BUNDLE DIALOGUE.csv`"
             )
+        if self.manifest.finder is not None:
+            raise OptionError(f"{bundle.name} is a face finder: give it as the detector of an emotion model's bundle")
         self._graphs = bundle.load_graphs(runtime, threads)
         self._encoders = Encoders(self.manifest.graphs, self._graphs)
         sizes = {tensor.name: tensor.shape for tensor in self.manifest.graphs["fusion"].inputs}

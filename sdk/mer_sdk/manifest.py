@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mer_sdk.codec import from_json, json_schema, to_json
-from mer_sdk.errors import BundleError
+from mer_sdk.errors import BundleError, OptionError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+# The one graph of a face finder's bundle.
+FINDER = "finder"
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,52 @@ class FaceContract:
     resize_filter: str = "triangle"
     channel_order: str = "RGB"
     black_level: float = 8.0
+
+
+@dataclass(frozen=True)
+class FinderContract:
+    """What lies outside of a face finder's graph.
+
+    The graph reads `frame`: float32 [1, height, width, 3], RGB, 0-255, and gives `scores` [1, N] (probabilities) and
+    `boxes` [1, N, 4] as (x, y, width, height) in shares of the input's width and height.
+
+    How a frame of H x W pixels becomes the input, to be repeated by every port:
+
+    1. `scale` = min(height / H, width / W); the picture is h = max(1, floor(H * scale + 0.5)) pixels high and w =
+       max(1, floor(W * scale + 0.5)) wide.
+    2. Of the rows every s-th is kept, s = max(1, floor(H / (2 * h))), beginning with row floor(s / 2), floor(H / s) of
+       them; columns likewise with W and w. So at least two pixels are left for each one of the input.
+    3. What is left is resized to h x w with `resize_filter` ("triangle": the antialiased bilinear filter of Pillow),
+       values unrounded, rows first, then columns.
+    4. It lies at the top left of the input; the rest is 0.
+
+    A box in frame pixels is (x * width / scale, y * height / scale, ...). Boxes with a score above `threshold` are kept
+    from the best down, where they overlap no kept one by more than `overlap` (intersection over union).
+
+    Attributes:
+        height, width: of the input, pixels.
+        threshold: lowest score that counts as a face, 0-1.
+        overlap: largest overlap of two faces, 0-1.
+        box: convention of a box: "cascade-square" is the square that OpenCV's frontal cascade gives, from the middle
+            of the forehead to the chin.
+        resize_filter: see above.
+
+    Raises:
+        OptionError: a size below 1, or a share outside of 0-1.
+    """
+
+    height: int = 128
+    width: int = 160
+    threshold: float = 0.5
+    overlap: float = 0.4
+    box: str = "cascade-square"
+    resize_filter: str = "triangle"
+
+    def __post_init__(self) -> None:
+        if self.height < 1 or self.width < 1 or not (0 <= self.threshold <= 1 and 0 <= self.overlap <= 1):
+            raise OptionError(f"{self}: sizes are 1 or more, threshold and overlap lie between 0 and 1")
+        if self.box != "cascade-square" or self.resize_filter != "triangle":
+            raise OptionError(f"{self}: this mer_sdk knows the box 'cascade-square' and the filter 'triangle' alone")
 
 
 @dataclass(frozen=True)
@@ -191,6 +239,7 @@ class Manifest:
     face: FaceContract = field(default_factory=FaceContract)
     text: TextContract | None = None
     dialogue: DialogueContract | None = None
+    finder: FinderContract | None = None
     decision: Decision = field(default_factory=Decision)
     va_source: str = "circumplex"
     device_verified: tuple[dict[str, Any], ...] = ()
@@ -199,6 +248,8 @@ class Manifest:
     @property
     def modalities(self) -> tuple[str, ...]:
         """What the fusion graph reads, of "text", "audio" and "face", in its order: every input that has a mask."""
+        if self.finder is not None:
+            return ()
         names = [tensor.name for tensor in self.graphs["fusion"].inputs]
         return tuple(name for name in names if f"{name}_mask" in names)
 
@@ -242,6 +293,13 @@ def manifest_schema() -> dict[str, Any]:
 
 
 def _check(manifest: Manifest) -> None:
+    if manifest.finder is not None:
+        if set(manifest.graphs) != {FINDER}:
+            raise BundleError(
+                f"manifest.json lists the graphs {sorted(manifest.graphs)}; a face finder has one, {FINDER!r}"
+            )
+        _check_paths(manifest)
+        return
     if "fusion" not in manifest.graphs:
         raise BundleError(f"manifest.json lists the graphs {sorted(manifest.graphs)}; a bundle needs 'fusion'")
     if not manifest.labels or len(set(manifest.labels)) != len(manifest.labels):
@@ -249,6 +307,10 @@ def _check(manifest: Manifest) -> None:
     for name, mean in manifest.baseline.population_mean.items():
         if not all(math.isfinite(value) for value in mean):
             raise BundleError(f"manifest.json: the population mean of {name} has a value that is not finite")
+    _check_paths(manifest)
+
+
+def _check_paths(manifest: Manifest) -> None:
     for spec in manifest.files:
         if spec.path.startswith("/") or ".." in spec.path.split("/"):
             raise BundleError(f"manifest.json lists {spec.path!r}, which lies outside the bundle")

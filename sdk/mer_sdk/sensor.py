@@ -90,7 +90,7 @@ class EmotionSensor:
             bundle: see `Bundle.open`; or an open bundle.
             runtime: name of a runtime that runs the bundle's target; None takes the target's own.
             threads: CPU threads a graph may use.
-            detector: "haar" (also None), the path of a YuNet `.onnx` file, or any `FaceDetector`. Nothing is loaded
+            detector: "haar" (also None), a YuNet `.onnx` file, the bundle of a face finder, or any `FaceDetector`. Nothing is loaded
                 before the first frame.
             baseline: a saved profile or a `PersonalBaseline` to begin each stream with; None begins cold.
             smoothing: how steady the output is; None leaves every step as its window says.

@@ -36,7 +36,7 @@ def bench(
         str | None, typer.Option("--input", help="Media file to decode and search. Default: one made from the seed.")
     ] = None,
     detector: Annotated[
-        str | None, typer.Option("--detector", help="haar (default), or the path of a YuNet .onnx file.")
+        str | None, typer.Option("--detector", help="haar (default), the path of a YuNet .onnx file, or a face finder bundle (.mer).")
     ] = None,
     runtime: RuntimeOption = None,
     threads: ThreadsOption = 1,

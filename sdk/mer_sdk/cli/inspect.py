@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json as json_module
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from mer_sdk.bundle import Bundle, BundleSummary
 from mer_sdk.cli.options import BundleArgument, JsonOption
@@ -60,7 +61,7 @@ def _show(summary: BundleSummary, proof: dict[str, GraphProof]) -> None:
         "valence/arousal": manifest.va_source,
         "data": "; ".join(f"{source.name} ({source.licence})" for source in manifest.data) or "-",
         "gate": manifest.gate,
-        "verified on devices": ", ".join(str(item) for item in manifest.device_verified) or "no",
+        "verified on devices": "; ".join(_device(item) for item in manifest.device_verified) or "no",
         "made with": ", ".join(f"{name} {version}" for name, version in manifest.tools.items()) or "-",
     }
     for name, value in rows.items():
@@ -101,9 +102,23 @@ def _show_proof(console: Console, proof: dict[str, GraphProof]) -> None:
                 console.print(said, soft_wrap=True, markup=False)
 
 
+def _device(report: Mapping[str, Any]) -> str:
+    """One device in a few words; --json has the whole report."""
+    device = report.get("device", {})
+    said = [
+        str(device[key]) for key in ("model", "platform", "browser") if isinstance(device, dict) and device.get(key)
+    ]
+    return " ".join(said) or str(report.get("time", "a device"))
+
+
 def _contract(manifest: Manifest) -> dict[str, str]:
     """What the bundle reads: its window, and the front end of each modality that it has."""
     clock, audio, face, text, talk = manifest.clock, manifest.audio, manifest.face, manifest.text, manifest.dialogue
+    if manifest.finder is not None:
+        finder = manifest.finder
+        return {
+            "finder": f"{finder.width}x{finder.height}, faces from a score of {finder.threshold:g}, box {finder.box}"
+        }
     rows = {"reads": ", ".join(manifest.modalities)}
     if talk is None:
         rows["clock"] = f"a step of {clock.step_ms} ms, a window of {clock.window_steps} steps"

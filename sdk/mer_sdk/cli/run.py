@@ -76,7 +76,7 @@ def run(
     runtime: RuntimeOption = None,
     threads: ThreadsOption = 1,
     detector: Annotated[
-        str | None, typer.Option("--detector", help="haar (default), or the path of a YuNet .onnx file.")
+        str | None, typer.Option("--detector", help="haar (default), the path of a YuNet .onnx file, or a face finder bundle (.mer).")
     ] = None,
     baseline: Annotated[
         Path | None, typer.Option("--baseline", help="Begin with this person's saved profile instead of cold.")

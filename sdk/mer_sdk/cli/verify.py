@@ -14,6 +14,7 @@ from mer_sdk.bundle import Bundle
 from mer_sdk.cli.options import BundleArgument, JsonOption, RuntimeOption, ThreadsOption
 from mer_sdk.codec import to_json
 from mer_sdk.errors import BundleError
+from mer_sdk.finder_golden import verify_finder
 from mer_sdk.golden import CaseOutput, GoldenCase, load_golden, run_case, wrong_texts
 from mer_sdk.manifest import Manifest
 from mer_sdk.runtimes import runtime_note, stand_in_for
@@ -82,6 +83,12 @@ def verify(
     Example: mer verify build/grjca-tflite-fp32.mer
     """
     opened = Bundle.open(bundle)
+    if opened.manifest.finder is not None:
+        found = verify_finder(opened, runtime, threads)
+        print(json_module.dumps(to_json(found), indent=2) if json else found.text())
+        if not found.passed:
+            raise typer.Exit(1)
+        return
     result = verify_bundle(opened, runtime, threads)
     if json:
         print(json_module.dumps(to_json(result), indent=2))

@@ -112,17 +112,25 @@ class YuNetDetector:
 
 
 def open_detector(name: str | None) -> FaceDetector:
-    """A detector by name: None or "haar", or the path of a YuNet `.onnx` file.
+    """A detector by name: None or "haar"; the path of a YuNet `.onnx` file; or a face finder's bundle.
 
     Raises:
         OptionError: neither of these.
-        MissingExtra: OpenCV is not installed.
+        MissingExtra: OpenCV is not installed, or the runtime of the bundle.
+        BundleError, RuntimeUnavailable: see `Bundle.open` and `Bundle.load_graphs`.
     """
     if name is None or name == "haar":
         return HaarDetector()
     if Path(name).suffix.lower() == ".onnx":
         return YuNetDetector(name)
-    raise OptionError(f"unknown face detector {name!r}; allowed are 'haar' and the path of a YuNet .onnx file")
+    if Path(name).suffix.lower() == ".mer":
+        from mer_sdk.frontends.finder import open_finder
+
+        return open_finder(name)
+    raise OptionError(
+        f"unknown face detector {name!r}; allowed are 'haar', the path of a YuNet .onnx file, and the bundle of a face "
+        "finder (face_finder-TARGET-SCHEME.mer)"
+    )
 
 
 def check_frame(rgb: np.ndarray) -> np.ndarray:

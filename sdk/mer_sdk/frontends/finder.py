@@ -4,59 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from mer_sdk.bundle import Bundle
 from mer_sdk.errors import OptionError
 from mer_sdk.frontends.face import Detection, _triangle_bands, check_frame, overlap
-
-
-@dataclass(frozen=True)
-class FinderContract:
-    """What lies outside of a face finder's graph.
-
-    The graph reads `frame`: float32 [1, height, width, 3], RGB, 0-255, and gives `scores` [1, N] (probabilities) and
-    `boxes` [1, N, 4] as (x, y, width, height) in shares of the input's width and height.
-
-    How a frame of H x W pixels becomes the input, to be repeated by every port:
-
-    1. `scale` = min(height / H, width / W); the picture is h = max(1, floor(H * scale + 0.5)) pixels high and w =
-       max(1, floor(W * scale + 0.5)) wide.
-    2. Of the rows every s-th is kept, s = max(1, floor(H / (2 * h))), beginning with row floor(s / 2), floor(H / s) of
-       them; columns likewise with W and w. So at least two pixels are left for each one of the input.
-    3. What is left is resized to h x w with `resize_filter` ("triangle": the antialiased bilinear filter of Pillow),
-       values unrounded, rows first, then columns.
-    4. It lies at the top left of the input; the rest is 0.
-
-    A box in frame pixels is (x * width / scale, y * height / scale, ...). Boxes with a score above `threshold` are kept
-    from the best down, where they overlap no kept one by more than `overlap` (intersection over union).
-
-    Attributes:
-        height, width: of the input, pixels.
-        threshold: lowest score that counts as a face, 0-1.
-        overlap: largest overlap of two faces, 0-1.
-        box: convention of a box: "cascade-square" is the square that OpenCV's frontal cascade gives, from the middle
-            of the forehead to the chin.
-        resize_filter: see above.
-
-    Raises:
-        OptionError: a size below 1, or a share outside of 0-1.
-    """
-
-    height: int = 128
-    width: int = 160
-    threshold: float = 0.5
-    overlap: float = 0.4
-    box: str = "cascade-square"
-    resize_filter: str = "triangle"
-
-    def __post_init__(self) -> None:
-        if self.height < 1 or self.width < 1 or not (0 <= self.threshold <= 1 and 0 <= self.overlap <= 1):
-            raise OptionError(f"{self}: sizes are 1 or more, threshold and overlap lie between 0 and 1")
-        if self.box != "cascade-square" or self.resize_filter != "triangle":
-            raise OptionError(f"{self}: this mer_sdk knows the box 'cascade-square' and the filter 'triangle' alone")
+from mer_sdk.manifest import FINDER, FinderContract
 
 
 class FinderGraph(Protocol):
@@ -82,6 +38,10 @@ class FinderDetector:
 
     def detect(self, rgb: np.ndarray) -> list[Detection]:
         """See `FaceDetector.detect`; the score is a probability. Boxes are squares and may reach outside."""
+        return self.find(rgb)[2]
+
+    def find(self, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[Detection]]:
+        """What the graph gives, scores [N] and boxes [N, 4], and the faces that are read from it; see `detect`."""
         contract = self._contract
         picture, scale = letterboxed(check_frame(rgb), contract)
         rows, columns = picture.shape[:2]
@@ -90,10 +50,26 @@ class FinderDetector:
             self._filled = (rows, columns)
         self._input[0, :rows, :columns] = picture
         found = self._graph.run({"frame": self._input})
-        scores = found["scores"][0]
+        scores, boxes = found["scores"][0], found["boxes"][0]
         kept = np.flatnonzero(scores > contract.threshold)
         extent = np.array([contract.width, contract.height] * 2, np.float32) / np.float32(scale)
-        return suppressed(found["boxes"][0, kept] * extent, scores[kept], contract.overlap)
+        return scores, boxes, suppressed(boxes[kept] * extent, scores[kept], contract.overlap)
+
+
+def open_finder(bundle: str | Path | Bundle, runtime: str | None = None) -> FinderDetector:
+    """The detector of a face finder's bundle.
+
+    Raises:
+        BundleError, RuntimeUnavailable, OptionError: see `Bundle.open` and `Bundle.load_graphs`.
+        OptionError: the bundle is an emotion model.
+    """
+    opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
+    contract = opened.manifest.finder
+    if contract is None:
+        raise OptionError(
+            f"{opened.name} is an emotion model, no face finder; make one with mer-convert --model face_finder"
+        )
+    return FinderDetector(opened.load_graphs(runtime)[FINDER], contract)
 
 
 def letterboxed(frame: np.ndarray, contract: FinderContract) -> tuple[np.ndarray, float]:

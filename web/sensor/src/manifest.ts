@@ -4,7 +4,7 @@
  */
 import { BundleError } from "./errors";
 
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 export const TARGET = "onnx";
 
 export interface TensorSpec {
