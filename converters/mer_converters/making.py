@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from torch import nn
+
 from mer_converters.accuracy import Accuracy, Answers, compare_answers
 from mer_converters.fallback import FloatModules, fewest_in_float, ranked
 from mer_converters.golden import made_file, save_made
@@ -148,7 +150,7 @@ def _made(
     """A scheme, with more operations in float where it would not pass the gate: (artifact, what was moved, tries)."""
     if scheme == FP32:
         return fp32, (), 1
-    asked = material.float_modules if scheme.quantized else {}
+    asked = kept_in_float(material.graphs, scheme, material.float_modules)
     first = _make(material, scheme, folder / scheme.name, asked, fp32)
     ranking = ranked(material.sensitivities.get(scheme.name, {})) if scheme.quantized else []
     ranking = [(graph, name) for graph, name in ranking if name not in asked.get(graph, ())]
@@ -178,6 +180,28 @@ def _made(
     for rest in folder.glob(f"{scheme.name}-*"):
         shutil.rmtree(rest)
     return kept, tuple(f"{graph}.{name}" for graph, name in found.moved), found.tries
+
+
+def kept_in_float(graphs: Sequence[Graph], scheme: Scheme, asked: FloatModules) -> FloatModules:
+    """Graph -> layers that a scheme leaves in float from the start.
+
+    Those asked for; and, where activations have fixed ranges, every convolution that reads a single channel, which is
+    an encoder's first. It has nine weights a filter and reads the log-mel or grey values themselves, and on calibration
+    inputs it is the most sensitive layer of its graph in every model: it costs few bytes and would cost answers.
+    """
+    if not scheme.quantized:
+        return {}
+    kept = dict(asked)
+    for graph in graphs if scheme.calibrated else ():
+        single = [
+            name
+            for name, layer in graph.module.named_modules()
+            if isinstance(layer, nn.Conv2d) and layer.in_channels == 1 and layer.groups == 1
+        ]
+        names = tuple(dict.fromkeys((*kept.get(graph.name, ()), *single)))
+        if names:
+            kept[graph.name] = names
+    return kept
 
 
 def _make(
