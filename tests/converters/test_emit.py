@@ -16,12 +16,13 @@ import pytest
 
 from mer_converters import cli
 from mer_converters.emit import emit, languages
+from mer_converters.emit.handover import open_handover
 from mer_converters.emit.template import fill, wrapped
 from mer_sdk.baseline import PersonalBaseline
-from mer_sdk.bundle import hash_files
+from mer_sdk.bundle import Bundle, hash_files
 from mer_sdk.errors import BundleError, ConversionError, OptionError
 from mer_sdk.golden import RAW, read_golden, save_golden
-from mer_sdk.manifest import Decision, Manifest, manifest_to_text
+from mer_sdk.manifest import Decision, DialogueContract, Manifest, manifest_to_text
 
 # importmode=importlib puts no folder on sys.path, so helpers are loaded by their file.
 _SPEC = importlib.util.spec_from_file_location("emit_tiny_bundle", Path(__file__).parents[1] / "sdk" / "tiny_bundle.py")
@@ -179,6 +180,20 @@ def test_bundles_that_no_app_could_feed_are_refused(tmp_path: Path) -> None:
         emit(_bundle(tmp_path / "a", "onnx", without_encoder), "cpp")
     with pytest.raises(OptionError, match="no affect norm is known for the label 'bored'"):
         emit(_bundle(tmp_path / "b", "onnx", other_words), "cpp")
+
+
+def test_bundles_of_another_kind_are_refused(tmp_path: Path) -> None:
+    path = _bundle(tmp_path, "onnx")
+    manifest = Bundle.open(path).manifest
+    talk = Bundle(replace(manifest, dialogue=DialogueContract()), path)
+    with pytest.raises(OptionError, match="tiny is a dialogue bundle; --emit writes code for window bundles"):
+        open_handover(talk)
+    finder = Bundle(replace(manifest, graphs={"finder": manifest.graphs["face"]}), path)
+    with pytest.raises(OptionError, match="tiny holds finder and no fusion graph"):
+        open_handover(finder)
+    checkpoint = Bundle(manifest, loader=lambda threads: {})
+    with pytest.raises(OptionError, match="tiny is a checkpoint; --emit reads a bundle: convert it first"):
+        open_handover(checkpoint)
 
 
 def test_only_what_was_generated_is_replaced(tmp_path: Path) -> None:

@@ -106,8 +106,13 @@ class Built:
     objects: list[Path]
 
     def run(self, program: Path, golden: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """The golden test in an environment with nothing but a home, which it leaves empty."""
         command = [str(program), str(self.bundle), str(golden or self.code / "golden.bin")]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        home = program.with_name("home")
+        home.mkdir(exist_ok=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env={"HOME": str(home)})
+        assert not list(home.iterdir())
+        return done
 
 
 @pytest.fixture(scope="module")

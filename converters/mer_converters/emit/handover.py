@@ -78,7 +78,7 @@ def open_handover(bundle: Bundle) -> Handover:
     """Check that code can be written for a bundle.
 
     Raises:
-        OptionError: a checkpoint, a dialogue bundle, or labels without affect norms.
+        OptionError: a checkpoint, a dialogue bundle, a bundle without fusion, or labels without affect norms.
         BundleError: graphs that do not fit the contract, or no golden cases.
     """
     manifest = bundle.manifest
@@ -90,6 +90,11 @@ def open_handover(bundle: Bundle) -> Handover:
         raise OptionError(
             f"{bundle.name} is a dialogue bundle; --emit writes code for window bundles, such as those of --model "
             "grjca; docs/bundle.md says how to feed a dialogue bundle from any language"
+        )
+    if "fusion" not in manifest.graphs:
+        raise OptionError(
+            f"{bundle.name} holds {', '.join(manifest.graphs)} and no fusion graph; --emit writes code for window "
+            "bundles, such as those of --model grjca"
         )
     check_labels(manifest.labels)
     _check_graphs(manifest)

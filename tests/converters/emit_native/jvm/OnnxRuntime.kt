@@ -5,8 +5,14 @@ import java.nio.FloatBuffer
 import mer.standin.NativeGraph
 
 class OrtEnvironment private constructor() {
+    private var silent = false
+
+    fun setTelemetry(send: Boolean) {
+        silent = !send
+    }
+
     fun createSession(model: ByteArray, options: OrtSession.SessionOptions): OrtSession {
-        check(options.threads > 0)
+        check(options.threads > 0 && silent && "ORT_DISABLE_TELEMETRY" in android.system.Os.variables)
         return OrtSession(NativeGraph.open(mer.standin.bundle(), model.size.toLong()))
     }
 

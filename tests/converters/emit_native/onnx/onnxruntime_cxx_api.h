@@ -27,6 +27,7 @@ namespace abi {
 enum Place {
   GetErrorMessage = 2,
   CreateEnv = 3,
+  DisableTelemetry = 6,
   CreateSession = 7,
   RunSession = 9,
   CreateSessionOptions = 10,
@@ -82,6 +83,10 @@ class Env : public abi::Owned<abi::ReleaseEnv> {
  public:
   Env(OrtLoggingLevel level, const char* name) {
     abi::checked(abi::CreateEnv, static_cast<int>(level), name, &handle);
+  }
+  Env& DisableTelemetryEvents() {
+    abi::checked(abi::DisableTelemetry, static_cast<const void*>(handle));
+    return *this;
   }
 };
 

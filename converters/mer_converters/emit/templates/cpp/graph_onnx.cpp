@@ -1,6 +1,7 @@
 // @generated@
 #include <onnxruntime_cxx_api.h>
 
+#include <cstdlib>
 #include <stdexcept>
 #include <string>
 
@@ -10,7 +11,15 @@ namespace mer::@namespace@ {
 namespace {
 
 Ort::Env& environment() {
-  static Ort::Env env(ORT_LOGGING_LEVEL_WARNING, "mer");
+  static Ort::Env env = [] {
+    // From 1.29 on ONNX Runtime keeps usage data and may send them, unless told otherwise before its first use.
+#ifndef _WIN32
+    setenv("ORT_DISABLE_TELEMETRY", "1", 0);
+#endif
+    Ort::Env made(ORT_LOGGING_LEVEL_WARNING, "mer");
+    made.DisableTelemetryEvents();
+    return made;
+  }();
   return env;
 }
 

@@ -12,7 +12,8 @@ fun openGraph(source: BundleSource, info: GraphInfo, threads: Int): Graph =
 
 private class LiteRtGraph(content: ByteArray, private val info: GraphInfo, threads: Int) : Graph {
     // The interpreter reads from this memory as long as it lives.
-    private val model = ByteBuffer.allocateDirect(content.size).order(ByteOrder.nativeOrder()).put(content)
+    private val model =
+        ByteBuffer.allocateDirect(content.size).order(ByteOrder.nativeOrder()).apply { put(content).rewind() }
     private val interpreter = Interpreter(model, Interpreter.Options().setNumThreads(threads))
     private val signature = interpreter.signatureKeys.first()
     private val inputNames = byNumber(interpreter.getSignatureInputs(signature))

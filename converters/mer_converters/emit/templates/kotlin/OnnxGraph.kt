@@ -4,6 +4,7 @@ package @package@
 import ai.onnxruntime.OnnxTensor
 import ai.onnxruntime.OrtEnvironment
 import ai.onnxruntime.OrtSession
+import android.system.Os
 import java.nio.FloatBuffer
 
 /** Loads a graph, such as [Contract.FUSION]. */
@@ -11,7 +12,7 @@ fun openGraph(source: BundleSource, info: GraphInfo, threads: Int): Graph =
     OnnxGraph(source.checked(info), info, threads)
 
 private class OnnxGraph(content: ByteArray, private val info: GraphInfo, threads: Int) : Graph {
-    private val environment = OrtEnvironment.getEnvironment()
+    private val environment = silentEnvironment()
     private val session: OrtSession =
         OrtSession.SessionOptions().use { options ->
             options.setIntraOpNumThreads(threads)
@@ -41,4 +42,10 @@ private class OnnxGraph(content: ByteArray, private val info: GraphInfo, threads
     }
 
     override fun close() = session.close()
+}
+
+private fun silentEnvironment(): OrtEnvironment {
+    // From 1.29 on ONNX Runtime keeps usage data and may send them, unless told otherwise before its first use.
+    Os.setenv("ORT_DISABLE_TELEMETRY", "1", false)
+    return OrtEnvironment.getEnvironment().also { it.setTelemetry(false) }
 }
