@@ -90,8 +90,8 @@ class EmotionSensor:
             bundle: see `Bundle.open`; or an open bundle.
             runtime: name of a runtime that runs the bundle's target; None takes the target's own.
             threads: CPU threads a graph may use.
-            detector: "haar" (also None), a YuNet `.onnx` file, the bundle of a face finder, or any `FaceDetector`. Nothing is loaded
-                before the first frame.
+            detector: "haar" (also None), a YuNet `.onnx` file, the bundle of a face finder, or any `FaceDetector`.
+                The cascade is not loaded before the first frame.
             baseline: a saved profile or a `PersonalBaseline` to begin each stream with; None begins cold.
             smoothing: how steady the output is; None leaves every step as its window says.
             faces: how faces are followed, and how many; None takes the defaults of `FaceOptions`.

@@ -35,9 +35,7 @@ def bench(
     input: Annotated[
         str | None, typer.Option("--input", help="Media file to decode and search. Default: one made from the seed.")
     ] = None,
-    detector: Annotated[
-        str | None, typer.Option("--detector", help="haar (default), the path of a YuNet .onnx file, or a face finder bundle (.mer).")
-    ] = None,
+    detector: DetectorOption = None,
     runtime: RuntimeOption = None,
     threads: ThreadsOption = 1,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the input and of the ratios' intervals.")] = 0,

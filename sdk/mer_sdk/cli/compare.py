@@ -32,9 +32,7 @@ def compare(
         float, typer.Option("--tolerance", min=0.0, help="Absolute error of a graph's output that counts as equal.")
     ] = 1e-4,
     threads: ThreadsOption = 1,
-    detector: Annotated[
-        str | None, typer.Option("--detector", help="haar (default), or the path of a YuNet .onnx file; with --data.")
-    ] = None,
+    detector: DetectorOption = None,
     json: JsonOption = False,
 ) -> None:
     """Run several bundles on the same input and show how far they are apart.

@@ -25,6 +25,12 @@ RuntimeOption = Annotated[
     typer.Option("--runtime", help="litert, onnx, executorch, coreml or coreml-spec; default: the bundle's own."),
 ]
 ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="CPU threads a graph may use.")]
+DetectorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--detector", help="haar (default), the path of a YuNet .onnx file, or the bundle of a face finder (.mer)."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 

@@ -13,7 +13,7 @@ import typer
 from mer_sdk.bench.timing import blas_threads
 from mer_sdk.bundle import Bundle
 from mer_sdk.cli.course import Course, RunOptions, pyplot
-from mer_sdk.cli.options import BundleArgument, JsonOption, RuntimeOption, ThreadsOption, writable
+from mer_sdk.cli.options import BundleArgument, DetectorOption, JsonOption, RuntimeOption, ThreadsOption, writable
 from mer_sdk.cli.run_dialogues import run_dialogues
 from mer_sdk.cli.run_live import check_conversation, interruptible, open_sensor, run_conversation, run_live
 from mer_sdk.errors import MerError, OptionError
@@ -75,9 +75,7 @@ def run(
     channels: Annotated[int, typer.Option("--channels", help="Channels of standard input.")] = 1,
     runtime: RuntimeOption = None,
     threads: ThreadsOption = 1,
-    detector: Annotated[
-        str | None, typer.Option("--detector", help="haar (default), the path of a YuNet .onnx file, or a face finder bundle (.mer).")
-    ] = None,
+    detector: DetectorOption = None,
     baseline: Annotated[
         Path | None, typer.Option("--baseline", help="Begin with this person's saved profile instead of cold.")
     ] = None,
