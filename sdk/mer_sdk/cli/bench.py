@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mer_sdk.cli.doctor import diagnose
-from mer_sdk.cli.options import JsonOption, RuntimeOption, ThreadsOption
+from mer_sdk.cli.options import DetectorOption, JsonOption, RuntimeOption, ThreadsOption
 from mer_sdk.codec import to_json
 from mer_sdk.runtimes import available
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mer_sdk.bundle import Bundle
-from mer_sdk.cli.options import JsonOption, ThreadsOption
+from mer_sdk.cli.options import DetectorOption, JsonOption, ThreadsOption
 from mer_sdk.codec import to_json
 from mer_sdk.comparison import Comparison, compare_bundles
 
