@@ -14,10 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mer_converters import cli
+from mer_converters import cli, convert
+from mer_converters.convert import ConversionResult
 from mer_converters.emit import emit, languages
 from mer_converters.emit.handover import open_handover
 from mer_converters.emit.template import fill, wrapped
+from mer_converters.parity import Distance
 from mer_sdk.baseline import PersonalBaseline
 from mer_sdk.bundle import Bundle, hash_files
 from mer_sdk.errors import BundleError, ConversionError, OptionError
@@ -266,3 +268,30 @@ def test_command_refuses_in_one_sentence(
     shown = capsys.readouterr()
     assert sentence in shown.err
     assert shown.out == ""
+
+
+def test_command_converts_for_the_languages_asked_for(
+    student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundles = {target: _bundle(tmp_path, target) for target in ("onnx", "executorch")}
+    asked = []
+
+    def convert_many(*arguments: object) -> tuple[ConversionResult, ...]:
+        asked.append(arguments[1])
+        return tuple(
+            ConversionResult(target, "fp32", path, 1, 1.0, None, Distance(0.0, 0.0, {}), None, "passed", "", {})
+            for target, path in bundles.items()
+        )
+
+    monkeypatch.setattr(convert, "convert_many", convert_many)
+    given = ("--checkpoint", str(student), "--emit", "cpp", "--emit", "kotlin")
+    assert _run(monkeypatch, *given, "--json") == 0
+    # Without --target, those that one of the languages runs.
+    assert asked == [("tflite", "onnx", "executorch")]
+    rows = json.loads(capsys.readouterr().out)
+    wanted = [["tiny-onnx-cpp", "tiny-onnx-kotlin"], ["tiny-executorch-cpp"]]
+    assert [[Path(folder).name for folder in row["code"]] for row in rows] == wanted
+    assert all(Path(folder).is_dir() for row in rows for folder in row["code"])
+    assert _run(monkeypatch, *given, "--target", "all") == 0
+    assert asked[1] == ("coreml", "executorch", "onnx", "tflite")
+    assert f"code for apps: {tmp_path / 'tiny-executorch-cpp'}" in capsys.readouterr().out
