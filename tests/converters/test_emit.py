@@ -198,6 +198,14 @@ def test_bundles_of_another_kind_are_refused(tmp_path: Path) -> None:
         open_handover(checkpoint)
 
 
+def test_nothing_is_written_into_the_sdk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _bundle(tmp_path, "onnx")
+    monkeypatch.setattr("mer_sdk.bundle.packaged_bundles", lambda: {"tiny": path})
+    with pytest.raises(OptionError, match=r"tiny came with the SDK and lies in .*tiny-onnx\.mer; copy it"):
+        emit("tiny", "cpp")
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_only_what_was_generated_is_replaced(tmp_path: Path) -> None:
     bundle = _bundle(tmp_path, "onnx")
     folder = emit(bundle, "cpp")

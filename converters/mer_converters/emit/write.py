@@ -27,13 +27,19 @@ def emit(bundle: str | Path, language: str) -> Path:
 
     Raises:
         BundleError: see `Bundle.open`.
-        OptionError: an unknown language, one that does not run the bundle's target, or a dialogue bundle.
+        OptionError: an unknown language, one that does not run the bundle's target, a bundle that is no window bundle,
+            or one that is packaged with the SDK.
         ConversionError: the folder holds something else, or cannot be written.
     """
     chosen = find_language(language)
     opened = Bundle.open(bundle)
     check_target(chosen, opened.manifest.target, opened.name)
     handover = open_handover(opened)
+    if not Path(bundle).exists():
+        raise OptionError(
+            f"{bundle} came with the SDK and lies in {handover.path}; copy it to a folder of yours, so that the code "
+            "can be written beside it"
+        )
     final = handover.path.resolve().parent / f"{handover.path.name.removesuffix('.mer')}-{chosen.name}"
     _refuse_other(final, chosen, chosen.golden_path(handover))
     texts = chosen.files(handover)
