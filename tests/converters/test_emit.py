@@ -24,7 +24,7 @@ from mer_sdk.baseline import PersonalBaseline
 from mer_sdk.bundle import Bundle, hash_files
 from mer_sdk.errors import BundleError, ConversionError, OptionError
 from mer_sdk.golden import RAW, read_golden, save_golden
-from mer_sdk.manifest import Decision, DialogueContract, Manifest, manifest_to_text
+from mer_sdk.manifest import Decision, DialogueContract, GraphSpec, Manifest, TensorSpec, manifest_to_text
 
 # importmode=importlib puts no folder on sys.path, so helpers are loaded by their file.
 _SPEC = importlib.util.spec_from_file_location("emit_tiny_bundle", Path(__file__).parents[1] / "sdk" / "tiny_bundle.py")
@@ -141,6 +141,27 @@ def test_a_bundle_of_one_modality_has_no_code_for_the_other(tmp_path: Path) -> N
     kotlin = _texts(emit(tmp_path / "tiny-onnx.mer", "kotlin"))
     assert not any("FaceCrop" in path for path in kotlin)
     assert "cropFace" not in "".join(kotlin.values())
+
+
+@pytest.mark.parametrize(
+    ("language", "target", "name"),
+    [("cpp", "onnx", "kFinderGraph"), ("kotlin", "onnx", "val FINDER"), ("swift", "coreml", "let finder")],
+)
+def test_further_graphs_of_the_manifest_are_in_the_contract(
+    language: str, target: str, name: str, tmp_path: Path
+) -> None:
+    def with_finder(manifest: Manifest) -> Manifest:
+        frame = TensorSpec("frame", (1, 128, 160, 3), "float32", (0.0, 255.0))
+        finder = GraphSpec("face.graph", "fp32", (frame,), (TensorSpec("boxes", (1, 99, 4)),))
+        words = GraphSpec("audio.graph", "fp32", (TensorSpec("ids", (1, 8), "int32"),), (TensorSpec("x", (1, 4)),))
+        return replace(manifest, graphs={**manifest.graphs, "finder": finder, "words": words})
+
+    texts = _texts(emit(_bundle(tmp_path, target, with_finder), language))
+    contract = next(text for path, text in texts.items() if Path(path).stem in ("Contract", "contract"))
+    assert name in contract
+    assert "99" in contract
+    # The code runs float32 alone.
+    assert '"ids"' not in contract
 
 
 def sound_alone(manifest: Manifest) -> Manifest:
