@@ -83,6 +83,7 @@ schema: $(STAMP)
 results: convert
 	@test -n "$(DATA)$(RAVDESS)" || { echo "Say where the data sets are: make results DATA=PATH"; exit 2; }
 	$(BIN)/python benchmarks/p1_paired.py --data ravdess:$(RAVDESS)
+	$(BIN)/python benchmarks/p1_schemes.py --data ravdess:$(RAVDESS)
 	$(BIN)/python benchmarks/p2_ablations.py --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS)
 	$(BIN)/python benchmarks/p2_baselines.py --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS)
 	$(BIN)/python benchmarks/p2_windows.py --data ravdess:$(RAVDESS) --bundles $(BUNDLES)
@@ -106,6 +107,9 @@ results: convert
 		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer \
 		--sounds $(DATA)/vision_models/silero_vad/test.wav $(DATA)/ravdess_av/mp4/*.mp4
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/face_tracking.py --data $(DATA)
+	$(BIN)/python benchmarks/face_finder.py --data ferplus:$(FERPLUS) --media $(DATA)/test_media --ravdess $(DATA)/ravdess_av \
+		--ultraface $(DATA)/vision_models/ultraface/version-RFB-320.onnx \
+		--mediapipe $(DATA)/vision_models/mediapipe_tflite/face_detection_short_range.tflite
 	$(BIN)/python benchmarks/live_hour.py $(BUNDLES)/grjca-tflite-fp32.mer $(DATA)/ravdess_av/mp4/01-01-03-01-01-02-05.mp4 --voice
 	$(BIN)/python benchmarks/results.py --data ravdess:$(RAVDESS) --bundles $(BUNDLES)
 
