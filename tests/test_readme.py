@@ -53,7 +53,7 @@ def test_every_command_in_the_readme_exists() -> None:
     from mer_sdk.cli import commands
 
     text = (ROOT / "README.md").read_text()
-    named = set(re.findall(r"(?:`|^|bin/)mer ([a-z]+)", text, re.MULTILINE))
+    named = set(re.findall(r"(?:`|^|bin/)mer ([a-z-]+)", text, re.MULTILINE))
     assert {"run", "evaluate", "train", "distill"} <= named
     assert named <= set(commands())
     targets = set(re.findall(r"^make ([a-z]+)", text, re.MULTILINE)) | set(re.findall(r"`make ([a-z]+)", text))
