@@ -150,7 +150,7 @@ def _made(
     """A scheme, with more operations in float where it would not pass the gate: (artifact, what was moved, tries)."""
     if scheme == FP32:
         return fp32, (), 1
-    asked = kept_in_float(material.graphs, scheme, material.float_modules)
+    asked = kept_in_float(material.target, material.graphs, scheme, material.float_modules)
     first = _make(material, scheme, folder / scheme.name, asked, fp32)
     ranking = ranked(material.sensitivities.get(scheme.name, {})) if scheme.quantized else []
     ranking = [(graph, name) for graph, name in ranking if name not in asked.get(graph, ())]
@@ -182,17 +182,18 @@ def _made(
     return kept, tuple(f"{graph}.{name}" for graph, name in found.moved), found.tries
 
 
-def kept_in_float(graphs: Sequence[Graph], scheme: Scheme, asked: FloatModules) -> FloatModules:
+def kept_in_float(target: Target, graphs: Sequence[Graph], scheme: Scheme, asked: FloatModules) -> FloatModules:
     """Graph -> layers that a scheme leaves in float from the start.
 
-    Those asked for; and, where activations have fixed ranges, every convolution that reads a single channel, which is
-    an encoder's first. It has nine weights a filter and reads the log-mel or grey values themselves, and on calibration
-    inputs it is the most sensitive layer of its graph in every model: it costs few bytes and would cost answers.
+    Those asked for; and, where activations have fixed ranges and the target is better for it (`first_in_float`), every
+    convolution that reads a single channel, which is an encoder's first. It has nine weights a filter and reads the
+    log-mel or grey values themselves, and on calibration inputs it is the most sensitive layer of its graph in every
+    model.
     """
     if not scheme.quantized:
         return {}
     kept = dict(asked)
-    for graph in graphs if scheme.calibrated else ():
+    for graph in graphs if scheme.calibrated and target.first_in_float else ():
         single = [
             name
             for name, layer in graph.module.named_modules()

@@ -17,13 +17,13 @@ from mer_converters.accuracy import Answers
 from mer_converters.convert import convert
 from mer_converters.golden import golden_cases, golden_inputs
 from mer_converters.graphs import Graph, network_graphs
-from mer_converters.making import Artifact, Material, build
+from mer_converters.making import Artifact, Material, build, kept_in_float
 from mer_converters.parity import GateResult, judge
 from mer_converters.targets import ExportJob, find_target
 from mer_fusion.checkpoint import Checkpoint, load_checkpoint
 from mer_quantization.calibration import save_samples
 from mer_quantization.proof import GraphProof
-from mer_quantization.schemes import FP32, INT8, W8, Scheme
+from mer_quantization.schemes import DYN8, FP16, FP32, INT8, W8, Scheme
 from mer_quantization.sensitivity import sensitivity
 from mer_sdk.bundle import Bundle
 from mer_sdk.cli.verify import verify_bundle
@@ -41,6 +41,7 @@ class Damaging:
 
     name, suffix, runtime, packages = "onnx", ".onnx", "onnx", ("torch",)
     needs = ("onnxscript", "onnxscript")
+    first_in_float = False
     schemes = ("fp32", "w8", "int8")
     # The same files serve several tests: exporting is what takes time here.
     _made: ClassVar[dict[object, bytes]] = {}
@@ -210,3 +211,14 @@ def test_a_quantized_bundle_is_verified_by_its_own_answers(student: Path, tmp_pa
     wrong = tuple(replace(case, made=case.answer.logits[::-1]) for case in cases)
     save_golden(path / GOLDEN, wrong)
     assert not verify_bundle(bundle).passed
+
+
+def test_first_convolutions_stay_in_float_where_a_target_is_better_for_it():
+    first = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 4, 3))
+    graphs = tuple(Graph(name, first, (), GraphSpec("", "", (), ())) for name in ("audio", "face"))
+    tflite, onnx = find_target("tflite"), find_target("onnx")
+    kept = kept_in_float(tflite, graphs, INT8, {"face": ("2",)})
+    assert kept == {"audio": ("0",), "face": ("2", "0")}
+    assert kept_in_float(tflite, graphs, DYN8, {}) == {}
+    assert kept_in_float(onnx, graphs, INT8, {"face": ("2",)}) == {"face": ("2",)}
+    assert kept_in_float(tflite, graphs, FP16, {"face": ("2",)}) == {}

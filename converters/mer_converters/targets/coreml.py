@@ -33,6 +33,7 @@ class Coreml:
     runtime = "coreml-spec"
     packages: tuple[str, ...] = ("torch", "coremltools")
     needs = ("coremltools", "coremltools")
+    first_in_float = False
 
     def export(self, job: ExportJob, path: Path) -> None:
         """See `Target.export`. Quantized schemes are made from the fp16 package, which is what stays of it."""

@@ -37,6 +37,7 @@ class Executorch:
     runtime = "executorch"
     packages: tuple[str, ...] = ("torch", "executorch", "torchao")
     needs = ("executorch.exir", "executorch")
+    first_in_float = True
 
     def export(self, job: ExportJob, path: Path) -> None:
         """See `Target.export`."""

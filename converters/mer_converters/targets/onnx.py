@@ -34,6 +34,7 @@ class Onnx:
     runtime = "onnx"
     packages: tuple[str, ...] = ("torch", "onnx", "onnxscript", "onnxruntime")
     needs = ("onnxscript", "onnxscript")
+    first_in_float = False
 
     def export(self, job: ExportJob, path: Path) -> None:
         """See `Target.export`."""

@@ -51,6 +51,8 @@ class Target(Protocol):
         runtime: the runtime of `mer_sdk.runtimes` that runs its files on the machine that converts.
         packages: distributions whose versions go into the manifest.
         needs: (module to import, distribution name) without which it cannot convert.
+        first_in_float: whether `int8` leaves each encoder's first convolution in float. True where the gate's clips
+            showed that it helps: docs/quantization.md.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Target(Protocol):
     runtime: str
     packages: tuple[str, ...]
     needs: tuple[str, str]
+    first_in_float: bool
 
     def export(self, job: ExportJob, path: Path) -> None:
         """Write the graph to `path` (a file, or a folder for packages). The same job gives the same bytes."""

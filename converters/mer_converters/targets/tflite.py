@@ -35,6 +35,7 @@ class Tflite:
     runtime = "litert"
     packages: tuple[str, ...] = ("torch", "litert-torch", "litert-converter", "ai-edge-quantizer")
     needs = ("litert_torch", "litert-torch")
+    first_in_float = True
 
     def export(self, job: ExportJob, path: Path) -> None:
         """See `Target.export`."""
