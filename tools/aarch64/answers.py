@@ -2,9 +2,10 @@
 
     python answers.py --out FOLDER [--clips FOLDER] [--dialogues FOLDER] BUNDLE ...
 
-Needs the SDK with the bundles' runtime, and its media packages for clips. Writes FOLDER/NAME.npz with the features and
-logits of every step (or utterance), and FOLDER/answers.json with what `mer verify` says of each bundle.
-`tools/aarch64/check.py` runs it on x86-64 and under aarch64, from one wheel, and compares.
+Needs the SDK with the bundles' runtime, and its media packages for clips. Writes for each bundle FOLDER/NAME.npz with
+the features and logits of every step (or utterance) and then FOLDER/NAME.json with what `mer verify` says; what is
+there already is not run again. `tools/aarch64/check.py` runs it on x86-64 and under aarch64, from one wheel, and
+compares.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -68,6 +70,11 @@ def answers(bundle: Bundle, clips: Sequence[Clip], dialogues: Sequence[Dialogue]
     return clip_answers(bundle, clips) if clips else {}
 
 
+def stem(path: Path) -> str:
+    """What a bundle's answers are called: its name, and its manifest's checksum, which holds those of all files."""
+    return f"{path.name}-{crc32((path / 'manifest.json').read_bytes()):08x}"
+
+
 def machine() -> dict[str, Any]:
     """What ran: machine, Python, and every package that is installed."""
     packages = {found.metadata["Name"]: found.version for found in distributions()}
@@ -84,13 +91,16 @@ def main() -> None:
     clips = open_dataset(f"ravdess:{options.clips}").clips() if options.clips else ()
     dialogues = open_dataset(f"meld:{options.dialogues}").dialogues() if options.dialogues else ()
     options.out.mkdir(parents=True, exist_ok=True)
-    found = {}
+    (options.out / "machine.json").write_text(json.dumps(machine(), indent=1) + "\n")
     for path in options.bundles:
+        verified = options.out / f"{stem(path)}.json"
+        if verified.exists():
+            continue
         bundle = Bundle.open(path)
-        found[bundle.name] = to_json(verify_bundle(bundle))
-        np.savez_compressed(options.out / f"{bundle.name}.npz", **answers(bundle, clips, dialogues))
-        print(f"{bundle.name}: done", flush=True)
-    (options.out / "answers.json").write_text(json.dumps({"machine": machine(), "verified": found}, indent=1) + "\n")
+        found = to_json(verify_bundle(bundle))
+        np.savez_compressed(options.out / f"{stem(path)}.npz", **answers(bundle, clips, dialogues))
+        verified.write_text(json.dumps(found, indent=1) + "\n")
+        print(f"{path.name}: done", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ Makes an arm64 Debian 12 once (see chroot.sh; $MER_AARCH64 or ~/.cache/mer-edge/
 checkout, installs it there with `[litert]` and with `[onnx]`, each in an environment of its own and from downloaded
 wheels alone, runs answers.py there on every processor of --cpus and here once, both from that wheel, and compares.
 Writes docs/results/aarch64.json and the table of docs/devices.md; the exit code is 1 where a bundle does not agree.
-Emulated time says nothing about a device, so none is kept.
+Answers are kept: a run that was broken off, or ended by --minutes with exit code 3, goes on where it was as long as the
+SDK, the data and the bundle are the same. Emulated time says nothing about a device, so none is written down.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from zlib import crc32
 
 import numpy as np
+from answers import stem
 from pages import write_page
 
 from mer_sdk.agreement import TOLERANCE, distance, flips
@@ -63,13 +66,13 @@ class Place:
     def work(self) -> Path:
         return self.root / "check"
 
-    def run(self, command: Sequence[str], cpu: str = "cortex-a72") -> str:
-        """What a command in the chroot prints; MerError where it fails."""
-        return run([str(HERE / "chroot.sh"), "run", str(self.root), *command], QEMU_CPU=cpu)
+    def run(self, command: Sequence[str], cpu: str = "cortex-a72", seconds: float | None = None) -> str:
+        """What a command in the chroot prints, see `run`."""
+        return run([str(HERE / "chroot.sh"), "run", str(self.root), *command], seconds=seconds, QEMU_CPU=cpu)
 
-    def inside(self, command: Sequence[str], cpu: str = "cortex-a72") -> str:
+    def inside(self, command: Sequence[str], cpu: str = "cortex-a72", seconds: float | None = None) -> str:
         """`run`, in the folder of the check."""
-        return self.run(["sh", "-c", 'cd /check && exec "$@"', "sh", *command], cpu)
+        return self.run(["sh", "-c", 'cd /check && exec "$@"', "sh", *command], cpu, seconds)
 
     def here(self, arguments: Sequence[str]) -> str:
         """What this Python prints in the folder of the check, with the SDK of the wheel and not of the checkout."""
@@ -77,9 +80,15 @@ class Place:
         return run([sys.executable, *arguments], self.work, **environment)
 
 
-def run(command: Sequence[str], folder: Path | None = None, **environment: str) -> str:
-    """What a command prints; where it fails, MerError with the last lines of what it said."""
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=os.environ | environment)
+def run(command: Sequence[str], folder: Path | None = None, seconds: float | None = None, **environment: str) -> str:
+    """What a command prints.
+
+    Raises:
+        MerError: it fails; with the last lines of what it said.
+        subprocess.TimeoutExpired: it was still running after `seconds`, and was ended.
+    """
+    settings = os.environ | environment
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=settings, timeout=seconds)
     if done.returncode:
         said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-12:])
         raise MerError(f"{' '.join(command[:6])} ... ended with {done.returncode}:\n{said}")
@@ -128,9 +137,13 @@ def aarch64(python: str) -> list[str]:
     return ["--only-binary=:all:", "--python-version", python, *platforms]
 
 
-def install(place: Place, extra: str, media: bool) -> dict[str, Any]:
+def install(place: Place, extra: str, media: bool, key: str) -> dict[str, Any]:
     """Install the wheel with one extra into an environment of its own, offline; what was run and what came along."""
     home = f"/opt/{extra}"
+    stamp = place.root / "opt" / extra / f".installed-{key}"
+    if stamp.exists():
+        return dict(json.loads(stamp.read_text()))
+    print(f"installing mer-edge[{extra}]", flush=True)
     if not (place.root / home[1:] / "bin" / "pip").exists():
         place.run(["python3", "-m", "venv", home])
     offline = [f"{home}/bin/pip", "install", "--quiet", "--no-index", "--find-links", "/wheels"]
@@ -144,7 +157,9 @@ def install(place: Place, extra: str, media: bool) -> dict[str, Any]:
     heavy = sorted(set(packages) & set(HEAVY))
     if heavy:
         raise MerError(f"mer-edge[{extra}] brings {', '.join(heavy)}, which a device cannot be asked to hold")
-    return {"command": f"pip install 'mer-edge[{extra}]'", "packages": packages}
+    found = {"command": f"pip install 'mer-edge[{extra}]'", "packages": packages}
+    stamp.write_text(json.dumps(found) + "\n")
+    return found
 
 
 def few_clips(data: str, folder: Path, count: int) -> int:
@@ -171,21 +186,28 @@ def few_dialogues(data: str, folder: Path, count: int) -> int:
     return len(dialogues)
 
 
-def compared(bundle: Bundle, here: Path, there: Path) -> dict[str, Any]:
-    """One bundle on both machines: what `mer verify` says there, and how far the answers are apart."""
-    verified = json.loads((there / "answers.json").read_text())["verified"][bundle.name]
+def compared(name: str, scheme: str, here: Path, there: Path) -> dict[str, Any] | None:
+    """One bundle on both machines: what `mer verify` says there, and how far the answers are apart; None if not run.
+
+    Args:
+        name: the stem of its answers.
+        scheme: its scheme.
+        here, there: folders of the two machines' answers.
+    """
+    if not (there / f"{name}.json").exists():
+        return None
+    verified = json.loads((there / f"{name}.json").read_text())
     result: dict[str, Any] = {
         "verified": verified["passed"],
         "golden_cases": len(verified["cases"]),
         "golden_logits": max(case["logits"] for case in verified["cases"]),
     }
-    ours, theirs = np.load(here / f"{bundle.name}.npz"), np.load(there / f"{bundle.name}.npz")
+    ours, theirs = np.load(here / f"{name}.npz"), np.load(there / f"{name}.npz")
     agrees = verified["passed"]
     if ours.files:
         logits, wanted = theirs["logits"], ours["logits"]
         same = 1.0 - flips(logits, wanted) / len(wanted)
         found = distance(logits, wanted)
-        scheme = bundle.manifest.scheme
         agrees &= found.max_abs_error <= TOLERANCE[scheme] if scheme in TOLERANCE else same >= SAME_LABEL
         result |= {
             "estimates": len(wanted),
@@ -198,8 +220,14 @@ def compared(bundle: Bundle, here: Path, there: Path) -> dict[str, Any]:
     return result | {"agrees": bool(agrees)}
 
 
-def commands(place: Place, extra: str, bundle: str, clips: bool) -> dict[str, Any]:
-    """The commands themselves: `mer doctor` and `mer verify` there, `mer evaluate` on both where there are clips."""
+def commands(place: Place, extra: str, bundle: str, clips: bool, kept: Path) -> dict[str, Any]:
+    """The commands themselves: `mer doctor` and `mer verify` there, `mer evaluate` on both where there are clips.
+
+    What they gave is kept in `kept`.
+    """
+    if kept.exists():
+        return dict(json.loads(kept.read_text()))
+    print(f"mer doctor, verify, evaluate with mer-edge[{extra}]", flush=True)
     mer = f"/opt/{extra}/bin/mer"
     doctor = json.loads(place.run([mer, "doctor", "--json"]))
     usable = [item["name"] for item in doctor["items"] if item["kind"] == "runtime" and item["usable"]]
@@ -221,14 +249,15 @@ def commands(place: Place, extra: str, bundle: str, clips: bool) -> dict[str, An
         (result,), (wanted,) = theirs["results"], ours["results"]
         same = result["confusion"] == wanted["confusion"]
         found["evaluate"] = {"clips": result["clips"], "uar": result["uar"], "same": same}
+    kept.write_text(json.dumps(found) + "\n")
     return found
 
 
 def prepare(place: Place, wheel: Path, options: argparse.Namespace) -> dict[str, int]:
     """Put bundles, data and the wheel's SDK where both machines read them; how many clips and dialogues there are."""
-    shutil.rmtree(place.work, ignore_errors=True)
     folders = {name: place.work / name for name in ("bundles", "clips", "dialogues", "sdk")}
     for folder in folders.values():
+        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
     zipfile.ZipFile(wheel).extractall(folders["sdk"])
     shutil.copy(HERE / "answers.py", place.work)
@@ -241,33 +270,41 @@ def prepare(place: Place, wheel: Path, options: argparse.Namespace) -> dict[str,
     }
 
 
+def key_of(place: Place) -> str:
+    """A checksum of what answers depend on beside the bundle: SDK, data, answers.py and the packages' versions."""
+    files = [place.work / "answers.py", ROOT / "constraints.txt", ROOT / "pyproject.toml"]
+    for folder in ("sdk/mer_sdk", "clips", "dialogues"):
+        files += sorted(path for path in (place.work / folder).rglob("*") if path.is_file() and path.suffix != ".pyc")
+    found = 0
+    for path in files:
+        found = crc32(path.name.encode() + path.read_bytes(), found)
+    return f"{found:08x}"
+
+
 def check(options: argparse.Namespace) -> dict[str, Any]:
     """The whole check; what it found, as docs/results/aarch64.json holds it.
 
     Raises:
         MerError: something is missing, or a command fails.
     """
+    end = monotonic() + 60 * options.minutes if options.minutes else None
     place = Place(Path(os.environ.get("MER_AARCH64") or Path.home() / ".cache" / "mer-edge" / "aarch64"))
-    bundles = {path.name: Bundle.open(path) for path in options.bundles}
-    if len(bundles) < len(options.bundles):
-        names = [path.name for path in options.bundles]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise OptionError(f"{twice} is given twice in --bundles; give one of them")
-    others = sorted(name for name, bundle in bundles.items() if bundle.manifest.target not in RUNTIMES)
-    if others:
-        raise OptionError(f"{others[0]} is neither TFLite nor ONNX; give --bundles that LiteRT or ONNX Runtime runs")
+    bundles = opened(options.bundles)
     place.base.mkdir(parents=True, exist_ok=True)
     make_chroot(place)
     wheel = fetch_wheels(place)
     given = prepare(place, wheel, options)
+    key = key_of(place)
+    kept = place.work / "answers" / key
     material = [word for name, count in given.items() if count for word in (f"--{name}", name)]
     print(f"{len(bundles)} bundles here", flush=True)
-    place.here(["answers.py", "--out", "x86_64", *material, *(f"bundles/{name}" for name in bundles)])
+    here = kept / "x86_64"
+    place.here(["answers.py", "--out", str(here), *material, *(f"bundles/{name}" for name in bundles)])
     result: dict[str, Any] = {
         "given": given,
         "bundles": {name: bundle.manifest.scheme for name, bundle in bundles.items()},
         "resolved": {python: resolved(wheel, python) for python in options.pythons},
-        "machines": {"x86_64": machine_of(place.work / "x86_64")},
+        "machines": {"x86_64": machine_of(here)},
         "installed": {},
         "commands": {},
         "cpus": {},
@@ -278,25 +315,47 @@ def check(options: argparse.Namespace) -> dict[str, Any]:
     }
     used = {extra: own for extra, own in of_extra.items() if own}
     for extra, own in used.items():
-        print(f"installing mer-edge[{extra}]", flush=True)
-        result["installed"][extra] = install(place, extra, bool(given["clips"]))
+        result["installed"][extra] = install(place, extra, bool(given["clips"]), key)
         windows = [name for name, bundle in own.items() if bundle.manifest.dialogue is None]
-        chosen = windows[0] if windows else next(iter(own))
-        result["commands"][extra] = commands(place, extra, chosen, bool(given["clips"] and windows))
+        chosen, clips = windows[0] if windows else next(iter(own)), bool(given["clips"] and windows)
+        result["commands"][extra] = commands(place, extra, chosen, clips, kept / f"commands-{extra}.json")
     for cpu in options.cpus:
-        rows = {}
         for extra, own in used.items():
             print(f"{len(own)} bundles in {extra} on {cpu}", flush=True)
-            out = f"{cpu}-{extra}"
-            asked = ["--out", out, *material, *(f"bundles/{name}" for name in own)]
-            place.inside([f"/opt/{extra}/bin/python", "answers.py", *asked], cpu)
-            result["machines"][out] = machine_of(place.work / out)
+            there = kept / f"{cpu}-{extra}"
+            inside = f"/{there.relative_to(place.root)}"
+            asked = ["--out", inside, *material, *(f"bundles/{name}" for name in own)]
+            try:
+                left = None if end is None else max(1.0, end - monotonic())
+                place.inside([f"/opt/{extra}/bin/python", "answers.py", *asked], cpu, left)
+            except subprocess.TimeoutExpired:
+                print(f"--minutes {options.minutes:g} are over; run it again to go on", flush=True)
+            if (there / "machine.json").exists():
+                result["machines"][there.name] = machine_of(there)
             for name, bundle in own.items():
-                rows[name] = compared(bundle, place.work / "x86_64", place.work / out)
-        result["cpus"][cpu] = rows
-        # A processor takes long: what is there is kept if the next is not waited for.
-        write(options.out, result)
+                row = compared(stem(place.work / "bundles" / name), bundle.manifest.scheme, here, there)
+                if row is not None:
+                    result["cpus"].setdefault(cpu, {})[name] = row
+            # A processor takes long: what is there is written down before the next.
+            write(options.out, result)
     return result
+
+
+def opened(paths: Sequence[Path]) -> dict[str, Bundle]:
+    """The bundles by the names of their folders.
+
+    Raises:
+        OptionError: one is given twice, or is for another runtime.
+    """
+    bundles = {path.name: Bundle.open(path) for path in paths}
+    names = [path.name for path in paths]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise OptionError(f"{twice} is given twice in --bundles; give one of them")
+    other = next((name for name, bundle in bundles.items() if bundle.manifest.target not in RUNTIMES), None)
+    if other is not None:
+        raise OptionError(f"{other} is neither TFLite nor ONNX; give --bundles that LiteRT or ONNX Runtime runs")
+    return bundles
 
 
 def write(out: Path, result: dict[str, Any]) -> None:
@@ -307,7 +366,7 @@ def write(out: Path, result: dict[str, Any]) -> None:
 
 def machine_of(folder: Path) -> dict[str, Any]:
     """Machine, Python and the versions of what computes."""
-    told = json.loads((folder / "answers.json").read_text())["machine"]
+    told = json.loads((folder / "machine.json").read_text())
     return told | {"packages": {name: told["packages"][name] for name in COMPUTING if name in told["packages"]}}
 
 
@@ -323,6 +382,7 @@ def main() -> None:
     parser.add_argument(
         "--pythons", nargs="*", default=["3.10", "3.11", "3.12", "3.13"], help="Pythons for which wheels are looked for"
     )
+    parser.add_argument("--minutes", type=float, help="end after so long; what was not reached is left out")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "aarch64.json")
     options = parser.parse_args()
     try:
@@ -333,8 +393,11 @@ def main() -> None:
         f"{name} on {cpu}" for cpu, rows in result["cpus"].items() for name, row in rows.items() if not row["agrees"]
     ]
     print(f"written: {options.out} and docs/devices.md", flush=True)
+    reached = [len(result["cpus"].get(cpu, {})) for cpu in options.cpus]
     if failed:
         sys.exit(f"check-aarch64: these do not agree with x86-64: {', '.join(failed)}")
+    if min(reached) < len(result["bundles"]):
+        sys.exit(3)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,10 @@
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
-from argparse import Namespace
 from pathlib import Path
-from shutil import which
 from types import SimpleNamespace
 
 import numpy as np
@@ -74,14 +73,14 @@ def test_few_of_the_data_are_copied(tools, paired_folder, meld, tmp_path):
 
 def compared(tools, folder, scheme, logits, verified=True):
     """An x86-64 of 100 answers, and an aarch64 of others."""
-    bundle = SimpleNamespace(name="one", manifest=SimpleNamespace(scheme=scheme))
     wanted = np.tile(np.array([[0.0, 1.0]], np.float32), (100, 1))
     for name, answer in (("here", wanted), ("there", logits(wanted.copy()))):
         (folder / name).mkdir(exist_ok=True)
         np.savez(folder / name / "one.npz", audio=wanted, logits=answer)
         report = {"passed": verified, "cases": [{"logits": 1e-6}, {"logits": 3e-6}]}
-        (folder / name / "answers.json").write_text(json.dumps({"verified": {"one": report}}))
-    return tools.check.compared(bundle, folder / "here", folder / "there")
+        (folder / name / "one.json").write_text(json.dumps(report))
+    assert tools.check.compared("other", scheme, folder / "here", folder / "there") is None
+    return tools.check.compared("one", scheme, folder / "here", folder / "there")
 
 
 def test_agreement_is_by_error_or_by_label(tools, tmp_path):
@@ -136,18 +135,41 @@ def test_a_command_that_fails_says_its_last_lines(tools):
         tools.check.run([sys.executable, "-c", "import sys; print('why', file=sys.stderr); sys.exit(3)"])
 
 
-def test_bundles_of_other_targets_are_refused_before_anything_is_made(tools, tiny_onnx, monkeypatch):
+def test_a_command_that_takes_too_long_is_ended(tools):
+    with pytest.raises(subprocess.TimeoutExpired):
+        tools.check.run([sys.executable, "-c", "import time; time.sleep(60)"], seconds=0.05)
+
+
+def test_answers_that_are_there_are_not_made_again(tools, tiny_onnx, tmp_path, monkeypatch):
+    command = ["answers.py", "--out", str(tmp_path), str(tiny_onnx)]
+    monkeypatch.setattr(sys, "argv", command)
+    tools.answers.main()
+    name = tools.answers.stem(tiny_onnx)
+    assert json.loads((tmp_path / f"{name}.json").read_text())["passed"]
+    assert json.loads((tmp_path / "machine.json").read_text())["packages"]["numpy"] == np.__version__
+    (tmp_path / f"{name}.npz").unlink()
+    tools.answers.main()
+    assert not (tmp_path / f"{name}.npz").exists()
+    # Another manifest is another bundle, whatever its name.
+    other = shutil.copytree(tiny_onnx, tmp_path / tiny_onnx.name)
+    (other / "manifest.json").write_text((other / "manifest.json").read_text() + " ")
+    assert tools.answers.stem(other) != name
+
+
+def test_bundles_given_twice_or_of_other_targets_are_refused(tools, tiny_onnx, monkeypatch):
+    with pytest.raises(OptionError, match="given twice"):
+        tools.check.opened([tiny_onnx, tiny_onnx])
     bundle = Bundle.open(tiny_onnx)
     other = SimpleNamespace(manifest=SimpleNamespace(target="coreml"))
     monkeypatch.setattr(tools.check.Bundle, "open", lambda path: other if path.name == "x.mer" else bundle)
     with pytest.raises(OptionError, match=r"x\.mer is neither TFLite nor ONNX"):
-        tools.check.check(Namespace(bundles=[tiny_onnx, Path("x.mer")]))
+        tools.check.opened([tiny_onnx, Path("x.mer")])
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the script says that it needs Linux")
 def test_without_the_tools_or_root_one_sentence_says_so(tmp_path):
     for tool in ("sh", "uname", "id"):
-        (tmp_path / tool).symlink_to(which(tool))
+        (tmp_path / tool).symlink_to(shutil.which(tool))
     command = [str(tmp_path / "sh"), str(FOLDER / "chroot.sh"), "make", str(tmp_path / "root")]
     done = subprocess.run(command, capture_output=True, text=True, env={"PATH": str(tmp_path)})
     assert done.returncode == 2
