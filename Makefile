@@ -13,11 +13,12 @@ RAVDESS ?= $(DATA)
 FERPLUS ?= $(DATA)
 MELD ?= $(DATA)/meld
 MOSI ?= $(DATA)/mosi
+AARCH64_BUNDLES ?= $(wildcard $(BUNDLES)/*-tflite-*.mer $(BUNDLES)/*-onnx-*.mer $(QUANTIZED)/*-tflite-*.mer $(QUANTIZED)/*-onnx-*.mer)
 PACKAGED := sdk/mer_sdk/bundles
 # Named after the content of what it was built from: a checkout that only touches the files rebuilds nothing.
 STAMP := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 
-.PHONY: help convert web test lint format wheel schema results bench clean
+.PHONY: help convert web test lint format wheel schema results check-aarch64 bench clean
 
 help:
 	@echo "make convert   build .venv, convert the shipped students to all targets (fp32, fp16) into $(BUNDLES)/, and the face finder"
@@ -28,6 +29,7 @@ help:
 	@echo "make wheel     a wheel with the student's TFLite bundle inside, into dist/"
 	@echo "make schema    write docs/manifest.schema.json"
 	@echo "make results   DATA=PATH: every protocol, into docs/results/, docs/results.md and README.md (hours; resumes)"
+	@echo "make check-aarch64   the bundles on an emulated 64-bit ARM device against this machine (docs/devices.md)"
 	@echo "make bench     what a step and the import cost on this machine"
 	@echo "make clean     remove .venv, $(BUNDLES)/, dist/ and caches"
 
@@ -112,6 +114,10 @@ results: convert
 		--mediapipe $(DATA)/vision_models/mediapipe_tflite/face_detection_short_range.tflite
 	$(BIN)/python benchmarks/live_hour.py $(BUNDLES)/grjca-tflite-fp32.mer $(DATA)/ravdess_av/mp4/01-01-03-01-01-02-05.mp4 --voice
 	$(BIN)/python benchmarks/results.py --data ravdess:$(RAVDESS) --bundles $(BUNDLES)
+
+# As root, with qemu-user-static, debootstrap and binfmt-support; tools/aarch64/check.py says what is missing.
+check-aarch64: $(STAMP)
+	$(BIN)/python tools/aarch64/check.py --bundles $(AARCH64_BUNDLES) $(if $(DATA),--data ravdess:$(RAVDESS) --data meld:$(MELD))
 
 bench: convert
 	$(BIN)/python benchmarks/step_latency.py $(BUNDLES)/*.mer

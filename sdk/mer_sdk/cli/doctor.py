@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from mer_sdk import __version__
 from mer_sdk.bundle import packaged_bundles
 from mer_sdk.cli import commands, missing_package
+from mer_sdk.cli.doctor_board import board_rows, provider_rows
 from mer_sdk.cli.options import JsonOption
 from mer_sdk.codec import to_json
 from mer_sdk.runtimes import RuntimeStatus, available, runtime_note
@@ -56,7 +57,7 @@ def doctor(json: JsonOption = False) -> None:
 
 
 def diagnose() -> Diagnosis:
-    """Look at this machine. Imports no runtime."""
+    """Look at this machine. Imports no runtime in this process."""
     # Which distributions bring each module; asked once, as it reads the names of all files installed.
     brought = packages_distributions()
 
@@ -85,6 +86,7 @@ def diagnose() -> Diagnosis:
     haar = yunet.usable and not yunet.detail.split(" ")[-1].startswith("5")
     todo = "" if haar else "pip install 'mer-edge[media]'"
     items += [Item("detector", "haar (packaged)", haar, yunet.detail, todo), yunet]
+    items += [Item(*row) for row in (*board_rows(), *provider_rows())]
     for name, entry in commands().items():
         lacking = missing_package(entry)
         todo = "" if lacking is None else f"pip install 'mer-edge[{lacking[1]}]'"
