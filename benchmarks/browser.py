@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from result_tables import table
+from result_tables import table, write_result
 
 from mer_sdk.bench.steps import TimedStep
 from mer_sdk.bench.timing import interleaved
@@ -121,12 +121,7 @@ def main() -> None:
     bundles = [Bundle.open(path) for path in options.bundles]
     found = {bundle.name: measured(bundle, options.turns, options.rounds, chromium) for bundle in bundles}
     result = {"turns": options.turns, "rounds": options.rounds, "bundles": found}
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
-    page = ROOT / "docs" / "phone-check.md"
-    before, rest = page.read_text().split(BEGIN)
-    text = "\n".join(section(result)).strip("\n")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END)[1]}")
-    print(f"written: {options.out} and {page}", flush=True)
+    write_result(result, options.out, ROOT / "docs" / "phone-check.md", (BEGIN, END), section(result))
 
 
 if __name__ == "__main__":

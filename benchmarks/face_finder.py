@@ -19,7 +19,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from result_tables import prose, table
+from result_tables import prose, table, write_result
 
 from mer_converters.targets import find_target
 from mer_converters.targets.registry import ExportJob
@@ -314,12 +314,7 @@ def main() -> None:
             "relations": relations(source.read("train").images[::48], ultraface, mediapipe),
             "ravdess_crops": ravdess_crops(options.ravdess, ultraface),
         }
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
-    page = ROOT / "docs" / "faces.md"
-    before, rest = page.read_text().split(BEGIN)
-    text = "\n".join(section(result)).strip("\n")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END)[1]}")
-    print(f"written: {options.out} and {page}", flush=True)
+    write_result(result, options.out, ROOT / "docs" / "faces.md", (BEGIN, END), section(result))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from face_identity import CONTRACT, SOUND_RATE, STEP, Recording, heard, persons, read, speaking
-from result_tables import table
+from result_tables import table, write_result
 
 from mer_sdk.bundle import Bundle
 from mer_sdk.engine import StepEngine
@@ -199,12 +199,7 @@ def main() -> None:
     heard_ones = speaking([one for one in found if one.person == "actor 05"])
     print(json.dumps(heard_ones), flush=True)
     result = {"bundle": bundle.name if bundle else None, "clips": rows, "persons": who, "speaking": heard_ones}
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
-    page = ROOT / "docs" / "faces.md"
-    before, rest = page.read_text().split(BEGIN)
-    text = "\n".join(section(result)).strip("\n")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END)[1]}")
-    print(f"written: {options.out} and {page}", flush=True)
+    write_result(result, options.out, ROOT / "docs" / "faces.md", (BEGIN, END), section(result))
 
 
 if __name__ == "__main__":

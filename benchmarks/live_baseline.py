@@ -12,13 +12,12 @@ was tried is written down. Writes docs/results/live_baseline.json and its tables
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from result_tables import table
+from result_tables import table, write_result
 from smoothing import first_right
 
 from mer_fusion.training.sources import TEST_ACTOR
@@ -191,12 +190,7 @@ def main() -> None:
             plain = plain or kept
         print(f"{bundle.name}: {len(scored)} clips, {steps} steps", flush=True)
     result = {"clips": len(scored), "steps": steps, "orders": ORDERS, "seed": SEED, "bundles": bundles}
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
-    page = ROOT / "docs" / "live.md"
-    before, rest = page.read_text().split(BEGIN)
-    text = "\n".join(section(result)).strip("\n")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END)[1]}")
-    print(f"written: {options.out} and {page}", flush=True)
+    write_result(result, options.out, ROOT / "docs" / "live.md", (BEGIN, END), section(result))
 
 
 if __name__ == "__main__":

@@ -11,14 +11,13 @@ docs/results/live_hour.json and its table in docs/live.md.
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from result_tables import table
+from result_tables import table, write_result
 
 from mer_sdk import LiveOptions, LiveSensor
 from mer_sdk.frontends.audio import to_mono
@@ -145,12 +144,7 @@ def main() -> None:
         "system": platform.platform(),
         **runs,
     }
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
-    page = ROOT / "docs" / "live.md"
-    before, rest = page.read_text().split(BEGIN)
-    text = "\n".join(section(result)).strip("\n")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END)[1]}")
-    print(text, flush=True)
+    print(write_result(result, options.out, ROOT / "docs" / "live.md", (BEGIN, END), section(result)), flush=True)
 
 
 if __name__ == "__main__":

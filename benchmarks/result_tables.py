@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 TITLES = {
@@ -22,6 +24,17 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
     names = list(header)
     lines = [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
     return [*lines, *(f"| {' | '.join(row)} |" for row in rows), ""]
+
+
+def write_result(result: Json, out: Path, page: Path, markers: tuple[str, str], lines: Iterable[str]) -> str:
+    """Write a result as JSON, and its lines between two markers of a page; gives the page's new block."""
+    out.write_text(json.dumps(result, indent=1) + "\n")
+    begin, end = markers
+    before, rest = page.read_text().split(begin)
+    text = "\n".join(lines).strip("\n")
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{rest.split(end)[1]}")
+    print(f"written: {out} and {page}", flush=True)
+    return text
 
 
 def prose(text: str) -> list[str]:

@@ -11,13 +11,12 @@ and the table in docs/live.md.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from result_tables import table
+from result_tables import table, write_result
 
 from mer_fusion.training.sources import TEST_ACTOR
 from mer_sdk import Smoothing
@@ -194,12 +193,7 @@ def main() -> None:
         bundles[bundle.name] = {run.__name__: measured(run(encoded, engine), truth, bundle) for run in (cold, warm)}
         print(f"{bundle.name}: {len(encoded)} clips, {steps} steps", flush=True)
     result = {"clips": len(clips), "steps": steps, "orders": ORDERS, "seed": SEED, "bundles": bundles}
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
-    page = ROOT / "docs" / "live.md"
-    before, rest = page.read_text().split(BEGIN)
-    text = "\n".join(section(result)).strip("\n")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END)[1]}")
-    print(f"written: {options.out} and {page}", flush=True)
+    write_result(result, options.out, ROOT / "docs" / "live.md", (BEGIN, END), section(result))
 
 
 if __name__ == "__main__":

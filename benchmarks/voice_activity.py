@@ -12,14 +12,13 @@ alone meanwhile.
 from __future__ import annotations
 
 import argparse
-import json
 import time as clock
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from result_tables import table
+from result_tables import table, write_result
 
 from mer_fusion.training.sources import TEST_ACTOR
 from mer_sdk import EmotionSensor
@@ -286,12 +285,7 @@ def main() -> None:
         bundles[bundle.name] = p2(bundle, clips)
         print(f"{bundle.name}: {len(clips)} clips", flush=True)
     result = {"cost": cost, "shares": found, "orders": ORDERS, "seed": SEED, "bundles": bundles, "silence": silence}
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
-    page = ROOT / "docs" / "conversation.md"
-    before, rest = page.read_text().split(BEGIN)
-    text = "\n".join(section(result)).strip("\n")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END)[1]}")
-    print(f"written: {options.out} and {page}", flush=True)
+    write_result(result, options.out, ROOT / "docs" / "conversation.md", (BEGIN, END), section(result))
 
 
 if __name__ == "__main__":

@@ -126,7 +126,12 @@ def convert(
         raise MissingExtra("mer-convert", error.name or "torch", "convert") from error
 
     if model == FACE_FINDER:
-        _finder(checkpoint, _targets(_split(target or ["all"])), _split(scheme or ["fp32"]), out, as_json)
+        from mer_converters.finder_command import convert_face_finder
+
+        if not convert_face_finder(
+            checkpoint, _targets(_split(target or ["all"])), _split(scheme or ["fp32"]), out, as_json
+        ):
+            raise typer.Exit(1)
         return
     started = time.time()
     console = Console(stderr=True)
@@ -164,30 +169,6 @@ def convert(
     if not as_json:
         _next_commands([row.path for row in rows if row.path and row.gate == "passed"], card.dialogue is not None)
     if any(row.gate in ("failed", "error") for row in rows):
-        raise typer.Exit(1)
-
-
-def _finder(checkpoint: Path | None, targets: tuple[str, ...], schemes: tuple[str, ...], out: Path, js: bool) -> None:
-    """Convert the face finder, which has bundles of its own."""
-    from mer_converters.finder import convert_finder
-    from mer_fusion.checkpoint import SHIPPED
-    from mer_sdk.codec import to_json
-
-    source = checkpoint or SHIPPED / f"{FACE_FINDER}.safetensors"
-    with Console(stderr=True).status("converting the face finder"):
-        rows = convert_finder(source, targets, schemes, out)
-    if js:
-        print(json.dumps([{**to_json(row), "path": str(row.path) if row.path else None} for row in rows], indent=2))
-    else:
-        table = Table("target", "scheme", "kB", "scores", "boxes", "gate", title="Largest difference from torch")
-        for row in rows:
-            apart = (f"{row.apart[name]:.1e}" for name in ("scores", "boxes"))
-            table.add_row(row.target, row.scheme, f"{row.bytes / 1024:.0f}", *apart, row.gate)
-        Console().print(table)
-        written = next((row.path for row in rows if row.path), None)
-        if written:
-            print(f"\nNext:\n  mer run BUNDLE VIDEO_FILE --detector {written}")
-    if any(row.path is None for row in rows):
         raise typer.Exit(1)
 
 

@@ -274,7 +274,8 @@ def fit_chunk(chunk: np.ndarray, manifest: Manifest) -> np.ndarray:
 
 def fit_crop(crop: np.ndarray, manifest: Manifest) -> np.ndarray:
     """A crop at another contract's size."""
-    return crop if len(crop) == manifest.face.crop_size else resize_triangle(crop, manifest.face.crop_size)
+    size = manifest.face.crop_size
+    return crop if len(crop) == size else resize_triangle(crop, size, size)
 
 
 def _agreement(name: str, course: Course, reference: Course, tolerance: float) -> Agreement:

@@ -20,13 +20,13 @@ def test_resizing_is_that_of_pillow(height, width):
     image = noise(height, width)
     expected = np.asarray(Image.fromarray(image).resize((48, 48), Image.Resampling.BILINEAR), np.float32)
     # Pillow rounds to whole grey levels after each of its two passes.
-    np.testing.assert_allclose(resize_triangle(image, 48), expected, atol=1.001)
+    np.testing.assert_allclose(resize_triangle(image, 48, 48), expected, atol=1.001)
 
 
 def test_the_box_is_made_square_and_widened_by_the_margin():
     frame = noise(300, 400)
     crop = crop_face(frame, (100, 120, 80, 60), FaceContract(crop_size=48, margin=0.25))
-    expected = resize_triangle(frame[90:210, 80:200], 48)
+    expected = resize_triangle(frame[90:210, 80:200], 48, 48)
     np.testing.assert_array_equal(crop, expected)
     assert (crop.dtype, crop.shape) == (np.float32, (48, 48, 3))
 
@@ -35,7 +35,7 @@ def test_pixels_outside_the_frame_repeat_the_edge():
     frame = noise(100, 100)
     crop = crop_face(frame, (-20, 70, 60, 60), CONTRACT)
     padded = np.pad(frame, ((40, 40), (40, 40), (0, 0)), mode="edge")
-    np.testing.assert_array_equal(crop, resize_triangle(padded[110:170, 20:80], 48))
+    np.testing.assert_array_equal(crop, resize_triangle(padded[110:170, 20:80], 48, 48))
 
 
 def test_a_black_crop_is_no_face():
@@ -64,7 +64,7 @@ def test_overlap():
 
 
 def test_unknown_detectors_are_refused(tmp_path):
-    with pytest.raises(OptionError, match="allowed are 'haar' and the path of a YuNet"):
+    with pytest.raises(OptionError, match="allowed are 'haar', the path of a YuNet"):
         open_detector("mtcnn")
     with pytest.raises(OptionError, match="does not exist"):
         open_detector(str(tmp_path / "yunet.onnx"))

@@ -91,7 +91,7 @@ def test_a_step_is_the_graphs_on_the_contracts_input(tiny_onnx):
     from mer_sdk.frontends.face import resize_triangle
 
     audio[0, -1] = graphs["audio"].run({"pcm": chunk[None]})["audio_features"][0] - mean["audio"]
-    face[0, -1] = graphs["face"].run({"crop": resize_triangle(crop, 16)[None]})["face_features"][0] - mean["face"]
+    face[0, -1] = graphs["face"].run({"crop": resize_triangle(crop, 16, 16)[None]})["face_features"][0] - mean["face"]
     mask[0, -1] = 1
     logits = graphs["fusion"].run({"audio": audio, "face": face, "audio_mask": mask, "face_mask": mask})["logits"][0]
     expected = np.exp(logits) / np.exp(logits).sum()

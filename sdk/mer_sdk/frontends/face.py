@@ -181,19 +181,19 @@ def _triangle_bands(source: int, target: int) -> tuple[_Band, ...]:
     return tuple(bands)
 
 
-def resize_triangle(image: np.ndarray, size: int) -> np.ndarray:
-    """Resize [height, width, 3] to float32 [size, size, 3] with the antialiased triangle filter, values unrounded."""
+def resize_triangle(image: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Resize [height, width, 3] to float32 [rows, columns, 3] by the antialiased triangle filter, values unrounded."""
     height, width, channels = image.shape
-    rows = np.empty((size, width * channels), np.float32)
-    for band in _triangle_bands(height, size):
+    low = np.empty((rows, width * channels), np.float32)
+    for band in _triangle_bands(height, rows):
         # Only the band's pixels are converted, so that an image which is a view into a frame is read once.
         pixels = np.ascontiguousarray(image[band.start : band.stop], dtype=np.float32)
-        np.matmul(band.weights, pixels.reshape(len(pixels), -1), out=rows[band.first : band.first + len(band.weights)])
-    planes = np.ascontiguousarray(rows.reshape(size, width, channels).transpose(0, 2, 1)).reshape(-1, width)
-    resized = np.empty((size * channels, size), np.float32)
-    for band in _triangle_bands(width, size):
-        resized[:, band.first : band.first + len(band.weights)] = planes[:, band.start : band.stop] @ band.weights.T
-    return np.ascontiguousarray(resized.reshape(size, channels, size).transpose(0, 2, 1))
+        np.matmul(band.weights, pixels.reshape(len(pixels), -1), out=low[band.first : band.first + len(band.weights)])
+    planes = np.ascontiguousarray(low.reshape(rows, width, channels).transpose(0, 2, 1)).reshape(-1, width)
+    small = np.empty((rows * channels, columns), np.float32)
+    for band in _triangle_bands(width, columns):
+        small[:, band.first : band.first + len(band.weights)] = planes[:, band.start : band.stop] @ band.weights.T
+    return np.ascontiguousarray(small.reshape(rows, channels, columns).transpose(0, 2, 1))
 
 
 def crop_face(rgb: np.ndarray, box: Box | Sequence[float], contract: FaceContract) -> np.ndarray | None:
@@ -227,7 +227,7 @@ def crop_face(rgb: np.ndarray, box: Box | Sequence[float], contract: FaceContrac
         rows = np.clip(np.arange(top, top + side), 0, frame.shape[0] - 1)
         columns = np.clip(np.arange(left, left + side), 0, frame.shape[1] - 1)
         square = frame[rows[:, None], columns[None, :]]
-    crop = resize_triangle(square, contract.crop_size)
+    crop = resize_triangle(square, contract.crop_size, contract.crop_size)
     return None if float(crop.max()) <= contract.black_level else crop
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from mer_sdk.bundle import Bundle
 from mer_sdk.errors import OptionError
-from mer_sdk.frontends.face import Detection, _triangle_bands, check_frame, overlap
+from mer_sdk.frontends.face import Detection, check_frame, overlap, resize_triangle
 from mer_sdk.manifest import FINDER, FinderContract
 
 
@@ -83,21 +83,7 @@ def letterboxed(frame: np.ndarray, contract: FinderContract) -> tuple[np.ndarray
     rows, columns = max(1, math.floor(height * scale + 0.5)), max(1, math.floor(width * scale + 0.5))
     down, across = max(1, height // (2 * rows)), max(1, width // (2 * columns))
     thin = frame[down // 2 :: down, across // 2 :: across][: height // down, : width // across]
-    return _resized(thin, rows, columns), scale
-
-
-def _resized(image: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """`resize_triangle` to any height and width: float32 [rows, columns, 3]."""
-    height, width, channels = image.shape
-    low = np.empty((rows, width * channels), np.float32)
-    for band in _triangle_bands(height, rows):
-        pixels = np.ascontiguousarray(image[band.start : band.stop], dtype=np.float32)
-        np.matmul(band.weights, pixels.reshape(len(pixels), -1), out=low[band.first : band.first + len(band.weights)])
-    planes = np.ascontiguousarray(low.reshape(rows, width, channels).transpose(0, 2, 1)).reshape(-1, width)
-    small = np.empty((rows * channels, columns), np.float32)
-    for band in _triangle_bands(width, columns):
-        small[:, band.first : band.first + len(band.weights)] = planes[:, band.start : band.stop] @ band.weights.T
-    return small.reshape(rows, channels, columns).transpose(0, 2, 1)
+    return resize_triangle(thin, rows, columns), scale
 
 
 def suppressed(boxes: np.ndarray, scores: np.ndarray, limit: float) -> list[Detection]:
