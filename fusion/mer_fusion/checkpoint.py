@@ -102,7 +102,7 @@ def shipped_checkpoint(model: str, role: str = "student") -> Path:
     """
     path = SHIPPED / f"{model}-{role}.safetensors"
     if not path.exists():
-        known = sorted(item.stem for item in SHIPPED.glob("*.safetensors"))
+        known = sorted(item.stem for item in SHIPPED.glob("*-*.safetensors"))
         raise OptionError(f"no checkpoint {model}-{role} is shipped; there are: {', '.join(known) or 'none'}")
     return path
 

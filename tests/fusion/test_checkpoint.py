@@ -187,7 +187,7 @@ def test_an_encoder_must_give_what_the_fusion_reads() -> None:
         EmotionNetwork(NetworkConfig("oracle", None, None, {}))
 
 
-@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.safetensors")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*-*.safetensors")), ids=lambda path: path.stem)
 def test_every_shipped_checkpoint_opens(path: Path) -> None:
     checkpoint = load_checkpoint(path)
     assert checkpoint.card.parameters == checkpoint.network.parameters_by_part()

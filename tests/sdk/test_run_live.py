@@ -98,7 +98,8 @@ def test_ctrl_c_in_a_file_keeps_what_was_estimated(tiny_onnx, tmp_path):
     path = tmp_path / "long.wav"
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 16000, 0, "NONE", ""))
-        file.writeframes(PCM * 40)
+        # More lines than a pipe holds, so that the run cannot end before the signal.
+        file.writeframes(PCM * 400)
     process = start(tiny_onnx, path, stdout=subprocess.PIPE)
     process.stdout.readline()
     process.send_signal(signal.SIGINT)

@@ -181,4 +181,4 @@ def test_run_knows_which_file_a_bundle_reads(tiny_talk, tiny_onnx, folder, capsy
     assert mer("run", tiny_onnx, folder / "dev_sent_emo.csv") == 2
     assert "is a csv file, and tiny reads audio and face" in capsys.readouterr().err
     assert mer("run", tiny_talk, folder / "dev_sent_emo.csv", "--detector", "haar") == 2
-    assert "--detector is for window bundles" in capsys.readouterr().err
+    assert "--detector is for sound and pictures, and a csv file holds text alone" in capsys.readouterr().err
