@@ -36,6 +36,10 @@ def start(*arguments, **given):
     return subprocess.Popen([*MER, *map(str, arguments)], stdin=subprocess.PIPE, stderr=subprocess.PIPE, **given)
 
 
+def default_interrupt():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def end(process, number):
     """Send a signal; the exit code and what came on stderr."""
     process.send_signal(number)
@@ -100,7 +104,8 @@ def test_ctrl_c_in_a_file_keeps_what_was_estimated(tiny_onnx, tmp_path):
         file.setparams((1, 2, 16000, 0, "NONE", ""))
         # More lines than a pipe holds, so that the run cannot end before the signal.
         file.writeframes(PCM * 400)
-    process = start(tiny_onnx, path, stdout=subprocess.PIPE)
+    # A run in the background of a shell has SIGINT ignored, and so would its children.
+    process = start(tiny_onnx, path, stdout=subprocess.PIPE, preexec_fn=default_interrupt)
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
     process.stdin.close()
