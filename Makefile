@@ -15,10 +15,11 @@ MELD ?= $(DATA)/meld
 MOSI ?= $(DATA)/mosi
 AARCH64_BUNDLES ?= $(wildcard $(BUNDLES)/*-tflite-*.mer $(BUNDLES)/*-onnx-*.mer $(QUANTIZED)/*-tflite-*.mer $(QUANTIZED)/*-onnx-*.mer)
 PACKAGED := sdk/mer_sdk/bundles
+PHONE := web/phone/wheel
 # Named after the content of what it was built from: a checkout that only touches the files rebuilds nothing.
 STAMP := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 
-.PHONY: help convert web test lint format wheel schema results check-aarch64 bench clean
+.PHONY: help convert web test lint format wheel wheel-phone schema results check-aarch64 bench clean
 
 help:
 	@echo "make convert   build .venv, convert the shipped students to all targets (fp32, fp16) into $(BUNDLES)/, and the face finder"
@@ -27,6 +28,7 @@ help:
 	@echo "make lint      ruff and mypy only"
 	@echo "make format    let ruff format the code"
 	@echo "make wheel     a wheel with the student's TFLite bundle inside, into dist/"
+	@echo "make wheel-phone   a wheel with the page of mer phone-check, for computers that check phones (npm is needed)"
 	@echo "make schema    write docs/manifest.schema.json"
 	@echo "make results   DATA=PATH: every protocol, into docs/results/, docs/results.md and README.md (hours; resumes)"
 	@echo "make check-aarch64   the bundles on an emulated 64-bit ARM device against this machine (docs/devices.md)"
@@ -54,6 +56,12 @@ convert: $(STAMP)
 
 web: $(STAMP)
 	cd web && npm ci --no-fund --no-audit && npm run phone
+
+wheel-phone: web
+	rm -rf $(PHONE)/mer_phone_page/page $(PHONE)/build
+	cp -R sdk/mer_sdk/phone/page $(PHONE)/mer_phone_page/page
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist ./$(PHONE)
+	@ls -l dist/mer_edge_phone_page-*.whl
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -124,4 +132,4 @@ bench: convert
 	$(BIN)/python benchmarks/import_cost.py $(BUNDLES)/grjca-tflite-fp32.mer
 
 clean:
-	rm -rf $(VENV) $(BUNDLES) $(PACKAGED) build dist .mypy_cache .ruff_cache .pytest_cache *.egg-info
+	rm -rf $(VENV) $(BUNDLES) $(PACKAGED) build dist $(PHONE)/build $(PHONE)/mer_phone_page/page .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -16,7 +16,7 @@ from mer_sdk.cli.phone_check import phone_check
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.phone import desk
 from mer_sdk.phone.certificate import server_context
-from mer_sdk.phone.desk import Advanced, Began, Refused, Reported, Service
+from mer_sdk.phone.desk import Advanced, Began, Refused, Reported, Service, page_folder
 from mer_sdk.phone.server import PhoneServer
 
 
@@ -242,11 +242,23 @@ def test_the_command_refuses_what_no_browser_runs(command, tiny_onnx, tmp_path):
         assert "\n" not in str(error)
 
 
-def test_the_command_ends_by_itself_where_nobody_comes(command, tiny_onnx, page, monkeypatch):
-    from mer_sdk.phone import server
+def test_the_page_is_the_checkouts_own_or_that_of_its_wheel(tmp_path, monkeypatch):
+    checkout, installed = tmp_path / "mer_sdk" / "phone", tmp_path / "site" / "mer_phone_page"
+    monkeypatch.setattr("mer_sdk.phone.desk.__file__", str(checkout / "desk.py"))
+    monkeypatch.setattr("mer_sdk.phone.desk.PAGE_PACKAGE", "no_such_package")
+    assert page_folder() == checkout / "page"
+    monkeypatch.undo()
+    monkeypatch.setattr("mer_sdk.phone.desk.__file__", str(checkout / "desk.py"))
+    (installed / "page").mkdir(parents=True)
+    (installed / "__init__.py").touch()
+    monkeypatch.syspath_prepend(installed.parent)
+    assert page_folder() == installed / "page"
+    (checkout / "page").mkdir(parents=True)
+    (checkout / "page" / "index.html").touch()
+    assert page_folder() == checkout / "page"
 
-    monkeypatch.setattr("mer_sdk.cli.phone_check.PAGE", page)
-    monkeypatch.setattr(server.Service, "page", page, raising=False)
+
+def test_the_command_ends_by_itself_where_nobody_comes(command, tiny_onnx, page, monkeypatch):
     monkeypatch.setattr("mer_sdk.cli.phone_check.Service", lambda **given: Service(**given, page=page))
     result = command(tiny_onnx, "--host", "127.0.0.1", "--wait", "0.01")
     assert result.exit_code == 1

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mer_sdk.phone.desk import PAGE
+from mer_sdk.phone.desk import page_folder
 
 # Starts a browser.
 pytestmark = pytest.mark.slow
@@ -50,7 +50,7 @@ class Command:
 @pytest.fixture
 def check(drive):
     """`check(bundle, *options)`: a command that is serving; skips where the page was not built."""
-    if not (PAGE / "index.html").is_file():
+    if not (page_folder() / "index.html").is_file():
         pytest.skip("needs the built page: make web")
     commands = []
 

@@ -22,7 +22,7 @@ from mer_sdk.codec import to_json
 from mer_sdk.errors import OptionError
 from mer_sdk.golden import GoldenCase, load_golden
 from mer_sdk.manifest import Manifest
-from mer_sdk.phone.desk import LOST, PAGE, Advanced, Began, Refused, Reported, Service
+from mer_sdk.phone.desk import LOST, Advanced, Began, Refused, Reported, Service, page_folder
 from mer_sdk.phone.merging import DeviceEntry, describe, device_entry, merge
 from mer_sdk.phone.report import read_report
 from mer_sdk.phone.server import PhoneServer, local_address
@@ -99,7 +99,7 @@ def phone_check(
             "rounds": rounds,
             "warm_up": warm_up,
             "clips": count,
-            "webgpu": (PAGE / GPU_RUNTIME).is_file(),
+            "webgpu": (page_folder() / GPU_RUNTIME).is_file(),
         },
         read=partial(_entry, manifest=opened.manifest, cases=cases, clip_set=clip_set),
         clips=_packers(clip_set, opened.manifest),

@@ -7,13 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from mer_sdk.manifest import Manifest
 from mer_sdk.phone.merging import DeviceEntry
 
-PAGE = Path(__file__).parent / "page"
+# The package of the page's own wheel.
+PAGE_PACKAGE = "mer_phone_page"
 # A phone that was not heard of for so long gives its place to another one, seconds.
 LOST = 60.0
 
@@ -55,6 +57,18 @@ class Refused:
 Event = Began | Advanced | Reported | Refused
 
 
+def page_folder() -> Path:
+    """Folder of the built page: what `make web` wrote into this checkout, else what the page's own wheel installed.
+
+    Where there is neither, the first of them, which is empty.
+    """
+    built = Path(__file__).parent / "page"
+    installed = find_spec(PAGE_PACKAGE)
+    if (built / "index.html").is_file() or installed is None or installed.origin is None:
+        return built
+    return Path(installed.origin).parent / "page"
+
+
 @dataclass(frozen=True, eq=False)
 class Service:
     """What is served.
@@ -75,7 +89,7 @@ class Service:
     read: Callable[[str], DeviceEntry]
     clips: Sequence[Callable[[], bytes]] = ()
     phones: int = 1
-    page: Path = PAGE
+    page: Path = field(default_factory=page_folder)
 
 
 @dataclass(eq=False)

@@ -38,8 +38,8 @@ class PhoneServer:
     def __init__(self, service: Service, host: str, port: int = 0, context: ssl.SSLContext | None = None) -> None:
         if not (service.page / "index.html").is_file():
             raise OptionError(
-                f"the page of the phone check is not in {service.page}: it is built by `make web`, and comes with the "
-                "wheels of mer-edge"
+                f"the page of the phone check is not in {service.page}: install its wheel, mer_edge_phone_page-*.whl, "
+                "which `make wheel-phone` writes into dist/, or build it in a checkout with `make web`"
             )
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.token = secrets.token_urlsafe(16)
