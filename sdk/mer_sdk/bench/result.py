@@ -11,6 +11,7 @@ from mer_sdk.bench.processes import ColdStart, WholeRun
 from mer_sdk.bench.sensors import ROOT, SensorCourse
 from mer_sdk.bench.sustained import Sustained
 from mer_sdk.bench.timing import Quantiles, Ratio
+from mer_sdk.board import board_name
 from mer_sdk.codec import json_schema
 
 SCHEMA_VERSION = 1
@@ -154,7 +155,7 @@ def read_board(root: Path = ROOT) -> Board:
     # Without /proc (macOS) the load is asked of the system itself.
     asked = os.getloadavg()[0] if root == ROOT and not load and hasattr(os, "getloadavg") else None
     return Board(
-        board=_text(root / "proc" / "device-tree" / "model") or facts.get("Model", ""),
+        board=board_name(root) or facts.get("Model", ""),
         cpu=facts.get("model name") or facts.get("Hardware", ""),
         memory_mb=round(int(memory[0]) * 1024 / 1e6, 1) if memory else None,
         governor=_text(governor),
@@ -174,6 +175,6 @@ def _table(file: Path) -> dict[str, str]:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8", errors="replace").strip().strip("\0")
+        return file.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return ""
