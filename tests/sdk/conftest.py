@@ -1,38 +1,36 @@
 """Fixtures of the SDK's tests: tiny bundles, converted once a session."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
 import pytest
 
-
-def _helper(name):
-    # importmode=importlib puts no folder on sys.path, so helpers are loaded by their file.
-    full = f"sdk_{name}"
-    if full not in sys.modules:
-        spec = importlib.util.spec_from_file_location(full, Path(__file__).parent / f"{name}.py")
-        sys.modules[full] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[full])
-    return sys.modules[full]
+# Makes the helper modules of this folder importable: pytest's importlib mode leaves them out.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")
 def tiny_onnx(tmp_path_factory) -> Path:
     """A tiny ONNX bundle. Copy it before changing it."""
-    return _helper("tiny_bundle").write_bundle(tmp_path_factory.mktemp("onnx"), "onnx")
+    from tiny_bundle import write_bundle
+
+    return write_bundle(tmp_path_factory.mktemp("onnx"), "onnx")
 
 
 @pytest.fixture(scope="session")
 def tiny_tflite(tmp_path_factory) -> Path:
     """A tiny TFLite bundle. Copy it before changing it."""
-    return _helper("tiny_bundle").write_bundle(tmp_path_factory.mktemp("tflite"), "tflite")
+    from tiny_bundle import write_bundle
+
+    return write_bundle(tmp_path_factory.mktemp("tflite"), "tflite")
 
 
 @pytest.fixture(scope="session")
 def tiny_dialogue():
     """The module tiny_dialogue.py: dialogue networks with random weights, their manifest and golden cases."""
-    return _helper("tiny_dialogue")
+    import tiny_dialogue
+
+    return tiny_dialogue
 
 
 @pytest.fixture(scope="session")
@@ -50,4 +48,19 @@ def tiny_senses(tmp_path_factory, tiny_dialogue) -> Path:
 @pytest.fixture(scope="session")
 def write_media():
     """`write_media(path, seconds, video, audio, faststart)` of media_files.py."""
-    return _helper("media_files").write_media
+    from media_files import write_media
+
+    return write_media
+
+
+@pytest.fixture
+def fake_camera(monkeypatch):
+    """The class FakeVideo of fake_devices.py, which is there in place of cv2.VideoCapture."""
+    cv2 = pytest.importorskip("cv2")
+    from fake_devices import FakeVideo
+
+    from mer_sdk.sources import camera
+
+    monkeypatch.setattr(cv2, "VideoCapture", FakeVideo)
+    monkeypatch.setattr(camera, "LINUX", False)
+    return FakeVideo

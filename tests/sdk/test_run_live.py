@@ -1,119 +1,22 @@
-"""`mer run` on live sources: real processes and signals, a pipe, fake devices, and what the terminal shows."""
+"""`mer run` on live sources: fake devices, a pipe, several faces, voice, enrolment, and what cannot run."""
 
 import io
 import json
-import os
-import pty
-import select
-import signal
-import subprocess
 import sys
 import time
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from mer_sdk.bench.timing import blas_threads
 from mer_sdk.bundle import Bundle
 from mer_sdk.cli import main
-from mer_sdk.cli.course import Course, RunOptions
-from mer_sdk.cli.live_view import LiveView
+from mer_sdk.cli.course import RunOptions
 from mer_sdk.cli.run import _few_threads
 from mer_sdk.cli.run_live import open_sensor, run_conversation
 from mer_sdk.errors import MissingExtra
-from mer_sdk.estimate import EmotionEstimate, FaceView, LiveState
-from mer_sdk.sources import PcmPipe, SourceState
-
-LONG = 60
-MER = (sys.executable, "-m", "mer_sdk.cli", "run")
-PCM = np.random.default_rng(0).integers(-9000, 9000, 16000 * 30, np.int16).tobytes()
-
-
-def start(*arguments, **given):
-    return subprocess.Popen([*MER, *map(str, arguments)], stdin=subprocess.PIPE, stderr=subprocess.PIPE, **given)
-
-
-def default_interrupt():
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def end(process, number):
-    """Send a signal; the exit code and what came on stderr."""
-    process.send_signal(number)
-    process.stdin.close()
-    code = process.wait(LONG)
-    return code, process.stderr.read().decode()
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_pipe_with_a_summary(tiny_onnx, tmp_path, number):
-    record = tmp_path / "day.jsonl"
-    process = start(tiny_onnx, "-", "--record", record, "--smoothing", 0.5, "--margin", 0.1, stdout=subprocess.PIPE)
-    process.stdin.write(PCM[: 2 * 16000 * 3])
-    process.stdin.flush()
-    lines = [process.stdout.readline().decode() for _ in range(11)]
-    # Every line is in the file at once, so that nothing is lost where the power goes.
-    assert len(record.read_text().splitlines()) >= 11
-    code, errors = end(process, number)
-    rest = process.stdout.read().decode()
-    process.stdout.close()
-    assert (code, errors) == (0, "")
-    assert [float(line.split()[0]) for line in lines] == [0.25 * (i + 1) for i in range(11)]
-    assert "steps: " in rest.splitlines()[-1]
-    rows = [json.loads(line) for line in record.read_text().splitlines()]
-    assert len(rows) == 11 + rest.count(" s  ")
-    assert rows[-1]["raw_probabilities"] != rows[-1]["probabilities"]  # smoothed
-
-
-def read_screen(file, until):
-    """What a terminal was given up to some words."""
-    shown, deadline = b"", time.monotonic() + LONG
-    while until not in shown and time.monotonic() < deadline:
-        if select.select([file], [], [], 1.0)[0]:
-            shown += os.read(file, 65536)
-    assert until in shown, shown.decode(errors="replace")
-    return shown.decode(errors="replace")
-
-
-def test_ctrl_c_ends_the_view_of_a_terminal(tiny_onnx, write_media, tmp_path):
-    pytest.importorskip("av")
-    clip = write_media(tmp_path / "clip.mp4", seconds=20.0)
-    screen, inside = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40"}
-    process = start(tiny_onnx, f"play:{clip}", stdout=inside, env=environment)
-    os.close(inside)
-    shown = read_screen(screen, b"course")
-    assert "keeps up" in shown
-    process.send_signal(signal.SIGINT)
-    read_screen(screen, b" steps: ")
-    assert process.wait(LONG) == 0
-    assert process.stderr.read() == b""
-    for file in (process.stdin, process.stderr):
-        file.close()
-    os.close(screen)
-
-
-def test_ctrl_c_in_a_file_keeps_what_was_estimated(tiny_onnx, tmp_path):
-    import wave
-
-    path = tmp_path / "long.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, 16000, 0, "NONE", ""))
-        # More lines than a pipe holds, so that the run cannot end before the signal.
-        file.writeframes(PCM * 400)
-    # A run in the background of a shell has SIGINT ignored, and so would its children.
-    process = start(tiny_onnx, path, stdout=subprocess.PIPE, preexec_fn=default_interrupt)
-    process.stdout.readline()
-    process.send_signal(signal.SIGINT)
-    process.stdin.close()
-    rest = process.stdout.read().decode()
-    assert process.wait(LONG) == 130
-    assert "steps: " in rest.splitlines()[-1]
-    process.stdout.close()
-    process.stderr.close()
+from mer_sdk.sources import PcmPipe
 
 
 def mer(*arguments):
@@ -292,16 +195,6 @@ def test_only_live_sound_counts_by_itself_where_somebody_speaks(tiny_onnx, monke
         voice_of(True, True)
 
 
-def test_an_enrolment_that_somebody_else_ends_is_told(capsys):
-    with Course(("happy", "sad"), RunOptions(), quiet=True) as course:
-        for face, left in ((3, 0.5), (3, 0.25), (3, 0.0), (4, 0.0)):
-            course.add(replace(ESTIMATE, face=FaceView(face, (0, 0, 9, 9)), enrolling=left))
-        assert capsys.readouterr().err == ""
-        for face, left in ((4, 1.5), (5, 0.0)):
-            course.add(replace(ESTIMATE, face=FaceView(face, (0, 0, 9, 9)), enrolling=left))
-    assert capsys.readouterr().err == "mer: the enrolment ended 1.5 s early, as another person came to the fore\n"
-
-
 def test_a_pipe_of_speech_is_a_conversation(tiny_senses, tmp_path, monkeypatch, capsys):
     class Loudness:
         def reset(self):
@@ -373,71 +266,3 @@ def test_blas_keeps_to_the_threads_that_were_asked_for():
         assert blas_threads(2) == 2
     finally:
         blas_threads(before)
-
-
-ESTIMATE = EmotionEstimate(
-    time=4.0,
-    emotion="happy",
-    confidence=0.8,
-    probabilities={"happy": 0.8, "sad": 0.2},
-    valence=0.5,
-    arousal=-0.25,
-    va_source="circumplex",
-    state="audio+face",
-    reliance={"audio": 0.25, "face": 0.75},
-    face=FaceView(3, (10.0, 20.0, 30.0, 40.0)),
-    latency_ms=1.5,
-    live=LiveState(),
-)
-
-
-def screen(view, width):
-    console = Console(record=True, width=width, file=open(os.devnull, "w"))  # noqa: SIM115
-    console.print(view)
-    return console.export_text().splitlines()
-
-
-def test_the_view_shows_what_is_and_what_is_lost():
-    view = LiveView("tiny", ("happy", "sad"))
-    assert "waiting for the first step" in screen(view, 80)[1]
-    for number in range(8):
-        view.add(replace(ESTIMATE, time=number / 4, emotion="sad", confidence=0.3))
-    for number in range(8, 16):
-        view.add(replace(ESTIMATE, time=number / 4))
-    lines = screen(view, 80)
-    assert lines[1].split() == ["happy", "80", "%", "█" * 32]
-    assert lines[2].split() == ["sad", "20", "%", "█" * 8]
-    text = "\n".join(lines)
-    assert "person 3, 30 x 40 pixels at 10, 20" in text
-    assert "audio 25 %  face 75 %" in text
-    assert "1.5 ms a step, at most 1.5  0 dropped, 0 late" in text
-    assert "course    ▃▃▃▃▃▃▃▃▇▇▇▇▇▇▇▇" in text
-    assert "          sad     happy" in text
-    other = replace(ESTIMATE, emotion="sad", confidence=0.6, face=FaceView(4, (1.0, 2.0, 9.0, 8.0)))
-    view.add(replace(ESTIMATE, others=(other,), speech=False, enrolling=1.25))
-    text = "\n".join(screen(view, 80))
-    assert "         person 4 sad 60 %, 9 x 8 pixels at 1, 2" in text
-    assert "voice    no speech, sound does not count" in text
-    assert "enrol    1.2 s to go, at rest" in text
-    view.add(replace(ESTIMATE, time=4.25, live=LiveState(3, 2, ("video",)), speech=True))
-    assert "voice    speech" in "\n".join(screen(view, 80))
-    sources = (
-        SourceState("camera 0", ("video",), "away", 2.0, "it was unplugged", 1),
-        SourceState("microphone", ("audio",), lost=4, refused=1, clipped=9),
-    )
-    view.tell(sources, ("video",), 7.0)
-    text = "\n".join(screen(view, 100))
-    assert "7.0 s" in text
-    assert "audio+face  video gives nothing" in text
-    assert "3 dropped, 2 late" in text
-    assert "camera 0  away for 5 s, tried again: it was unplugged  1 times away" in text
-    assert "microphone  4 pieces lost  1 pieces refused  9 pieces too loud" in text
-
-
-@pytest.mark.parametrize("width", [24, 40, 200])
-def test_the_view_fits_any_terminal(width):
-    view = LiveView("a bundle with a name that is long", ("happy", "sad"))
-    for number in range(100):
-        view.add(replace(ESTIMATE, time=number / 4, emotion="happy" if number % 7 else "unknown"))
-    view.tell((SourceState("camera 0", ("video",), "away", 2.0, "it was unplugged " * 8),), (), 99.0)
-    assert max(len(line) for line in screen(view, width)) <= width
