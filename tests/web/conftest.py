@@ -53,10 +53,26 @@ def drive():
 
 
 @pytest.fixture(scope="session")
-def tiny_onnx(tmp_path_factory):
+def helper():
+    """A helper by its file below tests/, as there is no package to import it from: `helper("web/clips.py")`."""
+
+    def load(path):
+        name = "web_" + path.replace("/", "_").removesuffix(".py")
+        spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / path)
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def tiny_onnx(helper, tmp_path_factory):
     """A tiny ONNX bundle with random weights, of tests/sdk. Copy it before changing it."""
-    path = ROOT / "tests" / "sdk" / "tiny_bundle.py"
-    spec = importlib.util.spec_from_file_location("web_tiny_bundle", path)
-    helper = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(helper)
-    return helper.write_bundle(tmp_path_factory.mktemp("web"), "onnx")
+    return helper("sdk/tiny_bundle.py").write_bundle(tmp_path_factory.mktemp("web"), "onnx")
+
+
+@pytest.fixture(scope="session")
+def face_finder(helper, tmp_path_factory):
+    """The bundle of the face finder for ONNX."""
+    return helper("web/vectors.py").write_face_finder(tmp_path_factory.mktemp("finder"))

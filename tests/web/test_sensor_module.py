@@ -8,8 +8,8 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
-def test_the_sensor_in_typescript_gives_what_the_one_in_python_gives(npm):
-    told = npm("test")
+def test_the_sensor_in_typescript_gives_what_the_one_in_python_gives(npm, face_finder):
+    told = npm("test", MER_FINDER=str(face_finder))
     passed = [(int(done), int(every)) for done, every in re.findall(r"Tests\s+(\d+) passed \((\d+)\)", told)]
     # Two workspaces: the sensor, and the page of the phone check.
     assert len(passed) == 2, told

@@ -1,13 +1,16 @@
 """What the Python front ends, engine and sensor give on seeded input, for the TypeScript ones to be held to.
 
-`python tests/web/vectors.py FOLDER` writes vectors.npz (arrays), vectors.json (the rest) and two tiny bundles with
-their golden cases. The input is stored with the answer, so that the other side needs no generator of its own.
+`python tests/web/vectors.py FOLDER` writes vectors.npz (arrays), vectors.json (the rest), two tiny bundles and that of
+the face finder, with their golden cases. The input is stored with the answer, so that the other side needs no generator
+of its own.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import shutil
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -27,6 +30,7 @@ from mer_sdk.frontends.finder import FinderContract, FinderDetector
 from mer_sdk.intake import Intake
 from mer_sdk.manifest import SCHEMA_VERSION, AudioContract, Clock, FaceContract
 
+ROOT = Path(__file__).resolve().parents[2]
 RATES = (8000, 16000, 22050, 44100, 48000)
 BOXES = (
     ((10.0, 8.0, 40.0, 40.0), 0.0),
@@ -66,11 +70,25 @@ def write_vectors(folder: Path) -> None:
         "sensor": _sensor(arrays, bundle),
         "bundle": bundle.name,
         "talk": talk.name,
+        "face_finder": write_face_finder(folder).name,
     }
     _resampled(arrays)
     _crops(arrays)
     np.savez_compressed(folder / "vectors.npz", **arrays)
     (folder / "vectors.json").write_text(json.dumps(facts))
+
+
+def write_face_finder(folder: Path) -> Path:
+    """A copy of the face finder's bundle: of MER_FINDER, else of the one in bundles/, else one converted here (9 s)."""
+    made = Path(os.environ.get("MER_FINDER") or ROOT / "bundles" / "face_finder-onnx-fp32.mer")
+    if made.is_dir():
+        return shutil.copytree(made, folder / made.name)
+    from mer_converters.finder import convert_finder
+    from mer_fusion.checkpoint import SHIPPED
+
+    (row,) = convert_finder(SHIPPED / "face_finder.safetensors", ("onnx",), ("fp32",), folder)
+    assert row.path is not None
+    return row.path
 
 
 def _resampled(arrays: dict[str, np.ndarray]) -> None:
@@ -183,7 +201,7 @@ def _helper(name: str) -> ModuleType:
     """A helper of the SDK's tests, by its file: there is no package to import it from."""
     full = f"web_{name}"
     if full not in sys.modules:
-        spec = importlib.util.spec_from_file_location(full, Path(__file__).parents[1] / "sdk" / f"{name}.py")
+        spec = importlib.util.spec_from_file_location(full, ROOT / "tests" / "sdk" / f"{name}.py")
         assert spec is not None
         assert spec.loader is not None
         sys.modules[full] = importlib.util.module_from_spec(spec)

@@ -41,11 +41,14 @@ export class StepEngine {
   private person = 0;
   private known = false;
 
-  /** @throws OptionError the bundle is a dialogue model. */
+  /** @throws OptionError the bundle is a dialogue model or a face finder. */
   constructor(
     readonly manifest: Manifest,
     private readonly graphs: Record<string, Graph>,
   ) {
+    if (manifest.finder) {
+      throw new OptionError(`${manifest.name} is a face finder: give it as the finder of an emotion model's bundle`);
+    }
     if (manifest.dialogue) {
       throw new OptionError(`${manifest.name} is a dialogue model, whose window is made of utterances; open a window model`);
     }

@@ -6,6 +6,11 @@ export class MerError extends Error {
   }
 }
 
+/** A message as a page shows it, with a capital; a file's name at its beginning stays as it is. */
+export function sentence(message: string): string {
+  return /^[\w/-]+\.\w/.test(message) ? message : message.charAt(0).toUpperCase() + message.slice(1);
+}
+
 /** A bundle that is missing, incomplete, altered since it was written, or of a newer schema. */
 export class BundleError extends MerError {}
 

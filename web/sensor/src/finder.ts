@@ -1,9 +1,18 @@
-/** Finders of faces: the bundle's own graph, the browser's, or none but the middle of the picture. */
+/** Finders of faces: a face finder's bundle, the browser's own, or none but the middle of the picture. */
+import type { Bundle } from "./bundle";
+import { OptionError } from "./errors";
 import { type Detection, type FaceFinder, type Frame, overlap, resizeTriangle } from "./face";
-import type { FinderContract } from "./manifest";
-import type { Graph } from "./runtime";
+import { FINDER, type FinderContract } from "./manifest";
+import { type Graph, loadGraphs, type RuntimeOptions } from "./runtime";
 
-/** The bundle's face finder: mer_sdk.frontends.finder.FinderDetector, whose contract says how. */
+/** What the graph gives for a frame, scores [N] and boxes [N x 4] in shares of its input, and the faces read from it. */
+export interface Found {
+  scores: Float32Array;
+  boxes: Float32Array;
+  faces: Detection[];
+}
+
+/** The graph of a face finder's bundle: mer_sdk.frontends.finder.FinderDetector, whose contract says how. */
 export class GraphFinder implements FaceFinder {
   readonly name = "bundle";
   private readonly input: Float32Array;
@@ -16,21 +25,41 @@ export class GraphFinder implements FaceFinder {
   }
 
   async detect(frame: Frame): Promise<Detection[]> {
+    return (await this.find(frame)).faces;
+  }
+
+  /** `detect`, with what the graph gave. One frame at a time: the input is kept. */
+  async find(frame: Frame): Promise<Found> {
     const { height, width, threshold, overlap: limit } = this.contract;
     const { picture, rows, columns, scale } = letterboxed(frame, this.contract);
     this.input.fill(0);
     for (let row = 0; row < rows; row++) {
       this.input.set(picture.subarray(row * columns * 3, (row + 1) * columns * 3), row * width * 3);
     }
-    const { scores, boxes } = await this.graph.run({ frame: this.input });
+    const outputs = await this.graph.run({ frame: this.input });
+    const [scores, boxes] = [outputs.scores!, outputs.boxes!];
     const found: Detection[] = [];
-    for (const [index, score] of scores!.entries()) {
+    for (const [index, score] of scores.entries()) {
       if (score <= threshold) continue;
-      const [x, y, w, h] = boxes!.subarray(4 * index, 4 * index + 4) as unknown as [number, number, number, number];
+      const [x, y, w, h] = boxes.subarray(4 * index, 4 * index + 4) as unknown as [number, number, number, number];
       found.push([(x * width) / scale, (y * height) / scale, (w * width) / scale, (h * height) / scale, score]);
     }
-    return suppressed(found, limit);
+    return { scores, boxes, faces: suppressed(found, limit) };
   }
+}
+
+/**
+ * The finder of a face finder's bundle.
+ *
+ * @throws OptionError the bundle is an emotion model.
+ * @throws BundleError, RuntimeUnavailable see `loadGraphs`.
+ */
+export async function openFinder(bundle: Bundle, options: RuntimeOptions = {}): Promise<GraphFinder> {
+  const { finder, name } = bundle.manifest;
+  if (!finder) {
+    throw new OptionError(`${name} is an emotion model, no face finder; make one with mer-convert --model face_finder`);
+  }
+  return new GraphFinder((await loadGraphs(bundle, options))[FINDER]!, finder);
 }
 
 /** The picture of a frame at the top left of the finder's input, and the scale from frame to input pixels. */

@@ -2,7 +2,7 @@
 import { PersonalBaseline } from "./baseline";
 import type { Bundle } from "./bundle";
 import { encodeRow } from "./engine";
-import { BundleError } from "./errors";
+import { BundleError, OptionError } from "./errors";
 import type { Manifest } from "./manifest";
 import { type NpyArray, readNpz } from "./npz";
 import type { Graph, Tensors } from "./runtime";
@@ -10,9 +10,13 @@ import type { Graph, Tensors } from "./runtime";
 // Modality -> name of its raw input, in the graph and in the file; in the order of the fusion graph's inputs.
 const RAW = { text: "ids", audio: "pcm", face: "crop" } as const;
 
-/** One case; arrays are those of docs/bundle.md by name, without the "case{i}_". */
-export interface GoldenCase {
+/** Arrays of one case: those of docs/bundle.md by name, without the "case{i}_". */
+export interface CaseArrays {
   arrays: Map<string, NpyArray>;
+}
+
+/** One case of an emotion model. */
+export interface GoldenCase extends CaseArrays {
   modalities: string[];
 }
 
@@ -23,23 +27,38 @@ export interface CaseOutput {
   reliance: Float32Array;
 }
 
-/** The cases of a bundle that was opened with its golden file. @throws BundleError the file is damaged. */
+/**
+ * The cases of a bundle that was opened with its golden file.
+ *
+ * @throws OptionError the bundle is a face finder: see `readFinderCases`.
+ * @throws BundleError the file is damaged.
+ */
 export async function readGolden(bundle: Bundle): Promise<GoldenCase[]> {
+  if (bundle.manifest.finder) {
+    throw new OptionError(`${bundle.manifest.name} is a face finder, whose golden frames are no cases of an emotion model`);
+  }
+  return (await casesOf(bundle)).map(({ arrays }) => ({
+    arrays,
+    modalities: Object.keys(RAW).filter((name) => arrays.has(`${name}_mask`)),
+  }));
+}
+
+/** The arrays of the golden file, case by case. @throws BundleError the file is damaged or empty. */
+export async function casesOf(bundle: Bundle): Promise<CaseArrays[]> {
   const all = await readNpz(bundle.file("golden.npz"));
-  const cases: GoldenCase[] = [];
+  const cases: CaseArrays[] = [];
   for (let index = 0; ; index++) {
     const prefix = `case${index}_`;
     const named = [...all].filter(([name]) => name.startsWith(prefix));
     if (!named.length) break;
-    const arrays = new Map(named.map(([name, array]) => [name.slice(prefix.length), array]));
-    cases.push({ arrays, modalities: Object.keys(RAW).filter((name) => arrays.has(`${name}_mask`)) });
+    cases.push({ arrays: new Map(named.map(([name, array]) => [name.slice(prefix.length), array])) });
   }
   if (!cases.length) throw new BundleError("golden.npz holds no case; convert the bundle again");
   return cases;
 }
 
-/** One array of a case as floats. @throws BundleError it is missing. */
-export function array(one: GoldenCase, name: string): NpyArray {
+/** One array of a case. @throws BundleError it is missing. */
+export function array(one: CaseArrays, name: string): NpyArray {
   const found = one.arrays.get(name);
   if (!found) throw new BundleError(`golden.npz: ${name} is missing; convert the bundle again`);
   return found;

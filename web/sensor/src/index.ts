@@ -3,7 +3,7 @@ export { PersonalBaseline } from "./baseline";
 export { Bundle, type FileSource, sha256 } from "./bundle";
 export { argmax, decide, norm, softmax, UNKNOWN } from "./decision";
 export { encodeRow, StepEngine, type StepFeatures, type StepOutput } from "./engine";
-export { BundleError, MerError, OptionError, RuntimeUnavailable, SignalError } from "./errors";
+export { BundleError, MerError, OptionError, RuntimeUnavailable, sentence, SignalError } from "./errors";
 export {
   type Box,
   cropFace,
@@ -16,7 +16,8 @@ export {
   type Region,
   resizeTriangle,
 } from "./face";
-export { browserFinder, CentreFinder, GraphFinder, letterboxed, suppressed } from "./finder";
+export { browserFinder, CentreFinder, type Found, GraphFinder, letterboxed, openFinder, suppressed } from "./finder";
+export { type FinderCase, findingErrors, readFinderCases } from "./finder_golden";
 export { array, type CaseOutput, type GoldenCase, isNear, maxError, rawRow, readGolden, runCase, sqnr } from "./golden";
 export { Intake, type StepInput } from "./intake";
 export { type FinderContract, type GraphSpec, type Manifest, modalities, readManifest, SCHEMA_VERSION, type TensorSpec } from "./manifest";

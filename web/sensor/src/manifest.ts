@@ -6,6 +6,8 @@ import { BundleError } from "./errors";
 
 export const SCHEMA_VERSION = 4;
 export const TARGET = "onnx";
+/** The one graph of a face finder's bundle. */
+export const FINDER = "finder";
 
 export interface TensorSpec {
   name: string;
@@ -40,12 +42,14 @@ export interface FaceContract {
   black_level: number;
 }
 
-/** What lies outside of a face finder's graph: mer_sdk.frontends.finder.FinderContract. */
+/** What lies outside of a face finder's graph: mer_sdk.manifest.FinderContract says how a frame becomes its input. */
 export interface FinderContract {
   height: number;
   width: number;
   threshold: number;
   overlap: number;
+  box: string;
+  resize_filter: string;
 }
 
 export interface BaselineContract {
@@ -64,6 +68,7 @@ export interface FileSpec {
   bytes: number;
 }
 
+/** `finder` is there in a face finder's bundle alone, which has one graph and no labels. */
 export interface Manifest {
   name: string;
   model: string;
@@ -114,8 +119,10 @@ export function readManifest(text: string): Manifest {
   return manifest;
 }
 
-/** What the fusion graph reads, of "text", "audio" and "face", in its order: every input that has a mask. */
+/** What the fusion graph reads, of "text", "audio" and "face", in its order: every input that has a mask; a face finder
+ * has none. */
 export function modalities(manifest: Manifest): string[] {
+  if (manifest.finder) return [];
   const names = manifest.graphs.fusion!.inputs.map((tensor) => tensor.name);
   return names.filter((name) => names.includes(`${name}_mask`));
 }
@@ -127,6 +134,41 @@ function check(manifest: Manifest): void {
         `mer-convert --model ${manifest.model} --target ${TARGET} --out bundles`,
     );
   }
+  if (manifest.finder) checkFinder(manifest, manifest.finder);
+  else checkModel(manifest);
+  for (const file of manifest.files) {
+    if (file.path.startsWith("/") || file.path.split("/").includes("..")) {
+      throw new BundleError(`manifest.json lists '${file.path}', which lies outside the bundle`);
+    }
+  }
+  for (const graph of Object.values(manifest.graphs)) {
+    if (!manifest.files.some((file) => file.path === graph.file)) {
+      throw new BundleError(`${graph.file} is a graph of the manifest without a hash; convert the bundle again`);
+    }
+  }
+}
+
+function checkFinder(manifest: Manifest, contract: FinderContract): void {
+  const graphs = Object.keys(manifest.graphs);
+  if (graphs.length !== 1 || graphs[0] !== FINDER) {
+    throw new BundleError(`manifest.json lists the graphs ${graphs}; a face finder has one, '${FINDER}'`);
+  }
+  const sizes = [contract.height, contract.width].every((size) => Number.isInteger(size) && size >= 1);
+  const shares = [contract.threshold, contract.overlap].every((share) => share >= 0 && share <= 1);
+  if (!sizes || !shares) {
+    throw new BundleError(
+      `manifest.json has the finder ${JSON.stringify(contract)}; sizes are 1 or more, threshold and overlap 0 to 1`,
+    );
+  }
+  if (contract.box !== "cascade-square" || contract.resize_filter !== "triangle") {
+    throw new BundleError(
+      `manifest.json asks for boxes ${contract.box} and filter ${contract.resize_filter}; known are cascade-square and ` +
+        "triangle: take a newer @mer-edge/web",
+    );
+  }
+}
+
+function checkModel(manifest: Manifest): void {
   if (!manifest.graphs.fusion) {
     throw new BundleError(`manifest.json lists the graphs ${Object.keys(manifest.graphs)}; a bundle needs 'fusion'`);
   }
@@ -138,15 +180,5 @@ function check(manifest: Manifest): void {
       `manifest.json asks for resampler ${manifest.audio.resampler} and filter ${manifest.face.resize_filter}; ` +
         "known are kaiser-sinc and triangle: take a newer @mer-edge/web",
     );
-  }
-  for (const file of manifest.files) {
-    if (file.path.startsWith("/") || file.path.split("/").includes("..")) {
-      throw new BundleError(`manifest.json lists '${file.path}', which lies outside the bundle`);
-    }
-  }
-  for (const graph of Object.values(manifest.graphs)) {
-    if (!manifest.files.some((file) => file.path === graph.file)) {
-      throw new BundleError(`${graph.file} is a graph of the manifest without a hash; convert the bundle again`);
-    }
   }
 }

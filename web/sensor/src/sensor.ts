@@ -5,7 +5,7 @@ import type { Bundle } from "./bundle";
 import { decide, norm } from "./decision";
 import { StepEngine } from "./engine";
 import { cropFace, type FaceFinder, FaceTracker, type FaceView, type Frame } from "./face";
-import { CentreFinder, GraphFinder } from "./finder";
+import { CentreFinder } from "./finder";
 import { Intake, type StepInput } from "./intake";
 import { loadGraphs, type RuntimeOptions } from "./runtime";
 
@@ -26,7 +26,7 @@ export interface EmotionEstimate {
 }
 
 /**
- * - `finder`: finds faces; without one the bundle's own, and where it has none the middle of the frame.
+ * - `finder`: finds faces, see `openFinder` and `browserFinder`; without one the middle of the frame is taken.
  * - `patience`: seconds by which a stream may lag before a step does without it.
  * - `waiting`: steps that may wait for the device; older ones are left out and counted in `dropped`.
  */
@@ -67,9 +67,7 @@ export class EmotionSensor {
     const graphs = await loadGraphs(bundle, options);
     const engine = new StepEngine(bundle.manifest, graphs);
     engine.reset(options.baseline);
-    const { finder } = bundle.manifest;
-    const own = finder && graphs.finder ? new GraphFinder(graphs.finder, finder) : new CentreFinder();
-    return new EmotionSensor(bundle, engine, options, options.finder ?? own);
+    return new EmotionSensor(bundle, engine, options, options.finder ?? new CentreFinder());
   }
 
   /** The baseline of the current person. */

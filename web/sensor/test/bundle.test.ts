@@ -7,9 +7,13 @@ import {
   type Detection,
   EmotionSensor,
   type FileSource,
+  findingErrors,
   isNear,
   loadGraphs,
   maxError,
+  openFinder,
+  OptionError,
+  readFinderCases,
   readGolden,
   readManifest,
   readNpz,
@@ -32,6 +36,36 @@ test.each(["bundle", "talk"])("golden cases of the %s pass from raw input to log
     }
     expect(maxError(found.logits, array(one, "logits").data)).toBeLessThan(1e-4);
     expect(maxError(found.reliance, array(one, "reliance").data)).toBeLessThan(1e-4);
+  }
+});
+
+test("golden frames of a face finder pass: as many faces, within a hundredth of a pixel", async () => {
+  const bundle = await Bundle.open(bundleFiles(facts().face_finder), true);
+  const finder = await openFinder(bundle);
+  const cases = await readFinderCases(bundle);
+  expect(cases.length).toBeGreaterThan(0);
+  for (const one of cases) {
+    expect(one.faces.length).toBeGreaterThan(0);
+    const errors = findingErrors(await finder.find(one.frame), one);
+    expect(Math.max(errors.scores, errors.boxes)).toBeLessThan(1e-4);
+    expect(errors.faces).toBeLessThan(0.01);
+  }
+  const [first, second] = cases;
+  expect(findingErrors(await finder.find(second!.frame), first!).scores).toBeGreaterThan(0.1);
+});
+
+test("face finders and emotion models are not taken for one another", async () => {
+  const finder = await Bundle.open(bundleFiles(facts().face_finder), true);
+  const model = await Bundle.open(bundleFiles(facts().bundle), true);
+  const refusals: [Promise<unknown>, RegExp][] = [
+    [EmotionSensor.open(finder), /is a face finder: give it as the finder of an emotion model's bundle/],
+    [openFinder(model), /is an emotion model, no face finder; make one with mer-convert --model face_finder/],
+    [readGolden(finder), /is a face finder, whose golden frames/],
+    [readFinderCases(model), /is no face finder/],
+  ];
+  for (const [failed, message] of refusals) {
+    await expect(failed).rejects.toThrow(message);
+    await expect(failed).rejects.toBeInstanceOf(OptionError);
   }
 });
 
@@ -101,12 +135,14 @@ test("steps that wait for too long are left out and counted", async () => {
 
 test("a bundle that was changed or is of another kind is refused in one sentence", async () => {
   const good = bundleFiles(facts().bundle);
-  const changed = (change: (manifest: any) => void): FileSource => async (path) => {
-    if (path !== "manifest.json") return await good(path);
-    const manifest = JSON.parse(text(await good(path)));
+  const altered = (files: FileSource) => (change: (manifest: any) => void): FileSource => async (path) => {
+    if (path !== "manifest.json") return await files(path);
+    const manifest = JSON.parse(text(await files(path)));
     change(manifest);
     return new TextEncoder().encode(JSON.stringify(manifest)).buffer as ArrayBuffer;
   };
+  const changed = altered(good);
+  const other = altered(bundleFiles(facts().face_finder));
   const tampered: FileSource = async (path) => {
     const content = (await good(path)).slice(0);
     if (path === "audio.onnx") new Uint8Array(content)[100]! ^= 1;
@@ -120,6 +156,10 @@ test("a bundle that was changed or is of another kind is refused in one sentence
     [changed((m) => delete m.graphs.fusion), /a bundle needs 'fusion'/],
     [changed((m) => (m.files[0].path = "../x")), /outside the bundle/],
     [changed((m) => (m.graphs.audio.inputs = [])), /audio.onnx has 1 inputs, the manifest lists 0/],
+    [other((m) => (m.graphs.face = m.graphs.finder)), /graphs finder,face; a face finder has one, 'finder'/],
+    [other((m) => (m.finder = null)), /lists the graphs finder; a bundle needs 'fusion'/],
+    [other((m) => (m.finder.overlap = 40)), /threshold and overlap 0 to 1/],
+    [other((m) => (m.finder.box = "ellipse")), /asks for boxes ellipse.*take a newer @mer-edge\/web/],
   ];
   for (const [source, message] of refusals) {
     const failed = Bundle.open(source).then(loadGraphs);
