@@ -3,9 +3,9 @@
     python answers.py --out FOLDER [--clips FOLDER] [--dialogues FOLDER] BUNDLE ...
 
 Needs the SDK with the bundles' runtime, and its media packages for clips. Writes for each bundle FOLDER/NAME.npz with
-the features and logits of every step (or utterance) and then FOLDER/NAME.json with what `mer verify` says; what is
-there already is not run again. `tools/aarch64/check.py` runs it on x86-64 and under aarch64, from one wheel, and
-compares.
+the features and logits of every step (or utterance; of a face finder the scores and boxes of every picture) and then
+FOLDER/NAME.json with what `mer verify` says; what is there already is not run again. `tools/aarch64/check.py` runs it
+on x86-64 and under aarch64, from one wheel, and compares.
 """
 
 from __future__ import annotations
@@ -28,9 +28,12 @@ from mer_sdk.conversation import Conversation
 from mer_sdk.dialogue_file import Dialogue
 from mer_sdk.engine import StepEngine
 from mer_sdk.evaluation.datasets import Clip, open_dataset
+from mer_sdk.evaluation.datasets.clip import load_image
 from mer_sdk.evaluation.features import encode_clip
+from mer_sdk.finder_golden import verify_finder
+from mer_sdk.frontends.finder import open_finder
 
-# name -> [rows, D] or [rows, K]; the features of rows without the modality are 0.
+# name -> [rows, ...]; the features of rows without the modality are 0.
 Arrays = dict[str, np.ndarray]
 
 
@@ -63,8 +66,17 @@ def dialogue_answers(bundle: Bundle, dialogues: Iterable[Dialogue]) -> Arrays:
     return {"text": np.stack(features), "logits": np.stack(logits)}
 
 
+def finder_answers(bundle: Bundle, clips: Iterable[Clip]) -> Arrays:
+    """Scores and boxes of every picture of the clips' face tracks."""
+    finder = open_finder(bundle)
+    found = [finder.find(load_image(path)) for clip in clips for path in clip.faces]
+    return {"scores": np.stack([scores for scores, *_ in found]), "boxes": np.stack([boxes for _, boxes, _ in found])}
+
+
 def answers(bundle: Bundle, clips: Sequence[Clip], dialogues: Sequence[Dialogue]) -> Arrays:
     """What the bundle's own kind of data gives; nothing where there is none."""
+    if bundle.manifest.finder is not None:
+        return finder_answers(bundle, clips) if any(clip.faces for clip in clips) else {}
     if bundle.manifest.dialogue is not None:
         return dialogue_answers(bundle, dialogues) if dialogues else {}
     return clip_answers(bundle, clips) if clips else {}
@@ -97,7 +109,7 @@ def main() -> None:
         if verified.exists():
             continue
         bundle = Bundle.open(path)
-        found = to_json(verify_bundle(bundle))
+        found = to_json(verify_bundle(bundle) if bundle.manifest.finder is None else verify_finder(bundle))
         np.savez_compressed(options.out / f"{stem(path)}.npz", **answers(bundle, clips, dialogues))
         verified.write_text(json.dumps(found, indent=1) + "\n")
         print(f"{path.name}: done", flush=True)

@@ -32,7 +32,8 @@ def section(result: Json) -> list[str]:
         + "; ".join(_installed(extra, one, result) for extra, one in result["installed"].items())
         + ".",
         "",
-        f"Window bundles: every step of {given['clips']} real clips of RAVDESS, decoded and encoded on each machine.",
+        f"Window bundles: every step of {given['clips']} real clips of RAVDESS, decoded and encoded on each machine; "
+        "the face finder: every picture of them.",
         f"Dialogue bundles: every utterance of {given['dialogues']} dialogues of MELD.",
         "",
     ]
@@ -45,10 +46,10 @@ def section(result: Json) -> list[str]:
         rows = ((python, *(found.get(name, "") for name in names)) for python, found in result["resolved"].items())
         lines += _table(("Python", *names), rows)
     for cpu, rows in result["cpus"].items():
-        agreeing = sum(row["agrees"] for row in rows.values())
-        lines += [f"**{cpu}** ({BOARDS.get(cpu, 'no board')}): {agreeing} of {len(rows)} bundles agree.", ""]
+        lines += [_summary(cpu, rows, result), ""]
         header = ("bundle", "golden cases", "max error of features", "max error of logits", "same label", "agrees")
         lines += _table(header, (_row(name, row) for name, row in rows.items()))
+        lines += _margins(rows)
     for extra, found in result["commands"].items():
         lines += [_commands(extra, found), ""]
     return lines
@@ -64,14 +65,32 @@ def _installed(extra: str, one: Json, result: Json) -> str:
     )
 
 
+def _summary(cpu: str, rows: Mapping[str, Json], result: Json) -> str:
+    """How many agree, of how many, and which were not reached."""
+    asked = result["asked"][cpu]
+    chosen = "" if len(asked) == len(result["bundles"]) else ", one bundle of each scheme and target"
+    missing = [name for name in asked if name not in rows]
+    agreeing = sum(row["agrees"] for row in rows.values())
+    said = f"**{cpu}** ({BOARDS.get(cpu, 'no board')}){chosen}: {agreeing} of {len(rows)} bundles agree."
+    return f"{said} Not run: {', '.join(missing)}." if missing else said
+
+
 def _row(name: str, row: Json) -> tuple[str, ...]:
-    golden = f"{row['golden_cases']} {'pass' if row['verified'] else 'FAIL'}, {row['golden_logits']:.0e}"
-    agrees = "yes" if row["agrees"] else "**no**"
-    if "logits" not in row:
-        return name, golden, "", "", "", agrees
-    features = ", ".join(f"{modality} {error:.0e}" for modality, error in row["features"].items())
-    same = f"{100 * row['same_label']:.1f} % of {row['estimates']}"
-    return name, golden, features, f"{row['logits']:.0e}", same, agrees
+    golden = f"{row['golden_cases']} {'pass' if row['verified'] else 'FAIL'}, {row['golden_error']:.0e}"
+    features = ", ".join(f"{modality} {error:.0e}" for modality, error in row.get("features", {}).items())
+    logits = same = ""
+    if "logits" in row:
+        logits, same = f"{row['logits']:.0e}", f"{100 * row['same_label']:.1f} % of {row['estimates']}"
+    return name, golden, features, logits, same, "yes" if row["agrees"] else "**no**"
+
+
+def _margins(rows: Mapping[str, Json]) -> list[str]:
+    """What stands below the table where labels differ."""
+    found = {name: row["margins"] for name, row in rows.items() if row.get("margins")}
+    if not found:
+        return []
+    each = "; ".join(f"{name} {', '.join(f'{margin:.1g}' for margin in margins)}" for name, margins in found.items())
+    return [f"Where the label is another one, the two logits were so far apart on x86-64: {each}.", ""]
 
 
 def _commands(extra: str, found: Json) -> str:
