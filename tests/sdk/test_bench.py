@@ -80,7 +80,9 @@ def test_the_stages_of_a_step_add_up(tiny_onnx):
     assert found["step"] == pytest.approx(found["audio"] + found["face"] + found["fusion"] + found["sdk"])
     raw = StepInput(bundle.manifest, 5).raw()
     expected = StepEngine(bundle).step(raw["audio"], raw["face"])
-    assert list(step.verdict.probabilities.values()) == pytest.approx(expected.probabilities.tolist())
+    assert list(step.said.probabilities.values()) == pytest.approx(expected.probabilities.tolist())
+    # An estimate as an app gets it, and not only a decision.
+    assert (step.said.time, step.said.state, step.said.face.id) == (0.25, "audio+face", 0)
     other = StepInput(bundle.manifest, 6).raw()
     assert not np.array_equal(raw["audio"], other["audio"])
     assert not np.array_equal(raw["face"], other["face"])
