@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from operator import mul
 
 from mer_sdk.errors import OptionError
 
@@ -35,7 +36,6 @@ SYNONYMS = {
 }
 
 
-@lru_cache(maxsize=256)
 def norm(label: str) -> tuple[float, float]:
     """(valence, arousal) of an emotion word, each -1 to 1.
 
@@ -61,5 +61,13 @@ def expectation(probabilities: Mapping[str, float]) -> tuple[float, float]:
     Raises:
         OptionError: no norm is known for one of the labels.
     """
-    pairs = [(share, norm(label)) for label, share in probabilities.items()]
-    return sum(share * pair[0] for share, pair in pairs), sum(share * pair[1] for share, pair in pairs)
+    valences, arousals = _norms(tuple(probabilities))
+    shares = probabilities.values()
+    return sum(map(mul, shares, valences)), sum(map(mul, shares, arousals))
+
+
+@lru_cache(maxsize=16)
+def _norms(labels: tuple[str, ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Valences and arousals of a model's labels: looked up once, and not at every step."""
+    pairs = [norm(label) for label in labels]
+    return tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)

@@ -60,9 +60,13 @@ class PersonalBaseline:
 
     def observe_step(self, modality: str, features: np.ndarray) -> None:
         """`observe` for one float vector, which the sensor does at every step."""
-        # A sum is finite only where all its terms are.
-        if not self._fixed and math.isfinite(features.sum()):
-            self._sum[modality] += features
+        if self._fixed:
+            return
+        # Cast once: a sum of two types takes numpy several times as long.
+        row = np.asarray(features, np.float64)
+        # A sum of squares is finite only where all its terms are: those of float32 do not overflow float64.
+        if math.isfinite(row.dot(row)):
+            self._sum[modality] += row
             self._count[modality] += 1
             self._means.pop(modality, None)
 

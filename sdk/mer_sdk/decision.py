@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,18 +23,27 @@ class Verdict:
     arousal: float
 
 
-def decide(probabilities: np.ndarray, manifest: Manifest, present: bool) -> Verdict:
-    """The verdict on [K] probabilities; "unknown", at the origin, where no modality is present."""
-    shares = dict(zip(manifest.labels, probabilities.tolist(), strict=True))
-    best = max(shares, key=shares.__getitem__)
-    known = present and shares[best] >= manifest.decision.abstention_threshold
+def decide(probabilities: np.ndarray, manifest: Manifest, present: bool, label: int | None = None) -> Verdict:
+    """The verdict on [K] probabilities; "unknown", at the origin, where no modality is present.
+
+    `label` is the index of the one that holds, see `Smoother`; None takes the likeliest.
+    """
+    values = probabilities.tolist()
+    if label is None:
+        label = values.index(max(values))
+    shares, confidence = dict(zip(manifest.labels, values, strict=True)), values[label]
+    known = present and confidence >= manifest.decision.abstention_threshold
     valence, arousal = expectation(shares) if present else (0.0, 0.0)
-    return Verdict(best if known else UNKNOWN, shares[best], shares, valence, arousal)
+    return Verdict(manifest.labels[label] if known else UNKNOWN, confidence, shares, valence, arousal)
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities, float64, over the last axis."""
-    values = np.asarray(logits, np.float64)
-    shifted = np.exp(values - values.max(axis=-1, keepdims=True))
-    result: np.ndarray = shifted / shifted.sum(axis=-1, keepdims=True)
-    return result
+def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Probabilities, float64, of logits over a temperature, over the last axis."""
+    if logits.ndim > 1:
+        return np.stack([softmax(row, temperature) for row in logits])
+    # For a handful of labels this is quicker than six calls of numpy, whose code is no longer cached after a graph.
+    values = logits.tolist()
+    most = max(values)
+    shares = [math.exp((value - most) / temperature) for value in values]
+    total = sum(shares)
+    return np.array([share / total for share in shares])

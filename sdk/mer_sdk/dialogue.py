@@ -163,7 +163,7 @@ class DialogueEngine:
         reliance = {name: float(share) for name, share in zip(self._size, shares, strict=True)}
         if not present:
             return DialogueOutput(logits, np.full(labels, 1 / labels), dict.fromkeys(reliance, 0.0), ())
-        probabilities = softmax(logits[-1] / self.manifest.decision.temperature)
+        probabilities = softmax(logits[-1], self.manifest.decision.temperature)
         return DialogueOutput(logits, probabilities, reliance, present)
 
     def _mean(self, name: str, speaker: Hashable) -> np.ndarray | float:

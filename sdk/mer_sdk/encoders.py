@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from mer_sdk.errors import SignalError
 from mer_sdk.manifest import GraphSpec
 from mer_sdk.runtimes import Graph
+
+
+class _Encoder(NamedTuple):
+    """What an encoder is called with at every step."""
+
+    graph: Graph
+    input: str
+    shape: tuple[int, ...]
+    output: str
 
 
 class Encoders:
@@ -20,7 +30,13 @@ class Encoders:
     """
 
     def __init__(self, specs: Mapping[str, GraphSpec], graphs: Mapping[str, Graph]) -> None:
-        self._specs, self._graphs = specs, graphs
+        self._specs = specs
+        self._encoders = {
+            name: _Encoder(
+                graph, specs[name].inputs[0].name, specs[name].inputs[0].shape[1:], specs[name].outputs[0].name
+            )
+            for name, graph in graphs.items()
+        }
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of one raw input, without the batch axis."""
@@ -36,9 +52,8 @@ class Encoders:
         Raises:
             SignalError: a wrong shape.
         """
-        tensor = self._specs[name].inputs[0]
+        graph, given, shape, made = self._encoders[name]
         array = np.asarray(value)
-        if array.shape != tensor.shape[1:]:
-            raise SignalError(f"{name}: {tensor.name} has shape {array.shape}, needed is {tensor.shape[1:]}")
-        output = self._graphs[name].run({tensor.name: array[None]})
-        return output[self._specs[name].outputs[0].name].reshape(-1)
+        if array.shape != shape:
+            raise SignalError(f"{name}: {given} has shape {array.shape}, needed is {shape}")
+        return graph.run({given: array[None]})[made].reshape(-1)

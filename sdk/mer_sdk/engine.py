@@ -84,6 +84,7 @@ class StepEngine:
         sizes = {tensor.name: tensor.shape for tensor in self.manifest.graphs["fusion"].inputs}
         self._size = {name: sizes[name][2] for name in MODALITIES if name in sizes}
         self._length = self.manifest.clock.window_steps
+        self._full_mask = np.ones((1, self._length), np.float32)
         self.reset(baseline)
 
     @property
@@ -214,18 +215,18 @@ class StepEngine:
         early = self._enrol_steps > 0 and (features.audio is not None or features.face is not None)
         if early:
             self._enrol_steps -= 1
-        for window in self._sound_windows():
-            self._take("audio", window, features.audio, person, early)
+        if self._sound is not None:
+            self._take("audio", self._sound, features.audio, person, early)
         if "face" not in self._size:
             return
-        seen = {**others, person: features.face} if features.face is not None else dict(others)
+        seen = {**others, person: features.face} if features.face is not None else others
         for owner in seen:
             if owner not in self._faces:
                 self._faces[owner] = FeatureWindow(self._length, self._size["face"])
                 self._meet(owner)
         for owner, window in list(self._faces.items()):
             self._take("face", window, seen.get(owner), owner, early and owner == person)
-            if not any(one is not None for one in window.owners):
+            if window.empty:
                 del self._faces[owner]
 
     def _take(self, name: str, window: FeatureWindow, row: np.ndarray | None, owner: int, early: bool) -> None:
@@ -248,7 +249,8 @@ class StepEngine:
             self._known = True
         if person != self._person:
             self._enrol_steps = 0
-        self._meet(person)
+        if person != next(reversed(self._baselines)):
+            self._meet(person)
         self._person = person
 
     def _meet(self, person: int) -> None:
@@ -264,17 +266,20 @@ class StepEngine:
         baseline = self._baselines[person]
         inputs: dict[str, np.ndarray] = {}
         present: dict[str, int] = {}
-        anything = [False] * self._length
+        holds = []
         for name, size in self._size.items():
             window = self._faces.get(person) if name == "face" else self._sound if sound else None
             if window is None:
                 rows, held = np.zeros((self._length, size), np.float32), [False] * self._length
             else:
                 rows, held = window.read(baseline.mean(name), person)
-                anything = held if all(held) else [a or b for a, b in zip(anything, held, strict=True)]
-            inputs[name], inputs[f"{name}_mask"] = rows[None], np.array([held], np.float32)
-            present[name] = held.count(True)
-        steps = anything.count(True)
+            count = present[name] = held.count(True)
+            inputs[name] = rows[None]
+            inputs[f"{name}_mask"] = self._full_mask if count == self._length else np.array([held], np.float32)
+            holds.append(held)
+        steps = max(present.values())
+        if 0 < steps < self._length:
+            steps = sum(map(any, zip(*holds, strict=True)))
         if not steps:
             labels = len(self.manifest.labels)
             empty = np.zeros(labels, np.float32)
@@ -282,4 +287,4 @@ class StepEngine:
         outputs = self._graphs["fusion"].run(inputs)
         logits = outputs["logits"].reshape(-1)
         reliance = dict(zip(present, outputs["reliance"].reshape(-1).tolist(), strict=True))
-        return StepOutput(logits, softmax(logits / self.manifest.decision.temperature), reliance, present, steps)
+        return StepOutput(logits, softmax(logits, self.manifest.decision.temperature), reliance, present, steps)

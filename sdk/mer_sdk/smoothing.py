@@ -90,13 +90,14 @@ class Smoother:
         course = self._course_of(person, time)
         if course is None:
             course = _Course(current, int(current.argmax()), time)
+            self._courses = {key: one for key, one in self._courses.items() if time - one.time <= FORGET_SECONDS}
             self._courses[self._person or 0] = course
             return Steady(current, course.label)
         if self.options.seconds > 0:
             keep = math.exp(-max(0.0, time - course.time) / self.options.seconds)
             current = keep * course.probabilities + (1.0 - keep) * current
         best = int(current.argmax())
-        if current[best] - current[course.label] >= self.options.margin:
+        if best != course.label and current[best] - current[course.label] >= self.options.margin:
             course.label = best
         course.probabilities, course.time = current, time
         return Steady(current, course.label)
@@ -110,5 +111,5 @@ class Smoother:
             if self._person is None and 0 in self._courses:
                 self._courses = {person: self._courses[0]}
             self._person = person
-        self._courses = {key: one for key, one in self._courses.items() if time - one.time <= FORGET_SECONDS}
-        return self._courses.get(self._person or 0)
+        course = self._courses.get(self._person or 0)
+        return None if course is None or time - course.time > FORGET_SECONDS else course

@@ -34,12 +34,12 @@ class FeatureWindow:
             observed: the row was already taken into its owner's baseline.
 
         Returns:
-            The owner and the row that leave the window and are due for the owner's baseline, or None.
+            The owner and the row, float64, that leave the window and are due for the owner's baseline, or None.
         """
         leaving = None
         owned = self.owners[0]
         if owned is not None and self._due[0]:
-            leaving = (owned, self._rows[self._end - self._length].copy())
+            leaving = (owned, self._rows[self._end - self._length].astype(np.float64))
         if self._end == len(self._rows):
             self._rows[: self._length - 1] = self._rows[self._end - self._length + 1 :]
             self._end = self._length - 1
@@ -49,10 +49,15 @@ class FeatureWindow:
         self._due.append(row is not None and not observed)
         return leaving
 
+    @property
+    def empty(self) -> bool:
+        """Whether every row is missing."""
+        return self.owners.count(None) == self._length
+
     def drain(self) -> list[tuple[int, np.ndarray]]:
-        """Empty the window: the owners and rows that are due for a baseline, oldest first."""
+        """Empty the window: the owners and rows, float64, that are due for a baseline, oldest first."""
         due = [
-            (owner, self._rows[self._end - self._length + index].copy())
+            (owner, self._rows[self._end - self._length + index].astype(np.float64))
             for index, (owner, wanted) in enumerate(zip(self.owners, self._due, strict=True))
             if owner is not None and wanted
         ]

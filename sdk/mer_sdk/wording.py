@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time as clock
 
-import numpy as np
-
 from mer_sdk.decision import decide
 from mer_sdk.engine import StepOutput
-from mer_sdk.estimate import UNKNOWN, EmotionEstimate, FaceView
+from mer_sdk.estimate import EmotionEstimate, FaceView
 from mer_sdk.manifest import Manifest
 from mer_sdk.smoothing import Smoother
 
@@ -34,20 +32,19 @@ def worded(
         speech: see `EmotionEstimate`.
     """
     seen = [name for name, count in output.present.items() if count]
-    raw = output.probabilities
-    steady, label = raw, int(np.argmax(raw))
+    steady = raw = output.probabilities
+    label = None
     if seen:
         held = smoother.update(raw, end, view.id if view else None)
         steady, label = held.probabilities, held.label
     else:
         smoother.forget()
-    verdict = decide(steady, manifest, bool(seen))
-    confidence = float(steady[label])
-    known = bool(seen) and confidence >= manifest.decision.abstention_threshold
+    verdict = decide(steady, manifest, bool(seen), label)
+    alone = verdict.probabilities if steady is raw else dict(zip(manifest.labels, raw.tolist(), strict=True))
     return EmotionEstimate(
         time=round(end, 6),
-        emotion=manifest.labels[label] if known else UNKNOWN,
-        confidence=confidence,
+        emotion=verdict.emotion,
+        confidence=verdict.confidence,
         probabilities=verdict.probabilities,
         valence=verdict.valence,
         arousal=verdict.arousal,
@@ -56,6 +53,6 @@ def worded(
         reliance=output.reliance,
         face=view,
         latency_ms=(clock.perf_counter() - begin) * 1000.0,
-        raw_probabilities=dict(zip(manifest.labels, raw.tolist(), strict=True)),
+        raw_probabilities=dict(alone),
         speech=speech,
     )
