@@ -1,4 +1,5 @@
 /** What the page shows. */
+import { sentence } from "@mer-edge/web";
 import type { Latency, Point } from "./messages";
 
 const element = <T extends Element = HTMLElement>(id: string) => document.getElementById(id) as unknown as T;
@@ -12,8 +13,7 @@ export function setTitle(title: string, device: string): void {
 
 export function say(text: string, kind: "" | "good" | "bad" = "", hint = ""): void {
   const status = element("status");
-  // A sentence may begin with a file's name, which stays as it is.
-  status.textContent = /^[\w/-]+\.\w/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1);
+  status.textContent = sentence(text);
   status.className = kind;
   element("hint").textContent = hint;
 }
