@@ -1,23 +1,48 @@
-// Built with the packages of web/: `cd web && npm run demo`. MER_BUNDLE is the bundle that the page carries.
+// Built with the packages of web/: `cd web && npm run demo`. The page carries the bundle MER_BUNDLE and the face finder's
+// bundle MER_FINDER; an empty MER_FINDER leaves the finder out.
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 const here = import.meta.dirname;
-const bundle = resolve(process.env.MER_BUNDLE ?? join(here, "../../bundles/grjca-onnx-fp32.mer"));
+const bundles = join(here, "../../bundles");
+const bundle = resolve(process.env.MER_BUNDLE ?? join(bundles, "grjca-onnx-fp32.mer"));
+const finder = finderFolder(process.env.MER_FINDER);
 const dist = join(here, "../../web/node_modules/onnxruntime-web/dist");
 const runtime = ["ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"];
 
-/** Files that the page fetches, by their place beside it: the bundle's manifest and graphs, and the runtime. */
-function carried() {
-  if (!existsSync(join(bundle, "manifest.json"))) {
-    throw new Error(`${bundle} is no bundle; make one with mer-convert --target onnx, and name it in MER_BUNDLE`);
+/** The finder's bundle, or null, which is told: where none is named, the one that mer-convert makes. */
+function finderFolder(named) {
+  const folder = resolve(named || join(bundles, "face_finder-onnx-fp32.mer"));
+  if (named !== "" && (named || existsSync(folder))) return folder;
+  const why = named === "" ? "MER_FINDER is empty" : `there is no ${folder}`;
+  console.warn(
+    `No face finder in the page, as ${why}: it takes the browser's own, or a square in the middle of the picture. ` +
+      "mer-convert --model face_finder --target onnx --scheme fp32 --out bundles makes one.",
+  );
+  return null;
+}
+
+/** Manifest and graphs of a bundle, by their place beside the page. */
+function filesOf(folder, place, variable) {
+  if (!existsSync(join(folder, "manifest.json"))) {
+    throw new Error(`${folder} is no bundle; make one with mer-convert --target onnx, and name it in ${variable}`);
   }
-  const { graphs, target } = JSON.parse(readFileSync(join(bundle, "manifest.json"), "utf8"));
-  if (target !== "onnx") throw new Error(`${bundle} is made for ${target}, and a browser runs onnx`);
-  const names = ["manifest.json", ...Object.values(graphs).map(({ file }) => file)];
+  const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8"));
+  if (manifest.target !== "onnx") throw new Error(`${folder} is made for ${manifest.target}, and a browser runs onnx`);
+  if (Boolean(manifest.finder) !== (variable === "MER_FINDER")) {
+    const [is, other] = manifest.finder ? ["a face finder", "MER_FINDER"] : ["an emotion model", "MER_BUNDLE"];
+    throw new Error(`${folder} is ${is}: name it in ${other}, not in ${variable}`);
+  }
+  const names = ["manifest.json", ...Object.values(manifest.graphs).map(({ file }) => file)];
+  return names.map((name) => [`${place}/${name}`, join(folder, name)]);
+}
+
+/** Files that the page fetches, by their place beside it: of both bundles, and the runtime. */
+function carried() {
   return new Map([
-    ...names.map((name) => [`bundle/${name}`, join(bundle, name)]),
+    ...filesOf(bundle, "bundle", "MER_BUNDLE"),
+    ...(finder ? filesOf(finder, "finder", "MER_FINDER") : []),
     ...runtime.map((name) => [`ort/${name}`, join(dist, name)]),
   ]);
 }
@@ -54,6 +79,7 @@ function mer() {
 export default {
   root: here,
   base: "./",
+  define: { CARRIES_FINDER: JSON.stringify(finder !== null) },
   resolve: {
     conditions: ["onnxruntime-web-use-extern-wasm", "module", "browser", "development|production"],
     alias: {

@@ -1,13 +1,31 @@
 /** From the start button to an estimate every 250 ms. Estimates are also told as events, "mer:estimate". */
-import { browserFinder, Bundle, type EmotionEstimate, EmotionSensor, MerError } from "@mer-edge/web";
+import {
+  browserFinder,
+  Bundle,
+  type EmotionEstimate,
+  EmotionSensor,
+  type FaceFinder,
+  MerError,
+  openFinder,
+} from "@mer-edge/web";
 import { Capture, openDevices } from "./capture";
 import { notice, setModel, startButton, switches, video, View } from "./view";
 
+// Whether the page was built with a face finder's bundle, see vite.config.js.
+declare const CARRIES_FINDER: boolean;
+
 const HERE = new URL(".", location.href).href;
+const ORT = `${HERE}ort/`;
 // A step that waits behind so many others is left out: late is worse than missing.
 const WAITING = 3;
 // Seconds by which the camera may lag behind the sound, and the other way round.
 const PATIENCE = 0.5;
+// Where a face is looked for, by the finder's name.
+const FACES: Record<string, string> = {
+  bundle: "the page's own finder",
+  browser: "the browser's finder",
+  centre: "the middle of the picture",
+};
 
 async function main(): Promise<void> {
   if ("serviceWorker" in navigator && import.meta.env.PROD) {
@@ -15,17 +33,10 @@ async function main(): Promise<void> {
     navigator.serviceWorker.register("./sw.js").catch(() => undefined);
   }
   try {
-    const bundle = await Bundle.open(`${HERE}bundle/`, false, (path, done, total) => {
-      if (path) notice(`Loading ${done + 1} of ${total} …`);
-    });
-    const own = bundle.manifest.graphs.finder ? undefined : ((await browserFinder()) ?? undefined);
-    const sensor = await EmotionSensor.open(bundle, {
-      ort: `${HERE}ort/`,
-      finder: own,
-      waiting: WAITING,
-      patience: PATIENCE,
-    });
-    setModel(`Model: ${bundle.manifest.name}.`);
+    const bundle = await read("bundle", "the model");
+    const finder = await findFinder();
+    const sensor = await EmotionSensor.open(bundle, { ort: ORT, finder, waiting: WAITING, patience: PATIENCE });
+    setModel(`Model: ${bundle.manifest.name}. Faces: ${FACES[sensor.finder.name]}.`);
     const view = new View(bundle.manifest.labels);
     notice("");
     startButton.hidden = false;
@@ -33,6 +44,18 @@ async function main(): Promise<void> {
   } catch (error) {
     notice(error instanceof MerError ? error.message : `The page could not be loaded: ${String(error)}`);
   }
+}
+
+async function read(folder: string, what: string): Promise<Bundle> {
+  return await Bundle.open(`${HERE}${folder}/`, false, (path, done, total) => {
+    if (path) notice(`Loading ${what}, ${done + 1} of ${total} …`);
+  });
+}
+
+/** The finder that the page carries, else the browser's own, else none: the middle of the picture. */
+async function findFinder(): Promise<FaceFinder | undefined> {
+  if (CARRIES_FINDER) return await openFinder(await read("finder", "the face finder"), { ort: ORT });
+  return (await browserFinder()) ?? undefined;
 }
 
 async function start(sensor: EmotionSensor, view: View): Promise<void> {

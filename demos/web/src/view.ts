@@ -1,5 +1,5 @@
 /** What the page shows of an estimate. Every part has its place from the beginning, so that nothing jumps. */
-import { type EmotionEstimate, UNKNOWN } from "@mer-edge/web";
+import { type EmotionEstimate, sentence, UNKNOWN } from "@mer-edge/web";
 
 const COURSE_SECONDS = 60;
 
@@ -14,7 +14,7 @@ export const switches = {
 };
 
 export function notice(text: string): void {
-  element("notice").textContent = text;
+  element("notice").textContent = sentence(text);
 }
 
 export function setModel(text: string): void {
@@ -78,7 +78,8 @@ export class View {
 
   private showReliance({ reliance, state }: EmotionEstimate): void {
     const [voice, face] = [reliance.audio ?? 0, reliance.face ?? 0];
-    element("share").style.transform = `scaleX(${state === "none" ? 0.5 : voice.toFixed(3)})`;
+    element("share").style.transform = `scaleX(${voice.toFixed(3)})`;
+    element("share").parentElement!.classList.toggle("none", state === "none");
     element("reliance").textContent =
       state === "none" ? "–" : `voice ${Math.round(100 * voice)} %, face ${Math.round(100 * face)} %`;
   }
