@@ -1,6 +1,7 @@
 """Does it matter where a step begins: real clips begun a few hundredths of a second later, against themselves.
 
-    python benchmarks/step_phase.py --clips FOLDER --bundle bundles/grjca-onnx-fp32.mer
+    python benchmarks/step_phase.py --clips FOLDER --bundle bundles/grjca-onnx-fp32.mer \
+        --detector bundles/face_finder-onnx-fp32.mer
 
 FOLDER holds mp4 clips, such as those of RAVDESS actor 05. A clip begun `d` seconds later has its steps `d` seconds
 later, so that a step's audio and face are other ones by so much; the window of 4 s is nearly the same. Every step is
@@ -11,11 +12,10 @@ docs/results/step_phase.json and the table of docs/web.md.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
-from result_tables import table
+from result_tables import table, write_result
 
 from mer_sdk import EmotionSensor
 from mer_sdk.estimate import EmotionEstimate
@@ -45,11 +45,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", required=True, type=Path, help="folder of mp4 files")
     parser.add_argument("--bundle", required=True)
+    parser.add_argument("--detector", default="haar", help="haar, or the bundle of a face finder, as the page has it")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "step_phase.json")
     options = parser.parse_args()
     clips = sorted(options.clips.glob("*.mp4"))
     rows = {later: ([], []) for later in LATER}  # type: dict[float, tuple[list[bool], list[float]]]
-    with EmotionSensor.open(options.bundle) as sensor:
+    with EmotionSensor.open(options.bundle, detector=options.detector) as sensor:
         name, step = sensor.bundle.name, sensor.manifest.clock.step_ms / 1000
         for path in clips:
             whole = estimates(sensor, path, 0.0)
@@ -67,7 +68,8 @@ def main() -> None:
         {"later": later, "steps": len(same), "same": float(np.mean(same)), "largest_change": float(np.mean(apart))}
         for later, (same, apart) in rows.items()
     ]
-    options.out.write_text(json.dumps({"bundle": name, "clips": len(clips), "rows": found}, indent=1) + "\n")
+    detector = Path(options.detector).stem
+    result = {"bundle": name, "detector": detector, "clips": len(clips), "rows": found}
     lines = table(
         ("begun later by", "steps", "same emotion", "largest change of a probability, mean"),
         (
@@ -80,11 +82,8 @@ def main() -> None:
             for row in found
         ),
     )
-    page = ROOT / "docs" / "web.md"
-    before, rest = page.read_text().split(BEGIN)
-    text = "\n".join([f"{name}, {len(clips)} clips, Python's sensor against itself:", "", *lines]).strip("\n")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END)[1]}")
-    print(f"written: {options.out} and {page}", flush=True)
+    head = f"{name}, faces by {detector}, {len(clips)} clips, Python's sensor against itself:"
+    write_result(result, options.out, ROOT / "docs" / "web.md", (BEGIN, END), [head, "", *lines])
 
 
 if __name__ == "__main__":
