@@ -139,6 +139,18 @@ def test_the_finder_that_the_page_carries_finds_a_face_without_a_network(
     assert notice == ""
 
 
+def test_without_a_finder_the_page_takes_the_browsers(drive, build, serve, tiny_onnx):
+    browsers = """window.FaceDetector = class {
+      async detect() { return [{ boundingBox: new DOMRect(10, 20, 200, 210) }]; }
+    };"""
+    steps = [("wait", READY), ("click", "#start"), ("until", "got.length >= 2 && got.at(-1).face")]
+    look = [("evaluate", "got.at(-1).face.box"), ("text", "#model")]
+    flags = [*FAKE, *ALLOWED]
+    box, model = drive(serve(build(tiny_onnx)), [*steps, *look], flags=flags, init=COLLECT + browsers)
+    assert box == [10, 20, 200, 210]
+    assert model.endswith("Faces: the browser's finder.")
+
+
 def test_what_the_page_cannot_run_is_told_in_a_sentence(drive, build, serve, tiny_onnx, tmp_path):
     folder = shutil.copytree(build(tiny_onnx), tmp_path / "dist")
     told = [("until", "!/^$|^Loading/.test(notice.textContent)"), ("text", "#notice")]

@@ -11,7 +11,7 @@ import {
 import { Capture, openDevices } from "./capture";
 import { notice, setModel, startButton, switches, video, View } from "./view";
 
-// Whether the page was built with a face finder's bundle, see vite.config.js.
+// Whether the page was built with a face finder's bundle, see vite.config.mjs.
 declare const CARRIES_FINDER: boolean;
 
 const HERE = new URL(".", location.href).href;
