@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mer_converters.accuracy import Accuracy
 from mer_converters.card import BundleFacts, write_bundle_files
-from mer_converters.golden import golden_cases, made_file, with_made
+from mer_converters.golden import golden_cases, golden_file
 from mer_converters.graphs import network_graphs
 from mer_converters.making import Artifact, Sensitivities
 from mer_converters.parity import FAILED, Distance, Distillation, GateResult, judge
@@ -32,7 +32,7 @@ from mer_quantization.schemes import SCHEMES, Scheme, check_calibration_data, fi
 from mer_sdk.bundle import Bundle
 from mer_sdk.codec import from_json, to_json
 from mer_sdk.errors import ConversionError, MissingExtra
-from mer_sdk.golden import GOLDEN, read_golden, save_golden
+from mer_sdk.golden import GOLDEN, save_golden
 from mer_sdk.runtimes import runtime_note
 
 ERROR = "error"
@@ -331,11 +331,8 @@ def _finish(
     )
 
     def write() -> None:
-        if scheme.quantized:
-            made = staging / target / made_file(scheme.name)
-            save_golden(folder / GOLDEN, with_made(read_golden(staging / GOLDEN), made))
-        else:
-            shutil.copyfile(staging / GOLDEN, folder / GOLDEN)
+        own = staging / target / golden_file(scheme.name)
+        shutil.copyfile(own if scheme.quantized else staging / GOLDEN, folder / GOLDEN)
         write_bundle_files(folder, checkpoint, facts)
 
     writing(write, options.out)

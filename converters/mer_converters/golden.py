@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -36,20 +34,9 @@ def run_scene(network: EmotionNetwork, card: Card, scene: Scene) -> tuple[CaseIn
     return given, run_case(torch_graphs(network, specs), specs, card.baseline, given)
 
 
-def made_file(scheme: str) -> str:
-    """Name of the file in which a target's process leaves a quantized artifact's own logits."""
-    return f"{scheme}-made.npz"
-
-
-def save_made(path: Path, outputs: Sequence[CaseOutput]) -> None:
-    """Write the logits that an artifact gives in the golden cases."""
-    np.savez(path, *(output.logits for output in outputs))
-
-
-def with_made(cases: Sequence[GoldenCase], path: Path) -> tuple[GoldenCase, ...]:
-    """The cases with the logits of `save_made`."""
-    with np.load(path, allow_pickle=False) as file:
-        return tuple(replace(case, made=file[f"arr_{index}"]) for index, case in enumerate(cases))
+def golden_file(scheme: str) -> str:
+    """Name of the file in which a target's process leaves the golden cases of a quantized artifact."""
+    return f"{scheme}-golden.npz"
 
 
 def golden_inputs(network: EmotionNetwork, card: Card) -> dict[str, Samples]:

@@ -12,7 +12,6 @@ from torch import nn
 
 from mer_converters.accuracy import Accuracy, Answers, compare_answers
 from mer_converters.fallback import FloatModules, fewest_in_float, ranked
-from mer_converters.golden import made_file, save_made
 from mer_converters.graphs import Graph
 from mer_converters.parity import PASSED, Distance, distance, judge
 from mer_converters.targets import ExportJob, QuantizingTarget, Target
@@ -120,8 +119,6 @@ def build(material: Material, schemes: Sequence[Scheme], folder: Path, started: 
         if scheme not in schemes:
             continue
         made, moved, tries = _made(material, scheme, folder, fp32, conversion)
-        if scheme.quantized:
-            save_made(folder / made_file(scheme.name), made.outputs)
         now = time.time()
         artifacts.append(
             Artifact(

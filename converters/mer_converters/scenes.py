@@ -221,7 +221,11 @@ def _talk(count: int, seed: int) -> tuple[Line, ...]:
 
 
 def _voice(samples: int, rate: int, seed: int) -> Array:
-    """Harmonics of a moving pitch under moving formants, syllables of about 4 Hz, breath noise; 16-bit values."""
+    """Harmonics of a moving pitch under moving formants, syllables of about 4 Hz, noise of breath and room.
+
+    The noise is loud enough that no mel band is near empty: there a logarithm would show how a processor rounds. Values
+    are those of 16 bits.
+    """
     draw = np.random.default_rng(seed)
     t = np.arange(samples) / rate
     pitch = draw.uniform(95, 230) * (1 + 0.15 * np.sin(2 * np.pi * draw.uniform(0.3, 0.8) * t + draw.uniform(0, 6)))
@@ -237,7 +241,7 @@ def _voice(samples: int, rate: int, seed: int) -> Array:
         voiced += np.where(frequency < rate / 2, gain / harmonic**0.5, 0.0) * np.sin(harmonic * phase)
     syllables = np.clip(np.sin(2 * np.pi * draw.uniform(3.0, 5.0) * t + draw.uniform(0, 6)) + 0.4, 0, None)
     phrase = 0.25 + 0.75 * np.sin(np.pi * np.clip(t / t[-1], 0, 1)) ** 2
-    sound = voiced * syllables * phrase + 0.01 * draw.standard_normal(samples)
+    sound = voiced * syllables * phrase + 0.1 * draw.standard_normal(samples)
     level = draw.uniform(0.1, 0.6)
     return (np.round(sound / np.abs(sound).max() * level * 32767) / 32768).astype(np.float32)
 

@@ -14,15 +14,17 @@ from pathlib import Path
 
 from mer_converters.accuracy import held_out_answers
 from mer_converters.fallback import FloatModules
+from mer_converters.golden import golden_file
 from mer_converters.graphs import network_graphs
 from mer_converters.making import Artifact, Material, Sensitivities, build
+from mer_converters.steady import steady_cases
 from mer_converters.targets import find_target
 from mer_fusion.checkpoint import load_checkpoint
 from mer_quantization.recordings import DataOptions
 from mer_quantization.schemes import find_scheme
 from mer_sdk.codec import from_json, to_json
 from mer_sdk.errors import ConversionError, MerError
-from mer_sdk.golden import read_golden
+from mer_sdk.golden import read_golden, save_golden
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,10 @@ def run_job(job: Job) -> Outcome:
         schemes = tuple(find_scheme(name, target.schemes, target.name) for name in job.schemes)
         checkpoint = load_checkpoint(job.checkpoint)
         card, labelled = checkpoint.card, job.labelled
+        network, folder = checkpoint.network.prepare_for_export(), Path(job.folder)
         material = Material(
             target,
-            network_graphs(checkpoint.network.prepare_for_export(), card),
+            network_graphs(network, card),
             card.baseline,
             card.decision.temperature,
             read_golden(Path(job.golden)),
@@ -88,7 +91,11 @@ def run_job(job: Job) -> Outcome:
             job.float_modules,
             job.sensitivities,
         )
-        return Outcome(build(material, schemes, Path(job.folder), job.started))
+        artifacts = build(material, schemes, folder, job.started)
+        for scheme in (scheme for scheme in schemes if scheme.quantized):
+            cases = steady_cases(network, card, scheme, target, material.graphs, folder / scheme.name)
+            save_golden(folder / golden_file(scheme.name), cases)
+        return Outcome(artifacts)
     except OSError as error:
         return Outcome(error=f"{job.target}: {error.strerror or error} ({error.filename or job.folder})")
     except MerError as error:

@@ -3,6 +3,7 @@
 from mer_converters.targets import coreml, executorch, onnx, tflite
 from mer_converters.targets.registry import (
     ExportJob,
+    NudgingTarget,
     QuantizingTarget,
     Target,
     find_target,
@@ -13,6 +14,7 @@ from mer_converters.targets.registry import (
 
 __all__ = [
     "ExportJob",
+    "NudgingTarget",
     "QuantizingTarget",
     "Target",
     "coreml",

@@ -55,6 +55,12 @@ class Onnx:
 
         return read_proof(path)
 
+    def nudge(self, path: Path, share: float, out: Path) -> None:
+        """See `NudgingTarget.nudge`."""
+        from mer_converters.onnx.nudge import nudge
+
+        nudge(path, share, out)
+
     def check(self, path: Path, spec: GraphSpec) -> str | None:
         """See `Target.check`. ONNX files are run, which says more."""
         return None

@@ -86,6 +86,14 @@ class QuantizingTarget(Target, Protocol):
         """
 
 
+@runtime_checkable
+class NudgingTarget(QuantizingTarget, Protocol):
+    """A target whose quantized files can be written with other last bits, to see what hangs on them."""
+
+    def nudge(self, path: Path, share: float, out: Path) -> None:
+        """Write the graph at `path` to `out` with 1 + `share` times whatever another machine's floats may differ in."""
+
+
 _TARGETS: dict[str, Target] = {}
 T = TypeVar("T", bound=Target)
 
