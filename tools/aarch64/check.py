@@ -27,7 +27,7 @@ from answers import stem
 from comparison import commands, compared
 from material import key_of, prepare
 from pages import write_page
-from place import ROOT, Place, make_chroot
+from place import ROOT, Place, emulator, make_chroot
 from wheels import fetch_wheels, install, machine_of, resolved
 
 from mer_sdk.bundle import Bundle
@@ -61,6 +61,7 @@ def check(options: argparse.Namespace) -> dict[str, Any]:
         "given": given,
         "bundles": {name: bundle.manifest.scheme for name, bundle in bundles.items()},
         "resolved": {python: resolved(wheel, python) for python in options.pythons},
+        "emulator": emulator(),
         "machines": {"x86_64": machine_of(here)},
         "asked": asked,
         "installed": {},
@@ -145,7 +146,7 @@ def main() -> None:
     parser.add_argument(
         "--data", action="append", default=[], help="ravdess:PATH and meld:PATH; golden cases alone if none"
     )
-    parser.add_argument("--clips", type=int, default=8, help="clips of RAVDESS")
+    parser.add_argument("--clips", type=int, default=12, help="clips of RAVDESS")
     parser.add_argument("--dialogues", type=int, default=10, help="dialogues of MELD")
     parser.add_argument("--cpus", nargs="*", default=["cortex-a76"], help="processors for all bundles, in qemu's words")
     parser.add_argument(

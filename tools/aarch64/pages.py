@@ -27,9 +27,12 @@ def section(result: Json) -> list[str]:
     """What was compared, a table a processor, and what was installed."""
     given, ours = result["given"], result["machines"]["x86_64"]
     versions = ", ".join(f"{name} {version}" for name, version in ours["packages"].items())
+    # An install is told of once it has answered: the page is written after each, before the next has begun.
+    pythons = {name.rpartition("-")[2]: found["python"] for name, found in result["machines"].items()}
+    used = {extra: one for extra, one in result["installed"].items() if extra in pythons}
     lines = [
-        f"x86-64: Python {ours['python']}, {versions}. Emulated: "
-        + "; ".join(_installed(extra, one, result) for extra, one in result["installed"].items())
+        f"x86-64: Python {ours['python']}, {versions}. Emulated ({result['emulator']}): "
+        + "; ".join(_installed(extra, one, pythons[extra]) for extra, one in used.items())
         + ".",
         "",
         f"Window bundles: every step of {given['clips']} real clips of RAVDESS, decoded and encoded on each machine; "
@@ -55,10 +58,9 @@ def section(result: Json) -> list[str]:
     return lines
 
 
-def _installed(extra: str, one: Json, result: Json) -> str:
+def _installed(extra: str, one: Json, python: str) -> str:
     packages = one["packages"]
     runtime = {"litert": "ai-edge-litert", "onnx": "onnxruntime"}[extra]
-    python = next(found["python"] for name, found in result["machines"].items() if name.endswith(f"-{extra}"))
     return (
         f"Python {python}, numpy {packages['numpy']}, {runtime} {packages[runtime]} "
         f"({len(packages)} packages after `{one['command']}`)"

@@ -78,3 +78,8 @@ def make_chroot(place: Place) -> None:
     done = subprocess.run([str(HERE / "chroot.sh"), "make", str(place.root)])
     if done.returncode:
         sys.exit(done.returncode)
+
+
+def emulator() -> str:
+    """Name and version of the emulator."""
+    return run(["qemu-aarch64-static", "--version"]).partition(" (")[0]

@@ -169,10 +169,14 @@ def test_the_page_shows_what_does_not_agree(tools, tmp_path):
     machines = {"x86_64": {"python": "3.11.2", "packages": {"numpy": "2.4.6"}}, "cortex-a72-onnx": {"python": "3.11.9"}}
     packages = {"numpy": "2.4.6", "onnxruntime": "1.31.1"}
     result = {
+        "emulator": "qemu-aarch64 version 7.2",
         "given": {"clips": 2, "dialogues": 0},
         "machines": machines,
         "resolved": {"3.10": {"numpy": "2.2.6"}},
-        "installed": {"onnx": {"command": "pip install 'mer-edge[onnx]'", "packages": packages}},
+        "installed": {
+            "onnx": {"command": "pip install 'mer-edge[onnx]'", "packages": packages},
+            "litert": {"command": "not reached yet", "packages": {}},
+        },
         "asked": {"cortex-a72": [*rows, "c.mer"]},
         "bundles": dict.fromkeys((*rows, "c.mer", "d.mer"), "int8"),
         "cpus": {"cortex-a72": rows},
@@ -185,6 +189,7 @@ def test_the_page_shows_what_does_not_agree(tools, tmp_path):
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "former table" not in text
+    assert "not reached yet" not in text
     assert "one bundle of each scheme and target: 2 of 3 bundles agree. Not run: c.mer." in text
     assert "a.mer 0.002" in text
     assert "| finder.mer | 4 pass, 2e-06 | scores 1e-06, boxes 2e-07 |  |  | yes |" in text
