@@ -34,7 +34,7 @@ def shares(estimate: Estimate) -> str:
 
 
 def step_line(estimate: EmotionEstimate) -> str:
-    """A step in one line, in rich's markup; further persons and what a live stream lost stand at its end."""
+    """A step in one line, in rich's markup; who it is about, further persons and what a live stream lost at its end."""
     parts = [
         f"{estimate.time:7.2f} s",
         verdict(estimate),
@@ -42,8 +42,11 @@ def step_line(estimate: EmotionEstimate) -> str:
         f"A {estimate.arousal:+.2f}",
         f"{estimate.state:<10}",
         shares(estimate),
-        *(other_person(one) for one in estimate.others),
     ]
+    if estimate.face is not None and (estimate.face.id or estimate.others):
+        # Whom the line is about is said once there is somebody else to be taken for.
+        parts.append(f"person {estimate.face.id}")
+    parts += [other_person(one) for one in estimate.others]
     parts += ["[dim]no speech[/]"] if estimate.speech is False else []
     parts += [f"enrolling, {estimate.enrolling:g} s to go"] if estimate.enrolling else []
     if estimate.live is not None:
