@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,11 @@ from mer_fusion.encoders.text import TextEncoderConfig
 from mer_fusion.models.amb_dsgdn import AmbDsgdnConfig
 from mer_fusion.network import EmotionNetwork, NetworkConfig
 from mer_sdk.manifest import AudioContract, BaselineContract, Clock, DataSource, DialogueContract, FaceContract
+
+# Makes the helper modules of this folder and of the one above importable: pytest's importlib mode leaves them out.
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+
+from made_once import made_once  # noqa: E402
 
 # Two processes convert at a time; each test process keeps to one thread, as the workers do.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -164,6 +170,8 @@ def converted(
     student: Path, full: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[tuple[str, str], ConversionResult]:
     """(target, scheme) -> result, every target in every scheme through its own process; tests leave it as it is."""
-    options = ConvertOptions(tmp_path_factory.mktemp("bundles"), reference=full)
-    rows = convert_many(student, target_names(), ("fp32", "fp16"), options)
-    return {(row.target, row.scheme): row for row in rows}
+
+    def convert_all(out: Path) -> tuple[ConversionResult, ...]:
+        return convert_many(student, target_names(), ("fp32", "fp16"), ConvertOptions(out, reference=full))
+
+    return {(row.target, row.scheme): row for row in made_once(tmp_path_factory, "converted", convert_all)}
