@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +12,18 @@ import numpy as np
 import pytest
 import torch
 
+from mer_converters import convert as module
 from mer_converters.convert import ConversionResult, ConvertOptions, convert_many
 from mer_converters.golden import golden_cases
 from mer_converters.graphs import network_graphs
 from mer_converters.parity import distillation
 from mer_converters.scenes import dialogue_scenes, scenes
 from mer_converters.targets import target_names
+from mer_converters.worker import Job, Outcome, run_job
 from mer_fusion.checkpoint import load_checkpoint, save_checkpoint
 from mer_fusion.network import EmotionNetwork, NetworkConfig
 from mer_fusion.torch_bundle import open_checkpoint
+from mer_quantization.schemes import Scheme
 from mer_sdk.bundle import Bundle, file_sha256
 from mer_sdk.cli import main
 from mer_sdk.cli.verify import verify_bundle
@@ -146,11 +150,19 @@ def test_features_from_nowhere_cannot_be_converted(talker: Path) -> None:
         golden_cases(checkpoint.network, bare)
 
 
+def in_this_process(common: Job, target: str, schemes: tuple[Scheme, ...], staging: Path) -> Outcome:
+    """In place of a process for each target, whose imports take longer than its work."""
+    names = tuple(scheme.name for scheme in schemes)
+    return run_job(replace(common, target=target, schemes=names, folder=str(staging / target), started=time.time()))
+
+
 @pytest.fixture(scope="module")
 def talks(talker: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], ConversionResult]:
     """(target, scheme) -> result of the dialogue model, every target in fp32 and fp16."""
-    out = tmp_path_factory.mktemp("talks")
-    rows = convert_many(talker, target_names(), ("fp32", "fp16"), ConvertOptions(out, reference=talker))
+    options = ConvertOptions(tmp_path_factory.mktemp("talks"), jobs=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_run_worker", in_this_process)
+        rows = convert_many(talker, target_names(), ("fp32", "fp16"), options)
     return {(row.target, row.scheme): row for row in rows}
 
 
@@ -162,8 +174,7 @@ def test_every_target_passes_the_gate(talks) -> None:
         assert set(row.conversion.features) == {"text"}
         assert row.conversion.logits <= 1e-4
         assert (row.quantization is None) == (scheme == "fp32")
-        assert row.distillation is not None
-        assert row.distillation.agreement == 1.0
+        assert row.distillation is None
         assert row.path is not None
         assert row.path.name.startswith("amb_dsgdn-")
         assert verify_bundle(Bundle.open(row.path)).passed
@@ -235,10 +246,12 @@ def test_a_golden_file_that_lacks_an_array(talker: Path, tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_three_modalities_convert(listener: Path, tmp_path: Path) -> None:
-    (row,) = convert_many(listener, ("onnx",), ("fp32",), ConvertOptions(tmp_path))
+    (row,) = convert_many(listener, ("onnx",), ("fp32",), ConvertOptions(tmp_path, reference=listener))
     assert (row.gate, row.reason) == ("passed", "logits within 0.0001 of torch")
     assert row.conversion is not None
     assert set(row.conversion.features) == {"text", "audio", "face"}
+    assert row.distillation is not None
+    assert row.distillation.agreement == 1.0
     assert row.path is not None
     bundle = Bundle.open(row.path)
     assert verify_bundle(bundle).passed
