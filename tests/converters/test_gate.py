@@ -7,6 +7,7 @@ import math
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from mer_converters.golden import golden_cases
 from mer_converters.graphs import network_graphs
 from mer_converters.making import Material, build
 from mer_converters.parity import Distance, distance, distillation, judge
-from mer_converters.targets import find_target
+from mer_converters.targets import ExportJob
+from mer_converters.targets.onnx import Onnx
 from mer_fusion.checkpoint import load_checkpoint
 from mer_fusion.network import EmotionNetwork
 from mer_quantization.schemes import FP16, FP32, INT8, W8
@@ -150,6 +152,20 @@ def _nothing(network: EmotionNetwork) -> None:
     del network
 
 
+class Remembering(Onnx):
+    """Writes a graph of the same weights again as it was: exporting is what takes time here."""
+
+    written: ClassVar[dict[object, bytes]] = {}
+
+    def export(self, job: ExportJob, path: Path) -> None:
+        state = ((name, value.numpy().tobytes()) for name, value in job.module.state_dict().items())
+        key = (job.spec.outputs[0].name, *state)
+        if key not in self.written:
+            super().export(job, path)
+            self.written[key] = path.read_bytes()
+        path.write_bytes(self.written[key])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "state"),
@@ -162,7 +178,7 @@ def test_a_damaged_artifact_fails(student: Path, tmp_path: Path, damage, state: 
     damaged = copy.deepcopy(checkpoint.network)
     damage(damaged)
     graphs = network_graphs(damaged.prepare_for_export(), card)
-    material = Material(find_target("onnx"), graphs, card.baseline, 1.0, cases)
+    material = Material(Remembering(), graphs, card.baseline, 1.0, cases)
     artifact = build(material, (FP32,), tmp_path / "onnx", time.time())[0]
     assert judge(FP32, artifact.conversion, None).state == state
 
