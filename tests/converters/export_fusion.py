@@ -1,14 +1,7 @@
-"""Writes the fusion graphs of some models for one target and measures them; run in a process of its own.
-
-    python export_fusion.py TARGET FOLDER MODEL...
-
-Prints one JSON object: "MODEL SCHEME" -> largest differences from torch, largest logit, bytes.
-"""
+"""Writes the fusion graphs of a model for one target and measures them."""
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +47,8 @@ def fusion_graph(name: str) -> tuple[torch.nn.Module, GraphSpec, list[dict[str, 
     return PlainFusion(network.eval().prepare_for_export()).eval(), spec, windows
 
 
-def measured(target_name: str, folder: Path, model: str) -> dict[str, dict[str, object]]:
+def measured(target_name: str, folder: Path, model: str, schemes: tuple[str, ...]) -> dict[str, dict[str, object]]:
+    """Of "MODEL SCHEME": largest differences from torch, largest logit, bytes."""
     target = find_target(target_name)
     module, spec, windows = fusion_graph(model)
     example = tuple(torch.from_numpy(windows[3][tensor.name]) for tensor in spec.inputs)
@@ -62,7 +56,7 @@ def measured(target_name: str, folder: Path, model: str) -> dict[str, dict[str, 
         wanted = [module(*(torch.from_numpy(window[tensor.name]) for tensor in spec.inputs)) for window in windows]
     rows: dict[str, dict[str, object]] = {}
     fp32 = None
-    for scheme in ("fp32", "fp16"):
+    for scheme in schemes:
         path = folder / f"{model}-{scheme}{target.suffix}"
         target.export(ExportJob(module, example, spec, find_scheme(scheme, target.schemes, target.name), fp32), path)
         fp32 = fp32 or path
@@ -77,11 +71,3 @@ def measured(target_name: str, folder: Path, model: str) -> dict[str, dict[str, 
             "bytes": sum(file.stat().st_size for file in path.rglob("*")) if path.is_dir() else path.stat().st_size,
         }
     return rows
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    results: dict[str, dict[str, object]] = {}
-    for name in sys.argv[3:]:
-        results |= measured(sys.argv[1], Path(sys.argv[2]), name)
-    print(json.dumps(results))

@@ -211,7 +211,11 @@ def test_no_path_of_this_machine_travels(converted: Converted, student: Path) ->
 def test_the_same_checkpoint_gives_the_same_bytes(
     converted: Converted, student: Path, full: Path, tmp_path: Path
 ) -> None:
-    rows = convert_many(student, target_names(), ("fp32", "fp16"), ConvertOptions(tmp_path, reference=full))
+    options = ConvertOptions(tmp_path, reference=full)
+    # fp16 of the two that are quick: Core ML and ExecuTorch write it as they write fp32, from other weights.
+    rows = convert_many(student, ("onnx", "tflite"), ("fp32", "fp16"), options)
+    rows += convert_many(student, ("coreml", "executorch"), ("fp32",), options)
+    assert {row.target for row in rows} == set(target_names())
     for row in rows:
         first = converted[row.target, row.scheme].path
         assert first is not None
