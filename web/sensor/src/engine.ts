@@ -2,8 +2,8 @@
 import { PersonalBaseline } from "./baseline";
 import { softmax } from "./decision";
 import { OptionError, SignalError } from "./errors";
+import type { Graph, Tensors } from "./graph";
 import { type Manifest, modalities } from "./manifest";
-import type { Graph, Tensors } from "./runtime";
 import { FeatureWindow } from "./window";
 
 // Baselines are kept of so many persons; beyond it, the one who was not seen for longest is forgotten.

@@ -2,8 +2,9 @@
 import type { Bundle } from "./bundle";
 import { OptionError } from "./errors";
 import { type Detection, type FaceFinder, type Frame, overlap, resizeTriangle } from "./face";
+import type { Graph } from "./graph";
 import { FINDER, type FinderContract } from "./manifest";
-import { type Graph, loadGraphs, type RuntimeOptions } from "./runtime";
+import { loadGraphs, type RuntimeOptions } from "./runtime";
 
 /** What the graph gives for a frame, scores [N] and boxes [N x 4] in shares of its input, and the faces read from it. */
 export interface Found {

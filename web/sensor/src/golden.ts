@@ -3,9 +3,9 @@ import { PersonalBaseline } from "./baseline";
 import type { Bundle } from "./bundle";
 import { encodeRow } from "./engine";
 import { BundleError, OptionError } from "./errors";
+import type { Graph, Tensors } from "./graph";
 import type { Manifest } from "./manifest";
 import { type NpyArray, readNpz } from "./npz";
-import type { Graph, Tensors } from "./runtime";
 
 // Modality -> name of its raw input, in the graph and in the file; in the order of the fusion graph's inputs.
 const RAW = { text: "ids", audio: "pcm", face: "crop" } as const;

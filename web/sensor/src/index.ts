@@ -19,18 +19,11 @@ export {
 export { browserFinder, CentreFinder, type Found, GraphFinder, letterboxed, openFinder, suppressed } from "./finder";
 export { type FinderCase, findingErrors, readFinderCases } from "./finder_golden";
 export { array, type CaseOutput, type GoldenCase, isNear, maxError, rawRow, readGolden, runCase, sqnr } from "./golden";
+export type { Graph, Tensors } from "./graph";
 export { Intake, type StepInput } from "./intake";
-export { type FinderContract, type GraphSpec, type Manifest, modalities, readManifest, SCHEMA_VERSION, type TensorSpec } from "./manifest";
+export { type FinderContract, type GraphSpec, type Manifest, modalities, readManifest, SCHEMA_VERSION, type Target, type TensorSpec } from "./manifest";
 export { type NpyArray, readNpz } from "./npz";
 export { Resampler } from "./resampler";
-export {
-  type Graph,
-  hasSimd,
-  hasWebGpu,
-  loadGraphs,
-  mostThreads,
-  type Provider,
-  type RuntimeOptions,
-  type Tensors,
-} from "./runtime";
+export { hasWebGpu, type Provider } from "./onnx";
+export { hasSimd, loadGraphs, mostThreads, type RuntimeOptions } from "./runtime";
 export { type EmotionEstimate, EmotionSensor, type SensorOptions } from "./sensor";

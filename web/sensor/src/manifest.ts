@@ -5,7 +5,9 @@
 import { BundleError } from "./errors";
 
 export const SCHEMA_VERSION = 4;
-export const TARGET = "onnx";
+/** What a browser runs: ONNX by onnxruntime-web, TFLite by LiteRT.js. */
+export const TARGETS = ["onnx", "tflite"] as const;
+export type Target = (typeof TARGETS)[number];
 /** The one graph of a face finder's bundle. */
 export const FINDER = "finder";
 
@@ -73,7 +75,7 @@ export interface Manifest {
   name: string;
   model: string;
   labels: string[];
-  target: string;
+  target: Target;
   scheme: string;
   graphs: Record<string, GraphSpec>;
   baseline: BaselineContract;
@@ -128,10 +130,10 @@ export function modalities(manifest: Manifest): string[] {
 }
 
 function check(manifest: Manifest): void {
-  if (manifest.target !== TARGET) {
+  if (!TARGETS.includes(manifest.target)) {
     throw new BundleError(
-      `${manifest.name} is a ${manifest.target} bundle, and a browser runs ${TARGET} bundles: ` +
-        `mer-convert --model ${manifest.model} --target ${TARGET} --out bundles`,
+      `${manifest.name} is made for ${String(manifest.target)}, and a browser runs ${TARGETS.join(" and ")} bundles: ` +
+        `mer-convert --model ${manifest.model} --target ${TARGETS.join(",")} --out bundles`,
     );
   }
   if (manifest.finder) checkFinder(manifest, manifest.finder);

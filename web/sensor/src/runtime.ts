@@ -1,29 +1,26 @@
-/** Graphs by onnxruntime-web: WebAssembly with SIMD, threads where the page is cross-origin isolated, WebGPU. */
-import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-web";
+/** Which runtime loads a bundle's graphs: onnxruntime-web those for ONNX, LiteRT.js those for TFLite. */
 import type { Bundle } from "./bundle";
-import { BundleError, OptionError, RuntimeUnavailable } from "./errors";
-import type { GraphSpec } from "./manifest";
-
-export type Provider = "wasm" | "webgpu";
-export type Tensors = Record<string, Float32Array | Int32Array>;
-
-/** One loaded graph: arrays in C order in and out, by the names of the manifest. */
-export interface Graph {
-  run(inputs: Tensors): Promise<Record<string, Float32Array>>;
-}
+import { OptionError, RuntimeUnavailable } from "./errors";
+import type { Graph, GraphLoader } from "./graph";
+import { liteRtLoader } from "./litert";
+import type { Target } from "./manifest";
+import { onnxLoader, type Provider } from "./onnx";
 
 /**
  * How graphs are run. onnxruntime-web takes its threads once: what the first graphs of a page or worker were loaded
- * with holds for all later ones there.
+ * with holds for all later ones there. LiteRT.js runs by "wasm" on one thread.
  *
- * - `ort`: URL (ending in "/") of the folder with onnxruntime-web's .mjs and .wasm files; without it they are looked
- *   for beside the script.
  * - `threads`: of a graph; more than 1 needs a page that is cross-origin isolated.
+ * - `ort`: URL (ending in "/") of the folder with onnxruntime-web's .mjs and .wasm files; without it they are looked
+ *   for beside the script. Nothing is read there for a TFLite bundle.
+ * - `litert`: URL (ending in "/") of the folder with LiteRT.js's litert_wasm_internal and litert_wasm_compat_internal,
+ *   .js and .wasm of each, which a TFLite bundle needs; a browser reads one of the two.
  */
 export interface RuntimeOptions {
   provider?: Provider;
   threads?: number;
   ort?: string;
+  litert?: string;
 }
 
 // The module (func i32.const 0, i8x16.splat, drop): valid only where the browser has SIMD.
@@ -36,103 +33,43 @@ export function hasSimd(): boolean {
   return typeof WebAssembly === "object" && WebAssembly.validate(SIMD);
 }
 
-/** Whether this browser can give onnxruntime-web a GPU: WebGPU with an adapter, and promises in WebAssembly (JSPI). */
-export async function hasWebGpu(): Promise<boolean> {
-  const gpu = (navigator as { gpu?: { requestAdapter(): Promise<unknown> } }).gpu;
-  if (!gpu || !("Suspending" in WebAssembly)) return false;
-  try {
-    return Boolean(await gpu.requestAdapter());
-  } catch {
-    return false;
-  }
+/** The largest number of threads that makes sense here: 1 for TFLite, and where the page is not cross-origin isolated. */
+export function mostThreads(target: Target): number {
+  const several = target === "onnx" && globalThis.crossOriginIsolated;
+  return several ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
 }
-
-/** The largest number of threads that makes sense here: 1 where the page is not cross-origin isolated. */
-export function mostThreads(): number {
-  return globalThis.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
-}
-
-type Ort = typeof import("onnxruntime-web");
 
 /**
  * Load every graph of a bundle: graph name -> graph.
  *
- * @throws RuntimeUnavailable the browser has no WebAssembly SIMD, or no WebGPU where that was asked for.
- * @throws OptionError threads below 1.
+ * @throws RuntimeUnavailable the browser has no WebAssembly SIMD, no WebGPU where that was asked for, or LiteRT.js's
+ *   files are not where they should be.
+ * @throws OptionError threads below 1; for a TFLite bundle more than 1, another provider than wasm, or no `litert`.
  * @throws BundleError a graph cannot be loaded or does not fit the manifest.
  */
 export async function loadGraphs(bundle: Bundle, options: RuntimeOptions = {}): Promise<Record<string, Graph>> {
-  const ort = await loadRuntime(options);
+  const load = await loaderOf(bundle.manifest.target, options);
   const graphs: Record<string, Graph> = {};
-  for (const [name, spec] of Object.entries(bundle.manifest.graphs)) {
-    graphs[name] = await OnnxGraph.load(ort, spec, bundle.file(spec.file), options.provider ?? "wasm");
-  }
+  for (const [name, spec] of Object.entries(bundle.manifest.graphs)) graphs[name] = await load(spec, bundle.file(spec.file));
   return graphs;
 }
 
-async function loadRuntime(options: RuntimeOptions): Promise<Ort> {
-  const threads = options.threads ?? 1;
+async function loaderOf(target: Target, options: RuntimeOptions): Promise<GraphLoader> {
+  const { provider = "wasm", threads = 1 } = options;
   if (!(Number.isInteger(threads) && threads >= 1)) throw new OptionError(`threads is ${threads}; allowed is 1 or more`);
   if (!hasSimd()) {
     throw new RuntimeUnavailable(
       "this browser has no WebAssembly SIMD, which the graphs need: use Chrome 91, Firefox 89, Safari 16.4 or later",
     );
   }
-  if (options.provider === "webgpu" && !(await hasWebGpu())) {
-    throw new RuntimeUnavailable("this browser has no WebGPU for WebAssembly; take the provider wasm");
-  }
-  const ort = (
-    options.provider === "webgpu" ? await import("onnxruntime-web/jspi") : await import("onnxruntime-web/wasm")
-  ) as Ort;
-  ort.env.wasm.numThreads = threads;
-  ort.env.logLevel = "error";
-  if (options.ort) ort.env.wasm.wasmPaths = options.ort;
-  return ort;
-}
-
-class OnnxGraph implements Graph {
-  private constructor(
-    private readonly ort: Ort,
-    private readonly spec: GraphSpec,
-    private readonly session: InferenceSession,
-  ) {}
-
-  static async load(ort: Ort, spec: GraphSpec, content: ArrayBuffer, provider: Provider): Promise<OnnxGraph> {
-    let session: InferenceSession;
-    try {
-      session = await ort.InferenceSession.create(new Uint8Array(content), { executionProviders: [provider] });
-    } catch (error) {
-      throw new BundleError(`${spec.file} cannot be loaded by onnxruntime-web (${(error as Error).message})`);
-    }
-    const pairs = [
-      ["inputs", session.inputNames, spec.inputs],
-      ["outputs", session.outputNames, spec.outputs],
-    ] as const;
-    for (const [kind, names, wanted] of pairs) {
-      if (names.length !== wanted.length) {
-        throw new BundleError(
-          `${spec.file} has ${names.length} ${kind}, the manifest lists ${wanted.length}; convert the bundle again`,
-        );
-      }
-    }
-    return new OnnxGraph(ort, spec, session);
-  }
-
-  async run(inputs: Tensors): Promise<Record<string, Float32Array>> {
-    const feed: Record<string, OrtTensor> = {};
-    for (const [index, spec] of this.spec.inputs.entries()) {
-      const values = inputs[spec.name];
-      if (!values || values.length !== spec.shape.reduce((a, b) => a * b, 1)) {
-        throw new OptionError(
-          `${this.spec.file}: ${spec.name} has ${values?.length ?? "no"} values, needed are ${spec.shape.join(" x ")}`,
-        );
-      }
-      // Names inside the file may differ from the manifest's; the position counts.
-      feed[this.session.inputNames[index]!] = new this.ort.Tensor(spec.dtype as "float32", values, spec.shape);
-    }
-    const results = await this.session.run(feed);
-    return Object.fromEntries(
-      this.spec.outputs.map((spec, index) => [spec.name, results[this.session.outputNames[index]!]!.data as Float32Array]),
+  if (target === "onnx") return await onnxLoader(provider, threads, options.ort);
+  if (provider !== "wasm" || threads > 1) {
+    throw new OptionError(
+      `a TFLite bundle was to run by ${provider} with threads ${threads}; LiteRT.js runs it by wasm with threads 1`,
     );
   }
+  if (!options.litert) {
+    throw new OptionError("a TFLite bundle needs the option litert: the folder with the files of @litertjs/core/wasm");
+  }
+  return await liteRtLoader(options.litert);
 }

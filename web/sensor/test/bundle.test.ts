@@ -151,7 +151,7 @@ test("a bundle that was changed or is of another kind is refused in one sentence
   const refusals: [FileSource, RegExp][] = [
     [tampered, /audio.onnx differs from the manifest: its sha256 is another/],
     [changed((m) => m.files.forEach((file: any) => (file.bytes += 1))), /bytes instead of/],
-    [changed((m) => (m.target = "tflite")), /tflite bundle, and a browser runs onnx bundles: mer-convert --model grjca/],
+    [changed((m) => (m.target = "coreml")), /made for coreml, and a browser runs onnx and tflite bundles: mer-convert --model grjca/],
     [changed((m) => (m.schema_version = 99)), /schema 99, this page reads up to/],
     [changed((m) => delete m.graphs.fusion), /a bundle needs 'fusion'/],
     [changed((m) => (m.files[0].path = "../x")), /outside the bundle/],
