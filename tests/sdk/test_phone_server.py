@@ -5,6 +5,7 @@ import json
 import shutil
 import ssl
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from mer_sdk.bundle import Bundle
 from mer_sdk.cli.phone_check import phone_check
 from mer_sdk.errors import DataError, OptionError
+from mer_sdk.manifest import FinderContract, manifest_from_text, manifest_to_text
 from mer_sdk.phone import desk
 from mer_sdk.phone.certificate import server_context
 from mer_sdk.phone.desk import Advanced, Began, Refused, Reported, Service, page_folder
@@ -225,12 +227,24 @@ def command():
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
+def changed(bundle, path, **changes):
+    """A copy of a bundle whose manifest says something else."""
+    manifest = shutil.copytree(bundle, path) / "manifest.json"
+    manifest.write_text(manifest_to_text(replace(manifest_from_text(manifest.read_text()), **changes)))
+    return path
+
+
 def test_the_command_refuses_what_no_browser_runs(command, tiny_onnx, tmp_path):
-    other = shutil.copytree(tiny_onnx, tmp_path / "other.mer")
-    told = (other / "manifest.json").read_text()
-    (other / "manifest.json").write_text(told.replace('"target": "onnx"', '"target": "tflite"'))
+    other = changed(tiny_onnx, tmp_path / "other.mer", target="coreml")
+    contract = FinderContract(height=8, width=8, threshold=0.5, overlap=0.3)
+    graphs = {"finder": Bundle.open(tiny_onnx).manifest.graphs["face"]}
+    finder = changed(tiny_onnx, tmp_path / "finder.mer", graphs=graphs, finder=contract)
     wrong = [
-        ((other,), "made for tflite, and a browser runs onnx: `mer-convert --model grjca --target onnx"),
+        (
+            (other,),
+            "made for coreml, and a browser runs onnx and tflite: `mer-convert --model grjca --target onnx,tflite",
+        ),
+        ((finder,), "tiny is a face finder, whose golden frames `mer verify` proves"),
         ((tmp_path / "none.mer",), "does not exist"),
         ((tiny_onnx, "--actors", "5"), "give --data"),
         ((tiny_onnx, "--data", "meld:/nowhere"), "/nowhere does not exist"),

@@ -76,3 +76,16 @@ def tiny_onnx(helper, tmp_path_factory):
 def face_finder(helper, tmp_path_factory):
     """The bundle of the face finder for ONNX."""
     return helper("web/vectors.py").write_face_finder(tmp_path_factory.mktemp("finder"))
+
+
+@pytest.fixture
+def real(tmp_path):
+    """`real("grjca-tflite-fp32")`: a copy of a bundle of a shipped student; skips where it was not made."""
+
+    def copy(name):
+        path = ROOT / "bundles" / f"{name}.mer"
+        if not path.is_dir():
+            pytest.skip(f"needs bundles/{name}.mer: make convert, or make results for quantized ones")
+        return shutil.copytree(path, tmp_path / path.name)
+
+    return copy

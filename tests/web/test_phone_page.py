@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 import urllib.request
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,6 @@ from mer_sdk.phone.desk import page_folder
 # Starts a browser.
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
 COMMAND = "import typer; from mer_sdk.cli.phone_check import phone_check; typer.run(phone_check)"
 QUICK = ("--host", "127.0.0.1", "--minutes", "0", "--rounds", "10", "--warm-up", "1", "--wait", "0.5")
 READY, ENDED = "#start:not([hidden])", "#status.good, #status.bad"
@@ -91,33 +89,43 @@ def test_golden_cases_pass_and_the_report_is_merged(check, drive, copied, tmp_pa
     assert "<svg" in (tmp_path / "course.svg").read_text()
 
 
-@pytest.mark.parametrize(("name", "near"), [("grjca-onnx-fp32", 1e-3), ("quantized/grjca-onnx-int8", None)])
-def test_real_bundles_pass(check, drive, tmp_path, name, near):
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("grjca-onnx-fp32", 1e-3),
+        ("quantized/grjca-onnx-int8", None),
+        ("grjca-tflite-fp32", 1e-3),
+        ("quantized/grjca-tflite-int8", 1e-3),
+    ],
+)
+def test_real_bundles_pass(check, drive, real, name, near):
     """An int8 bundle may differ where a value lies between two integers; `mer verify` has the same rule."""
-    path = ROOT / "bundles" / f"{name}.mer"
-    if not path.is_dir():
-        pytest.skip(f"needs bundles/{name}.mer: make convert, or make results for quantized ones")
-    bundle = shutil.copytree(path, tmp_path / path.name)
+    bundle = real(name)
     command = check(bundle)
     (status,) = drive(command.address, [("wait", READY), ("click", "#start"), ("wait", ENDED), ("text", "#status")])
     assert status.startswith("Done")
     assert command.end() == 0, command.told
-    golden = verified(bundle)[0]["runs"][0]["golden"]
+    (entry,) = verified(bundle)
+    golden = entry["runs"][0]["golden"]
     assert golden["passed"]
     assert golden["same_label"] == golden["rows"]
     if near:
         assert golden["max_abs_error"] <= near
+    runtime = {"onnx": r"onnxruntime-web \d+\.\d+\.\d+", "tflite": r"LiteRT\.js \d+\.\d+\.\d+"}[name.split("-")[1]]
+    assert re.fullmatch(runtime, entry["runtime"])
 
 
-def test_a_tampered_graph_is_refused_on_the_page(check, drive, copied):
-    command = check(copied)
-    graph = copied / "face.onnx"
+@pytest.mark.parametrize("name", ["face.onnx", "face.tflite"])
+def test_a_tampered_graph_is_refused_on_the_page(check, drive, copied, real, name):
+    bundle = copied if name == "face.onnx" else real("grjca-tflite-fp32")
+    command = check(bundle)
+    graph = bundle / name
     content = bytearray(graph.read_bytes())
     content[200] ^= 1
     graph.write_bytes(content)
     (status,) = drive(command.address, [("wait", READY), ("click", "#start"), ("wait", ENDED), ("text", "#status")])
-    assert "face.onnx differs from the manifest: its sha256 is another" in status
-    assert verified(copied) == []
+    assert f"{name} differs from the manifest: its sha256 is another" in status
+    assert verified(bundle) == []
 
 
 def test_a_browser_without_simd_is_told_what_to_use(check, drive, copied):

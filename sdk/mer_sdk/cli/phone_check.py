@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from mer_sdk.evaluation.datasets.clip import Clip
     from mer_sdk.phone.clips import ClipReference
 
-TARGET = "onnx"
+# What the page's runtimes run, onnxruntime-web and LiteRT.js.
+TARGETS = ("onnx", "tflite")
 # A phone that was not heard of for so long is spoken of, seconds.
 WORRY = 15.0
 LOOK_SECONDS = 0.5
@@ -72,7 +73,7 @@ def phone_check(
     plot: Annotated[Path | None, typer.Option("--plot", help="Write the sustained run's course as .svg.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Check a bundle on a phone, in its browser: no app, no account, nothing leaves the local network.
+    """Check an ONNX or TFLite bundle on a phone, in its browser: no app, no account, all within the local network.
 
     Prints an address and its QR code. The page that the phone opens reads the bundle, checks its hashes, runs every
     golden case, measures each graph and then steps without a pause, and sends the result back, which goes into the
@@ -120,10 +121,15 @@ def phone_check(
 
 def _checked_folder(bundle: Bundle) -> Path:
     manifest = bundle.manifest
-    if manifest.target != TARGET or bundle.path is None:
+    if manifest.target not in TARGETS or bundle.path is None:
         raise OptionError(
-            f"{bundle.name} is made for {manifest.target}, and a browser runs {TARGET}: `mer-convert --model "
-            f"{manifest.model} --target {TARGET} --scheme {manifest.scheme} --out DIR` makes one that it runs"
+            f"{bundle.name} is made for {manifest.target}, and a browser runs {' and '.join(TARGETS)}: `mer-convert "
+            f"--model {manifest.model} --target {','.join(TARGETS)} --scheme {manifest.scheme} --out DIR` makes both"
+        )
+    if manifest.finder is not None:
+        raise OptionError(
+            f"{bundle.name} is a face finder, whose golden frames `mer verify` proves; a phone checks a bundle of an "
+            "emotion model, such as bundles/grjca-onnx-fp32.mer"
         )
     return bundle.path
 

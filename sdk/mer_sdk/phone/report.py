@@ -90,7 +90,7 @@ class CaseAnswer:
 
 @dataclass(frozen=True)
 class BrowserRun:
-    """One way to run the graphs: the provider of onnxruntime-web and its threads.
+    """One way to run the graphs: the provider (LiteRT.js has "wasm" alone) and its threads.
 
     Attributes:
         load_ms: reading the runtime and all graphs.
@@ -124,7 +124,7 @@ class PhoneReport:
     Attributes:
         bundle: its name.
         files: file -> sha256 of what the page read, as it computed it.
-        runtime: onnxruntime-web and its version.
+        runtime: what ran the graphs and its version, such as "LiteRT.js 2.5.3".
         clips: of the first run; empty where none were asked for.
     """
 

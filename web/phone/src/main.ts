@@ -1,11 +1,12 @@
 /** The check from the button to the report. */
-import { Bundle, hasSimd, hasWebGpu, MerError, mostThreads, sha256 } from "@mer-edge/web";
+import { Bundle, hasSimd, hasWebGpu, MerError, mostThreads, sha256, type Target } from "@mer-edge/web";
 import { type Device, describeDevice, inWords } from "./device";
 import { begin, Progress, Refusal, sendReport, Unreachable } from "./host";
 import type { ClipAnswer, News, Plan, Run, Settings, Task } from "./messages";
 import { addCase, addTimes, drawCourse, say, setBar, setTitle, startButton } from "./view";
 
-declare const ORT_VERSION: string;
+// Target -> runtime and version, see vite.config.js.
+declare const RUNTIMES: Record<Target, string>;
 
 const SCHEMA_VERSION = 1;
 const RETRY_MS = 3000;
@@ -47,8 +48,8 @@ async function check(device: Device): Promise<void> {
   try {
     const settings = await begin();
     setTitle(settings.bundle, inWords(device));
-    const files = await readFiles(advance);
-    const report = await runAll(settings, device, files, advance);
+    const { target, files } = await readFiles(advance);
+    const report = await runAll(settings, target, device, files, advance);
     await deliver(report);
     setBar(1);
     say("Done: the computer has the result. This page can be closed.", "good");
@@ -64,10 +65,10 @@ async function check(device: Device): Promise<void> {
 
 type Advance = (what: string, done: number, total: number, share: number) => void;
 
-/** All files of the bundle that are needed, each equal to its hash. */
-async function readFiles(advance: Advance): Promise<Map<string, ArrayBuffer>> {
+/** All files of the bundle that are needed, each equal to its hash, and what it is made for. */
+async function readFiles(advance: Advance): Promise<{ target: Target; files: Map<string, ArrayBuffer> }> {
   const files = new Map<string, ArrayBuffer>();
-  await Bundle.open(
+  const { manifest } = await Bundle.open(
     async (path) => {
       const response = await fetch(`bundle/${path}`).catch(() => null);
       const content = await response?.arrayBuffer().catch(() => null);
@@ -79,22 +80,24 @@ async function readFiles(advance: Advance): Promise<Map<string, ArrayBuffer>> {
     true,
     (path, done, total) => advance(`reading ${path || "the bundle"}`, done, total, (0.05 * done) / total),
   );
-  return files;
+  return { target: manifest.target, files };
 }
 
 async function runAll(
   settings: Settings,
+  target: Target,
   device: Device,
   files: Map<string, ArrayBuffer>,
   advance: Advance,
 ): Promise<object> {
   const plans: Plan[] = [{ provider: "wasm", threads: 1, seconds: settings.seconds, clips: settings.clips }];
-  if (mostThreads() > 1) plans.push({ provider: "wasm", threads: mostThreads(), seconds: 0, clips: 0 });
-  if (settings.webgpu && (await hasWebGpu())) plans.push({ provider: "webgpu", threads: 1, seconds: 0, clips: 0 });
+  const threads = mostThreads(target);
+  if (threads > 1) plans.push({ provider: "wasm", threads, seconds: 0, clips: 0 });
+  if (target === "onnx" && settings.webgpu && (await hasWebGpu())) plans.push({ provider: "webgpu", threads: 1, seconds: 0, clips: 0 });
   const runs: Run[] = [];
   let clips: ClipAnswer[] = [];
   for (const [index, plan] of plans.entries()) {
-    const task: Task = { plan, settings, files, ort: `${HERE}ort/`, clips: `${HERE}clips/` };
+    const task: Task = { plan, settings, files, ort: `${HERE}ort/`, litert: `${HERE}litert/`, clips: `${HERE}clips/` };
     try {
       const done = await runOne(task, index ? LONGEST_MS : Infinity, (what, part, total) => {
         advance(what, part, total, 0.05 + (0.9 * (index + part / (total || 1))) / plans.length);
@@ -111,7 +114,7 @@ async function runAll(
   return {
     bundle: settings.bundle,
     files: hashes,
-    runtime: `onnxruntime-web ${ORT_VERSION}`,
+    runtime: RUNTIMES[target],
     device,
     runs,
     clips,

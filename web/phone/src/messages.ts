@@ -19,12 +19,13 @@ export interface Plan {
   clips: number;
 }
 
-/** To a worker: the files of the bundle, as they were read, and where onnxruntime-web and the host are. */
+/** To a worker: the files of the bundle, as they were read, and where the runtimes and the labelled clips are. */
 export interface Task {
   plan: Plan;
   settings: Settings;
   files: Map<string, ArrayBuffer>;
   ort: string;
+  litert: string;
   clips: string;
 }
 

@@ -33,7 +33,8 @@ async function work(task: Task): Promise<void> {
   const { manifest } = bundle;
   tell({ kind: "progress", what: "loading the graphs", done: 0, total: 1 });
   const begin = performance.now();
-  const graphs = await loadGraphs(bundle, { provider: plan.provider, threads: plan.threads, ort: task.ort });
+  const { provider, threads } = plan;
+  const graphs = await loadGraphs(bundle, { provider, threads, ort: task.ort, litert: task.litert });
   const load_ms = Math.round((performance.now() - begin) * 10) / 10;
   const cases = await proveCases(bundle, graphs);
   const { round, step } = roundOf(manifest, graphs);
@@ -53,7 +54,6 @@ async function work(task: Task): Promise<void> {
         tell({ kind: "course", points });
       })
     : null;
-  const { provider, threads } = plan;
   tell({ kind: "done", run: { provider, threads, load_ms, cases, latency, sustained, hidden: false }, clips });
 }
 
