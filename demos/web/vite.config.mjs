@@ -8,8 +8,17 @@ const here = import.meta.dirname;
 const bundles = join(here, "../../bundles");
 const bundle = resolve(process.env.MER_BUNDLE ?? join(bundles, "grjca-onnx-fp32.mer"));
 const finder = finderFolder(process.env.MER_FINDER);
-const dist = join(here, "../../web/node_modules/onnxruntime-web/dist");
-const runtime = ["ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"];
+const modules = join(here, "../../web/node_modules");
+// Target -> the runtime's place beside the page, its folder, and its files: of LiteRT.js those for browsers with relaxed
+// SIMD and those for the others.
+const RUNTIMES = {
+  onnx: ["ort", join(modules, "onnxruntime-web/dist"), ["ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"]],
+  tflite: [
+    "litert",
+    join(modules, "@litertjs/core/wasm"),
+    ["litert_wasm_internal", "litert_wasm_compat_internal"].flatMap((name) => [`${name}.js`, `${name}.wasm`]),
+  ],
+};
 
 /** The finder's bundle, or null, which is told: where none is named, the one that mer-convert makes. */
 function finderFolder(named) {
@@ -23,27 +32,33 @@ function finderFolder(named) {
   return null;
 }
 
-/** Manifest and graphs of a bundle, by their place beside the page. */
+/** Manifest and graphs of a bundle, and the runtime that it needs, by their place beside the page. */
 function filesOf(folder, place, variable) {
   if (!existsSync(join(folder, "manifest.json"))) {
-    throw new Error(`${folder} is no bundle; make one with mer-convert --target onnx, and name it in ${variable}`);
+    throw new Error(`${folder} is no bundle; make one with mer-convert --target onnx,tflite, and name it in ${variable}`);
   }
   const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8"));
-  if (manifest.target !== "onnx") throw new Error(`${folder} is made for ${manifest.target}, and a browser runs onnx`);
+  const runtime = RUNTIMES[manifest.target];
+  if (!runtime) {
+    throw new Error(`${folder} is made for ${manifest.target}, and a browser runs ${Object.keys(RUNTIMES).join(" and ")}`);
+  }
   if (Boolean(manifest.finder) !== (variable === "MER_FINDER")) {
     const [is, other] = manifest.finder ? ["a face finder", "MER_FINDER"] : ["an emotion model", "MER_BUNDLE"];
     throw new Error(`${folder} is ${is}: name it in ${other}, not in ${variable}`);
   }
   const names = ["manifest.json", ...Object.values(manifest.graphs).map(({ file }) => file)];
-  return names.map((name) => [`${place}/${name}`, join(folder, name)]);
+  const [beside, from, files] = runtime;
+  return [
+    ...names.map((name) => [`${place}/${name}`, join(folder, name)]),
+    ...files.map((name) => [`${beside}/${name}`, join(from, name)]),
+  ];
 }
 
-/** Files that the page fetches, by their place beside it: of both bundles, and the runtime. */
+/** Files that the page fetches, by their place beside it: of both bundles, and their runtimes. */
 function carried() {
   return new Map([
     ...filesOf(bundle, "bundle", "MER_BUNDLE"),
     ...(finder ? filesOf(finder, "finder", "MER_FINDER") : []),
-    ...runtime.map((name) => [`ort/${name}`, join(dist, name)]),
   ]);
 }
 
@@ -55,7 +70,7 @@ function mer() {
       server.middlewares.use((request, response, next) => {
         const path = files.get(request.url.split("?")[0].slice(1));
         if (!path) return next();
-        if (path.endsWith(".mjs")) response.setHeader("Content-Type", "text/javascript");
+        if (/\.m?js$/.test(path)) response.setHeader("Content-Type", "text/javascript");
         if (path.endsWith(".wasm")) response.setHeader("Content-Type", "application/wasm");
         response.end(readFileSync(path));
       });

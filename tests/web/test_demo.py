@@ -112,6 +112,26 @@ def test_from_the_button_to_estimates_with_switches_and_without_a_network(drive,
     assert times == sorted(times)
 
 
+def test_a_tflite_bundle_runs_too_without_a_network(drive, build, serve, real):
+    steps = [
+        ("wait", READY),
+        ("until", "navigator.serviceWorker.controller !== null"),
+        ("offline", True),
+        ("reload",),
+        ("wait", READY),
+        ("click", "#start"),
+        ("until", "got.length >= 6"),
+        ("evaluate", "got.map(({ time, state }) => [time, state])"),
+        ("text", "#model"),
+    ]
+    folder = build(real("grjca-tflite-fp32"))
+    found, model = drive(serve(folder), steps, flags=[*FAKE, *ALLOWED], init=COLLECT)
+    assert [time for time, _ in found[:6]] == [0.25, 0.5, 0.75, 1.0, 1.25, 1.5]
+    assert found[5][1] == "audio+face"
+    assert model.startswith("Model: grjca-tflite-fp32.")
+    assert not (folder / "ort").exists()
+
+
 def test_the_finder_that_the_page_carries_finds_a_face_without_a_network(
     drive, build, serve, helper, tiny_onnx, face_finder, tmp_path
 ):
@@ -157,9 +177,9 @@ def test_what_the_page_cannot_run_is_told_in_a_sentence(drive, build, serve, tin
     (without,) = drive(serve(folder), told, init="WebAssembly.validate = () => false")
     assert without.startswith("This browser has no WebAssembly SIMD, which the graphs need: use Chrome 91")
     path = folder / "bundle" / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "target": "tflite"}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "target": "executorch"}))
     (other,) = drive(serve(folder), told)
-    assert "is a tflite bundle, and a browser runs onnx bundles: mer-convert --model" in other
+    assert "is made for executorch, and a browser runs onnx and tflite bundles: mer-convert --model" in other
     path.unlink()
     (missing,) = drive(serve(folder), told)
     assert missing == "manifest.json could not be fetched: the server answered 404"

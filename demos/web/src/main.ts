@@ -15,7 +15,7 @@ import { notice, setModel, startButton, switches, video, View } from "./view";
 declare const CARRIES_FINDER: boolean;
 
 const HERE = new URL(".", location.href).href;
-const ORT = `${HERE}ort/`;
+const RUNTIMES = { ort: `${HERE}ort/`, litert: `${HERE}litert/` };
 // A step that waits behind so many others is left out: late is worse than missing.
 const WAITING = 3;
 // Seconds by which the camera may lag behind the sound, and the other way round.
@@ -35,7 +35,7 @@ async function main(): Promise<void> {
   try {
     const bundle = await read("bundle", "the model");
     const finder = await findFinder();
-    const sensor = await EmotionSensor.open(bundle, { ort: ORT, finder, waiting: WAITING, patience: PATIENCE });
+    const sensor = await EmotionSensor.open(bundle, { ...RUNTIMES, finder, waiting: WAITING, patience: PATIENCE });
     setModel(`Model: ${bundle.manifest.name}. Faces: ${FACES[sensor.finder.name]}.`);
     const view = new View(bundle.manifest.labels);
     notice("");
@@ -54,7 +54,7 @@ async function read(folder: string, what: string): Promise<Bundle> {
 
 /** The finder that the page carries, else the browser's own, else none: the middle of the picture. */
 async function findFinder(): Promise<FaceFinder | undefined> {
-  if (CARRIES_FINDER) return await openFinder(await read("finder", "the face finder"), { ort: ORT });
+  if (CARRIES_FINDER) return await openFinder(await read("finder", "the face finder"), RUNTIMES);
   return (await browserFinder()) ?? undefined;
 }
 
