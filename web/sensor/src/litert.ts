@@ -46,9 +46,10 @@ async function start(core: Core, folder: string): Promise<void> {
   try {
     // It takes the build with relaxed SIMD where the browser has that, else the one with SIMD.
     const runtime = await core.loadLiteRt(folder);
-    // The environment that it begins with may hold a GPU, which nothing here uses.
+    // The environment that it begins with may hold a GPU, which nothing here uses. Nobody who waits for the same load
+    // sees it, as nothing is awaited before it is gone.
     const begun = core.getDefaultEnvironment();
-    runtime.setDefaultEnvironment(await core.Environment.create({ webGpuDevice: null }));
+    runtime.setDefaultEnvironment(new core.Environment({ webGpuDevice: null }));
     begun.delete();
     begun.webGpuDevice?.destroy();
   } finally {

@@ -18,7 +18,7 @@ const core = vi.hoisted(() => {
 
 vi.mock("@litertjs/core", () => ({
   Tensor: core.Tensor,
-  Environment: { create: async () => ({}) },
+  Environment: class {},
   getDefaultEnvironment: () => ({ delete: () => undefined, webGpuDevice: null }),
   getGlobalLiteRtPromise: () => undefined,
   loadLiteRt: core.loadLiteRt,
