@@ -126,6 +126,11 @@ results: convert
 		--ultraface $(DATA)/vision_models/ultraface/version-RFB-320.onnx \
 		--mediapipe $(DATA)/vision_models/mediapipe_tflite/face_detection_short_range.tflite
 	$(BIN)/python benchmarks/live_hour.py $(BUNDLES)/grjca-tflite-fp32.mer $(DATA)/ravdess_av/mp4/01-01-03-01-01-02-05.mp4 --voice
+	$(BIN)/python benchmarks/step_phase.py --clips $(DATA)/ravdess_av/mp4 --bundle $(BUNDLES)/grjca-onnx-fp32.mer \
+		--detector $(BUNDLES)/face_finder-onnx-fp32.mer
+	$(MAKE) web
+	$(BIN)/python benchmarks/browser.py --bundles $(BUNDLES)/grjca-onnx-fp32.mer $(BUNDLES)/grjca-tflite-fp32.mer \
+		$(QUANTIZED)/grjca-onnx-int8.mer $(QUANTIZED)/grjca-tflite-int8.mer
 	$(BIN)/python benchmarks/results.py --data ravdess:$(RAVDESS) --bundles $(BUNDLES)
 
 # As root, with qemu-user-static, debootstrap and binfmt-support; tools/aarch64/check.py says what is missing.
