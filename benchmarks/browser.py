@@ -1,9 +1,12 @@
 """What a step costs in a headless Chromium beside Python, on this machine; writes the table of docs/phone-check.md.
 
-    python benchmarks/browser.py --bundles bundles/grjca-onnx-fp32.mer bundles/quantized/grjca-onnx-int8.mer
+    python benchmarks/browser.py --bundles bundles/grjca-onnx-fp32.mer bundles/grjca-tflite-fp32.mer \\
+        bundles/quantized/grjca-onnx-int8.mer bundles/quantized/grjca-tflite-int8.mer
 
-Both take turns, some rounds each, because the machine's speed drifts; what is shown are medians over the turns. The
-browser runs the page of `mer phone-check` itself: it needs the built page, Chromium, Node.js and npm's packages.
+Every turn visits every bundle in Python and in the browser, some rounds each, because the machine's speed drifts, and
+begins with another bundle each time; what is shown are medians over the turns. Of two bundles that differ in their
+target alone the browser's steps are compared turn by turn. The browser runs the page of `mer phone-check` itself: it
+needs the built page, Chromium, Node.js and npm's packages.
 """
 
 from __future__ import annotations
@@ -14,11 +17,12 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from result_tables import table, write_result
+from result_tables import prose, table, write_result
 
 from mer_sdk.bench.steps import TimedStep
 from mer_sdk.bench.timing import interleaved
@@ -32,6 +36,8 @@ from mer_sdk.phone.server import PhoneServer
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- browser: written by benchmarks/browser.py -->", "<!-- end of browser -->"
 STAGES = ("audio", "face", "fusion", "step")
+PYTHON = {"onnx": "Python, onnxruntime", "tflite": "Python, LiteRT"}
+ONE = "browser, 1 thread"
 
 
 def in_browser(bundle: Bundle, rounds: int, chromium: str) -> DeviceEntry:
@@ -59,49 +65,86 @@ def in_browser(bundle: Bundle, rounds: int, chromium: str) -> DeviceEntry:
     return entry
 
 
-def measured(bundle: Bundle, turns: int, rounds: int, chromium: str) -> dict[str, Any]:
-    """Stage -> median ms of Python, and of the browser with one thread and with more; device and golden error too."""
-    found: dict[str, list[dict[str, float]]] = {}
-    entry = None
+def measured(bundles: Sequence[Bundle], turns: int, rounds: int, chromium: str) -> dict[str, Any]:
+    """Bundle -> stage -> median ms of Python, and of the browser with one thread and with more; golden error too."""
+    found: dict[str, dict[str, list[dict[str, float]]]] = {bundle.name: {} for bundle in bundles}
+    entries: dict[str, DeviceEntry] = {}
     for turn in range(turns):
-        here = interleaved({"python": TimedStep(bundle)}, rounds)["python"]
-        found.setdefault("Python, onnxruntime", []).append({stage: here[stage].p50 for stage in STAGES})
-        entry = in_browser(bundle, rounds, chromium)
-        for run in entry.runs:
-            name = f"browser, {run.threads} thread{'s' if run.threads > 1 else ''}"
-            found.setdefault(name, []).append({stage: run.latency_ms[stage].p50 for stage in STAGES})
-        print(f"{bundle.name}: turn {turn + 1} of {turns}", flush=True)
-    assert entry is not None
-    p50 = {
-        name: {stage: round(float(np.median([row[stage] for row in rows])), 3) for stage in STAGES}
-        for name, rows in found.items()
-    }
+        order = [bundles[(turn + place) % len(bundles)] for place in range(len(bundles))]
+        here = interleaved({bundle.name: TimedStep(bundle) for bundle in order}, rounds)
+        for bundle in order:
+            rows = found[bundle.name]
+            stages = here[bundle.name]
+            rows.setdefault(PYTHON[bundle.manifest.target], []).append({stage: stages[stage].p50 for stage in STAGES})
+            entries[bundle.name] = in_browser(bundle, rounds, chromium)
+            for run in entries[bundle.name].runs:
+                name = f"browser, {run.threads} threads" if run.threads > 1 else ONE
+                rows.setdefault(name, []).append({stage: run.latency_ms[stage].p50 for stage in STAGES})
+        print(f"turn {turn + 1} of {turns}", flush=True)
     return {
-        "p50_ms": p50,
-        "max_abs_error": entry.runs[0].golden.max_abs_error,
-        "to_torch": entry.runs[0].golden.to_torch,
-        "browser": entry.device.browser,
-        "runtime": entry.runtime,
+        bundle.name: {
+            "runtime": entries[bundle.name].runtime,
+            "browser": entries[bundle.name].device.browser,
+            "p50_ms": {
+                name: {stage: round(float(np.median([row[stage] for row in rows])), 3) for stage in STAGES}
+                for name, rows in found[bundle.name].items()
+            },
+            "step_ms_by_turn": {name: [row["step"] for row in rows] for name, rows in found[bundle.name].items()},
+            "max_abs_error": entries[bundle.name].runs[0].golden.max_abs_error,
+            "to_torch": entries[bundle.name].runs[0].golden.to_torch,
+        }
+        for bundle in bundles
     }
+
+
+def compared(bundles: Sequence[Bundle], found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of each pair of bundles that differ in their target alone: LiteRT.js's step by onnxruntime-web's, by turn."""
+    pairs: dict[tuple[str, str], dict[str, str]] = {}
+    for bundle in bundles:
+        manifest = bundle.manifest
+        pairs.setdefault((manifest.model, manifest.scheme), {})[manifest.target] = bundle.name
+    rows = []
+    for (model, scheme), names in pairs.items():
+        if len(names) == len(PYTHON):
+            litert, ort = (np.array(found[names[target]]["step_ms_by_turn"][ONE]) for target in ("tflite", "onnx"))
+            ratios = litert / ort
+            low, middle, high = (round(float(value), 2) for value in np.percentile(ratios, (0, 50, 100)))
+            rows.append({"model": model, "scheme": scheme, "median": middle, "least": low, "most": high})
+    return rows
 
 
 def section(result: dict[str, Any]) -> list[str]:
     """The table of docs/phone-check.md."""
-    first = next(iter(result["bundles"].values()))
-    lines = [
-        f"Median ms of {result['rounds']} steps in each of {result['turns']} turns, {first['browser']} (headless) with",
-        f"{first['runtime']} beside Python on the same two cores, which other programs used too: read the ratios.",
-        "*error*: of the golden cases' logits, the largest difference from where the bundle was made, and from torch.",
-        "",
-    ]
+    browsers = dict.fromkeys(found["browser"] for found in result["bundles"].values())
+    runtimes = dict.fromkeys(found["runtime"] for found in result["bundles"].values())
     rows = []
     for name, found in result["bundles"].items():
-        own = found["p50_ms"]["Python, onnxruntime"]["step"]
-        for where, times in found["p50_ms"].items():
-            error = f"{found['max_abs_error']:.1e}, {found['to_torch']:.1e}" if where.endswith("1 thread") else ""
-            stages = [f"{times[stage]:.2f}" for stage in STAGES]
-            rows.append((name, where, *stages, f"{times['step'] / own:.2f}", error))
-    return [*lines, *table(("bundle", "where", *STAGES, "step, ratio", "error"), rows)]
+        times = found["p50_ms"]
+        own = next(times[where]["step"] for where in times if where in PYTHON.values())
+        for where, stages in times.items():
+            error = f"{found['max_abs_error']:.1e}, {found['to_torch']:.1e}" if where == ONE else ""
+            told = where.replace("browser", found["runtime"].split()[0])
+            cells = [f"{stages[stage]:.2f}" for stage in STAGES]
+            rows.append((name, told, *cells, f"{stages['step'] / own:.2f}", error))
+    ratios = "; ".join(
+        f"{one['model']} {one['scheme']} {one['median']:.2f} ({one['least']:.2f} to {one['most']:.2f})"
+        for one in result["litert_by_onnxruntime_web"]
+    )
+    return [
+        *prose(
+            f"Median ms of {result['rounds']} steps in each of {result['turns']} turns, {' and '.join(browsers)} "
+            f"(headless) with {' and '.join(runtimes)}, beside Python on the same two cores, which other programs used "
+            "too: read the ratios, which are to the same bundle in Python. *error*: of the golden cases' logits, the "
+            "largest difference from where the bundle was made, and from torch."
+        ),
+        *table(("bundle", "where", *STAGES, "step, ratio", "error"), rows),
+        *prose(
+            f"A step by LiteRT.js takes so many times as long as one by onnxruntime-web in the same turn, one thread "
+            f"each, median (least to most): {ratios}."
+            if ratios
+            else ""
+        ),
+    ]
 
 
 def _quiet(task: str) -> dict[str, Any]:
@@ -110,8 +153,8 @@ def _quiet(task: str) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bundles", nargs="+", required=True, help="ONNX bundles of window models")
-    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--bundles", nargs="+", required=True, help="ONNX and TFLite bundles of window models")
+    parser.add_argument("--turns", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "browser.json")
     options = parser.parse_args()
@@ -119,8 +162,15 @@ def main() -> None:
     if chromium is None:
         sys.exit("needs Chromium: apt-get install chromium")
     bundles = [Bundle.open(path) for path in options.bundles]
-    found = {bundle.name: measured(bundle, options.turns, options.rounds, chromium) for bundle in bundles}
-    result = {"turns": options.turns, "rounds": options.rounds, "bundles": found}
+    if len({bundle.name for bundle in bundles}) < len(bundles) or {b.manifest.target for b in bundles} - {*PYTHON}:
+        sys.exit("--bundles takes ONNX and TFLite bundles, each once")
+    found = measured(bundles, options.turns, options.rounds, chromium)
+    result = {
+        "turns": options.turns,
+        "rounds": options.rounds,
+        "bundles": found,
+        "litert_by_onnxruntime_web": compared(bundles, found),
+    }
     write_result(result, options.out, ROOT / "docs" / "phone-check.md", (BEGIN, END), section(result))
 
 
