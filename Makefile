@@ -13,7 +13,9 @@ RAVDESS ?= $(DATA)
 FERPLUS ?= $(DATA)
 MELD ?= $(DATA)/meld
 MOSI ?= $(DATA)/mosi
-AARCH64_BUNDLES ?= $(wildcard $(BUNDLES)/*-tflite-*.mer $(BUNDLES)/*-onnx-*.mer $(QUANTIZED)/*-tflite-*.mer $(QUANTIZED)/*-onnx-*.mer)
+# The fp32 bundles of the second folder are those of the first.
+AARCH64_BUNDLES ?= $(foreach target,tflite onnx,$(wildcard $(BUNDLES)/*-$(target)-*.mer) \
+	$(foreach scheme,w8 dyn8 int8,$(wildcard $(QUANTIZED)/*-$(target)-$(scheme).mer)))
 PACKAGED := sdk/mer_sdk/bundles
 PHONE := web/phone/wheel
 # Named after the content of what it was built from: a checkout that only touches the files rebuilds nothing.
@@ -135,7 +137,7 @@ results: convert
 
 # As root, with qemu-user-static, debootstrap and binfmt-support; tools/aarch64/check.py says what is missing.
 check-aarch64: $(STAMP)
-	$(BIN)/python tools/aarch64/check.py --bundles $(AARCH64_BUNDLES) $(if $(DATA),--data ravdess:$(RAVDESS) --data meld:$(MELD))
+	$(BIN)/python tools/aarch64/check.py --cpus cortex-a76 cortex-a72 --sampled-cpus --bundles $(AARCH64_BUNDLES) $(if $(DATA),--data ravdess:$(RAVDESS) --data meld:$(MELD))
 
 bench: convert
 	$(BIN)/python benchmarks/step_latency.py $(BUNDLES)/*.mer
