@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import nn
 
 from mer_converters.accuracy import Accuracy, Answers, compare_answers
 from mer_converters.fallback import FloatModules, fewest_in_float, ranked
+from mer_converters.golden import golden_file
 from mer_converters.graphs import Graph
 from mer_converters.parity import PASSED, Distance, distance, judge
 from mer_converters.targets import ExportJob, QuantizingTarget, Target
@@ -20,7 +21,7 @@ from mer_quantization.proof import GraphProof, check_proof
 from mer_quantization.schemes import FP32, Scheme
 from mer_quantization.sensitivity import OperationError
 from mer_sdk.errors import ConversionError
-from mer_sdk.golden import CaseOutput, GoldenCase, run_case
+from mer_sdk.golden import CaseOutput, GoldenCase, run_case, save_golden
 from mer_sdk.manifest import BaselineContract
 from mer_sdk.runtimes import Graph as RuntimeGraph
 from mer_sdk.runtimes import load_graph
@@ -106,7 +107,8 @@ def build(material: Material, schemes: Sequence[Scheme], folder: Path, started: 
     Args:
         material: see there.
         schemes: what to keep.
-        folder: the artifacts go to `folder/SCHEME/GRAPH.SUFFIX`.
+        folder: the artifacts go to `folder/SCHEME/GRAPH.SUFFIX`, and the golden cases with a quantized artifact's own
+            logits to `golden_file`.
         started: time.time() when the work was asked for.
 
     Raises:
@@ -119,6 +121,10 @@ def build(material: Material, schemes: Sequence[Scheme], folder: Path, started: 
         if scheme not in schemes:
             continue
         made, moved, tries = _made(material, scheme, folder, fp32, conversion)
+        if scheme.quantized:
+            pairs = zip(material.cases, made.outputs, strict=True)
+            own = [replace(case, made=output.logits) for case, output in pairs]
+            save_golden(folder / golden_file(scheme.name), own)
         now = time.time()
         artifacts.append(
             Artifact(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,11 @@ from mer_converters.scenes import Scene, WindowScene, scene_input, scenes
 from mer_converters.targets import NudgingTarget, Target
 from mer_fusion.checkpoint import Card
 from mer_fusion.network import EmotionNetwork
-from mer_quantization.schemes import Scheme
 from mer_sdk.encoders import Encoders
 from mer_sdk.golden import CaseInput, GoldenCase, run_case
 from mer_sdk.manifest import GraphSpec
 from mer_sdk.runtimes import Graph as RuntimeGraph
-from mer_sdk.runtimes import load_graph, runtime_note
+from mer_sdk.runtimes import load_graph
 
 # What a voice must stand, each far below a 16-bit step (3e-5): noise of this standard deviation, which moves quiet mel
 # bands; then, the higher the better, a louder or softer sound by these shares, which moves all logarithms one way as
@@ -49,30 +49,27 @@ class _Loaded:
 
 
 def steady_cases(
-    network: EmotionNetwork, card: Card, scheme: Scheme, target: Target, graphs: Sequence[Graph], folder: Path
+    network: EmotionNetwork, card: Card, target: Target, graphs: Sequence[Graph], folder: Path
 ) -> tuple[GoldenCase, ...]:
     """The golden cases of a written artifact, in the order of `scenes`, with its own logits as `made`.
 
     Args:
         network: that it was made from, in export form.
         card: of its checkpoint.
-        scheme: of the artifact. Voices are looked for where it rounds activations to fixed integers.
-        target: that it was made for. No voices are looked for in an interpreter, which is slow and rounds as no device.
+        target: that it was made for.
         graphs: of the network.
         folder: where the artifact's files are.
     """
-    looking = scheme.calibrated and not runtime_note(target.runtime)
-    cases, loaded = [], _load(target, graphs, folder, nudging=looking)
+    cases, loaded = [], _load(target, graphs, folder)
     with one_thread():
         for scene in scenes(card):
-            chosen = _steadiest(scene, card, loaded) if looking else scene
-            given, answer = run_scene(network, card, chosen)
+            given, answer = run_scene(network, card, _steadiest(scene, card, loaded))
             made = run_case(loaded.graphs, loaded.specs, card.baseline, given).logits
             cases.append(GoldenCase(given, answer, made))
     return tuple(cases)
 
 
-def _load(target: Target, graphs: Sequence[Graph], folder: Path, nudging: bool) -> _Loaded:
+def _load(target: Target, graphs: Sequence[Graph], folder: Path) -> _Loaded:
     specs = {graph.name: graph.spec(f"{graph.name}{target.suffix}", "") for graph in graphs}
 
     def load(place: Path) -> dict[str, RuntimeGraph]:
@@ -85,7 +82,7 @@ def _load(target: Target, graphs: Sequence[Graph], folder: Path, nudging: bool) 
                 target.nudge(folder / spec.file, share, Path(place) / spec.file)
             return load(Path(place))
 
-    shares = SHARES if nudging and isinstance(target, NudgingTarget) else ()
+    shares = SHARES if isinstance(target, NudgingTarget) else ()
     return _Loaded(specs, load(folder), {share: (nudged(-share), nudged(share)) for share in shares})
 
 
@@ -113,6 +110,7 @@ def _stood(given: CaseInput, card: Card, loaded: _Loaded, most: int) -> int:
         changed = (encoders.encode("audio", change(chunk).astype(np.float32)) for chunk in chunks)
         return all(_same(values, wanted) for values, wanted in zip(changed, features, strict=True))
 
+    @cache
     def stands(share: float) -> bool:
         others = loaded.nudged.get(share, ())
         nudged = (run_case(graphs, loaded.specs, card.baseline, given).logits for graphs in others)
