@@ -1,4 +1,4 @@
-"""What a live run shows in the terminal: the view, and what is told beside it."""
+"""What a run shows in the terminal: its lines, the live view, and what is told beside it."""
 
 import os
 from dataclasses import replace
@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from mer_sdk.cli.course import Course, RunOptions
+from mer_sdk.cli.course import Course, RunOptions, step_line
 from mer_sdk.cli.live_view import LiveView
 from mer_sdk.estimate import EmotionEstimate, FaceView, LiveState
 from mer_sdk.sources import SourceState
 
+BOX = (10.0, 20.0, 30.0, 40.0)
 ESTIMATE = EmotionEstimate(
     time=4.0,
     emotion="happy",
@@ -21,7 +22,7 @@ ESTIMATE = EmotionEstimate(
     va_source="circumplex",
     state="audio+face",
     reliance={"audio": 0.25, "face": 0.75},
-    face=FaceView(3, (10.0, 20.0, 30.0, 40.0)),
+    face=FaceView(3, BOX),
     latency_ms=1.5,
     live=LiveState(),
 )
@@ -87,3 +88,29 @@ def test_an_enrolment_that_somebody_else_ends_is_told(capsys):
         for face, left in ((4, 1.5), (5, 0.0)):
             course.add(replace(ESTIMATE, face=FaceView(face, (0, 0, 9, 9)), enrolling=left))
     assert capsys.readouterr().err == "mer: the enrolment ended 1.5 s early, as another person came to the fore\n"
+
+
+def test_a_line_names_the_person_once_there_is_another_one():
+    alone = replace(ESTIMATE, face=FaceView(0, BOX))
+    assert "person" not in step_line(alone)
+    assert step_line(replace(alone, face=FaceView(2, BOX))).endswith("person 2")
+    other = replace(alone, face=FaceView(1, BOX), emotion="sad", confidence=0.6)
+    assert step_line(replace(alone, others=(other,))).endswith("person 0  person 1 sad 60 %")
+
+
+def test_a_line_says_what_a_live_stream_lost():
+    live = LiveState(dropped=3, late=1, stale=("video",))
+    line = step_line(replace(ESTIMATE, live=live, speech=False, enrolling=1.5))
+    for said in (
+        "4.00 s",
+        "V +0.50",
+        "A -0.25",
+        "face  75 %",
+        "no speech",
+        "1.5 s to go",
+        "no video",
+        "3 dropped",
+        "1 late",
+    ):
+        assert said in line
+    assert "dropped" not in step_line(ESTIMATE)

@@ -20,6 +20,15 @@ ROOT = Path(__file__).resolve().parents[2]
 FAKE = ["--use-fake-device-for-media-stream", "--autoplay-policy=no-user-gesture-required"]
 ALLOWED = ["--use-fake-ui-for-media-stream"]
 READY = "#start:not([hidden])"
+# Once the service worker has everything, the page is loaded again without a network, and started.
+OFFLINE = (
+    ("wait", READY),
+    ("until", "navigator.serviceWorker.controller !== null"),
+    ("offline", True),
+    ("reload",),
+    ("wait", READY),
+    ("click", "#start"),
+)
 # The page asks for 3 s; a machine that is busy with other things gets more.
 FIRST_SECONDS = 10
 COLLECT = """
@@ -84,13 +93,7 @@ def serve():
 
 def test_from_the_button_to_estimates_with_switches_and_without_a_network(drive, build, serve, tiny_onnx):
     steps = [
-        ("wait", READY),
-        # Once the service worker has everything, the page is loaded again without a network.
-        ("until", "navigator.serviceWorker.controller !== null"),
-        ("offline", True),
-        ("reload",),
-        ("wait", READY),
-        ("click", "#start"),
+        *OFFLINE,
         ("until", "got.length >= 6"),
         ("evaluate", "got.map(({ time, state }) => [time, state])"),
         ("evaluate", "[shift, first]"),
@@ -114,12 +117,7 @@ def test_from_the_button_to_estimates_with_switches_and_without_a_network(drive,
 
 def test_a_tflite_bundle_runs_too_without_a_network(drive, build, serve, real):
     steps = [
-        ("wait", READY),
-        ("until", "navigator.serviceWorker.controller !== null"),
-        ("offline", True),
-        ("reload",),
-        ("wait", READY),
-        ("click", "#start"),
+        *OFFLINE,
         ("until", "got.length >= 6"),
         ("evaluate", "got.map(({ time, state }) => [time, state])"),
         ("text", "#model"),
@@ -138,12 +136,7 @@ def test_the_finder_that_the_page_carries_finds_a_face_without_a_network(
     face = pytest.importorskip("mer_converters.finder").drawn_face(1)
     camera = helper("web/clips.py").write_still(tmp_path, face)
     steps = [
-        ("wait", READY),
-        ("until", "navigator.serviceWorker.controller !== null"),
-        ("offline", True),
-        ("reload",),
-        ("wait", READY),
-        ("click", "#start"),
+        *OFFLINE,
         ("until", "got.length >= 4 && got.at(-1).face"),
         ("evaluate", "[got.at(-1).face.box, video.videoWidth]"),
         ("text", "#model"),
