@@ -145,13 +145,13 @@ class LiveSensor(LiveWorker[_Due, EmotionEstimate]):
             SignalError: NaN, a wrong shape, type or rate, or a time that is not finite.
             StreamError: the sensor's thread was stopped by an error.
         """
-        mono = checked_sound(pcm, sample_rate)
+        samples = checked_sound(pcm, sample_rate)
         at = None if time is None else checked_time("audio", time)
         with self._locked():
             if not self._accepts():
                 return False
-            if len(mono):
-                self._queue.add_audio(mono, int(sample_rate), self._queue.audio_due if at is None else at)
+            if len(samples):
+                self._queue.add_audio(samples, int(sample_rate), self._queue.audio_due if at is None else at)
             self._changed.notify_all()
         return True
 

@@ -165,14 +165,14 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
             OptionError: a speaker's name that is not hashable.
             StreamError: the thread was stopped by an error.
         """
-        mono = checked_sound(pcm, sample_rate)
+        samples = checked_sound(pcm, sample_rate)
         _check_speaker(speaker)
         with self._locked():
             begin = self._queue.due(stream) if time is None else checked_time("audio", time)
             if not self._accepts():
                 return False
-            if len(mono):
-                self._queue.add_audio(mono, int(sample_rate), begin, stream, speaker)
+            if len(samples):
+                self._queue.add_audio(samples, int(sample_rate), begin, stream, speaker)
                 self._changed.notify_all()
         return True
 

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from mer_sdk.errors import OptionError, SignalError, StreamError
-from mer_sdk.frontends.audio import RATES, to_mono
+from mer_sdk.frontends.audio import RATES, to_float
 
 # The worker looks this often whether something that it waits for has become stale, seconds.
 LOOK_SECONDS = 0.05
@@ -257,14 +257,14 @@ class LiveWorker(ABC, Generic[Work, Result]):
 
 
 def checked_sound(pcm: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Mono float32 [n] of sound as apps give it.
+    """Float32 [n] or [n, channels] of sound as apps give it.
 
     Raises:
         SignalError: NaN, a wrong shape, type or rate.
     """
     if not (isinstance(sample_rate, int | np.integer) and RATES[0] <= sample_rate <= RATES[1]):
         raise SignalError(f"the sample rate is {sample_rate} Hz; allowed are {RATES[0]} to {RATES[1]}, whole")
-    return to_mono(pcm)
+    return to_float(pcm)
 
 
 def checked_time(stream: str, time: float) -> float:

@@ -15,17 +15,19 @@ from mer_sdk.affect import check_labels
 from mer_sdk.baseline import PersonalBaseline
 from mer_sdk.bundle import Bundle
 from mer_sdk.engine import StepEngine, StepFeatures, StepOutput
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import MediaError, OptionError
 from mer_sdk.estimate import EmotionEstimate
 from mer_sdk.frontends.face import FaceDetector, check_frame, open_detector
 from mer_sdk.frontends.voice import VOICE_RATE, VoiceActivity, VoiceOptions
-from mer_sdk.intake import Intake, StepInput
+from mer_sdk.intake import HELD_SECONDS, Intake, StepInput
 from mer_sdk.looks import FaceOptions, FaceWatch, Look
 from mer_sdk.smoothing import Smoother, Smoothing
 from mer_sdk.wording import worded
 
-# Live, a stream that lags by more than this is taken as missing, so that a camera that stops does not stop the sound.
+# A stream that lags by more than this is taken as missing, so that a camera that stops does not stop the sound.
 PATIENCE_SECONDS = 2.0
+# In a file the next picture is known to come, or that there is none.
+FILE_PATIENCE = {"audio": PATIENCE_SECONDS, "video": HELD_SECONDS + 1.0}
 
 
 class EmotionSensor:
@@ -192,15 +194,18 @@ class EmotionSensor:
         self._others.reset()
         self._begin()
 
-    def stream(self, path: str | Path, enrol: float | None = None) -> Iterator[EmotionEstimate]:
+    def stream(
+        self, path: str | Path, enrol: float | None = None, audio_track: int | None = None
+    ) -> Iterator[EmotionEstimate]:
         """Estimates of a media file, as it is decoded. The stream starts anew: see `reset`.
 
         Args:
             path: of the file.
             enrol: the first person is neutral for so many seconds at first: see `enrol`. None enrols nobody.
+            audio_track: number of the sound track, from 1; None takes the default one.
 
         Raises:
-            MediaError: the file cannot be read, or breaks off (after the estimates of what could be decoded).
+            MediaError: the file cannot be read, or breaks off (after the estimates of all that could be decoded).
             MissingExtra: PyAV, or for video OpenCV, is not installed.
         """
         from mer_sdk.media import AudioPiece, MediaFile
@@ -208,26 +213,47 @@ class EmotionSensor:
         self.reset()
         if enrol is not None:
             self.enrol(enrol)
-        with MediaFile(path) as media:
+        broken: MediaError | None = None
+        with MediaFile(path, audio_track) as media:
             # Both streams are known beforehand, so no step is finished before the slower one has passed it.
             known = {"audio": media.info.audio, "video": media.info.video}
             self._intake.expected = {name for name, there in known.items() if there}
-            self._patience = float("inf")
-            for item in media.read():
-                if isinstance(item, AudioPiece):
-                    self._intake.add_audio(item.pcm, item.sample_rate, item.time)
-                else:
-                    self._intake.add_frame(item.rgb, item.time)
-                yield from self._finished()
-        yield from self._rest()
+            self._patience = FILE_PATIENCE
+            try:
+                for item in media.read():
+                    if isinstance(item, AudioPiece):
+                        self._intake.add_audio(item.pcm, item.sample_rate, item.time, item.channels)
+                    else:
+                        self._intake.add_frame(item.rgb, item.time, item.duration)
+                    yield from self._finished()
+            except MediaError as error:
+                broken = error
+            yield from self._rest()
+            self._media_notes = media.notes
+        if broken is not None:
+            raise broken
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on the input so far, for people: what was chosen of it, what was missing, what was mended.
+
+        Those of a file are complete once all of its estimates were taken.
+        """
+        found = list(self._media_notes)
+        if self._intake.choice:
+            found.append(f"of the sound is heard: {self._intake.choice}")
+        if self._intake.still_seconds:
+            found.append(f"the sound is silent for {self._intake.still_seconds:g} s, which counts as no sound")
+        return tuple(found)
 
     def push_audio(self, pcm: np.ndarray, sample_rate: int, time: float | None = None) -> list[EmotionEstimate]:
         """Give audio; get the estimates of the steps that it finishes.
 
         Args:
             pcm: [samples] or [samples, channels]; int16, int32, uint8, or floats in [-1, 1].
-            sample_rate: Hz, the same for the whole stream.
-            time: seconds from the stream's start to the first sample; None continues where the last piece ended.
+            sample_rate: Hz. Another rate than before begins the sound anew.
+            time: seconds at the first sample, on the clock of the frames; None continues where the last piece ended.
+                Where the first stamp is over a window (4 s) from 0, as with `time.time()`, time begins there.
 
         Raises:
             SignalError: NaN, a wrong shape or rate, or audio out of order.
@@ -241,7 +267,8 @@ class EmotionSensor:
 
         Args:
             rgb: uint8 [height, width, 3].
-            time: seconds since the stream's start, not before the last frame's.
+            time: seconds, not before the last frame's; see `push_audio`. A frame is shown until the next one, for 10 s
+                at most.
 
         Raises:
             SignalError: a wrong shape, or a time that is not finite or goes back.
@@ -275,7 +302,8 @@ class EmotionSensor:
         self.last_features: StepFeatures | None = None
         self.last_output: StepOutput | None = None
         self._intake.reset()
-        self._patience = PATIENCE_SECONDS
+        self._patience: float | dict[str, float] = PATIENCE_SECONDS
+        self._media_notes: tuple[str, ...] = ()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -283,14 +311,23 @@ class EmotionSensor:
 
     def _finished(self) -> Iterator[EmotionEstimate]:
         while self._intake.ready(self._patience):
-            yield self._estimate(self._intake.take())
+            yield from self._next()
 
     def _rest(self) -> Iterator[EmotionEstimate]:
         """The steps still due at the end of the stream."""
         end = self._intake.end()
         while self._intake.done < end:
-            yield self._estimate(self._intake.take())
+            yield from self._next()
         self._engine.finish()
+
+    def _next(self) -> Iterator[EmotionEstimate]:
+        """The estimate of the next step that may hold anything; steps of a long pause have none."""
+        due = self._intake.done
+        self._intake.skip_empty(self.manifest.clock.window_steps)
+        if self._intake.done == due:
+            yield self._estimate(self._intake.take())
+        else:
+            self._skip(self._intake.done - due)
 
     def _estimate(self, given: StepInput) -> EmotionEstimate:
         end = (given.number + 1) * self._step
