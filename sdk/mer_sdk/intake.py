@@ -209,7 +209,7 @@ class Intake:
         """
         self._queue(self._audio.flush())
         video_steps = int(self._video_end / self._step + 0.5) if self._began_video else 0
-        self._hold(video_steps, self._video_end)
+        self._hold(self._number(self._video_end) + 1, self._video_end)
         return max(self._audio_made, video_steps, self.done + 1 if self._frames and self.done == self._first else 0)
 
     def _lead(self) -> float:
