@@ -19,9 +19,9 @@ except ModuleNotFoundError as missing:
     sys.exit(str(MissingExtra("mer-convert", missing.name or "typer", "convert")))
 
 if TYPE_CHECKING:
-    from mer_converters.convert import ConversionResult
     from mer_converters.emit import Asked
-    from mer_converters.parity import Distance, Distillation
+    from mer_converters.pipeline.convert import ConversionResult
+    from mer_converters.pipeline.gate import Distance, Distillation
 
 FACE_FINDER = "face_finder"
 
@@ -119,14 +119,14 @@ def convert(
         return
     # Tools and torch are slow to import; --help must not wait for them.
     try:
-        from mer_converters.convert import ConvertOptions, convert_many
+        from mer_converters.pipeline.convert import ConvertOptions, convert_many
         from mer_fusion.checkpoint import load_checkpoint, shipped_checkpoint
         from mer_quantization.recordings import DataOptions
     except ModuleNotFoundError as error:
         raise MissingExtra("mer-convert", error.name or "torch", "convert") from error
 
     if model == FACE_FINDER:
-        from mer_converters.finder_command import convert_face_finder
+        from mer_converters.face_finder_command import convert_face_finder
 
         if not convert_face_finder(
             checkpoint, _targets(_split(target or ["all"])), _split(scheme or ["fp32"]), out, as_json
@@ -310,7 +310,7 @@ def _emit_alone(asked: Asked, converting: bool, as_json: bool) -> None:
 def _json_row(row: ConversionResult, written: list[Path]) -> dict[str, object]:
     from dataclasses import replace
 
-    from mer_sdk.codec import to_json
+    from mer_sdk.contract.codec import to_json
 
     value: dict[str, object] = to_json(replace(row, path=None))
     return value | {"path": str(row.path) if row.path else None, "code": [str(folder) for folder in written]}

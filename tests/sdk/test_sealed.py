@@ -12,7 +12,7 @@ import pytest
 SEALED = """
 import json, os, resource, signal, socket, sys
 from mer_sdk import EmotionSensor, LiveOptions, LiveSensor
-from mer_sdk.sources import Capture, Playback
+from mer_sdk.live.sources import Capture, Playback
 
 bundle, clip, guarded = sys.argv[1:]
 broken = []

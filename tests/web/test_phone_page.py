@@ -11,7 +11,7 @@ import urllib.request
 
 import pytest
 
-from mer_sdk.phone.desk import page_folder
+from mer_sdk.phone.session import page_folder
 
 # Starts a browser.
 pytestmark = pytest.mark.slow

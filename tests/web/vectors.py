@@ -19,16 +19,16 @@ from types import ModuleType
 
 import numpy as np
 
-from mer_sdk.affect import expectation
-from mer_sdk.bundle import Bundle
-from mer_sdk.codec import to_json
-from mer_sdk.decision import decide, softmax
-from mer_sdk.engine import StepEngine
+from mer_sdk.contract.affect import expectation
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.manifest import SCHEMA_VERSION, AudioContract, Clock, FaceContract
 from mer_sdk.frontends.audio import AudioFrontend, Resampler
-from mer_sdk.frontends.face import crop_face
-from mer_sdk.frontends.finder import FinderContract, FinderDetector
-from mer_sdk.intake import Intake
-from mer_sdk.manifest import SCHEMA_VERSION, AudioContract, Clock, FaceContract
+from mer_sdk.frontends.face_crop import crop_face
+from mer_sdk.frontends.face_finder import FinderContract, FinderDetector
+from mer_sdk.window.alignment import Intake
+from mer_sdk.window.decision import decide, softmax
+from mer_sdk.window.engine import StepEngine
 
 ROOT = Path(__file__).resolve().parents[2]
 RATES = (8000, 16000, 22050, 44100, 48000)
@@ -83,7 +83,7 @@ def write_face_finder(folder: Path) -> Path:
     made = Path(os.environ.get("MER_FINDER") or ROOT / "bundles" / "face_finder-onnx-fp32.mer")
     if made.is_dir():
         return shutil.copytree(made, folder / made.name)
-    from mer_converters.finder import convert_finder
+    from mer_converters.face_finder import convert_finder
     from mer_fusion.checkpoint import SHIPPED
 
     (row,) = convert_finder(SHIPPED / "face_finder.safetensors", ("onnx",), ("fp32",), folder)

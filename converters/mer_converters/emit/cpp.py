@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from mer_converters.emit.handover import Handover
 from mer_converters.emit.naming import figures, identifier, means
 from mer_converters.emit.registry import register
+from mer_converters.emit.source_bundle import Handover
 from mer_converters.emit.template import fill, read_template, wrapped
-from mer_sdk.affect import norm
-from mer_sdk.manifest import TensorSpec
+from mer_sdk.contract.affect import norm
+from mer_sdk.runtimes.graph import TensorSpec
 
 _ADAPTERS = {"tflite": "graph_litert.cpp", "onnx": "graph_onnx.cpp", "executorch": "graph_executorch.cpp"}
 _RAW = {"audio": "chunk", "face": "crop"}

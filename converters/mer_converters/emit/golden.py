@@ -11,14 +11,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mer_converters.emit.handover import Handover
-from mer_sdk.bundle import Bundle
-from mer_sdk.decision import decide, softmax
-from mer_sdk.engine import StepEngine, StepFeatures
-from mer_sdk.estimate import UNKNOWN
+from mer_converters.emit.source_bundle import Handover
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.estimate import UNKNOWN
+from mer_sdk.contract.golden import RAW
 from mer_sdk.frontends.audio import AudioFrontend
-from mer_sdk.frontends.face import crop_face
-from mer_sdk.golden import RAW
+from mer_sdk.frontends.face_crop import crop_face
+from mer_sdk.window.decision import decide, softmax
+from mer_sdk.window.engine import StepEngine, StepFeatures
 
 MAGIC = b"MERGOLD1"
 # Where the steps of the host's part begin an enrolment, and with how many steps.

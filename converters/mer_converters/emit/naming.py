@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from mer_converters.emit.golden import ENROL_AT, ENROL_STEPS
-from mer_converters.emit.handover import Handover
-from mer_sdk.agreement import SQNR_DB, TOLERANCE
+from mer_converters.emit.source_bundle import Handover
+from mer_sdk.parity.agreement import SQNR_DB, TOLERANCE
 
 
 def identifier(label: str) -> str:

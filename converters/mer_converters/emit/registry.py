@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
-from mer_converters.emit.handover import Handover
+from mer_converters.emit.source_bundle import Handover
 from mer_sdk.errors import OptionError
 
 

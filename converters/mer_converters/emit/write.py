@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 
 from mer_converters.emit.golden import golden_bytes
-from mer_converters.emit.handover import open_handover
 from mer_converters.emit.registry import Language, find_language, languages
-from mer_converters.staging import make_staging, put_in_place, writing
-from mer_sdk.bundle import Bundle
+from mer_converters.emit.source_bundle import open_handover
+from mer_converters.pipeline.staging import make_staging, put_in_place, writing
+from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import ConversionError, OptionError
 
 # By its first line a file shows that it may be written over.

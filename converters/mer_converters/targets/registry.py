@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mer_quantization.proof import GraphProof
 from mer_quantization.schemes import Scheme
 from mer_sdk.errors import OptionError
-from mer_sdk.manifest import GraphSpec
+from mer_sdk.runtimes.graph import GraphSpec
 
 
 @dataclass(frozen=True)

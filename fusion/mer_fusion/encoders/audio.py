@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mer_fusion.encoders.body import EncoderConfig, convolution_body
+from mer_fusion.encoders.backbone import EncoderConfig, convolution_body
 from mer_sdk.errors import OptionError
 
 FRAME_SAMPLES = 400

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mer_fusion.encoders.body import EncoderConfig, convolution_body
+from mer_fusion.encoders.backbone import EncoderConfig, convolution_body
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mer_sdk.bench.board import board_name
 from mer_sdk.bench.processes import ColdStart, WholeRun
 from mer_sdk.bench.sensors import ROOT, SensorCourse
 from mer_sdk.bench.sustained import Sustained
 from mer_sdk.bench.timing import Quantiles, Ratio
-from mer_sdk.board import board_name
-from mer_sdk.codec import json_schema
+from mer_sdk.contract.codec import json_schema
 
 SCHEMA_VERSION = 1
 

@@ -10,18 +10,18 @@ from time import perf_counter, process_time
 
 import numpy as np
 
-from mer_sdk.bundle import Bundle
-from mer_sdk.decision import Verdict, decide
-from mer_sdk.dialogue import DialogueEngine, UtteranceFeatures
-from mer_sdk.engine import StepEngine
-from mer_sdk.estimate import EmotionEstimate, FaceView
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.estimate import EmotionEstimate, FaceView
+from mer_sdk.contract.manifest import Manifest
+from mer_sdk.dialogue.engine import DialogueEngine, UtteranceFeatures
 from mer_sdk.frontends.audio import AudioFrontend
-from mer_sdk.frontends.face import crop_face
+from mer_sdk.frontends.face_crop import crop_face
 from mer_sdk.frontends.text import TextFrontend
-from mer_sdk.manifest import Manifest
 from mer_sdk.runtimes import Graph
-from mer_sdk.smoothing import Smoother, Smoothing
-from mer_sdk.wording import worded
+from mer_sdk.window.decision import Verdict, decide
+from mer_sdk.window.engine import StepEngine
+from mer_sdk.window.postprocessing import worded
+from mer_sdk.window.smoothing import Smoother, Smoothing
 
 # What a phone or a webcam gives: stereo at 48 kHz, 1280 x 720, a face of a third of the height.
 RATE, CHANNELS = 48000, 2

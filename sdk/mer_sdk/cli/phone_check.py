@@ -16,16 +16,16 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from mer_sdk.bundle import Bundle
 from mer_sdk.cli.options import BundleArgument, JsonOption, actors_of, writable
-from mer_sdk.codec import to_json
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.golden import GoldenCase, load_golden
+from mer_sdk.contract.manifest import Manifest
 from mer_sdk.errors import OptionError
-from mer_sdk.golden import GoldenCase, load_golden
-from mer_sdk.manifest import Manifest
-from mer_sdk.phone.desk import LOST, Advanced, Began, Refused, Reported, Service, page_folder
 from mer_sdk.phone.merging import DeviceEntry, describe, device_entry, merge
 from mer_sdk.phone.report import read_report
 from mer_sdk.phone.server import PhoneServer, local_address
+from mer_sdk.phone.session import LOST, Advanced, Began, Refused, Reported, Service, page_folder
 from mer_sdk.phone.tables import show
 
 if TYPE_CHECKING:

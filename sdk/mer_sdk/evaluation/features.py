@@ -8,13 +8,14 @@ from itertools import groupby
 
 import numpy as np
 
-from mer_sdk.engine import StepEngine, StepFeatures
+from mer_sdk.contract.manifest import FaceContract, Manifest
 from mer_sdk.errors import DataError, SignalError
 from mer_sdk.evaluation.datasets.clip import Clip, clip_duration, load_audio, load_faces, load_frames
 from mer_sdk.frontends.audio import AudioFrontend
-from mer_sdk.frontends.face import FaceDetector, check_frame, crop_face, open_detector
-from mer_sdk.looks import FaceWatch
-from mer_sdk.manifest import FaceContract, Manifest
+from mer_sdk.frontends.face_crop import check_frame, crop_face
+from mer_sdk.frontends.face_detection import FaceDetector, open_detector
+from mer_sdk.frontends.face_tracks import FaceWatch
+from mer_sdk.window.engine import StepEngine, StepFeatures
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ def encode_clip(
 
     A clip has as many steps as the sensor gives for its file: the last one counts where half of it is there. The face
     of a step is the last image of the track whose time lies in the step; a step without one is missing. Clips without a
-    track but with a video are watched as the sensor watches them (see `mer_sdk.looks.FaceWatch`), and the face is cut
-    out with the contract's margin.
+    track but with a video are watched as the sensor watches them (see `mer_sdk.frontends.face_tracks.FaceWatch`), and
+    the face is cut out with the contract's margin.
 
     Args:
         engine: encodes; its window and baselines are not touched.

@@ -9,9 +9,9 @@ import queue
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from mer_sdk.bundle import MANIFEST
+from mer_sdk.contract.bundle import MANIFEST
 from mer_sdk.errors import DataError
-from mer_sdk.phone.desk import Advanced, Began, Desk, Event, Phone, Refused, Reported, Service
+from mer_sdk.phone.session import Advanced, Began, Desk, Event, Phone, Refused, Reported, Service
 
 # A report of all golden cases and 100 clips has about 0.3 MB.
 MOST_BYTES = 2_000_000

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from mer_sdk.codec import from_json
+from mer_sdk.contract.codec import from_json
+from mer_sdk.contract.manifest import Manifest
 from mer_sdk.errors import DataError
-from mer_sdk.manifest import Manifest
 
 SCHEMA_VERSION = 1
 # Longest text in a report, characters.

@@ -14,8 +14,8 @@ import threading
 from typing import Any
 
 from mer_sdk.errors import OptionError
-from mer_sdk.phone.desk import Desk, Event, Service
 from mer_sdk.phone.handler import QUIET, Handler, Host
+from mer_sdk.phone.session import Desk, Event, Service
 
 
 class PhoneServer:

@@ -1,4 +1,4 @@
-/** From logits to what is said of them: probabilities, the label, valence and arousal: mer_sdk.decision and affect. */
+/** From logits to what is said of them: probabilities, the label, valence and arousal: mer_sdk.window.decision and affect. */
 import { OptionError } from "./errors";
 import type { Manifest } from "./manifest";
 
