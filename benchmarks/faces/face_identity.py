@@ -15,8 +15,8 @@ from mer_sdk.contract.manifest import FaceContract
 from mer_sdk.evaluation.datasets import FerPlus, Selection, load_image, open_dataset
 from mer_sdk.frontends.audio import Resampler
 from mer_sdk.frontends.face_detection import FaceDetector, HaarDetector
-from mer_sdk.frontends.face_identity import SAME_PERSON, PersonMemory, describe, descriptor, similarity
-from mer_sdk.frontends.face_tracks import SOUND_RATE, FaceOptions, FaceWatch, Frame, searched
+from mer_sdk.frontends.face_identity import SAME_PERSON, IdentityMemory, describe, descriptor, similarity
+from mer_sdk.frontends.face_tracks import SOUND_RATE, FaceOptions, FaceTracks, Frame, searched
 from mer_sdk.media.decode import AudioPiece, MediaFile, VideoFrame
 
 STEP, CONTRACT = 0.25, FaceContract()
@@ -134,7 +134,7 @@ def persons(data: Path, recordings: Sequence[Recording]) -> dict[str, Any]:
 
 def _many_clips(tracks: list[np.ndarray]) -> dict[str, Any]:
     """Actor 05's 60 clips one after another in one memory: how many persons it makes of him."""
-    store = PersonMemory(1e9)
+    store = IdentityMemory(1e9)
     ids = []
     for number, views in enumerate(tracks):
         person = store.recognise(views[0], float(number))
@@ -161,13 +161,13 @@ def _returns(recordings: Sequence[Recording], detector: FaceDetector) -> dict[st
 
 def _comes_back(before: list[list[Frame]], after: list[list[Frame]], detector: FaceDetector) -> bool:
     """Whether the first face of the second piece has an id that was given in the first."""
-    watch = FaceWatch(detector, CONTRACT)
+    watch = FaceTracks(detector, CONTRACT)
     ids = {look.view.id for step in before for look in watch.look(step)}
     shift = before[-1][-1][0] + GAP_SECONDS - after[0][0][0]
     for step in after:
-        looks = watch.look([(time + shift, pixels) for time, pixels in step])
-        if looks:
-            return looks[0].view.id in ids
+        faces_seen = watch.look([(time + shift, pixels) for time, pixels in step])
+        if faces_seen:
+            return faces_seen[0].view.id in ids
     return False
 
 
@@ -226,12 +226,12 @@ def _preferred(
     for number in range(2 * count):
         time = one.frames[number % count].time + (length if number >= count else 0.0)
         steps.setdefault(int((time + 1e-6) / STEP), []).append((time, partial(picture, number)))
-    watch = FaceWatch(HaarDetector(), CONTRACT, FaceOptions(faces=2))
+    watch = FaceTracks(HaarDetector(), CONTRACT, FaceOptions(faces=2))
     right = []
     for number in sorted(steps):
         frames = [steps[number][pick] for pick in searched(len(steps[number]))]
-        looks = watch.look(frames, heard(sound, number))
-        if looks:
-            x, _, side, _ = looks[0].view.box
+        faces_seen = watch.look(frames, heard(sound, number))
+        if faces_seen:
+            x, _, side, _ = faces_seen[0].view.box
             right.append((x + side / 2 < width) == left)
     return right

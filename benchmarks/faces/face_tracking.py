@@ -26,7 +26,7 @@ from mer_sdk.contract.bundle import Bundle
 from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face_crop import overlap
 from mer_sdk.frontends.face_detection import HaarDetector
-from mer_sdk.frontends.face_tracks import FaceOptions, FaceWatch, Look
+from mer_sdk.frontends.face_tracks import FaceOptions, FaceTracks, TrackedFace
 from mer_sdk.window.engine import StepEngine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,33 +34,33 @@ BEGIN, END = "<!-- tracking: written by benchmarks/faces/face_tracking.py -->", 
 ROUNDS = 3
 WAYS = {"followed": FaceOptions(), "searched": FaceOptions(detect_seconds=0.0)}
 
-Course = list[tuple[Look, ...]]
+Timeline = list[tuple[TrackedFace, ...]]
 
 
-def watched(recording: Recording) -> tuple[dict[str, Course], dict[str, list[float]], dict[str, int]]:
+def watched(recording: Recording) -> tuple[dict[str, Timeline], dict[str, list[float]], dict[str, int]]:
     """Both ways over a clip: what they saw, CPU seconds a step of each round, and searches."""
     detector = HaarDetector()
     spent: dict[str, list[float]] = {way: [] for way in WAYS}
-    courses: dict[str, Course] = {}
+    timelines: dict[str, Timeline] = {}
     searches: dict[str, int] = {}
     for number in range(ROUNDS):
-        watches = {way: FaceWatch(detector, CONTRACT, options) for way, options in WAYS.items()}
-        courses = {way: [] for way in WAYS}
+        watches = {way: FaceTracks(detector, CONTRACT, options) for way, options in WAYS.items()}
+        timelines = {way: [] for way in WAYS}
         took = dict.fromkeys(WAYS, 0.0)
         for index, frames in enumerate(recording.steps):
             sound = None if recording.sound is None else heard(recording.sound, index)
             # In turn the one and the other first.
             for way in sorted(WAYS, reverse=(index + number) % 2 == 1):
                 begun = process_time()
-                courses[way].append(watches[way].look(frames, sound))
+                timelines[way].append(watches[way].look(frames, sound))
                 took[way] += process_time() - begun
         for way, watch in watches.items():
             spent[way].append(took[way] / len(recording.steps))
             searches[way] = watch.searches
-    return courses, spent, searches
+    return timelines, spent, searches
 
 
-def emotions(recording: Recording, courses: dict[str, Course], bundle: Bundle) -> float:
+def emotions(recording: Recording, timelines: dict[str, Timeline], bundle: Bundle) -> float:
     """Share of steps in which a bundle says the same of both ways."""
     manifest = bundle.manifest
     chunks: list[np.ndarray] = []
@@ -68,13 +68,13 @@ def emotions(recording: Recording, courses: dict[str, Course], bundle: Bundle) -
         frontend = AudioFrontend(manifest.audio, manifest.clock)
         chunks = [chunk for chunk, _ in frontend.push(recording.sound, SOUND_RATE) + frontend.flush()]
     said = []
-    for course in courses.values():
+    for timeline in timelines.values():
         engine = StepEngine(bundle)
         labels = []
-        for index, looks in enumerate(course):
+        for index, faces_seen in enumerate(timeline):
             chunk = chunks[index] if index < len(chunks) else None
-            features = engine.encode(chunk, looks[0].crop if looks else None)
-            output = engine.advance(features, looks[0].view.id if looks else None)
+            features = engine.encode(chunk, faces_seen[0].crop if faces_seen else None)
+            output = engine.advance(features, faces_seen[0].view.id if faces_seen else None)
             labels.append(int(output.probabilities.argmax()))
         said.append(labels)
     return float(np.mean(np.equal(*said)))
@@ -82,8 +82,8 @@ def emotions(recording: Recording, courses: dict[str, Course], bundle: Bundle) -
 
 def followed(recording: Recording, bundle: Bundle | None) -> dict[str, Any]:
     """The row of one clip."""
-    courses, spent, searches = watched(recording)
-    pairs = [(a, b) for a, b in zip(courses["followed"], courses["searched"], strict=True) if a and b]
+    timelines, spent, searches = watched(recording)
+    pairs = [(a, b) for a, b in zip(timelines["followed"], timelines["searched"], strict=True) if a and b]
     shares = [overlap(a[0].view.box, b[0].view.box) for a, b in pairs]
     seconds = len(recording.steps) * STEP
     row: dict[str, Any] = {
@@ -92,12 +92,12 @@ def followed(recording: Recording, bundle: Bundle | None) -> dict[str, Any]:
         "overlap": float(np.mean(shares)),
         "lowest_overlap": float(np.min(shares)),
         "ratio": float(np.median(np.divide(spent["followed"], spent["searched"]))),
-        "same_emotion": None if bundle is None else emotions(recording, courses, bundle),
+        "same_emotion": None if bundle is None else emotions(recording, timelines, bundle),
     }
-    for way, course in courses.items():
+    for way, timeline in timelines.items():
         row[way] = {
-            "with_face": float(np.mean([bool(looks) for looks in course])),
-            "ids": len({look.view.id for looks in course for look in looks}),
+            "with_face": float(np.mean([bool(faces_seen) for faces_seen in timeline])),
+            "ids": len({look.view.id for faces_seen in timeline for look in faces_seen}),
             "searches_per_second": searches[way] / seconds,
             "step_ms": 1000 * float(np.median(spent[way])),
         }

@@ -86,7 +86,7 @@ def measured(runs: list[list[np.ndarray]], truth: Sequence[int], step: float, pl
         "uar": metrics.uar(target, chosen),
         "uar_interval": to_json(metrics.bootstrap_interval(target, chosen, groups=groups)),
         "difference": to_json(metrics.paired_bootstrap(target, chosen, repeated, groups=groups)),
-        "flicker": metrics.flicker_rate([course for run in labels for course in run], step),
+        "flicker": metrics.flicker_rate([timeline for run in labels for timeline in run], step),
         "named": float(np.isfinite(delays).mean()),
         "added_delay_s": float(added.mean() * step),
         "abstention": [abstained(labels, confidence, chosen == target, limit, truth, step) for limit in THRESHOLDS],
@@ -104,9 +104,9 @@ def abstained(
 ) -> dict[str, float]:
     """What is said where answers below a threshold are "unknown" (-1 here)."""
     said = confidence >= threshold
-    ends = np.cumsum([len(course) for course in labels[0]])[:-1]
+    ends = np.cumsum([len(timeline) for timeline in labels[0]])[:-1]
     spoken = [
-        [np.where(kept, course, -1) for course, kept in zip(run, np.split(mask, ends), strict=True)]
+        [np.where(kept, timeline, -1) for timeline, kept in zip(run, np.split(mask, ends), strict=True)]
         for run, mask in zip(labels, said, strict=True)
     ]
     delays = np.stack([first_right(dict(enumerate(run)), truth) for run in spoken])
@@ -114,7 +114,7 @@ def abstained(
         "threshold": threshold,
         "coverage": float(said.mean()),
         "accuracy": float(right[said].mean()) if said.any() else float("nan"),
-        "flicker": metrics.flicker_rate([course.tolist() for run in spoken for course in run], step),
+        "flicker": metrics.flicker_rate([timeline.tolist() for run in spoken for timeline in run], step),
         "named": float(np.isfinite(delays).mean()),
         "first_right_s": float(np.nanmean(delays) * step),
     }

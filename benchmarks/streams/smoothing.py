@@ -60,23 +60,23 @@ def warm(clips: Sequence[ClipFeatures], engine: StepEngine) -> list[list[Stream]
 
 
 def labels_of(streams: list[Stream], options: Smoothing, threshold: float, step: float) -> Any:
-    """(clip -> labels of its steps, label courses of the streams, courses as said, "unknown" among them)."""
+    """(clip -> labels of its steps, label timelines of the streams, timelines as said, "unknown" among them)."""
     by_clip: dict[int, np.ndarray] = {}
-    courses, said = [], []
+    timelines, said = [], []
     for order, rows in streams:
         smoother, time = Smoother(options), 0.0
-        course: list[int] = []
+        timeline: list[int] = []
         words: list[object] = []
         for index, clip in zip(order, rows, strict=True):
             for row in clip:
                 time += step
                 steady = smoother.update(row, time)
-                course.append(steady.label)
+                timeline.append(steady.label)
                 words.append(steady.label if steady.probabilities[steady.label] >= threshold else UNKNOWN)
-            by_clip[index] = np.array(course[-len(clip) :])
-        courses.append(course)
+            by_clip[index] = np.array(timeline[-len(clip) :])
+        timelines.append(timeline)
         said.append(words)
-    return by_clip, courses, said
+    return by_clip, timelines, said
 
 
 def first_right(by_clip: dict[int, np.ndarray], truth: Sequence[int]) -> np.ndarray:
@@ -114,7 +114,7 @@ def measured(runs: list[list[Stream]], truth: Sequence[int], bundle: Bundle) -> 
         delays = np.stack([first_right(part[0], truth) for part in parts])
         plain = (chosen, delays) if plain is None else plain
         added = (delays - plain[1])[np.isfinite(delays) & np.isfinite(plain[1])]
-        said = [course for part in parts for course in part[2]]
+        said = [timeline for part in parts for timeline in part[2]]
         rows.append(
             {
                 "seconds": seconds,
@@ -122,10 +122,10 @@ def measured(runs: list[list[Stream]], truth: Sequence[int], bundle: Bundle) -> 
                 "uar": metrics.uar(target, chosen),
                 "uar_interval": to_json(metrics.bootstrap_interval(target, chosen, groups=groups)),
                 "difference": to_json(metrics.paired_bootstrap(target, chosen, plain[0], groups=groups)),
-                "flicker": metrics.flicker_rate([course for part in parts for course in part[1]], step),
+                "flicker": metrics.flicker_rate([timeline for part in parts for timeline in part[1]], step),
                 "true_changes": true_rate(runs, truth, step),
                 "flicker_said": metrics.flicker_rate(said, step),
-                "unknown": float(np.mean([word == UNKNOWN for course in said for word in course])),
+                "unknown": float(np.mean([word == UNKNOWN for timeline in said for word in timeline])),
                 "added_delay_s": float(added.mean() * step),
                 "named": float(np.isfinite(delays).mean()),
             }

@@ -223,7 +223,7 @@ def card_text(card: FaceFinderCard, name: str, worst: dict[str, float]) -> str:
         "",
         *(f"- {source.name}: {source.use}; {source.licence}" for source in card.data),
         "",
-        "## Figures on held-out scenes",
+        "## Figures on held-out synthetic inputs",
         "",
         *(f"- {key}: {json.dumps(to_json(value))}" for key, value in card.results.items()),
         "",

@@ -2,11 +2,11 @@
 
 from mer_converters.emit import cpp, kotlin, swift
 from mer_converters.emit.registry import Language, find_language, language_names, languages
-from mer_converters.emit.request import Asked, read_asked
+from mer_converters.emit.request import EmitRequest, parse_emit
 from mer_converters.emit.write import emit
 
 __all__ = [
-    "Asked",
+    "EmitRequest",
     "Language",
     "cpp",
     "emit",
@@ -14,6 +14,6 @@ __all__ = [
     "kotlin",
     "language_names",
     "languages",
-    "read_asked",
+    "parse_emit",
     "swift",
 ]

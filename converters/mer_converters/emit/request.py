@@ -12,7 +12,7 @@ from mer_sdk.errors import OptionError
 
 
 @dataclass(frozen=True)
-class Asked:
+class EmitRequest:
     """The values of `--emit`, read.
 
     Attributes:
@@ -29,7 +29,7 @@ class Asked:
         return tuple(dict.fromkeys(target for name in self.languages for target in find_language(name).runtimes))
 
     def check(self, targets: Sequence[str]) -> None:
-        """Raises OptionError where none of the targets asked for runs in one of the languages."""
+        """Raises OptionError where none of the targets request for runs in one of the languages."""
         for name in self.languages:
             language = find_language(name)
             if not any(target in language.runtimes for target in targets):
@@ -40,7 +40,7 @@ class Asked:
         return tuple(name for name in self.languages if target in find_language(name).runtimes)
 
 
-def read_asked(values: Sequence[str]) -> Asked:
+def parse_emit(values: Sequence[str]) -> EmitRequest:
     """Read the values of `--emit`: LANGUAGE, or LANGUAGE:BUNDLE for a bundle that is there already.
 
     Raises:
@@ -54,4 +54,4 @@ def read_asked(values: Sequence[str]) -> Asked:
         raise OptionError(
             f"--emit {languages[0]} converts first and --emit {''.join(bundles[0])} does not; call mer-convert twice"
         )
-    return Asked(tuple(dict.fromkeys(languages)), tuple((name, Path(path)) for name, _, path in bundles))
+    return EmitRequest(tuple(dict.fromkeys(languages)), tuple((name, Path(path)) for name, _, path in bundles))

@@ -19,7 +19,7 @@ MODALITIES = ("audio", "face")
 
 
 @dataclass(frozen=True, eq=False)
-class Handover:
+class SourceBundle:
     """A window bundle that is fit for an app.
 
     Attributes:
@@ -75,7 +75,7 @@ class Handover:
         return [tensor.name for tensor in self.manifest.graphs["fusion"].outputs].index(name)
 
 
-def open_handover(bundle: Bundle) -> Handover:
+def open_source_bundle(bundle: Bundle) -> SourceBundle:
     """Check that code can be written for a bundle.
 
     Raises:
@@ -99,7 +99,7 @@ def open_handover(bundle: Bundle) -> Handover:
         )
     check_labels(manifest.labels)
     _check_graphs(manifest)
-    return Handover(bundle.path, manifest, load_golden(bundle))
+    return SourceBundle(bundle.path, manifest, load_golden(bundle))
 
 
 def _check_graphs(manifest: Manifest) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from mer_converters.pipeline.accuracy import LEAST_AGREEMENT, MOST_UAR_LOST
 from mer_converters.pipeline.export import Artifact, Sensitivities
 from mer_converters.pipeline.gate import PASSED, Distance, Distillation, GateResult
-from mer_converters.pipeline.synthetic_inputs import scenes
+from mer_converters.pipeline.synthetic_inputs import synthetic_inputs
 from mer_converters.targets import Target, tool_versions
 from mer_fusion.checkpoint import Card, Checkpoint
 from mer_fusion.torch_bundle import graph_specs, manifest_of
@@ -107,7 +107,7 @@ def _report(checkpoint: Checkpoint, facts: BundleFacts) -> dict[str, Any]:
         "moved_to_float": {"layers": list(facts.artifact.moved), "tries": facts.artifact.tries},
         "sensitivity": to_json(facts.sensitivity),
         "program_check": facts.artifact.check,
-        "golden_cases": [scene.name for scene in scenes(card)],
+        "golden_cases": [synthetic.name for synthetic in synthetic_inputs(card)],
         "device_verified": [],
         "training": to_json(card.training),
         "results": to_json(card.results),

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mer_converters.pipeline.accuracy import LEAST_AGREEMENT, LOUDNESS, MOST_UAR_LOST, Accuracy
-from mer_converters.pipeline.golden import one_thread, run_scene
-from mer_converters.pipeline.synthetic_inputs import scenes
+from mer_converters.pipeline.golden import one_thread, run_synthetic_input
+from mer_converters.pipeline.synthetic_inputs import synthetic_inputs
 from mer_fusion.checkpoint import Checkpoint
 from mer_quantization.schemes import FP16, FP32, W8, Scheme
 from mer_sdk.contract.golden import CaseInput, CaseOutput
@@ -26,7 +26,8 @@ PASSED, FAILED = "passed", "failed"
 
 @dataclass(frozen=True)
 class Distillation:
-    """Student against full-precision model on synthetic scenes, each with its own contract on the same streams.
+    """Student against full-precision model on synthetic inputs, each with its own contract on the same
+    streams.
 
     Attributes:
         mean_abs_log_probability: mean over answers and labels of the difference of log-probabilities, at least 0.
@@ -68,17 +69,17 @@ class GateResult:
 def distillation(
     student: Checkpoint, full: Checkpoint, seeds: tuple[int, ...] = (7, 107, 207, 307)
 ) -> Distillation | None:
-    """Compare both on the golden scenes of several seeds; None where labels, clocks or dialogue windows differ."""
+    """Compare both on the golden inputs of several seeds; None where labels, clocks or dialogue windows differ."""
     small, large = student.card, full.card
     same_window = (small.clock, small.dialogue) == (large.clock, large.dialogue)
     if sorted(small.labels) != sorted(large.labels) or not same_window:
         return None
     order = [large.labels.index(label) for label in small.labels]
-    wanted = [scene for seed in seeds for scene in scenes(small, seed)]
+    wanted = [synthetic for seed in seeds for synthetic in synthetic_inputs(small, seed)]
     with one_thread():
         networks = [checkpoint.network.prepare_for_export() for checkpoint in (student, full)]
         mine, theirs = (
-            np.concatenate([_log_probabilities(*run_scene(network, card, scene)) for scene in wanted])
+            np.concatenate([_log_probabilities(*run_synthetic_input(network, card, synthetic)) for synthetic in wanted])
             for network, card in zip(networks, (small, large), strict=True)
         )
     differences = np.abs(mine - theirs[:, order])

@@ -1,4 +1,5 @@
-"""Golden cases: the scenes that go into a bundle with the network's own answers, from which any port proves itself."""
+"""Golden cases: the synthetic inputs that go into a bundle with the network's own answers, from which any port proves
+itself."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from mer_converters.pipeline.synthetic_inputs import Scene, scene_input, scenes
+from mer_converters.pipeline.synthetic_inputs import SyntheticInput, case_input, synthetic_inputs
 from mer_fusion.checkpoint import Card
 from mer_fusion.network import EmotionNetwork
 from mer_fusion.torch_bundle import graph_specs, torch_graphs
@@ -28,10 +29,10 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def run_scene(network: EmotionNetwork, card: Card, scene: Scene) -> tuple[CaseInput, CaseOutput]:
-    """A scene in a model's own contract, and what its network (in export form) makes of it with a cold baseline."""
+def run_synthetic_input(network: EmotionNetwork, card: Card, synthetic: SyntheticInput) -> tuple[CaseInput, CaseOutput]:
+    """A synthetic input in a model's own contract, and what its network makes of it in export form, cold."""
     specs = graph_specs(card)
-    given = scene_input(scene, card)
+    given = case_input(synthetic, card)
     return given, run_case(torch_graphs(network, specs), specs, card.baseline, given)
 
 
@@ -48,17 +49,17 @@ def golden_inputs(network: EmotionNetwork, card: Card) -> dict[str, Samples]:
         for number, (name, graph) in enumerate(torch_graphs(network, specs).items())
     }
     with one_thread():
-        for scene in scenes(card):
-            run_case(dict(recorders), specs, card.baseline, scene_input(scene, card))
+        for synthetic in synthetic_inputs(card):
+            run_case(dict(recorders), specs, card.baseline, case_input(synthetic, card))
     return {name: recorder.samples() for name, recorder in recorders.items()}
 
 
 def golden_cases(network: EmotionNetwork, card: Card) -> tuple[GoldenCase, ...]:
-    """The cases that go into golden.npz, in the order of `scenes`.
+    """The cases that go into golden.npz, in the order of `synthetic_inputs`.
 
     Args:
         network: in export form (`prepare_for_export`).
         card: of its checkpoint.
     """
     with one_thread():
-        return tuple(GoldenCase(*run_scene(network, card, scene)) for scene in scenes(card))
+        return tuple(GoldenCase(*run_synthetic_input(network, card, synthetic)) for synthetic in synthetic_inputs(card))

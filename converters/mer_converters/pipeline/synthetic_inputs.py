@@ -2,7 +2,7 @@
 
 Nobody's voice or face may travel inside a bundle, so sound is voiced noise with formants and pauses, and faces are
 drawn. They come from continuous streams, so that a model with longer chunks or larger crops hears and sees the same
-scene.
+synthetic.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ UTTERANCE_STEPS = 2
 
 
 @dataclass(frozen=True)
-class WindowScene:
+class SyntheticWindow:
     """The last steps of a stream that began with them, before any model's contract.
 
     Attributes:
@@ -41,7 +41,7 @@ class WindowScene:
 
 @dataclass(frozen=True)
 class Line:
-    """One utterance of a dialogue scene; `missing` names modalities that it lacks, "" is a text without words."""
+    """One utterance of a synthetic dialogue; `missing` names modalities that it lacks, "" is a text without words."""
 
     speaker: str
     text: str
@@ -49,7 +49,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class DialogueScene:
+class SyntheticDialogue:
     """A dialogue before any model's contract: a window holds its last lines.
 
     Attributes:
@@ -63,7 +63,7 @@ class DialogueScene:
     lines: tuple[Line, ...]
 
 
-Scene = WindowScene | DialogueScene
+SyntheticInput = SyntheticWindow | SyntheticDialogue
 
 _TALK = (
     ("Ana", "Did you hear? They gave me the job!"),
@@ -81,28 +81,28 @@ _TALK = (
 )
 
 
-def scenes(card: Card, seed: int = 7) -> tuple[Scene, ...]:
-    """The scenes of a model's golden cases, in their order: windows of steps, or dialogues."""
+def synthetic_inputs(card: Card, seed: int = 7) -> tuple[SyntheticInput, ...]:
+    """The synthetic inputs of a model's golden cases, in their order: windows of steps, or dialogues."""
     if card.dialogue is not None:
-        return dialogue_scenes(card.dialogue, tuple(card.network.modalities), seed)
-    return window_scenes(card.clock.window_steps, tuple(card.network.modalities), seed)
+        return synthetic_dialogues(card.dialogue, tuple(card.network.modalities), seed)
+    return synthetic_windows(card.clock.window_steps, tuple(card.network.modalities), seed)
 
 
-def window_scenes(
+def synthetic_windows(
     steps: int, modalities: tuple[str, ...] = ("audio", "face"), seed: int = 7
-) -> tuple[WindowScene, ...]:
+) -> tuple[SyntheticWindow, ...]:
     """Everything there, each modality alone, and a stream that began half a window ago."""
     on, off = np.ones(steps, np.float32), np.zeros(steps, np.float32)
     half = (np.arange(steps) >= steps // 2).astype(np.float32)
     masks = {"+".join(modalities): dict.fromkeys(modalities, on)}
     masks |= {name: {other: on if other == name else off for other in modalities} for name in modalities}
     masks["half full"] = dict.fromkeys(modalities, half)
-    return tuple(WindowScene(name, seed + index, value) for index, (name, value) in enumerate(masks.items()))
+    return tuple(SyntheticWindow(name, seed + index, value) for index, (name, value) in enumerate(masks.items()))
 
 
-def dialogue_scenes(
+def synthetic_dialogues(
     contract: DialogueContract, modalities: tuple[str, ...], seed: int = 7
-) -> tuple[DialogueScene, ...]:
+) -> tuple[SyntheticDialogue, ...]:
     """A dialogue longer than the window, one of a single speaker, one that just began, one with an empty text and one
     with more speakers than the network knows; where there are several modalities, one in which some are missing.
     """
@@ -124,16 +124,18 @@ def dialogue_scenes(
             Line(line.speaker, line.text, (modalities[index % len(modalities)],))
             for index, line in enumerate(_talk(contract.utterances, seed + 4))
         )
-    return tuple(DialogueScene(name, seed + index, lines) for index, (name, lines) in enumerate(named.items()))
+    return tuple(SyntheticDialogue(name, seed + index, lines) for index, (name, lines) in enumerate(named.items()))
 
 
-def scene_input(scene: Scene, card: Card) -> CaseInput:
-    """The scene as a model's contract wants it: what is missing, and rows before it began, are zero.
+def case_input(synthetic: SyntheticInput, card: Card) -> CaseInput:
+    """The synthetic input as a model's contract wants it: what is missing, and rows before it began, are zero.
 
     Raises:
         ConversionError: the model reads features that neither an encoder of its own nor a sentence encoder gives.
     """
-    return _window_input(scene, card) if isinstance(scene, WindowScene) else _dialogue_input(scene, card)
+    return (
+        _window_input(synthetic, card) if isinstance(synthetic, SyntheticWindow) else _dialogue_input(synthetic, card)
+    )
 
 
 def voice_chunks(clock: Clock, audio: AudioContract, seed: int, present: Array) -> Array:
@@ -152,21 +154,21 @@ def face_crops(face: FaceContract, seed: int, present: Array) -> Array:
     return crops * present[:, None, None, None]
 
 
-def _window_input(scene: WindowScene, card: Card) -> CaseInput:
+def _window_input(synthetic: SyntheticWindow, card: Card) -> CaseInput:
     makers = {
-        "audio": lambda mask: voice_chunks(card.clock, card.audio, scene.seed, mask),
-        "face": lambda mask: face_crops(card.face, scene.seed, mask),
+        "audio": lambda mask: voice_chunks(card.clock, card.audio, synthetic.seed, mask),
+        "face": lambda mask: face_crops(card.face, synthetic.seed, mask),
     }
-    unknown = [name for name in scene.masks if name not in makers]
+    unknown = [name for name in synthetic.masks if name not in makers]
     if unknown:
         raise ConversionError(f"{card.name} is a window model that reads {unknown[0]}; windows have audio and face")
-    return CaseInput({name: makers[name](mask) for name, mask in scene.masks.items()}, scene.masks)
+    return CaseInput({name: makers[name](mask) for name, mask in synthetic.masks.items()}, synthetic.masks)
 
 
-def _dialogue_input(scene: DialogueScene, card: Card) -> CaseInput:
-    assert card.dialogue is not None  # a dialogue scene is made for dialogue models
+def _dialogue_input(synthetic: SyntheticDialogue, card: Card) -> CaseInput:
+    assert card.dialogue is not None  # a synthetic dialogue is made for dialogue models
     rows = card.dialogue.utterances
-    lines = scene.lines[-rows:]
+    lines = synthetic.lines[-rows:]
     first = rows - len(lines)
     texts = ("",) * first + tuple("" if "text" in line.missing else line.text for line in lines)
     speakers = np.zeros(rows, np.float32)
@@ -179,7 +181,7 @@ def _dialogue_input(scene: DialogueScene, card: Card) -> CaseInput:
         if name == "text":
             raw[name], mask = _text_input(texts, card)
         else:
-            first_seed = scene.seed * 100
+            first_seed = synthetic.seed * 100
             clips = [_utterance_input(name, card, first_seed + row, float(mask[row])) for row in range(rows)]
             raw[name] = np.stack(clips)
         masks[name] = mask

@@ -17,7 +17,7 @@ from mer_converters.pipeline.export import Artifact, Material, Sensitivities, bu
 from mer_converters.pipeline.float_fallback import FloatModules
 from mer_converters.pipeline.golden import golden_file
 from mer_converters.pipeline.graphs import network_graphs
-from mer_converters.pipeline.stable_cases import steady_cases
+from mer_converters.pipeline.stable_cases import stable_cases
 from mer_converters.targets import find_target
 from mer_fusion.checkpoint import load_checkpoint
 from mer_quantization.recordings import DataOptions
@@ -96,7 +96,7 @@ def run_job(job: Job) -> Outcome:
         # An interpreter is slow, and rounds as no device does: there the plain cases stay.
         looking = () if runtime_note(target.runtime) else schemes
         for scheme in (scheme for scheme in looking if scheme.calibrated):
-            cases = steady_cases(network, card, target, material.graphs, folder / scheme.name)
+            cases = stable_cases(network, card, target, material.graphs, folder / scheme.name)
             save_golden(folder / golden_file(scheme.name), cases)
         return Outcome(artifacts)
     except OSError as error:

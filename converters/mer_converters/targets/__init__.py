@@ -3,7 +3,7 @@
 from mer_converters.targets import coreml, executorch, onnx, tflite
 from mer_converters.targets.registry import (
     ExportJob,
-    NudgingTarget,
+    PerturbableTarget,
     QuantizingTarget,
     Target,
     find_target,
@@ -14,7 +14,7 @@ from mer_converters.targets.registry import (
 
 __all__ = [
     "ExportJob",
-    "NudgingTarget",
+    "PerturbableTarget",
     "QuantizingTarget",
     "Target",
     "coreml",

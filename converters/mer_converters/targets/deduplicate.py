@@ -16,7 +16,7 @@ import flatbuffers
 _ALIGNMENT = 16
 
 
-class SharingBuilder(flatbuffers.Builder):
+class DeduplicatingBuilder(flatbuffers.Builder):
     """A builder that gives an equal string, vector or table the place of the one before. Vectors of bytes are aligned.
 
     For the `Pack` methods that flatc generates.
@@ -47,7 +47,9 @@ class SharingBuilder(flatbuffers.Builder):
         size = self._vector[0] * self._vector[1]
         # Offsets count from where they stand, so that equal ones are not equal bytes.
         content: Hashable = tuple(self._fields) or bytes(self.Bytes[self.head : self.head + size])
-        return self._shared(("vector", *self._vector, content), lambda: super(SharingBuilder, self).EndVector(numElems))
+        return self._shared(
+            ("vector", *self._vector, content), lambda: super(DeduplicatingBuilder, self).EndVector(numElems)
+        )
 
     def StartObject(self, numfields: int) -> None:
         self._begin()

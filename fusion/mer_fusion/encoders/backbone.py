@@ -89,7 +89,7 @@ class _SeparableBlock(nn.Module):
         return x + self.body(x) if self.residual else self.body(x)
 
 
-def convolution_body(config: EncoderConfig) -> nn.Sequential:
+def convolution_backbone(config: EncoderConfig) -> nn.Sequential:
     """One map (B, 1, H, W) -> maps (B, channels[-1], H', W'): a strided stem, then stages that halve both axes."""
     layers: list[nn.Module] = [nn.Conv2d(1, config.stem, 3, 2, 1, bias=False), nn.BatchNorm2d(config.stem), nn.ReLU()]
     block = _SeparableBlock if config.separable else _FullBlock

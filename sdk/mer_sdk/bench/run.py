@@ -89,7 +89,7 @@ def run_bench(
         media=media,
         bundles=results,
         sustained=lasting,
-        sensors=recorder.courses(),
+        sensors=recorder.timelines(),
         missing=(*missing, *sensors.missing()),
         warnings=findings(machine, options, results, times, lasting),
     )

@@ -70,7 +70,7 @@ def phone_check(
     host: Annotated[str | None, typer.Option("--host", help="Address of this computer that the phone reaches.")] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 0,
     wait: Annotated[float, typer.Option("--wait", min=0.01, help="End after so many minutes without a phone.")] = 10.0,
-    plot: Annotated[Path | None, typer.Option("--plot", help="Write the sustained run's course as .svg.")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Write the sustained run's timeline as .svg.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Check an ONNX or TFLite bundle on a phone, in its browser: no app, no account, all within the local network.
@@ -258,7 +258,7 @@ def _entries(server: PhoneServer, phones: int, wait: float, console: Console) ->
 
 
 def _tell(entry: DeviceEntry, folder: Path, plot: Path | None, console: Console) -> None:
-    """Keep what passed, draw the course, and say so."""
+    """Keep what passed, draw the timeline, and say so."""
     device = describe(entry.device)
     if entry.passed:
         merge(folder, entry)
@@ -269,14 +269,14 @@ def _tell(entry: DeviceEntry, folder: Path, plot: Path | None, console: Console)
     else:
         said = "the golden cases are not near enough; the bundle was left as it is"
         console.print(f"FAILED on {device}: {said}", style="red", markup=False)
-    course = entry.runs[0].sustained
-    if plot is not None and course is not None:
+    timeline = entry.runs[0].sustained
+    if plot is not None and timeline is not None:
         from mer_sdk.phone.curve import curve_svg
 
         try:
-            plot.write_text(curve_svg(course.points, f"{device}: a step of {folder.stem}"), "utf-8")
+            plot.write_text(curve_svg(timeline.points, f"{device}: a step of {folder.stem}"), "utf-8")
         except OSError as error:
             raise OptionError(f"--plot {plot} cannot be written ({error}); give another place") from error
-        console.print(f"course: {plot}", soft_wrap=True, markup=False)
+        console.print(f"timeline: {plot}", soft_wrap=True, markup=False)
     elif plot is not None:
-        console.print("no course was drawn: there was no sustained run (--minutes)", style="yellow")
+        console.print("no timeline was drawn: there was no sustained run (--minutes)", style="yellow")

@@ -18,7 +18,7 @@ from mer_sdk.errors import OptionError, SignalError
 from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face_crop import check_frame
 from mer_sdk.frontends.face_detection import FaceDetector, open_detector
-from mer_sdk.frontends.face_tracks import FaceWatch, Frame
+from mer_sdk.frontends.face_tracks import FaceTracks, Frame
 from mer_sdk.frontends.text import utf8_text
 from mer_sdk.window.baseline import PersonalBaseline
 from mer_sdk.window.decision import decide
@@ -94,14 +94,14 @@ class Conversation:
         self._begin()
 
     def reset(self) -> None:
-        """Begin a new dialogue: empty window, empty course, cold baselines."""
+        """Begin a new dialogue: empty window, empty timeline, cold baselines."""
         self._check_open()
         self._engine.reset()
         self._begin()
 
-    def course(self) -> tuple[UtteranceEstimate, ...]:
+    def timeline(self) -> tuple[UtteranceEstimate, ...]:
         """All estimates of this dialogue so far, in order."""
-        return tuple(self._course)
+        return tuple(self._timeline)
 
     def baseline(self, speaker: Hashable) -> PersonalBaseline:
         """A speaker's baseline of sound and face: `save`, `load` and `reset` it as the app wants."""
@@ -153,11 +153,11 @@ class Conversation:
         self.last_features, self.last_output = features, output
         self._time = time if time is not None else self._time
         estimate = self._words(output, words, speaker, time, begin)
-        self._course.append(estimate)
+        self._timeline.append(estimate)
         return estimate
 
     def _begin(self) -> None:
-        self._course: list[UtteranceEstimate] = []
+        self._timeline: list[UtteranceEstimate] = []
         self._time = -math.inf
         self.last_features = None
         self.last_output = None
@@ -200,23 +200,23 @@ class Conversation:
             return []
         detector = self._detector = self._detector or open_detector(None)
         # An utterance shows its speaker, so each is watched anew.
-        watch = FaceWatch(detector, self.manifest.face)
+        watch = FaceTracks(detector, self.manifest.face)
         return [look.crop for step in sorted(steps) for look in watch.look(steps[step])]
 
     def _words(
         self, output: DialogueOutput, text: str | None, speaker: Hashable, time: float | None, begin: float
     ) -> UtteranceEstimate:
-        verdict = decide(output.probabilities, self.manifest, bool(output.present))
+        decided = decide(output.probabilities, self.manifest, bool(output.present))
         return UtteranceEstimate(
-            index=len(self._course),
+            index=len(self._timeline),
             time=time,
             speaker=None if speaker is None else str(speaker),
             text=text,
-            emotion=verdict.emotion,
-            confidence=verdict.confidence,
-            probabilities=verdict.probabilities,
-            valence=verdict.valence,
-            arousal=verdict.arousal,
+            emotion=decided.emotion,
+            confidence=decided.confidence,
+            probabilities=decided.probabilities,
+            valence=decided.valence,
+            arousal=decided.arousal,
             va_source=self.manifest.va_source,
             state="+".join(output.present) or "none",
             reliance=output.reliance,

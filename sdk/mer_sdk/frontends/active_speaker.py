@@ -41,10 +41,10 @@ class _Face:
     picture: np.ndarray
     time: float
     # (seconds, motion, sound's level 0-1)
-    course: deque[tuple[float, float, float]] = field(default_factory=deque)
+    timeline: deque[tuple[float, float, float]] = field(default_factory=deque)
 
 
-class SpeakingFace:
+class ActiveSpeaker:
     """Chooses among faces by who speaks; the choice holds until another one is clearly ahead for 0.5 s."""
 
     def __init__(self) -> None:
@@ -82,17 +82,17 @@ class SpeakingFace:
             row, column = (int(value) for value in np.unravel_index(int(scores.argmax()), scores.shape))
             if level is not None:
                 motion = _motion(face.picture, wide[row : row + FACE, column : column + FACE])
-                face.course.append((time, motion, level))
-            while face.course and time - face.course[0][0] > WINDOW_SECONDS:
-                face.course.popleft()
+                face.timeline.append((time, motion, level))
+            while face.timeline and time - face.timeline[0][0] > WINDOW_SECONDS:
+                face.timeline.popleft()
             face.picture, face.time = wide[SHIFT:-SHIFT, SHIFT:-SHIFT], time
 
     def score(self, key: int) -> float:
         """How much a face's mouth goes with the sound; 0 where too little is known. Only compares faces."""
         face = self._faces.get(key)
-        if face is None or len(face.course) < LEAST:
+        if face is None or len(face.timeline) < LEAST:
             return 0.0
-        _, motion, level = np.array(face.course).T
+        _, motion, level = np.array(face.timeline).T
         spread = float(level.std())
         if float(level.max()) <= 0.0:
             return 0.0

@@ -38,7 +38,7 @@ class _Person:
     time: float
 
 
-class PersonMemory:
+class IdentityMemory:
     """Ids of persons, from 0. A face that looks like nobody remembered gets the next one; none is given twice.
 
     Nothing but descriptors is kept (2124 numbers a view, from which no picture can be made again), in memory alone.

@@ -11,10 +11,10 @@ import numpy as np
 from mer_sdk.contract.estimate import FaceView
 from mer_sdk.contract.manifest import FaceContract
 from mer_sdk.errors import OptionError
-from mer_sdk.frontends.active_speaker import SpeakingFace, sound_level
+from mer_sdk.frontends.active_speaker import ActiveSpeaker, sound_level
 from mer_sdk.frontends.face_crop import Box, check_frame, crop_face
 from mer_sdk.frontends.face_detection import FaceDetector
-from mer_sdk.frontends.face_identity import PersonMemory, describe
+from mer_sdk.frontends.face_identity import IdentityMemory, describe
 from mer_sdk.frontends.face_tracking import FaceTracker, Track
 
 # A step looks at its last frame; at earlier ones, up to so many in all, where that one is dark or lost the face.
@@ -41,7 +41,7 @@ class FaceOptions:
         prefer_speaking: among several faces, prefer the one whose mouth moves with the sound; else the one that was
             preferred before, at first the largest.
         remember_seconds: how long a person is remembered who is not seen, at least 0. Who comes back within it, and
-            looks as before, has the same id again.
+            faces_seen as before, has the same id again.
 
     Raises:
         OptionError: a value outside its range.
@@ -64,19 +64,19 @@ class FaceOptions:
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class TrackedFace:
     """A face crop [S, S, 3] and whose it is."""
 
     crop: np.ndarray
     view: FaceView
 
 
-class FaceWatch:
+class FaceTracks:
     """The faces of a stream, step by step: found, followed, recognised and cut out.
 
     Ids are those of persons, from 0: one who comes back, at another place or after a gap, has the earlier id where the
-    face looks alike (see `mer_sdk.frontends.face_identity`); in doubt it is a new one. What is looked at depends on
-    time stamps and pixels alone, so that a file and a live stream give the same.
+    face looks alike (see `mer_sdk.frontends.face_identity`); in doubt it is a new one. What is looked at depends
+    on time stamps and pixels alone, so that a file and a live stream give the same.
 
     Args:
         detector: finds faces.
@@ -89,8 +89,8 @@ class FaceWatch:
         self._contract = contract
         followed = max(self.options.faces, WATCHED) if self.options.prefer_speaking else self.options.faces
         self._tracker = FaceTracker(detector, self.options.detect_seconds, followed)
-        self._memory = PersonMemory(self.options.remember_seconds)
-        self._speaking = SpeakingFace()
+        self._memory = IdentityMemory(self.options.remember_seconds)
+        self._speaking = ActiveSpeaker()
         self.reset()
 
     @property
@@ -120,7 +120,7 @@ class FaceWatch:
             self._drop(track)
         self._memory.forget_all()
 
-    def look(self, frames: Sequence[Frame], sound: np.ndarray | None = None) -> tuple[Look, ...]:
+    def look(self, frames: Sequence[Frame], sound: np.ndarray | None = None) -> tuple[TrackedFace, ...]:
         """The faces of a step, the preferred one first; empty where there is none.
 
         Args:
@@ -154,12 +154,12 @@ class FaceWatch:
         if self.options.prefer_speaking and len(boxes) > 1:
             self._listen(frames[: pick + 1], rgb, boxes, sound)
         first = self._speaking.prefer(boxes, time)
-        looks = []
+        faces_seen = []
         for person in sorted(boxes, key=lambda person: person != first):
             crop = crop_face(rgb, boxes[person], self._contract)
             if crop is not None:
-                looks.append(Look(crop, FaceView(person, boxes[person])))
-        return tuple(looks[: self.options.faces])
+                faces_seen.append(TrackedFace(crop, FaceView(person, boxes[person])))
+        return tuple(faces_seen[: self.options.faces])
 
     def _recognise(self, track: Track, rgb: np.ndarray, time: float, seen: Sequence[Track]) -> None:
         """Give a new track its person; keep what a known one looks like, as often as the detector finds the face."""

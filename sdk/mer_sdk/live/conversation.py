@@ -106,10 +106,10 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
         with self._between():
             yield self._conversation
 
-    def course(self) -> tuple[UtteranceEstimate, ...]:
-        """All estimates so far, in order, whoever took them; see `Conversation.course`."""
+    def timeline(self) -> tuple[UtteranceEstimate, ...]:
+        """All estimates so far, in order, whoever took them; see `Conversation.timeline`."""
         self._check_process()
-        return self._conversation.course()
+        return self._conversation.timeline()
 
     @property
     def dropped(self) -> int:

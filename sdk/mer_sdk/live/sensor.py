@@ -67,7 +67,7 @@ class LiveSensor(LiveWorker[_Due, EmotionEstimate]):
         self.options = options or LiveOptions()
         self.manifest = sensor.manifest
         self._sensor = sensor
-        self._queue = LiveQueue(sensor._intake, self.manifest.clock, self.options, now)
+        self._queue = LiveQueue(sensor._alignment, self.manifest.clock, self.options, now)
         super().__init__("live sensor", self._queue.room, on_estimate)
         # What estimates have told of steps dropped and pieces late; the number of the step that was made last.
         self._told = (0, 0)

@@ -13,7 +13,7 @@ import numpy as np
 
 from mer_sdk.contract.manifest import Clock
 from mer_sdk.errors import OptionError
-from mer_sdk.window.alignment import SLACK, STREAMS, Intake, StepInput
+from mer_sdk.window.alignment import SLACK, STREAMS, StepInput, StreamAlignment
 
 # Sound that begins this close to where the last piece ended goes on from there; none can be missing between, samples.
 SEAMLESS = 0.5
@@ -70,7 +70,7 @@ class LiveQueue:
     """Pieces in, steps out, in order.
 
     Args:
-        intake: a fresh one.
+        alignment: a fresh one.
         clock: the bundle's.
         options: see `LiveOptions`.
         now: see `LiveSensor`.
@@ -81,8 +81,10 @@ class LiveQueue:
         late: pieces and frames that came too late, so far.
     """
 
-    def __init__(self, intake: Intake, clock: Clock, options: LiveOptions, now: Callable[[], float]) -> None:
-        self._intake, self._options, self._now = intake, options, now
+    def __init__(
+        self, alignment: StreamAlignment, clock: Clock, options: LiveOptions, now: Callable[[], float]
+    ) -> None:
+        self._alignment, self._options, self._now = alignment, options, now
         self._step = clock.step_ms / 1000.0
         self._window_steps = clock.window_steps
         self.room = max(1, round(options.queue_seconds / self._step))
@@ -98,19 +100,19 @@ class LiveQueue:
         self._audio_end = self._handed_end = 0.0
         self._came = dict.fromkeys(STREAMS, now())
         self._began = False
-        intake.expected.update(options.streams)
+        alignment.expected.update(options.streams)
 
     @property
     def audio_due(self) -> float:
         """Where sound without a time stamp begins: where the last piece ended, or at the step that is due."""
-        return max(self._audio_end, self._intake.done * self._step)
+        return max(self._audio_end, self._alignment.done * self._step)
 
     def add_audio(self, mono: np.ndarray, rate: int, time: float) -> None:
         """Take mono float32 samples [n] at `rate` Hz, the first at `time` seconds."""
         self._add("audio", time, (mono, rate))
 
     def add_frame(self, pixels: Callable[[], np.ndarray], time: float) -> None:
-        """Take a frame; see `Intake.add_frame`."""
+        """Take a frame; see `StreamAlignment.add_frame`."""
         self._add("video", time, pixels)
 
     def move(self) -> None:
@@ -123,19 +125,19 @@ class LiveQueue:
             if name in self._doubtful:
                 self._hold(name, *self._doubtful.pop(name))
             self._release(name, -math.inf)
-        self._take(self._intake.end())
+        self._take(self._alignment.end())
 
     def waits(self) -> bool:
         """Whether a step lacks nothing but a stream that may become stale."""
-        return self._intake.waits()
+        return self._alignment.waits()
 
     def stale(self) -> tuple[str, ...]:
         """The streams that are waited for and have given nothing for `stale_seconds`."""
         now, limit = self._now(), self._options.stale_seconds
-        return tuple(name for name in STREAMS if name in self._intake.expected and now - self._came[name] > limit)
+        return tuple(name for name in STREAMS if name in self._alignment.expected and now - self._came[name] > limit)
 
     def _add(self, stream: str, time: float, what: Any) -> None:
-        self._intake.expected.add(stream)
+        self._alignment.expected.add(stream)
         for at, piece in self._believed(stream, time, what):
             self._hold(stream, at, piece)
         self._release(stream, self._options.tolerance)
@@ -171,51 +173,51 @@ class LiveQueue:
                 return
             heapq.heappop(held)
             if not self._began and time > self._options.queue_seconds:
-                self._intake.begin_at(time)
+                self._alignment.begin_at(time)
             self._began = True
             used = self._hand_audio(time, *what) if stream == "audio" else self._hand_frame(time, what)
             self.late += not used
             # A stream that comes again after a stall is late at first. It is waited for as soon as waiting can help,
             # else steps would be made without it for ever.
-            if used or time > self._intake.done * self._step - self._options.queue_seconds:
+            if used or time > self._alignment.done * self._step - self._options.queue_seconds:
                 self._came[stream] = self._now()
 
     def _hand_audio(self, time: float, mono: np.ndarray, rate: int) -> bool:
         """Whether any of a piece could be used."""
         window = self._window_steps * self._step
         self._handed_end = max(self._handed_end, time + len(mono) / rate)
-        if time + len(mono) / rate <= self._intake.done * self._step:
+        if time + len(mono) / rate <= self._alignment.done * self._step:
             return False
-        if self._intake.audio_rate not in (None, rate) or time - self._intake.audio_time > window:
-            self._intake.restart_audio(time)
-        before = self._intake.audio_time
+        if self._alignment.audio_rate not in (None, rate) or time - self._alignment.audio_time > window:
+            self._alignment.restart_audio(time)
+        before = self._alignment.audio_time
         if time < before - OVERLAP:
             mono, time = mono[round((before - time) * rate) :], before
         if len(mono):
-            self._intake.add_audio(mono, rate, time)
+            self._alignment.add_audio(mono, rate, time)
         return len(mono) > 0
 
     def _hand_frame(self, time: float, pixels: Callable[[], np.ndarray]) -> bool:
         """Whether a frame could be used."""
-        if time < max(self._intake.video_time, self._intake.done * self._step) - SLACK:
+        if time < max(self._alignment.video_time, self._alignment.done * self._step) - SLACK:
             return False
-        self._intake.add_frame(pixels, time)
+        self._alignment.add_frame(pixels, time)
         return True
 
     def _take(self, end: int | None) -> None:
         """Queue the steps that are over; with `end`, all before that number."""
-        intake = self._intake
+        alignment = self._alignment
         while True:
-            stale = tuple(name for name in self.stale() if intake.lags(name)) if end is None else ()
-            if end is None and not intake.ready(self._options.queue_seconds, stale):
+            stale = tuple(name for name in self.stale() if alignment.lags(name)) if end is None else ()
+            if end is None and not alignment.ready(self._options.queue_seconds, stale):
                 return
-            if end is not None and intake.done >= end:
+            if end is not None and alignment.done >= end:
                 return
-            due = intake.done
-            intake.skip_empty(self._window_steps)
-            if intake.done != due:
+            due = alignment.done
+            alignment.skip_empty(self._window_steps)
+            if alignment.done != due:
                 continue
-            self.steps.append(LiveStep(intake.take(), stale))
+            self.steps.append(LiveStep(alignment.take(), stale))
             if len(self.steps) > self.room:
                 self.steps.popleft()
                 self.dropped += 1

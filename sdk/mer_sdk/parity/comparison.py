@@ -25,7 +25,7 @@ MEDIA = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".wav", ".flac", ".mp3", ".m4a
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
+class Timeline:
     """Everything that one bundle computed.
 
     Attributes:
@@ -101,11 +101,11 @@ def compare_bundles(
     _check_alike(bundles)
     names = _names(bundles)
     source, run = _input(bundles, data, threads, detector)
-    courses = []
+    timelines = []
     for bundle, name in zip(bundles, names, strict=True):
         progress(name)
-        courses.append(run(bundle))
-    lengths = {len(course.logits) for course in courses}
+        timelines.append(run(bundle))
+    lengths = {len(timeline.logits) for timeline in timelines}
     if len(lengths) != 1 or not min(lengths):
         raise OptionError(f"the bundles gave {sorted(lengths)} estimates for {source}; give input of at least one step")
     return Comparison(
@@ -115,11 +115,12 @@ def compare_bundles(
         runtimes=tuple(bundle.runtime for bundle in bundles),
         notes=tuple(dict.fromkeys(note for note in (runtime_note(bundle.runtime) for bundle in bundles) if note)),
         agreements=tuple(
-            _agreement(name, course, courses[0], tolerance) for name, course in zip(names[1:], courses[1:], strict=True)
+            _agreement(name, timeline, timelines[0], tolerance)
+            for name, timeline in zip(names[1:], timelines[1:], strict=True)
         ),
-        matrix=tuple(tuple(distance(a.logits, b.logits).max_abs_error for b in courses) for a in courses),
+        matrix=tuple(tuple(distance(a.logits, b.logits).max_abs_error for b in timelines) for a in timelines),
         argmax_agreement=tuple(
-            tuple(1.0 - flips(a.logits, b.logits) / len(a.logits) for b in courses) for a in courses
+            tuple(1.0 - flips(a.logits, b.logits) / len(a.logits) for b in timelines) for a in timelines
         ),
     )
 
@@ -149,7 +150,7 @@ def _names(bundles: Sequence[Bundle]) -> tuple[str, ...]:
 
 def _input(
     bundles: Sequence[Bundle], data: Path | None, threads: int, detector: str | None
-) -> tuple[str, Callable[[Bundle], Course]]:
+) -> tuple[str, Callable[[Bundle], Timeline]]:
     dialogue = bundles[0].manifest.dialogue is not None
     if data is not None:
         if dialogue:
@@ -174,7 +175,7 @@ def _media(path: Path) -> list[Path]:
     return [path]
 
 
-def _stream(bundle: Bundle, files: Sequence[Path], threads: int, detector: str | None) -> Course:
+def _stream(bundle: Bundle, files: Sequence[Path], threads: int, detector: str | None) -> Timeline:
     rows, logits = _Rows(), []
     with EmotionSensor.open(bundle, threads=threads, detector=detector) as sensor:
         for file in files:
@@ -185,10 +186,10 @@ def _stream(bundle: Bundle, files: Sequence[Path], threads: int, detector: str |
                 rows.add("audio", features.audio)
                 rows.add("face", features.face)
                 logits.append(output.logits)
-    return Course(rows.stacked(), _stacked(logits))
+    return Timeline(rows.stacked(), _stacked(logits))
 
 
-def _converse(bundle: Bundle, talks: Sequence[Dialogue], threads: int) -> Course:
+def _converse(bundle: Bundle, talks: Sequence[Dialogue], threads: int) -> Timeline:
     rows, logits = _Rows(), []
     with Conversation.open(bundle, threads=threads) as talk:
         for lines in talks:
@@ -200,10 +201,10 @@ def _converse(bundle: Bundle, talks: Sequence[Dialogue], threads: int) -> Course
                 assert output is not None
                 rows.add_all(features)
                 logits.append(output.logits[-1])
-    return Course(rows.stacked(), _stacked(logits))
+    return Timeline(rows.stacked(), _stacked(logits))
 
 
-def _golden_windows(bundle: Bundle, cases: Sequence[GoldenCase], threads: int) -> Course:
+def _golden_windows(bundle: Bundle, cases: Sequence[GoldenCase], threads: int) -> Timeline:
     """Every step of every case gives an estimate: windows that fill are compared too, not the full ones alone."""
     engine = StepEngine(bundle, threads=threads)
     rows, logits = _Rows(), []
@@ -217,10 +218,10 @@ def _golden_windows(bundle: Bundle, cases: Sequence[GoldenCase], threads: int) -
             rows.add("audio", features.audio)
             rows.add("face", features.face)
             logits.append(engine.advance(features).logits)
-    return Course(rows.stacked(), _stacked(logits))
+    return Timeline(rows.stacked(), _stacked(logits))
 
 
-def _golden_dialogues(bundle: Bundle, cases: Sequence[GoldenCase], threads: int) -> Course:
+def _golden_dialogues(bundle: Bundle, cases: Sequence[GoldenCase], threads: int) -> Timeline:
     """Every utterance of every case gives an estimate, as in a live conversation."""
     engine = DialogueEngine(bundle, threads=threads)
     fits = {"audio": fit_chunk, "face": fit_crop}
@@ -241,7 +242,7 @@ def _golden_dialogues(bundle: Bundle, cases: Sequence[GoldenCase], threads: int)
             features = UtteranceFeatures(heard)
             rows.add_all(features)
             logits.append(engine.advance(features, name).logits[-1])
-    return Course(rows.stacked(), _stacked(logits))
+    return Timeline(rows.stacked(), _stacked(logits))
 
 
 class _Rows:
@@ -278,18 +279,18 @@ def fit_crop(crop: np.ndarray, manifest: Manifest) -> np.ndarray:
     return crop if len(crop) == size else resize_triangle(crop, size, size)
 
 
-def _agreement(name: str, course: Course, reference: Course, tolerance: float) -> Agreement:
+def _agreement(name: str, timeline: Timeline, reference: Timeline, tolerance: float) -> Agreement:
     graphs: dict[str, Distance] = {}
     for graph, wanted in reference.features.items():
-        found = course.features.get(graph)
+        found = timeline.features.get(graph)
         # A student's features may have another size than its teacher's; then only the logits can be compared.
         if found is not None and found.shape == wanted.shape:
             graphs[graph] = distance(found, wanted)
-    graphs["fusion"] = distance(course.logits, reference.logits)
+    graphs["fusion"] = distance(timeline.logits, reference.logits)
     return Agreement(
         name=name,
         graphs=graphs,
-        flips=flips(course.logits, reference.logits),
-        estimates=len(course.logits),
+        flips=flips(timeline.logits, reference.logits),
+        estimates=len(timeline.logits),
         first_diverging=next((name for name, d in graphs.items() if not d.max_abs_error <= tolerance), None),
     )

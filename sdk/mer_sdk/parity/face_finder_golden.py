@@ -98,8 +98,8 @@ class FinderVerification:
         lines += [self.note] if self.note else []
         for index, case in enumerate(self.cases):
             lines.append(f"  frame {index}: " + ", ".join(f"{name} {value:.1e}" for name, value in case.items()))
-        verdict = "passed" if self.passed else "FAILED"
-        return "\n".join([*lines, f"{verdict}: at most {self.limit:g} on scores and boxes, and as many faces"])
+        outcome = "passed" if self.passed else "FAILED"
+        return "\n".join([*lines, f"{outcome}: at most {self.limit:g} on scores and boxes, and as many faces"])
 
 
 def verify_finder(bundle: Bundle, runtime: str | None = None, threads: int = 1) -> FinderVerification:

@@ -102,7 +102,7 @@ class Phone:
 
 
 @dataclass(eq=False)
-class Desk:
+class CheckSession:
     """Which phones may come in, by their sessions; all of it under one lock."""
 
     places: int

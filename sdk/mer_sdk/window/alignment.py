@@ -34,7 +34,7 @@ class StepInput:
     frames: tuple[Frame, ...]
 
 
-class Intake:
+class StreamAlignment:
     """Cuts two streams into steps. A step is over once every stream that is waited for has passed its end.
 
     Args:

@@ -13,7 +13,7 @@ from mer_sdk.contract.manifest import Manifest
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DecidedLabel:
     """See `EmotionEstimate` for the fields."""
 
     emotion: str
@@ -23,8 +23,8 @@ class Verdict:
     arousal: float
 
 
-def decide(probabilities: np.ndarray, manifest: Manifest, present: bool, label: int | None = None) -> Verdict:
-    """The verdict on [K] probabilities; "unknown", at the origin, where no modality is present.
+def decide(probabilities: np.ndarray, manifest: Manifest, present: bool, label: int | None = None) -> DecidedLabel:
+    """The decision on [K] probabilities; "unknown", at the origin, where no modality is present.
 
     `label` is the index of the one that holds, see `Smoother`; None takes the likeliest.
     """
@@ -34,7 +34,7 @@ def decide(probabilities: np.ndarray, manifest: Manifest, present: bool, label: 
     shares, confidence = dict(zip(manifest.labels, values, strict=True)), values[label]
     known = present and confidence >= manifest.decision.abstention_threshold
     valence, arousal = expectation(shares) if present else (0.0, 0.0)
-    return Verdict(manifest.labels[label] if known else UNKNOWN, confidence, shares, valence, arousal)
+    return DecidedLabel(manifest.labels[label] if known else UNKNOWN, confidence, shares, valence, arousal)
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:

@@ -11,7 +11,7 @@ from mer_sdk.window.engine import StepOutput
 from mer_sdk.window.smoothing import Smoother
 
 
-def worded(
+def postprocess(
     output: StepOutput,
     manifest: Manifest,
     smoother: Smoother,
@@ -32,22 +32,22 @@ def worded(
         speech: see `EmotionEstimate`.
     """
     seen = [name for name, count in output.present.items() if count]
-    steady = raw = output.probabilities
+    smoothed = raw = output.probabilities
     label = None
     if seen:
         held = smoother.update(raw, end, view.id if view else None)
-        steady, label = held.probabilities, held.label
+        smoothed, label = held.probabilities, held.label
     else:
         smoother.forget()
-    verdict = decide(steady, manifest, bool(seen), label)
-    alone = verdict.probabilities if steady is raw else dict(zip(manifest.labels, raw.tolist(), strict=True))
+    decided = decide(smoothed, manifest, bool(seen), label)
+    alone = decided.probabilities if smoothed is raw else dict(zip(manifest.labels, raw.tolist(), strict=True))
     return EmotionEstimate(
         time=round(end, 6),
-        emotion=verdict.emotion,
-        confidence=verdict.confidence,
-        probabilities=verdict.probabilities,
-        valence=verdict.valence,
-        arousal=verdict.arousal,
+        emotion=decided.emotion,
+        confidence=decided.confidence,
+        probabilities=decided.probabilities,
+        valence=decided.valence,
+        arousal=decided.arousal,
         va_source=manifest.va_source,
         state="+".join(seen) or "none",
         reliance=output.reliance,

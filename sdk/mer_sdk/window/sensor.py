@@ -17,12 +17,12 @@ from mer_sdk.contract.estimate import EmotionEstimate
 from mer_sdk.errors import OptionError
 from mer_sdk.frontends.face_crop import check_frame
 from mer_sdk.frontends.face_detection import FaceDetector, open_detector
-from mer_sdk.frontends.face_tracks import FaceOptions, FaceWatch, Look
+from mer_sdk.frontends.face_tracks import FaceOptions, FaceTracks, TrackedFace
 from mer_sdk.frontends.voice_activity import VOICE_RATE, VoiceActivity, VoiceOptions
-from mer_sdk.window.alignment import Intake, StepInput
+from mer_sdk.window.alignment import StepInput, StreamAlignment
 from mer_sdk.window.baseline import PersonalBaseline
 from mer_sdk.window.engine import StepEngine, StepFeatures, StepOutput
-from mer_sdk.window.postprocessing import worded
+from mer_sdk.window.postprocessing import postprocess
 from mer_sdk.window.smoothing import Smoother, Smoothing
 
 # Live, a stream that lags by more than this is taken as missing, so that a camera that stops does not stop the sound.
@@ -64,9 +64,9 @@ class EmotionSensor:
         self._detector = detector
         self._given = baseline
         self._step = self.manifest.clock.step_ms / 1000.0
-        self._intake = Intake(self.manifest)
+        self._alignment = StreamAlignment(self.manifest)
         self._face_options = faces or FaceOptions()
-        self._watch: FaceWatch | None = None
+        self._watch: FaceTracks | None = None
         self._voice = None if voice is None else VoiceActivity(voice)
         self._step_samples = self.manifest.audio.sample_rate * self.manifest.clock.step_ms // 1000
         self._smoother, self._others = (Smoother(smoothing or Smoothing()) for _ in range(2))
@@ -164,7 +164,8 @@ class EmotionSensor:
         self._engine.enrol(max(1, round(seconds / self._step)))
 
     def forget(self, person: int | None = None) -> None:
-        """Forget a person, by `FaceView.id`, baseline and looks; None is the current one. Nothing of the window counts.
+        """Forget a person, by `FaceView.id`, baseline and looks; None is the current one. Nothing of the window
+        counts.
 
         Who is still in the picture is somebody new from the next step on.
 
@@ -212,13 +213,13 @@ class EmotionSensor:
         with MediaFile(path) as media:
             # Both streams are known beforehand, so no step is finished before the slower one has passed it.
             known = {"audio": media.info.audio, "video": media.info.video}
-            self._intake.expected = {name for name, there in known.items() if there}
+            self._alignment.expected = {name for name, there in known.items() if there}
             self._patience = float("inf")
             for item in media.read():
                 if isinstance(item, AudioPiece):
-                    self._intake.add_audio(item.pcm, item.sample_rate, item.time)
+                    self._alignment.add_audio(item.pcm, item.sample_rate, item.time)
                 else:
-                    self._intake.add_frame(item.rgb, item.time)
+                    self._alignment.add_frame(item.rgb, item.time)
                 yield from self._finished()
         yield from self._rest()
 
@@ -234,7 +235,7 @@ class EmotionSensor:
             SignalError: NaN, a wrong shape or rate, or audio out of order.
         """
         self._check_open()
-        self._intake.add_audio(pcm, sample_rate, time)
+        self._alignment.add_audio(pcm, sample_rate, time)
         return list(self._finished())
 
     def push_frame(self, rgb: np.ndarray, time: float) -> list[EmotionEstimate]:
@@ -250,7 +251,7 @@ class EmotionSensor:
         """
         self._check_open()
         still = check_frame(rgb).copy()
-        self._intake.add_frame(lambda: still, time)
+        self._alignment.add_frame(lambda: still, time)
         return list(self._finished())
 
     def push_text(self, text: str, time: float | None = None) -> NoReturn:
@@ -275,7 +276,7 @@ class EmotionSensor:
     def _begin(self) -> None:
         self.last_features: StepFeatures | None = None
         self.last_output: StepOutput | None = None
-        self._intake.reset()
+        self._alignment.reset()
         self._patience = PATIENCE_SECONDS
 
     def _check_open(self) -> None:
@@ -283,22 +284,22 @@ class EmotionSensor:
             raise OptionError("the sensor is closed; open another with EmotionSensor.open")
 
     def _finished(self) -> Iterator[EmotionEstimate]:
-        while self._intake.ready(self._patience):
-            yield self._estimate(self._intake.take())
+        while self._alignment.ready(self._patience):
+            yield self._estimate(self._alignment.take())
 
     def _rest(self) -> Iterator[EmotionEstimate]:
         """The steps still due at the end of the stream."""
-        end = self._intake.end()
-        while self._intake.done < end:
-            yield self._estimate(self._intake.take())
+        end = self._alignment.end()
+        while self._alignment.done < end:
+            yield self._estimate(self._alignment.take())
         self._engine.finish()
 
     def _estimate(self, given: StepInput) -> EmotionEstimate:
         end = (given.number + 1) * self._step
-        looks = self._look(given)
+        faces_seen = self._tracked_faces(given)
         speech = self._hears(given.chunk)
         begin = clock.perf_counter()
-        first, rest = (looks[0], looks[1:]) if looks else (None, ())
+        first, rest = (faces_seen[0], faces_seen[1:]) if faces_seen else (None, ())
         features = self._engine.encode(None if speech is False else given.chunk, first.crop if first else None)
         faces = {look.view.id: self._engine.encode(None, look.crop).face for look in rest}
         output = self._engine.advance(
@@ -306,10 +307,10 @@ class EmotionSensor:
         )
         self.last_features, self.last_output = features, output
         others = [
-            worded(self._engine.look_at(look.view.id), self.manifest, self._others, end, look.view, begin)
+            postprocess(self._engine.look_at(look.view.id), self.manifest, self._others, end, look.view, begin)
             for look in rest
         ]
-        estimate = worded(output, self.manifest, self._smoother, end, first.view if first else None, begin, speech)
+        estimate = postprocess(output, self.manifest, self._smoother, end, first.view if first else None, begin, speech)
         enrolling = self.enrolling
         return replace(estimate, others=tuple(others), enrolling=enrolling) if others or enrolling else estimate
 
@@ -320,13 +321,13 @@ class EmotionSensor:
         for _ in range(min(steps, self.manifest.clock.window_steps)):
             self._engine.skip()
 
-    def _look(self, given: StepInput) -> tuple[Look, ...]:
+    def _tracked_faces(self, given: StepInput) -> tuple[TrackedFace, ...]:
         """The faces of a step's frames, the preferred one first."""
         if not given.frames:
             return ()
         if self._watch is None:
             self._detector = self._detector or open_detector(None)
-            self._watch = FaceWatch(self._detector, self.manifest.face, self._face_options)
+            self._watch = FaceTracks(self._detector, self.manifest.face, self._face_options)
         return self._watch.look(given.frames, given.chunk)
 
     def _hears(self, chunk: np.ndarray | None) -> bool | None:

@@ -42,7 +42,7 @@ class Smoothing:
 
 
 @dataclass(frozen=True, eq=False)
-class Steady:
+class Smoothed:
     """Smoothed probabilities, float64 [K], and the index of the label that holds."""
 
     probabilities: np.ndarray
@@ -50,20 +50,21 @@ class Steady:
 
 
 @dataclass(eq=False)
-class _Course:
+class _Timeline:
     probabilities: np.ndarray
     label: int
     time: float
 
 
 class Smoother:
-    """Smooths the course of one stream, each person's by itself.
+    """Smooths the timeline of one stream, each person's by itself.
 
     - The mean weighs by time, not by count: over a gap of `g` seconds (steps left out, a person away) the earlier mean
       keeps the share exp(-g / seconds), so that what is seen after a long gap counts nearly alone.
-    - The first step of a course is taken as it is.
-    - A person is a number, such as a face track's id. Whoever is seen first takes over the course heard before; anyone
-      else begins a course of their own, so that nobody's face is given the mood of the one before.
+    - The first step of a timeline is taken as it is.
+    - A person is a number, such as a face track's id. Whoever is seen first takes over the timeline heard before;
+    anyone
+      else begins a timeline of their own, so that nobody's face is given the mood of the one before.
 
     Args:
         options: see `Smoothing`.
@@ -75,10 +76,10 @@ class Smoother:
 
     def reset(self) -> None:
         """Begin a new stream."""
-        self._courses: dict[int, _Course] = {}
+        self._timelines: dict[int, _Timeline] = {}
         self._person: int | None = None
 
-    def update(self, probabilities: np.ndarray, time: float, person: int | None = None) -> Steady:
+    def update(self, probabilities: np.ndarray, time: float, person: int | None = None) -> Smoothed:
         """Take one step.
 
         Args:
@@ -87,29 +88,29 @@ class Smoother:
             person: whose face it is; None where no face was seen, which goes on with the same person.
         """
         current = np.asarray(probabilities, np.float64)
-        course = self._course_of(person, time)
-        if course is None:
-            course = _Course(current, int(current.argmax()), time)
-            self._courses = {key: one for key, one in self._courses.items() if time - one.time <= FORGET_SECONDS}
-            self._courses[self._person or 0] = course
-            return Steady(current, course.label)
+        timeline = self._timeline_of(person, time)
+        if timeline is None:
+            timeline = _Timeline(current, int(current.argmax()), time)
+            self._timelines = {key: one for key, one in self._timelines.items() if time - one.time <= FORGET_SECONDS}
+            self._timelines[self._person or 0] = timeline
+            return Smoothed(current, timeline.label)
         if self.options.seconds > 0:
-            keep = math.exp(-max(0.0, time - course.time) / self.options.seconds)
-            current = keep * course.probabilities + (1.0 - keep) * current
+            keep = math.exp(-max(0.0, time - timeline.time) / self.options.seconds)
+            current = keep * timeline.probabilities + (1.0 - keep) * current
         best = int(current.argmax())
-        if best != course.label and current[best] - current[course.label] >= self.options.margin:
-            course.label = best
-        course.probabilities, course.time = current, time
-        return Steady(current, course.label)
+        if best != timeline.label and current[best] - current[timeline.label] >= self.options.margin:
+            timeline.label = best
+        timeline.probabilities, timeline.time = current, time
+        return Smoothed(current, timeline.label)
 
     def forget(self) -> None:
-        """The window held nothing: the present person's course ends, and the next step begins it anew."""
-        self._courses.pop(self._person or 0, None)
+        """The window held nothing: the present person's timeline ends, and the next step begins it anew."""
+        self._timelines.pop(self._person or 0, None)
 
-    def _course_of(self, person: int | None, time: float) -> _Course | None:
+    def _timeline_of(self, person: int | None, time: float) -> _Timeline | None:
         if person is not None and person != self._person:
-            if self._person is None and 0 in self._courses:
-                self._courses = {person: self._courses[0]}
+            if self._person is None and 0 in self._timelines:
+                self._timelines = {person: self._timelines[0]}
             self._person = person
-        course = self._courses.get(self._person or 0)
-        return None if course is None or time - course.time > FORGET_SECONDS else course
+        timeline = self._timelines.get(self._person or 0)
+        return None if timeline is None or time - timeline.time > FORGET_SECONDS else timeline

@@ -16,7 +16,7 @@ import pytest
 
 from mer_converters import cli
 from mer_converters.emit import emit, languages
-from mer_converters.emit.source_bundle import open_handover
+from mer_converters.emit.source_bundle import open_source_bundle
 from mer_converters.emit.template import fill, wrapped
 from mer_converters.pipeline import convert
 from mer_converters.pipeline.convert import ConversionResult
@@ -118,8 +118,8 @@ def test_golden_file_holds_the_cases_and_what_this_sdk_makes_of_input(tmp_path: 
         np.testing.assert_array_equal(arrays[f"case{index}_logits"], case.answer.logits)
     # The host's part has something to tell: missing steps, an abstention, a warm baseline.
     assert 0 < arrays["host_mask_audio"].mean() < 1
-    assert (arrays["host_verdicts"][:, 0] == -1).any()
-    assert (arrays["host_verdicts"][:, 0] >= 0).any()
+    assert (arrays["host_decisions"][:, 0] == -1).any()
+    assert (arrays["host_decisions"][:, 0] >= 0).any()
     cold = PersonalBaseline(tiny_bundle.manifest("onnx", "graph", None).baseline).mean("audio")
     assert np.abs(arrays["host_mean_audio"] - cold).max() > 0.05
     np.testing.assert_array_equal(arrays["host_chunks"][1][-10:], arrays["host_sound"][7990:8000])
@@ -212,13 +212,13 @@ def test_bundles_of_another_kind_are_refused(tmp_path: Path) -> None:
     manifest = Bundle.open(path).manifest
     talk = Bundle(replace(manifest, dialogue=DialogueContract()), path)
     with pytest.raises(OptionError, match="tiny is a dialogue bundle; --emit writes code for window bundles"):
-        open_handover(talk)
+        open_source_bundle(talk)
     finder = Bundle(replace(manifest, graphs={"finder": manifest.graphs["face"]}), path)
     with pytest.raises(OptionError, match="tiny holds finder and no fusion graph"):
-        open_handover(finder)
+        open_source_bundle(finder)
     checkpoint = Bundle(manifest, loader=lambda threads: {})
     with pytest.raises(OptionError, match="tiny is a checkpoint; --emit reads a bundle: convert it first"):
-        open_handover(checkpoint)
+        open_source_bundle(checkpoint)
 
 
 def test_nothing_is_written_into_the_sdk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,10 +305,10 @@ def test_command_converts_for_the_languages_asked_for(
     student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bundles = {target: _bundle(tmp_path, target) for target in ("onnx", "executorch")}
-    asked = []
+    request = []
 
     def convert_many(*arguments: object) -> tuple[ConversionResult, ...]:
-        asked.append(arguments[1])
+        request.append(arguments[1])
         return tuple(
             ConversionResult(target, "fp32", path, 1, 1.0, None, Distance(0.0, 0.0, {}), None, "passed", "", {})
             for target, path in bundles.items()
@@ -318,11 +318,11 @@ def test_command_converts_for_the_languages_asked_for(
     given = ("--checkpoint", str(student), "--emit", "cpp", "--emit", "kotlin")
     assert _run(monkeypatch, *given, "--json") == 0
     # Without --target, those that one of the languages runs.
-    assert asked == [("tflite", "onnx", "executorch")]
+    assert request == [("tflite", "onnx", "executorch")]
     rows = json.loads(capsys.readouterr().out)
     wanted = [["tiny-onnx-cpp", "tiny-onnx-kotlin"], ["tiny-executorch-cpp"]]
     assert [[Path(folder).name for folder in row["code"]] for row in rows] == wanted
     assert all(Path(folder).is_dir() for row in rows for folder in row["code"])
     assert _run(monkeypatch, *given, "--target", "all") == 0
-    assert asked[1] == ("coreml", "executorch", "onnx", "tflite")
+    assert request[1] == ("coreml", "executorch", "onnx", "tflite")
     assert f"code for apps: {tmp_path / 'tiny-executorch-cpp'}" in capsys.readouterr().out

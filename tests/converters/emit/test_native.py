@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from mer_converters.emit import emit, find_language
-from mer_converters.emit.source_bundle import Handover
+from mer_converters.emit.source_bundle import SourceBundle
 from mer_sdk.contract.bundle import Bundle
 
 pytestmark = pytest.mark.slow
@@ -180,7 +180,7 @@ def test_cpp_of_one_modality_compiles(build: Callable[[str], Built], tmp_path: P
     fusion = whole.graphs["fusion"]
     inputs = tuple(tensor for tensor in fusion.inputs if not tensor.name.startswith("face"))
     graphs = {"audio": whole.graphs["audio"], "fusion": replace(fusion, inputs=inputs)}
-    for name, text in find_language("cpp").files(Handover(built.bundle, replace(whole, graphs=graphs), ())).items():
+    for name, text in find_language("cpp").files(SourceBundle(built.bundle, replace(whole, graphs=graphs), ())).items():
         (tmp_path / name).write_text(text)
     whole = tmp_path / "whole.cc"
     whole.write_text('#include "sensor.cpp"\n#include "golden_test.cpp"\n')

@@ -17,7 +17,7 @@ from mer_converters.pipeline.convert import ConversionResult, ConvertOptions, co
 from mer_converters.pipeline.gate import distillation
 from mer_converters.pipeline.golden import golden_cases
 from mer_converters.pipeline.graphs import network_graphs
-from mer_converters.pipeline.synthetic_inputs import dialogue_scenes, scenes
+from mer_converters.pipeline.synthetic_inputs import synthetic_dialogues, synthetic_inputs
 from mer_converters.pipeline.worker import Job, Outcome, run_job
 from mer_converters.targets import target_names
 from mer_fusion.checkpoint import load_checkpoint, save_checkpoint
@@ -40,7 +40,7 @@ CONTRACT = DialogueContract(utterances=5, speakers=3)
 
 
 def test_scenes_hold_what_their_names_say() -> None:
-    named = {scene.name: scene.lines for scene in dialogue_scenes(CONTRACT, ("text", "audio"))}
+    named = {synthetic.name: synthetic.lines for synthetic in synthetic_dialogues(CONTRACT, ("text", "audio"))}
     assert list(named) == [*CASES, "missing modalities"]
     assert len(named["longer than the window"]) > CONTRACT.utterances
     assert len({line.speaker for line in named["one speaker"]}) == 1
@@ -48,7 +48,7 @@ def test_scenes_hold_what_their_names_say() -> None:
     assert any(not line.text for line in named["empty text"])
     assert len({line.speaker for line in named["many speakers"]}) > CONTRACT.speakers
     assert {name for line in named["missing modalities"] for name in line.missing} == {"text", "audio"}
-    assert dialogue_scenes(CONTRACT, ("text",)) == dialogue_scenes(CONTRACT, ("text",))
+    assert synthetic_dialogues(CONTRACT, ("text",)) == synthetic_dialogues(CONTRACT, ("text",))
 
 
 @pytest.mark.parametrize("name", ["talker", "listener"])
@@ -89,9 +89,9 @@ def test_a_conversation_in_torch_says_what_the_cases_say(talker: Path) -> None:
     checkpoint = load_checkpoint(talker)
     cases = golden_cases(checkpoint.network.prepare_for_export(), checkpoint.card)
     with Conversation.open(open_checkpoint(talker)) as talk:
-        for case, scene in zip(cases, scenes(checkpoint.card), strict=True):
+        for case, synthetic in zip(cases, synthetic_inputs(checkpoint.card), strict=True):
             talk.reset()
-            for line in scene.lines:
+            for line in synthetic.lines:
                 talk.push_text(line.text, line.speaker)
             assert talk.last_output is not None
             kept = len(talk.last_output.logits)
@@ -113,7 +113,7 @@ def test_distillation_needs_the_same_window(talker: Path, student: Path) -> None
     same = distillation(talk, talk, seeds=(7,))
     assert same is not None
     assert (same.max_abs_log_probability, same.agreement) == (0.0, 1.0)
-    assert same.windows == 5 + 5 + 2 + 3 + 5  # the utterances with a word, of every scene
+    assert same.windows == 5 + 5 + 2 + 3 + 5  # the utterances with a word, of every synthetic
     assert distillation(talk, load_checkpoint(student), seeds=(7,)) is None
     longer = replace(talk, card=replace(talk.card, dialogue=DialogueContract(utterances=9, speakers=3)))
     assert distillation(talk, longer, seeds=(7,)) is None

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mer_converters.pipeline.golden import golden_cases
-from mer_converters.pipeline.synthetic_inputs import face_crops, voice_chunks, window_scenes
+from mer_converters.pipeline.synthetic_inputs import face_crops, synthetic_windows, voice_chunks
 from mer_fusion.checkpoint import load_checkpoint
 from mer_sdk.contract.golden import read_golden, save_golden
 from mer_sdk.contract.manifest import AudioContract, Clock, FaceContract
@@ -46,11 +46,11 @@ def test_larger_crops_show_the_same_face() -> None:
 
 
 def test_missing_modalities_are_empty_and_masked() -> None:
-    scenes = {scene.name: scene for scene in window_scenes(16)}
-    assert list(scenes) == ["audio+face", "audio", "face", "half full"]
-    assert not scenes["audio"].masks["face"].any()
-    assert not scenes["face"].masks["audio"].any()
-    assert scenes["half full"].masks["audio"].tolist() == HALF.tolist()
+    synthetic_inputs = {synthetic.name: synthetic for synthetic in synthetic_windows(16)}
+    assert list(synthetic_inputs) == ["audio+face", "audio", "face", "half full"]
+    assert not synthetic_inputs["audio"].masks["face"].any()
+    assert not synthetic_inputs["face"].masks["audio"].any()
+    assert synthetic_inputs["half full"].masks["audio"].tolist() == HALF.tolist()
     pcm = voice_chunks(Clock(), AudioContract(), 7, HALF)
     assert not pcm[:8].any()
     assert not face_crops(FaceContract(), 7, HALF)[:8].any()

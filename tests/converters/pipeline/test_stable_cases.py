@@ -1,4 +1,4 @@
-"""Golden cases that stand another machine's last bits: how they are chosen, and how graphs are nudged."""
+"""Golden cases that stand another machine's last bits: how they are chosen, and how graphs are perturbed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mer_converters.pipeline import stable_cases as steady
 from mer_converters.pipeline.golden import golden_cases
 from mer_converters.pipeline.graphs import network_graphs
 from mer_converters.targets import find_target
-from mer_converters.targets.onnx.perturb import nudge
+from mer_converters.targets.onnx.perturb import perturb
 from mer_fusion.checkpoint import load_checkpoint
 from mer_sdk.contract.golden import GoldenCase
 from mer_sdk.runtimes.graph import GraphSpec
@@ -48,8 +48,8 @@ def test_a_voice_at_the_edge_of_a_step_is_passed_over(
     # A chunk's sum is some hundreds: with steps this fine a share of 2e-7 crosses an edge in many chunks.
     graphs = {spec.name: Coarse(spec.spec(spec.name, ""), 300.0) for spec in network_graphs(network, card)}
     monkeypatch.setattr(steady, "load_graph", lambda runtime, path, spec, threads: graphs[path.stem])
-    monkeypatch.setattr(type(find_target("onnx")), "nudge", lambda self, path, share, out: None)
-    cases = steady.steady_cases(network, card, find_target(target), network_graphs(network, card), tmp_path)
+    monkeypatch.setattr(type(find_target("onnx")), "perturb", lambda self, path, share, out: None)
+    cases = steady.stable_cases(network, card, find_target(target), network_graphs(network, card), tmp_path)
     other = [not np.array_equal(*pair) for pair in zip(*map(sounds, (cases, plain)), strict=True)]
     assert any(other)
     assert all(case.made is not None for case in cases)
@@ -79,7 +79,7 @@ def test_floats_are_nudged_and_integers_are_not(tmp_path: Path) -> None:
     x = np.exp(np.array([[0.2, 0.05 * 10.5 * (1 - 1e-5), 1.0, 1.3]], np.float32))
 
     def run(share: float) -> tuple[np.ndarray, np.ndarray]:
-        nudge(tmp_path / "tiny.onnx", share, tmp_path / "out.onnx")
+        perturb(tmp_path / "tiny.onnx", share, tmp_path / "out.onnx")
         y, z = onnxruntime.InferenceSession(str(tmp_path / "out.onnx")).run(None, {"x": x})
         return y, z
 

@@ -13,7 +13,7 @@ from flatbuffers import number_types  # type: ignore[import-untyped]
 from flatbuffers.table import Table  # type: ignore[import-untyped]
 from torch import nn
 
-from mer_converters.targets.deduplicate import SharingBuilder
+from mer_converters.targets.deduplicate import DeduplicatingBuilder
 from mer_converters.targets.executorch import lower
 from mer_converters.targets.executorch.compact import Copier, compacted, read_schema
 from mer_sdk.runtimes import load_graph
@@ -79,7 +79,7 @@ def read(content: bytes) -> tuple[int, bytes, list[int], list[int], float]:
 
 
 def test_equal_tables_are_written_once_and_read_as_before() -> None:
-    plain, shared = written(flatbuffers.Builder(64)), written(SharingBuilder())
+    plain, shared = written(flatbuffers.Builder(64)), written(DeduplicatingBuilder())
     assert read(plain) == read(shared) == (3, b"the name", [1, 2, 3], [7, 7, 8, 7], pytest.approx(0.1))
     assert len(shared) < len(plain)
 
@@ -88,10 +88,10 @@ def test_a_copy_holds_the_same_and_can_replace_and_leave_out() -> None:
     schema = read_schema(SCHEMA)
     assert [field.slot for field in schema.tables["Root"]] == [1, 2, 3, 4]
     plain = written(flatbuffers.Builder(64))
-    builder = SharingBuilder()
+    builder = DeduplicatingBuilder()
     builder.Finish(Copier(schema, builder, lambda kind, table: {}).copy("Root", root_of(plain)))
     assert read(bytes(builder.Output())) == read(plain)
-    builder = SharingBuilder()
+    builder = DeduplicatingBuilder()
     change = Copier(schema, builder, lambda kind, table: {"size": 5, "kind": None} if kind == "First" else {})
     builder.Finish(change.copy("Root", root_of(plain)))
     content = bytes(builder.Output())

@@ -84,13 +84,13 @@ def test_a_recorder_keeps_the_course_of_every_sensor(tmp_path):
     for value in (40000, 70000, 55000):
         tree(tmp_path, {"class/thermal/thermal_zone0/temp": value})
         recorder.sample()
-    (course,) = recorder.courses()
-    assert (course.name, course.unit, course.samples) == ("thermal_zone0", "C", 3)
-    assert (course.first, course.last, course.highest, course.mean) == (40.0, 55.0, 70.0, 55.0)
+    (timeline,) = recorder.timelines()
+    assert (timeline.name, timeline.unit, timeline.samples) == ("thermal_zone0", "C", 3)
+    assert (timeline.first, timeline.last, timeline.highest, timeline.mean) == (40.0, 55.0, 70.0, 55.0)
     rare = Recorder(Sensors(tmp_path), every=3600.0)
     rare.sample()
     rare.sample()
-    assert rare.courses()[0].samples == 1
+    assert rare.timelines()[0].samples == 1
 
 
 def test_facts_of_the_board(tmp_path):

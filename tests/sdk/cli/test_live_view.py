@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from mer_sdk.cli.run.live_view import LiveView
-from mer_sdk.cli.run.timeline import Course, RunOptions, step_line
+from mer_sdk.cli.run.timeline import RunOptions, Timeline, step_line
 from mer_sdk.contract.estimate import EmotionEstimate, FaceView, LiveState
 from mer_sdk.live.sources import SourceState
 
@@ -48,7 +48,7 @@ def test_the_view_shows_what_is_and_what_is_lost():
     assert "person 3, 30 x 40 pixels at 10, 20" in text
     assert "audio 25 %  face 75 %" in text
     assert "1.5 ms a step, at most 1.5  0 dropped, 0 late" in text
-    assert "course    ▃▃▃▃▃▃▃▃▇▇▇▇▇▇▇▇" in text
+    assert "timeline    ▃▃▃▃▃▃▃▃▇▇▇▇▇▇▇▇" in text
     assert "          sad     happy" in text
     other = replace(ESTIMATE, emotion="sad", confidence=0.6, face=FaceView(4, (1.0, 2.0, 9.0, 8.0)))
     view.add(replace(ESTIMATE, others=(other,), speech=False, enrolling=1.25))
@@ -81,12 +81,12 @@ def test_the_view_fits_any_terminal(width):
 
 
 def test_an_enrolment_that_somebody_else_ends_is_told(capsys):
-    with Course(("happy", "sad"), RunOptions(), quiet=True) as course:
+    with Timeline(("happy", "sad"), RunOptions(), quiet=True) as timeline:
         for face, left in ((3, 0.5), (3, 0.25), (3, 0.0), (4, 0.0)):
-            course.add(replace(ESTIMATE, face=FaceView(face, (0, 0, 9, 9)), enrolling=left))
+            timeline.add(replace(ESTIMATE, face=FaceView(face, (0, 0, 9, 9)), enrolling=left))
         assert capsys.readouterr().err == ""
         for face, left in ((4, 1.5), (5, 0.0)):
-            course.add(replace(ESTIMATE, face=FaceView(face, (0, 0, 9, 9)), enrolling=left))
+            timeline.add(replace(ESTIMATE, face=FaceView(face, (0, 0, 9, 9)), enrolling=left))
     assert capsys.readouterr().err == "mer: the enrolment ended 1.5 s early, as another person came to the fore\n"
 
 

@@ -70,7 +70,7 @@ def test_ctrl_c_ends_the_view_of_a_terminal(tiny_onnx, write_media, tmp_path):
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40"}
     process = start(tiny_onnx, f"play:{clip}", stdout=inside, env=environment)
     os.close(inside)
-    shown = read_screen(screen, b"course")
+    shown = read_screen(screen, b"timeline")
     assert "keeps up" in shown
     process.send_signal(signal.SIGINT)
     read_screen(screen, b" steps: ")

@@ -83,7 +83,7 @@ def test_an_estimate_is_the_graphs_on_the_contracts_input(tiny_talk, talk):
     assert (second.index, second.time, second.speaker, second.text) == (1, 2.0, "ben", "Who is it?")
     assert second.emotion == manifest.labels[int(logits[3].argmax())]
     assert (second.state, second.reliance, second.va_source) == ("text", {"text": 1.0}, "circumplex")
-    assert talk.course() == (first, second)
+    assert talk.timeline() == (first, second)
     assert json.loads(json.dumps(second.to_json()))["speaker"] == "ben"
 
 
@@ -106,15 +106,15 @@ def test_a_dialogue_longer_than_the_window_slides(tiny_talk, talk):
     lines = [("anna", "one"), ("ben", "two"), ("anna", "three"), ("cem", "four"), ("dora", "five"), ("anna", "six")]
     for speaker, text in lines:
         talk.push_text(text, speaker)
-    assert [estimate.index for estimate in talk.course()] == list(range(6))
+    assert [estimate.index for estimate in talk.timeline()] == list(range(6))
     with Conversation.open(tiny_talk) as late:
         for speaker, text in lines[-ROWS:]:
             late.push_text(text, speaker)
-    assert late.course() == ()
+    assert late.timeline() == ()
     with Conversation.open(tiny_talk) as late:
         for speaker, text in lines[-ROWS:]:
             last = late.push_text(text, speaker)
-    assert last.probabilities == talk.course()[-1].probabilities
+    assert last.probabilities == talk.timeline()[-1].probabilities
 
 
 def test_speakers_are_numbered_by_first_appearance_in_the_window(watched):
@@ -124,7 +124,7 @@ def test_speakers_are_numbered_by_first_appearance_in_the_window(watched):
     assert recorder.seen["speakers"].tolist() == [[0, 1, 0, 2]]
     talk.push_text("well", "anna")
     assert recorder.seen["speakers"].tolist() == [[0, 1, 2, 0]]
-    assert talk.course()[3].speaker == "('any', 'hashable')"
+    assert talk.timeline()[3].speaker == "('any', 'hashable')"
 
 
 def test_more_speakers_than_the_network_knows_share_the_last_number():
@@ -162,7 +162,7 @@ def test_bytes_must_be_utf8(talk):
         talk.push_text("\ud800")
     with pytest.raises(SignalError, match="text is a int"):
         talk.push_text(3)
-    assert len(talk.course()) == 1  # what was refused is not in the dialogue
+    assert len(talk.timeline()) == 1  # what was refused is not in the dialogue
 
 
 def test_bad_utterances_are_refused_and_leave_the_dialogue_alone(talk):
@@ -177,7 +177,7 @@ def test_bad_utterances_are_refused_and_leave_the_dialogue_alone(talk):
         talk.push_text("x", "anna", 2.0)
     with pytest.raises(SignalError, match="at nan s"):
         talk.push_text("x", "anna", float("nan"))
-    assert len(talk.course()) == 1
+    assert len(talk.timeline()) == 1
     assert talk.push_text("x").time is None
 
 
@@ -241,7 +241,7 @@ def test_reset_and_close(talk):
     first = talk.push_text("Hello", "anna", 5.0)
     talk.push_text("Bye", "ben")
     talk.reset()
-    assert talk.course() == ()
+    assert talk.timeline() == ()
     again = talk.push_text("Hello", "anna", 1.0)
     assert again.probabilities == first.probabilities
     talk.close()

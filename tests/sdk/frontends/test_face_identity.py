@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mer_sdk.frontends import face_identity as persons
-from mer_sdk.frontends.face_identity import PersonMemory, describe, descriptor, similarity
+from mer_sdk.frontends.face_identity import IdentityMemory, describe, descriptor, similarity
 
 
 def skin(seed, shape=(200, 200)):
@@ -43,23 +43,23 @@ def test_small_faces_are_not_described():
 
 
 def test_persons_are_recognised_and_strangers_are_new():
-    memory = PersonMemory(100.0)
+    memory = IdentityMemory(100.0)
     assert [memory.recognise(view(seed), 0.0) for seed in (1, 2, 1, 3, 2)] == [0, 1, 0, 2, 1]
 
 
 def test_who_is_present_cannot_be_somebody_else():
-    memory = PersonMemory(100.0)
+    memory = IdentityMemory(100.0)
     assert memory.recognise(view(1), 0.0) == 0
     assert memory.recognise(view(1), 0.0, present={0}) == 1
 
 
 def test_a_face_without_description_is_new():
-    memory = PersonMemory(100.0)
+    memory = IdentityMemory(100.0)
     assert [memory.recognise(None, 0.0), memory.recognise(view(1), 0.0), memory.recognise(None, 0.0)] == [0, 1, 2]
 
 
 def test_forgotten_ids_are_not_given_again():
-    memory = PersonMemory(100.0)
+    memory = IdentityMemory(100.0)
     memory.recognise(view(1), 0.0)
     memory.forget(0)
     memory.forget(17)
@@ -70,7 +70,7 @@ def test_forgotten_ids_are_not_given_again():
 
 
 def test_the_memory_is_bounded():
-    memory = PersonMemory(1000.0)
+    memory = IdentityMemory(1000.0)
     for seed in range(persons.PERSONS + 8):
         memory.recognise(view(seed), float(seed))
     assert memory.known == tuple(range(8, persons.PERSONS + 8))

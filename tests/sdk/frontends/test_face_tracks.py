@@ -10,7 +10,7 @@ from mer_sdk.errors import OptionError, SignalError
 from mer_sdk.frontends.active_speaker import sound_level
 from mer_sdk.frontends.face_crop import overlap
 from mer_sdk.frontends.face_tracking import FaceTracker, assign, correlation
-from mer_sdk.frontends.face_tracks import FaceOptions, FaceWatch
+from mer_sdk.frontends.face_tracks import FaceOptions, FaceTracks
 
 CONTRACT = FaceContract(crop_size=32)
 HEIGHT, WIDTH, SIDE, STEP = 240, 480, 80, 0.25
@@ -65,8 +65,8 @@ def run(watch, detector, scenes, begin=0.0):
     return results
 
 
-def ids(looks):
-    return [look.view.id for look in looks]
+def ids(faces_seen):
+    return [look.view.id for look in faces_seen]
 
 
 def test_correlation_is_that_of_its_definition():
@@ -114,11 +114,11 @@ def test_a_face_that_comes_nearer_is_followed():
 
 def test_a_face_that_leaves_is_not_given_and_is_searched_for():
     detector = Told()
-    watch = FaceWatch(detector, CONTRACT)
+    watch = FaceTracks(detector, CONTRACT)
     face = (1, 100, 80, SIDE, 0.0)
     here, gone = ([face], (box(face),)), ([], ())
     results = run(watch, detector, [here, here, gone, gone, here])
-    assert [len(looks) for looks in results] == [1, 1, 0, 0, 1]
+    assert [len(faces_seen) for faces_seen in results] == [1, 1, 0, 0, 1]
     # The first, the one that lost it, the one without anybody, and the one that found it.
     assert watch.searches == 4
     assert results[-1][0].view.id == 0
@@ -126,7 +126,7 @@ def test_a_face_that_leaves_is_not_given_and_is_searched_for():
 
 def test_crossing_faces_keep_their_ids():
     detector = Told()
-    watch = FaceWatch(detector, CONTRACT, FaceOptions(faces=2, detect_seconds=0))
+    watch = FaceTracks(detector, CONTRACT, FaceOptions(faces=2, detect_seconds=0))
     places = {}
     for number in range(16):
         faces = [(1, 20 + 20 * number, 20, SIDE, 0.0), (2, 320 - 20 * number, 110, SIDE, 0.0)]
@@ -138,37 +138,37 @@ def test_crossing_faces_keep_their_ids():
 
 def test_one_false_detection_beside_a_face_is_no_person():
     detector = Told()
-    watch = FaceWatch(detector, CONTRACT, FaceOptions(faces=2))
+    watch = FaceTracks(detector, CONTRACT, FaceOptions(faces=2))
     face, false = (1, 100, 80, SIDE, 0.0), (300, 20, 60, 60)
     only = ([face], (box(face),))
     results = run(watch, detector, [only] * 4 + [([face], (box(face), false))] + [only] * 4)
-    assert [ids(looks) for looks in results] == [[0]] * 9
+    assert [ids(faces_seen) for faces_seen in results] == [[0]] * 9
 
 
 def test_a_second_face_is_given_once_it_was_found_twice():
     detector = Told()
-    watch = FaceWatch(detector, CONTRACT, FaceOptions(faces=2, detect_seconds=0.5))
+    watch = FaceTracks(detector, CONTRACT, FaceOptions(faces=2, detect_seconds=0.5))
     one, two = (1, 60, 80, SIDE, 0.0), (2, 300, 80, SIDE, 0.0)
     both = ([one, two], (box(one), box(two)))
     results = run(watch, detector, [([one], (box(one),))] * 2 + [both] * 4)
-    assert [ids(looks) for looks in results] == [[0], [0], [0], [0, 1], [0, 1], [0, 1]]
+    assert [ids(faces_seen) for faces_seen in results] == [[0], [0], [0], [0, 1], [0, 1], [0, 1]]
 
 
 def test_after_a_cut_the_same_place_is_another_person():
     detector = Told()
-    watch = FaceWatch(detector, CONTRACT, FaceOptions(detect_seconds=10))
+    watch = FaceTracks(detector, CONTRACT, FaceOptions(detect_seconds=10))
     place = (150, 60, SIDE)
     detector.boxes = ((*place, SIDE),)
     first = watch.look([still(draw([(1, *place, 0.0)]), 0.2)])
     other = watch.look([still(draw([(2, *place, 0.0)], back=7), 0.45)])
     again = watch.look([still(draw([(1, *place, 0.0)]), 0.7)])
-    assert [ids(looks) for looks in (first, other, again)] == [[0], [1], [0]]
+    assert [ids(faces_seen) for faces_seen in (first, other, again)] == [[0], [1], [0]]
     assert detector.calls == 3
 
 
 def test_who_comes_back_elsewhere_after_a_gap_has_the_same_id():
     detector = Told()
-    watch = FaceWatch(detector, CONTRACT)
+    watch = FaceTracks(detector, CONTRACT)
     face, moved, other = (1, 30, 80, SIDE, 0.0), (1, 330, 40, 96, 0.0), (2, 30, 80, SIDE, 0.0)
     run(watch, detector, [([face], (box(face),))] * 3 + [([], ())])
     (back,) = run(watch, detector, [([moved], (box(moved),))], begin=30.0)
@@ -180,7 +180,7 @@ def test_who_was_forgotten_or_long_gone_is_new():
     detector = Told()
     face = (1, 30, 80, SIDE, 0.0)
     here = [([face], (box(face),))]
-    watch = FaceWatch(detector, CONTRACT, FaceOptions(remember_seconds=20))
+    watch = FaceTracks(detector, CONTRACT, FaceOptions(remember_seconds=20))
     assert ids(run(watch, detector, here)[0]) == [0]
     assert ids(run(watch, detector, here, begin=19.0)[0]) == [0]
     assert ids(run(watch, detector, here, begin=60.0)[0]) == [1]
@@ -197,7 +197,7 @@ def talk(speaker, prefer=True, count=1, seconds=6.0, switch=99.0):
     rng = np.random.default_rng(5)
     left, right = (1, 60, 60, 90, 0.0), (2, 300, 80, 80, 0.0)
     detector = Told(box(left), box(right))
-    watch = FaceWatch(detector, CONTRACT, FaceOptions(faces=count, prefer_speaking=prefer, detect_seconds=0.5))
+    watch = FaceTracks(detector, CONTRACT, FaceOptions(faces=count, prefer_speaking=prefer, detect_seconds=0.5))
     preferred, sounds = [], np.zeros(16000, np.float32)
     for number in range(int(seconds / STEP)):
         now = speaker if number * STEP < switch else 1 - speaker
@@ -209,9 +209,9 @@ def talk(speaker, prefer=True, count=1, seconds=6.0, switch=99.0):
             sounds = np.append(sounds, piece.astype(np.float32))[-16000:]
             frame = draw([(*left[:4], mouths[0]), (*right[:4], mouths[1])])
             frames.append(still(frame, STEP * number + 0.0833 * (part + 1) - 1e-3))
-        looks = watch.look(frames, sounds)
-        assert len(looks) <= count
-        preferred.append(min((0, 1), key=lambda key: abs(looks[0].view.box[0] - (left, right)[key][1])))
+        faces_seen = watch.look(frames, sounds)
+        assert len(faces_seen) <= count
+        preferred.append(min((0, 1), key=lambda key: abs(faces_seen[0].view.box[0] - (left, right)[key][1])))
     return preferred
 
 
@@ -234,7 +234,7 @@ def test_without_the_preference_the_largest_face_stays():
 def test_one_frame_a_step_is_looked_at_while_a_face_is_followed():
     face = (1, 100, 80, SIDE, 0.0)
     detector, asked = Told(box(face)), []
-    watch = FaceWatch(detector, CONTRACT)
+    watch = FaceTracks(detector, CONTRACT)
     for number in range(4):
         times = [STEP * number + part * 0.08 for part in range(3)]
         watch.look([(time, lambda time=time: asked.append(time) or draw([face])) for time in times])
@@ -243,7 +243,7 @@ def test_one_frame_a_step_is_looked_at_while_a_face_is_followed():
 
 def test_a_dark_last_frame_is_passed_over():
     face = (1, 100, 80, SIDE, 0.0)
-    watch = FaceWatch(Told(box(face)), CONTRACT)
+    watch = FaceTracks(Told(box(face)), CONTRACT)
     (look,) = watch.look([still(draw([face]), 0.1), still(draw([face], level=0.0), 0.2)])
     assert look.crop.max() > CONTRACT.black_level
     assert watch.look([still(draw([face], level=0.0), 0.4)]) == ()
@@ -260,7 +260,7 @@ def test_options_outside_their_range_are_refused(options):
 
 def test_frames_of_other_kinds_are_refused():
     with pytest.raises(SignalError, match="a frame has shape"):
-        FaceWatch(Told(), CONTRACT).look([still(np.zeros((4, 4)), 0.0)])
+        FaceTracks(Told(), CONTRACT).look([still(np.zeros((4, 4)), 0.0)])
 
 
 def test_the_level_of_sound():

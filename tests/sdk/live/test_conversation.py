@@ -89,7 +89,7 @@ def test_random_pieces_give_what_the_whole_sound_gives_and_what_conversation_say
             push(live, events_of(said, film, random))
             live.finish()
             found.append(list(live))
-            assert live.course() == tuple(found[-1])
+            assert live.timeline() == tuple(found[-1])
             assert (live.dropped, live.late, live.short, live.dropped_frames) == (0, 0, 0, 0)
     one, other = found
     assert words(one) == words(other)
@@ -107,8 +107,8 @@ def test_random_pieces_give_what_the_whole_sound_gives_and_what_conversation_say
     with Conversation.open(tiny_senses, detector=Faces()) as plain:
         for turn in turns:
             plain.push_utterance(turn.speaker, turn.text, (turn.samples, RATE), turn.frames, turn.end)
-        np.testing.assert_allclose(table(plain.course()), table(one), atol=1e-6)
-        assert words(plain.course()) == words(one)
+        np.testing.assert_allclose(table(plain.timeline()), table(one), atol=1e-6)
+        assert words(plain.timeline()) == words(one)
 
 
 def test_two_threads_give_what_one_gives(tiny_senses):
@@ -150,7 +150,7 @@ def test_a_bundle_that_reads_text_takes_the_recognisers_words_and_only_cuts_by_t
     with Conversation.open(tiny_talk) as plain:
         plain.push_text("word 1", "anna")
         plain.push_text("word 2", "anna")
-        np.testing.assert_allclose(table(plain.course()), table(found), atol=1e-6)
+        np.testing.assert_allclose(table(plain.timeline()), table(found), atol=1e-6)
     assert [length for length, _ in heard] == pytest.approx([1.0, 1.3], abs=0.07)
     assert {kind for _, kind in heard} == {np.dtype(np.float32)}
 
@@ -180,7 +180,7 @@ def test_a_callback_gets_every_estimate_and_finish_waits_for_it(tiny_senses):
         with pytest.raises(OptionError, match="on_estimate"):
             next(iter(live))
         with live.between_utterances() as conversation:
-            assert conversation.course() == tuple(given)
+            assert conversation.timeline() == tuple(given)
 
 
 def test_a_slow_device_drops_the_oldest_utterances_and_counts_them(tiny_senses):
@@ -207,12 +207,12 @@ def test_estimates_that_nobody_takes_are_dropped_and_counted_but_stay_in_the_cou
     with open_live(tiny_senses, options) as live:
         for count in range(1, 5):
             live.push_audio(sound([(0.1, 0.5)], 1.0), RATE)
-            while len(live.course()) < count:
+            while len(live.timeline()) < count:
                 live._thread.join(0.001)
         live.finish()
         live._thread.join(LONG)
         assert [estimate.index for estimate in live] == [2, 3]
-        assert (live.dropped, len(live.course())) == (2, 4)
+        assert (live.dropped, len(live.timeline())) == (2, 4)
 
 
 def test_bad_input_is_refused_and_the_conversation_goes_on(tiny_senses):
@@ -334,4 +334,4 @@ def test_the_examples_of_the_docs_run_as_they_stand(tiny_talk, tmp_path, monkeyp
 
     names = {"microphone": microphone, "model": Model()}
     exec(compile(transcribe, "conversation.md", "exec"), names)
-    assert [estimate.text for estimate in names["course"]] == ["1.0 seconds", "1.3 seconds"]
+    assert [estimate.text for estimate in names["timeline"]] == ["1.0 seconds", "1.3 seconds"]

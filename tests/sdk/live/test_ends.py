@@ -112,7 +112,7 @@ def test_in_another_process_only_close_is_allowed(tiny_onnx, tiny_senses):
         talk: [
             *both,
             lambda one: one.push_text("hello", 0.0),
-            lambda one: one.course(),
+            lambda one: one.timeline(),
             lambda one: (one.short, one.dropped_frames),
             lambda one: one.between_utterances().__enter__(),
         ],

@@ -5,7 +5,7 @@ import pytest
 
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.live.step_queue import LiveOptions, LiveQueue
-from mer_sdk.window.alignment import Intake
+from mer_sdk.window.alignment import StreamAlignment
 
 RATE = 16000
 
@@ -16,7 +16,7 @@ def test_a_slow_camera_is_used_again_after_a_stall(tiny_onnx, frames_a_second):
     wall = [0.0]
     manifest = Bundle.open(tiny_onnx).manifest
     options = LiveOptions(streams=("audio", "video"), tolerance=0.1, stale_seconds=1.0)
-    queue = LiveQueue(Intake(manifest), manifest.clock, options, lambda: wall[0])
+    queue = LiveQueue(StreamAlignment(manifest), manifest.clock, options, lambda: wall[0])
     picture, steps, shown = np.zeros((8, 8, 3), np.uint8), [], 0
     for piece in range(200):
         time = piece * 0.1

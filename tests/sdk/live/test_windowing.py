@@ -13,7 +13,7 @@ import pytest
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.frontends.audio import Resampler
 from mer_sdk.live.step_queue import LiveOptions, LiveQueue
-from mer_sdk.window.alignment import Intake
+from mer_sdk.window.alignment import StreamAlignment
 
 hypothesis = pytest.importorskip("hypothesis")
 strategies = hypothesis.strategies
@@ -76,7 +76,7 @@ def shuffled(rng, items):
 def streamed(manifest, rng, parts, rate, frames):
     """The steps of a queue that gets everything in random pieces, out of order."""
     options = LiveOptions(("audio", "video") if frames else ("audio",), TOLERANCE, 1e9, 1e6)
-    queue = LiveQueue(Intake(manifest), manifest.clock, options, lambda: 0.0)
+    queue = LiveQueue(StreamAlignment(manifest), manifest.clock, options, lambda: 0.0)
     pieces = []
     for start, samples in parts:
         at = 0

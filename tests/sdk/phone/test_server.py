@@ -16,7 +16,7 @@ from mer_sdk.cli.phone_check import phone_check
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.manifest import FinderContract, manifest_from_text, manifest_to_text
 from mer_sdk.errors import DataError, OptionError
-from mer_sdk.phone import session as desk
+from mer_sdk.phone import session as check_session
 from mer_sdk.phone.certificate import server_context
 from mer_sdk.phone.server import PhoneServer
 from mer_sdk.phone.session import Advanced, Began, Refused, Reported, Service, page_folder
@@ -174,7 +174,7 @@ def test_a_second_phone_waits_for_its_place(serve, monkeypatch):
     # The same phone may load the page again and go on.
     assert json.loads(first.ask("POST", "begin", "{}").content) == {"phone": 1}
     # Who was not heard of for long loses the place.
-    monkeypatch.setattr(desk, "LOST", 0.0)
+    monkeypatch.setattr(check_session, "LOST", 0.0)
     assert json.loads(second.ask("POST", "begin", "{}").content) == {"phone": 2}
     late = first.ask("POST", "report", "good")
     assert (late.status, server.silence().keys()) == (403, {2})
@@ -248,7 +248,7 @@ def test_the_command_refuses_what_no_browser_runs(command, tiny_onnx, tmp_path):
         ((tmp_path / "none.mer",), "does not exist"),
         ((tiny_onnx, "--actors", "5"), "give --data"),
         ((tiny_onnx, "--data", "meld:/nowhere"), "/nowhere does not exist"),
-        ((tiny_onnx, "--plot", tmp_path / "course.png"), "ends in .svg"),
+        ((tiny_onnx, "--plot", tmp_path / "timeline.png"), "ends in .svg"),
     ]
     for arguments, said in wrong:
         error = command(*arguments).exception
@@ -258,11 +258,11 @@ def test_the_command_refuses_what_no_browser_runs(command, tiny_onnx, tmp_path):
 
 def test_the_page_is_the_checkouts_own_or_that_of_its_wheel(tmp_path, monkeypatch):
     checkout, installed = tmp_path / "mer_sdk" / "phone", tmp_path / "site" / "mer_phone_page"
-    monkeypatch.setattr("mer_sdk.phone.session.__file__", str(checkout / "desk.py"))
+    monkeypatch.setattr("mer_sdk.phone.session.__file__", str(checkout / "check_session.py"))
     monkeypatch.setattr("mer_sdk.phone.session.PAGE_PACKAGE", "no_such_package")
     assert page_folder() == checkout / "page"
     monkeypatch.undo()
-    monkeypatch.setattr("mer_sdk.phone.session.__file__", str(checkout / "desk.py"))
+    monkeypatch.setattr("mer_sdk.phone.session.__file__", str(checkout / "check_session.py"))
     (installed / "page").mkdir(parents=True)
     (installed / "__init__.py").touch()
     monkeypatch.syspath_prepend(installed.parent)

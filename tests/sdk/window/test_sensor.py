@@ -251,14 +251,14 @@ def test_resampled_and_native_audio_agree(sensor):
 @pytest.mark.parametrize("count", range(1, 13))
 def test_the_frames_that_are_kept_are_those_that_a_step_searches(tiny_onnx, count):
     from mer_sdk.frontends.face_tracks import searched
-    from mer_sdk.window.alignment import Intake
+    from mer_sdk.window.alignment import StreamAlignment
 
     frames = [(0.25 * index / count, lambda: picture(0)) for index in range(count)]
-    intake = Intake(Bundle.open(tiny_onnx).manifest)
+    alignment = StreamAlignment(Bundle.open(tiny_onnx).manifest)
     for time, pixels in frames:
-        intake.add_frame(pixels, time)
-    intake.add_frame(frames[0][1], 0.25)  # the next step's: what is not searched of this one goes
-    assert len(intake._frames[0]) == min(count, 3)
-    kept = [time for time, _ in intake.take().frames]
+        alignment.add_frame(pixels, time)
+    alignment.add_frame(frames[0][1], 0.25)  # the next step's: what is not searched of this one goes
+    assert len(alignment._frames[0]) == min(count, 3)
+    kept = [time for time, _ in alignment.take().frames]
     assert kept == [frames[pick][0] for pick in searched(count)]
     assert kept[-1] == frames[-1][0]

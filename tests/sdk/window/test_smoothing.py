@@ -1,4 +1,4 @@
-"""Smoothing on courses whose answers are known, alone and in the sensor."""
+"""Smoothing on timelines whose answers are known, alone and in the sensor."""
 
 import math
 from dataclasses import replace
@@ -16,7 +16,7 @@ from mer_sdk.window.smoothing import FORGET_SECONDS, Smoother
 STEP = 0.25
 
 
-def course(smoother, rows, person=None, start=0.0):
+def timeline(smoother, rows, person=None, start=0.0):
     return [smoother.update(np.array(row), start + (i + 1) * STEP, person) for i, row in enumerate(rows)]
 
 
@@ -24,8 +24,8 @@ def course(smoother, rows, person=None, start=0.0):
 def test_the_step_response_covers_63_percent_after_the_time_constant(seconds):
     smoother = Smoother(Smoothing(seconds=seconds))
     steps = round(seconds / STEP)
-    course(smoother, [(1.0, 0.0)] * 5)
-    answers = course(smoother, [(0.0, 1.0)] * 3 * steps, start=5 * STEP)
+    timeline(smoother, [(1.0, 0.0)] * 5)
+    answers = timeline(smoother, [(0.0, 1.0)] * 3 * steps, start=5 * STEP)
     for constants in (1, 2, 3):
         reached = answers[constants * steps - 1].probabilities[1]
         assert reached == pytest.approx(1 - math.exp(-constants))
@@ -43,30 +43,30 @@ def test_a_gap_in_the_steps_counts_by_its_time():
 
 def test_off_leaves_every_step_as_it_is():
     rows = np.random.default_rng(0).dirichlet(np.ones(5), 40)
-    for row, answer in zip(rows, course(Smoother(Smoothing()), rows), strict=True):
+    for row, answer in zip(rows, timeline(Smoother(Smoothing()), rows), strict=True):
         np.testing.assert_array_equal(answer.probabilities, row)
         assert answer.label == row.argmax()
 
 
 def test_the_label_switches_only_where_the_new_one_leads_by_the_margin():
     rows = [(0.60, 0.40), (0.46, 0.54), (0.451, 0.549), (0.44, 0.56), (0.54, 0.46), (0.549, 0.451), (0.56, 0.44)]
-    labels = [answer.label for answer in course(Smoother(Smoothing(margin=0.1)), rows)]
+    labels = [answer.label for answer in timeline(Smoother(Smoothing(margin=0.1)), rows)]
     assert labels == [0, 0, 0, 1, 1, 1, 0]
 
 
 def test_the_margin_is_taken_on_the_smoothed_course():
     rows = [(0.9, 0.1)] + [(0.1, 0.9)] * 12
-    answers = course(Smoother(Smoothing(seconds=1.0, margin=0.2)), rows)
+    answers = timeline(Smoother(Smoothing(seconds=1.0, margin=0.2)), rows)
     leads = [answer.probabilities[1] - answer.probabilities[0] for answer in answers]
     first = next(index for index, lead in enumerate(leads) if lead >= 0.2)
     assert [answer.label for answer in answers] == [int(index >= first) for index in range(len(rows))]
-    plain = course(Smoother(Smoothing(seconds=1.0)), rows)
+    plain = timeline(Smoother(Smoothing(seconds=1.0)), rows)
     assert [answer.label for answer in plain].index(1) < first
 
 
 def test_reset_begins_anew():
     smoother = Smoother(Smoothing(seconds=2.0, margin=0.5))
-    course(smoother, [(1.0, 0.0)] * 4)
+    timeline(smoother, [(1.0, 0.0)] * 4)
     assert smoother.update(np.array([0.4, 0.6]), 1.25).label == 0
     smoother.reset()
     again = smoother.update(np.array([0.4, 0.6]), 0.25)
@@ -75,7 +75,7 @@ def test_reset_begins_anew():
 
 def test_each_person_has_a_course_and_the_first_takes_over_what_was_heard():
     smoother = Smoother(Smoothing(seconds=1.0))
-    course(smoother, [(1.0, 0.0)] * 4)
+    timeline(smoother, [(1.0, 0.0)] * 4)
     first = smoother.update(np.array([0.0, 1.0]), 1.25, person=3)
     assert first.probabilities[0] == pytest.approx(math.exp(-0.25))
     second = smoother.update(np.array([0.0, 1.0]), 1.5, person=4)
@@ -114,14 +114,14 @@ def table(estimates, name="probabilities"):
 
 
 def test_the_sensor_gives_raw_and_smoothed(tiny_onnx):
-    plain, steady = sensed(tiny_onnx, None), sensed(tiny_onnx, Smoothing(seconds=1.0))
+    plain, smoothed = sensed(tiny_onnx, None), sensed(tiny_onnx, Smoothing(seconds=1.0))
     np.testing.assert_array_equal(table(plain), table(plain, "raw_probabilities"))
-    np.testing.assert_array_equal(table(steady, "raw_probabilities"), table(plain))
+    np.testing.assert_array_equal(table(smoothed, "raw_probabilities"), table(plain))
     expected = [table(plain)[0]]
     for row in table(plain)[1:]:
         expected.append(math.exp(-0.25) * expected[-1] + (1 - math.exp(-0.25)) * row)
-    np.testing.assert_allclose(table(steady), expected, atol=1e-12)
-    for estimate in steady:
+    np.testing.assert_allclose(table(smoothed), expected, atol=1e-12)
+    for estimate in smoothed:
         assert estimate.confidence == max(estimate.probabilities.values())
         assert estimate.probabilities[estimate.emotion] == estimate.confidence
 
@@ -167,10 +167,10 @@ def test_a_margin_keeps_the_label_and_says_its_probability(tiny_onnx):
 def test_flicker_rate_counts_changes_per_minute():
     assert flicker_rate([["a", "b", "a", "b", "a"]], 0.25) == pytest.approx(240)
     assert flicker_rate([["a"] * 5], 0.25) == 0
-    # Two changes in 4 steps of 250 ms; between the courses nothing is counted.
+    # Two changes in 4 steps of 250 ms; between the timelines nothing is counted.
     assert flicker_rate([["a", "unknown", "b"], ["a", "a", "a"]], 0.25) == pytest.approx(120)
     assert flicker_rate([np.array([0, 1, 1]).tolist(), [2]], 0.5) == pytest.approx(60)
-    with pytest.raises(OptionError, match="no course has two steps"):
+    with pytest.raises(OptionError, match="no timeline has two steps"):
         flicker_rate([["a"], []], 0.25)
     with pytest.raises(OptionError, match="step_seconds is 0"):
         flicker_rate([["a", "b"]], 0)

@@ -160,12 +160,12 @@ export class EmotionSensor {
     const features = await this.engine.encode(given.chunk, look?.crop ?? null);
     const output = await this.engine.advance(features, look?.view.id ?? null);
     const seen = Object.keys(output.present).filter((name) => output.present[name]);
-    const verdict = decide(output.probabilities, manifest, seen.length > 0);
+    const decided = decide(output.probabilities, manifest, seen.length > 0);
     const dropped = this.dropped;
     this.dropped = 0;
     return {
       time: ((given.number + 1) * manifest.clock.step_ms) / 1000,
-      ...verdict,
+      ...decided,
       va_source: manifest.va_source,
       state: seen.join("+") || "none",
       reliance: output.reliance,

@@ -150,11 +150,11 @@ def _show(report: CheckReport) -> None:
     console.print(_value_table("Largest magnitudes (fp16 ends at 65504)", report.ranges, "range"))
     if report.infinite_constants:
         console.print(f"constants that are infinite in fp16: {', '.join(report.infinite_constants)}", style="red")
-    verdict = "passed" if report.passed else "FAILED"
+    outcome = "passed" if report.passed else "FAILED"
     rule = f"relative error at most {report.tolerance:g}, no new infinity or NaN"
     if not report.outputs:
         rule = "no new infinity or NaN; no reference was given"
-    console.print(f"{verdict} ({rule})", style="green" if report.passed else "red")
+    console.print(f"{outcome} ({rule})", style="green" if report.passed else "red")
 
 
 def _output_table(title: str, outputs: tuple[OutputCheck, ...]) -> Table:

@@ -16,7 +16,7 @@ from typing import Any
 from flatbuffers import number_types
 from flatbuffers.table import Table
 
-from mer_converters.targets.deduplicate import SharingBuilder
+from mer_converters.targets.deduplicate import DeduplicatingBuilder
 
 ALIGNMENT = 16
 _SCALARS = {
@@ -93,7 +93,7 @@ class Copier:
     """
 
     def __init__(
-        self, schema: Schema, builder: SharingBuilder, replace: Callable[[str, Table], Mapping[str, int | None]]
+        self, schema: Schema, builder: DeduplicatingBuilder, replace: Callable[[str, Table], Mapping[str, int | None]]
     ) -> None:
         self._schema, self._builder, self._replace = schema, builder, replace
 
@@ -187,7 +187,7 @@ def compacted(content: bytes) -> bytes:
     header = _get_extended_header(plain)
     if header is None:
         return plain
-    builder = SharingBuilder()
+    builder = DeduplicatingBuilder()
     builder.Finish(ProgramT.InitFromPackedBuf(plain).Pack(builder), file_identifier=plain[4:8])
     program = bytes(builder.Output())
     length = -(-_ExtendedHeader.EXPECTED_LENGTH // ALIGNMENT) * ALIGNMENT
@@ -220,7 +220,7 @@ def _delegate(payload: bytes, named: Mapping[str, bytes]) -> bytes:
             constants.extend(named[name])
         return {"offset": places[name], "named_key": None}
 
-    builder = SharingBuilder()
+    builder = DeduplicatingBuilder()
     root = Table(graph, number_types.UOffsetTFlags.packer_type.unpack_from(graph, 0)[0])
     place = Copier(read_schema(_get_schema_bytes().decode()), builder, replace).copy("XNNGraph", root)
     builder.Finish(place, file_identifier=graph[4:8])

@@ -62,11 +62,11 @@ class Onnx:
 
         return read_proof(path)
 
-    def nudge(self, path: Path, share: float, out: Path) -> None:
-        """See `NudgingTarget.nudge`."""
-        from mer_converters.targets.onnx.perturb import nudge
+    def perturb(self, path: Path, share: float, out: Path) -> None:
+        """See `PerturbableTarget.perturb`."""
+        from mer_converters.targets.onnx.perturb import perturb
 
-        nudge(path, share, out)
+        perturb(path, share, out)
 
     def check(self, path: Path, spec: GraphSpec) -> str | None:
         """See `Target.check`. ONNX files are run, which says more."""

@@ -13,7 +13,7 @@ UNSURE = frozenset(
 LAYERS = frozenset(("Conv", "Gemm", "MatMul"))
 
 
-def nudge(path: Path, share: float, out: Path) -> None:
+def perturb(path: Path, share: float, out: Path) -> None:
     """Write a quantized ONNX file anew, with everything that such operations give multiplied by 1 + share.
 
     Args:
@@ -28,7 +28,7 @@ def nudge(path: Path, share: float, out: Path) -> None:
     model = onnx.load(str(path))
     makers = {name: node.op_type for node in model.graph.node for name in node.output}
     results = {item.name for item in model.graph.output}
-    factor = numpy_helper.from_array(np.float32(1.0 + share), "nudge")
+    factor = numpy_helper.from_array(np.float32(1.0 + share), "perturb")
     model.graph.initializer.append(factor)
     nodes = []
     for node in model.graph.node:
@@ -37,7 +37,7 @@ def nudge(path: Path, share: float, out: Path) -> None:
         if (node.op_type in UNSURE or layer) and node.output[0] not in results:
             name = node.output[0]
             node.output[0] = f"{name}.exact"
-            nodes.append(helper.make_node("Mul", [node.output[0], factor.name], [name], name=f"nudge.{name}"))
+            nodes.append(helper.make_node("Mul", [node.output[0], factor.name], [name], name=f"perturb.{name}"))
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     out.write_bytes(model.SerializeToString(deterministic=True))

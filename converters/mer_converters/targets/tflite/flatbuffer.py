@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mer_converters.targets.deduplicate import SharingBuilder
+from mer_converters.targets.deduplicate import DeduplicatingBuilder
 from mer_sdk.errors import ConversionError
 
 # Operation -> which of its inputs is a weight when it is a constant. The first input that is one counts.
@@ -185,7 +185,7 @@ def compacted(content: bytes, names: Mapping[str, str | None]) -> bytes:
     for item in users:
         item.buffer = places[item.buffer]
     model.buffers = [model.buffers[index] for index in kept]
-    builder = SharingBuilder()
+    builder = DeduplicatingBuilder()
     builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
     return bytes(builder.Output())
 

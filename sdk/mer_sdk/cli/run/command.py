@@ -14,7 +14,7 @@ from mer_sdk.bench.timing import blas_threads
 from mer_sdk.cli.options import BundleArgument, DetectorOption, JsonOption, RuntimeOption, ThreadsOption, writable
 from mer_sdk.cli.run.dialogues import run_dialogues
 from mer_sdk.cli.run.live import check_conversation, interruptible, open_sensor, run_conversation, run_live
-from mer_sdk.cli.run.timeline import Course, RunOptions, pyplot
+from mer_sdk.cli.run.timeline import RunOptions, Timeline, pyplot
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import EmotionEstimate
 from mer_sdk.errors import MerError, OptionError
@@ -41,7 +41,7 @@ def run(
     json: JsonOption = False,
     plot: Annotated[
         Path | None,
-        typer.Option("--plot", help="Write the course over time as an image (.png); live, its last ten minutes."),
+        typer.Option("--plot", help="Write the timeline over time as an image (.png); live, its last ten minutes."),
     ] = None,
     record: Annotated[
         Path | None, typer.Option("--record", help="Write the estimates to this file as they come, as JSON lines.")
@@ -163,21 +163,21 @@ def run_steps(sensor: EmotionSensor, options: RunOptions, stream: Iterable[Emoti
     """
     broken: MerError | None = None
     interrupted = False
-    with Course(sensor.manifest.labels, options) as course, interruptible():
+    with Timeline(sensor.manifest.labels, options) as timeline, interruptible():
         try:
             for estimate in stream:
                 if options.seconds is not None and estimate.time > options.seconds:
                     break
-                course.add(estimate)
+                timeline.add(estimate)
         except MerError as error:
             # What a damaged file gave before it broke off is kept; the error still ends the command.
             broken = error
         except KeyboardInterrupt:
             interrupted = True
-        if course.steps:
+        if timeline.steps:
             if options.save_baseline is not None:
                 sensor.baseline.save(options.save_baseline)
-            course.end(title)
+            timeline.end(title)
         if broken is not None:
             raise broken
     return interrupted

@@ -37,7 +37,7 @@ def run_dialogues(bundle: Bundle, path: Path, options: RunOptions) -> None:
                     print(json_module.dumps(row), flush=True)
                 else:
                     say(utterance_line(estimate))
-            estimates += talk.course()
+            estimates += talk.timeline()
     if options.plot is not None:
         states = ("none", *talk.manifest.modalities)
         draw(estimates, range(len(estimates)), "utterance", bundle.manifest.labels, states, options.plot, path.name)

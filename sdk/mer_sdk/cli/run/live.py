@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from rich.live import Live
 
 from mer_sdk.cli.run.live_view import LiveView
-from mer_sdk.cli.run.timeline import PLOTTED, Course, Recorder, RunOptions, draw, say, utterance_line, utterances_line
+from mer_sdk.cli.run.timeline import PLOTTED, Recorder, RunOptions, Timeline, draw, say, utterance_line, utterances_line
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import EmotionEstimate, UtteranceEstimate
 from mer_sdk.dialogue.options import ConversationOptions
@@ -86,17 +86,17 @@ def run_live(bundle: Bundle, options: RunOptions, sources: Sequence[Source]) -> 
     if options.enrol is not None:
         sensor.enrol(options.enrol)
     live = LiveSensor(sensor, LiveOptions(streams=streams))
-    with live, Course(bundle.manifest.labels, options, PLOTTED, quiet=shown) as course:
+    with live, Timeline(bundle.manifest.labels, options, PLOTTED, quiet=shown) as timeline:
 
         def add(estimate: EmotionEstimate) -> None:
-            course.add(estimate)
+            timeline.add(estimate)
             if view is not None:
                 view.add(estimate)
 
         states, error = _take_all(live, sources, options.seconds, add, view)
-        if course.steps and options.save_baseline is not None:
+        if timeline.steps and options.save_baseline is not None:
             live.baseline.save(options.save_baseline)
-        course.end(title)
+        timeline.end(title)
         _say_losses(states)
         if error is not None:
             raise error
@@ -145,7 +145,7 @@ def run_conversation(bundle: Bundle, options: RunOptions, sources: Sequence[Sour
         talk = LiveConversation.open(bundle, options.runtime, options.threads, options.detector, patience)
         with talk:
             states, error = _take_all(talk, sources, options.seconds, add)
-            estimates = talk.course()
+            estimates = talk.timeline()
             if estimates and options.plot is not None:
                 labels, known = bundle.manifest.labels, list(dict.fromkeys(one.state for one in estimates))
                 places = range(len(estimates))

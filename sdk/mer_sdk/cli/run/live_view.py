@@ -17,8 +17,8 @@ from mer_sdk.live.sources import SourceState
 COLOURS = ("white", "yellow", "blue", "red", "magenta", "green", "cyan", "bright_yellow")
 HEIGHTS = "▁▂▃▄▅▆▇█"
 BAR = 40
-# Steps in the course; with steps of 250 ms the last 15 s. A narrow terminal shows fewer.
-COURSE = 60
+# Steps in the timeline; with steps of 250 ms the last 15 s. A narrow terminal shows fewer.
+TIMELINE = 60
 
 
 class LiveView:
@@ -33,7 +33,7 @@ class LiveView:
         self._title = title
         self._labels = tuple(labels)
         self._colours = {label: COLOURS[i % len(COLOURS)] for i, label in enumerate(labels)}
-        self._course: deque[EmotionEstimate] = deque(maxlen=COURSE)
+        self._timeline: deque[EmotionEstimate] = deque(maxlen=TIMELINE)
         self._sources: tuple[SourceState, ...] = ()
         self._stale: tuple[str, ...] = ()
         self._time = 0.0
@@ -41,7 +41,7 @@ class LiveView:
 
     def add(self, estimate: EmotionEstimate) -> None:
         """Show an estimate."""
-        self._course.append(estimate)
+        self._timeline.append(estimate)
         self._time = max(self._time, estimate.time)
         if estimate.live is not None:
             self._dropped += estimate.live.dropped
@@ -53,9 +53,9 @@ class LiveView:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield Text.assemble((self._title, "bold"), f"  {self._time:8.1f} s", no_wrap=True, overflow="ellipsis")
-        if self._course:
-            yield self._bars(self._course[-1], options.max_width)
-            yield self._facts(self._course[-1])
+        if self._timeline:
+            yield self._bars(self._timeline[-1], options.max_width)
+            yield self._facts(self._timeline[-1])
             yield from self._last_seconds(options.max_width)
         else:
             yield Text("waiting for the first step", style="dim")
@@ -100,7 +100,7 @@ class LiveView:
         reliance = "  ".join(f"{name} {100 * share:.0f} %" for name, share in estimate.reliance.items())
         table.add_row("reliance", reliance)
         table.add_row("feeling", f"valence {estimate.valence:+.2f}  arousal {estimate.arousal:+.2f}")
-        latencies = [one.latency_ms for one in self._course]
+        latencies = [one.latency_ms for one in self._timeline]
         lost = "bold red" if self._dropped or self._late else ""
         table.add_row(
             "keeps up",
@@ -113,8 +113,8 @@ class LiveView:
 
     def _last_seconds(self, width: int) -> RenderResult:
         """Two lines: the confidence of each step in its label's colour, and the labels where they begin."""
-        shown = list(self._course)[-max(1, width - 10) :]
-        heights, names, free = Text("course    "), Text("          "), 0
+        shown = list(self._timeline)[-max(1, width - 10) :]
+        heights, names, free = Text("timeline    "), Text("          "), 0
         before = None
         for place, estimate in enumerate(shown):
             colour = self._colours.get(estimate.emotion, "bright_black")

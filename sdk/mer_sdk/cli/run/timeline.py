@@ -1,4 +1,4 @@
-"""A course of estimates for people: the pieces of a line, what is kept and counted of it, and the plot over time."""
+"""A timeline of estimates for people: the pieces of a line, what is kept and counted of it, and the plot over time."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from mer_sdk.window.smoothing import Smoothing
 
 Estimate = EmotionEstimate | UtteranceEstimate
 STATES = ("none", "face", "audio", "audio+face")
-# What is kept of a course that has no end: the last ten minutes for a plot, the last hour of latencies, in steps.
+# What is kept of a timeline that has no end: the last ten minutes for a plot, the last hour of latencies, in steps.
 PLOTTED = 2400
 TIMED = 14400
 
 
-def verdict(estimate: Estimate) -> str:
+def label_text(estimate: Estimate) -> str:
     """The emotion with its confidence and a bar, in rich's markup."""
     style = "dim" if estimate.emotion == UNKNOWN else "bold"
     bar = "█" * round(20 * estimate.confidence)
@@ -37,7 +37,7 @@ def step_line(estimate: EmotionEstimate) -> str:
     """A step in one line, in rich's markup; who it is about, further persons and what a live stream lost at its end."""
     parts = [
         f"{estimate.time:7.2f} s",
-        verdict(estimate),
+        label_text(estimate),
         f"V {estimate.valence:+.2f}",
         f"A {estimate.arousal:+.2f}",
         f"{estimate.state:<10}",
@@ -67,7 +67,7 @@ def utterance_line(estimate: UtteranceEstimate) -> str:
     from rich.markup import escape
 
     parts = [f"{estimate.index:4}", *([f"{estimate.time:7.2f} s"] if estimate.time is not None else [])]
-    parts += [verdict(estimate), f"{estimate.state:<10}", shares(estimate)]
+    parts += [label_text(estimate), f"{estimate.state:<10}", shares(estimate)]
     if estimate.speaker is not None or estimate.text is not None:
         parts.append(escape(f"{estimate.speaker or '?'}: {estimate.text or ''}"))
     return "  ".join(parts)
@@ -110,7 +110,7 @@ class RunOptions:
 
 
 class Tally:
-    """What the last line of a course says; its size does not grow with the course."""
+    """What the last line of a timeline says; its size does not grow with the timeline."""
 
     def __init__(self) -> None:
         self._emotions: Counter[str] = Counter()
@@ -175,8 +175,8 @@ class Recorder:
                 raise OptionError(f"--record {self._path} cannot be written ({error}); give another place") from error
 
 
-class Course:
-    """The course of a run of steps: printed, recorded, counted and drawn; use it in a `with` statement.
+class Timeline:
+    """The timeline of a run of steps: printed, recorded, counted and drawn; use it in a `with` statement.
 
     Args:
         labels: the bundle's, in order.
@@ -202,7 +202,7 @@ class Course:
         self._tally = Tally()
         self._kept: deque[EmotionEstimate] = deque(maxlen=kept)
 
-    def __enter__(self) -> Course:
+    def __enter__(self) -> Timeline:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -165,9 +165,9 @@ def _lines(result: BenchResult) -> list[str]:
 
 def _sensors(result: BenchResult):  # type: ignore[no-untyped-def]  # a rich table
     table = _table("sensor", "unit", "first", "last", "highest", "mean")
-    for course in result.sensors:
-        values = (course.first, course.last, course.highest, course.mean)
-        table.add_row(_escaped(course.name), course.unit, *(f"{value:.1f}" for value in values))
+    for timeline in result.sensors:
+        values = (timeline.first, timeline.last, timeline.highest, timeline.mean)
+        table.add_row(_escaped(timeline.name), timeline.unit, *(f"{value:.1f}" for value in values))
     return table
 
 

@@ -47,7 +47,7 @@ class Camera:
             raise MissingExtra("reading a camera", "opencv-python-headless", "media") from error
         self._cv2 = cv2
         number = self._number()
-        # Asked beforehand, as OpenCV writes warnings of its own about cameras that are not there.
+        # EmitRequest beforehand, as OpenCV writes warnings of its own about cameras that are not there.
         self._node = Path(f"/dev/video{number}") if LINUX else None
         if self._node is not None and not self._node.exists():
             raise MediaError(f"there is no {self.name}; {_cameras()}")
