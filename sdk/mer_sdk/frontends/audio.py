@@ -11,9 +11,11 @@ from math import ceil
 
 import numpy as np
 
+from mer_sdk.contract.manifest import AudioContract, Clock
 from mer_sdk.errors import SignalError
-from mer_sdk.frontends.layout import MonoMix
-from mer_sdk.manifest import AudioContract, Clock
+from mer_sdk.media.layout import MonoMix
+from mer_sdk.media.samples import to_float
+from mer_sdk.media.timeline import GAP_SECONDS
 
 ZERO_CROSSINGS = 16
 ROLLOFF = 0.945
@@ -22,52 +24,15 @@ KAISER_BETA = 8.6
 FEW_PHASES = 16
 # All usual rates have at most so many phases; another is taken as the nearest ratio that has, which is 1 ppm away.
 MOST_PHASES = 640
-LOUDEST_FLOAT = 8.0
 RATES = (1000, 768000)
-# Time stamps of containers jitter by some milliseconds; only a larger jump is a gap in the recording.
-GAP_SECONDS = 0.05
-# Sound is silent where it moves by no more than a step and a half of 16 bits up or down: digital zeros, a muted track, a
-# dead microphone, a constant. It is missing once it has been silent for so long, seconds, and before it first moves.
+# Sound is silent where it moves by no more than a step and a half of 16 bits up or down: digital zeros, a muted track,
+# a dead microphone, a constant. It is missing once it has been silent for so long, seconds, and before it first moves.
 STILL_SPAN = 3.0 / 32768.0
 STILL_SECONDS = 1.0
 
 
-def to_float(pcm: np.ndarray, start: int = 0) -> np.ndarray:
-    """Float32 samples in [-1, 1], [n] or [n, channels], from PCM.
-
-    Args:
-        pcm: [n] or [n, channels]; int16, int32, uint8 (full scale), or floats in [-1, 1]. Floats a little over full
-            scale, as lossy decoders give, are clipped.
-        start: position of the first sample in the stream, for messages.
-
-    Raises:
-        SignalError: another shape or type, a value that is NaN or infinite, or floats far over full scale.
-    """
-    samples = np.asarray(pcm)
-    if samples.ndim not in (1, 2) or (samples.ndim == 2 and not 1 <= samples.shape[1] <= 64):
-        raise SignalError(f"PCM has shape {samples.shape}; allowed are [samples] and [samples, channels]")
-    if samples.dtype == np.int16:
-        scaled = samples.astype(np.float32) / 32768.0
-    elif samples.dtype == np.int32:
-        scaled = (samples / 2147483648.0).astype(np.float32)
-    elif samples.dtype == np.uint8:
-        scaled = (samples.astype(np.float32) - 128.0) / 128.0
-    elif np.issubdtype(samples.dtype, np.floating):
-        scaled = samples.astype(np.float32)
-        finite = np.isfinite(scaled if scaled.ndim == 2 else scaled[:, None]).all(axis=1)
-        if not finite.all():
-            position = start + int(np.argmin(finite))
-            raise SignalError(f"PCM sample {position} is not a finite number; check the source, or replace it by 0")
-        loudest = float(np.abs(scaled).max(initial=0.0))
-        if loudest > LOUDEST_FLOAT:
-            raise SignalError(f"float PCM must lie in -1 to 1, found {loudest:g}; divide 16-bit samples by 32768")
-    else:
-        raise SignalError(f"PCM has type {samples.dtype}; allowed are int16, int32, uint8 and floats")
-    return np.clip(scaled, -1.0, 1.0)
-
-
 def to_mono(pcm: np.ndarray, start: int = 0) -> np.ndarray:
-    """Mono float32 samples in [-1, 1] from a whole recording; see `to_float` and, for its channels, `mer_sdk.frontends.layout.Downmix`.
+    """Mono float32 samples in [-1, 1] from a whole recording; see `to_float`, and `Downmix` for its channels.
 
     Raises:
         SignalError: see `to_float`.
@@ -297,7 +262,8 @@ class AudioFrontend:
         return steps
 
     def _advance(self, mono: np.ndarray) -> list[tuple[np.ndarray, bool]]:
-        assert self._resampler is not None and self._motion is not None  # push made them
+        assert self._resampler is not None  # push made both
+        assert self._motion is not None
         self._motion.take(mono)
         return self._cut(self._resampler.push(mono))
 
@@ -347,7 +313,7 @@ class _Motion:
             place = stop
 
     def still(self, number: int) -> float:
-        """How many steps have been silent in a row, up to and with this one; each step is asked about once, in order."""
+        """How many steps in a row have been silent, with this one; each is asked about once, in order."""
         low, high = self._spans.pop(number, (0.0, 0.0))
         self._still = self._still + 1 if high - low <= STILL_SPAN else 0
         return self._still

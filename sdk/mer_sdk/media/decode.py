@@ -1,166 +1,233 @@
-"""From packets to pieces of sound and pictures, in order and without overlaps."""
+"""Media files by PyAV: audio pieces and video frames with their times, in one pass."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
-import numpy as np
+from mer_sdk.errors import MediaError, MissingExtra
+from mer_sdk.media.decoders import AudioDecoder, VideoDecoder
+from mer_sdk.media.names import check_file, shown
+from mer_sdk.media.packets import Packets
+from mer_sdk.media.pieces import AudioPiece, MediaInfo, VideoFrame
+from mer_sdk.media.timeline import Timeline, Told
 
-from mer_sdk.errors import SignalError
-from mer_sdk.frontends.audio import LOUDEST_FLOAT, to_float
-from mer_sdk.media.geometry import Geometry, geometry_of
-from mer_sdk.media.pieces import AudioPiece, VideoFrame
-from mer_sdk.media.timeline import JITTER, Told
+__all__ = ["AudioPiece", "MediaFile", "MediaInfo", "VideoFrame"]
 
-# A file that begins between two whole pictures is waited for until the next one, for at most so long, seconds.
-KEY_SECONDS = 10.0
-# Frame rates outside these are damaged headers.
-SLOWEST, FASTEST, USUAL = 0.01, 1000.0, 25.0
-# A picture that is said to last longer than this is a damaged header, seconds.
-LONGEST = 3600.0
-# Values that are no sound, of which a piece has at most this share, are taken as damage, and as 0.
-DAMAGED_SHARE = 0.05
+# Containers that state their duration; that of the others (mp3, aac) is FFmpeg's guess and proves no truncation.
+INDEXED_FORMATS = {"mov", "mp4", "matroska", "wav", "flac", "avi"}
+# Those whose last packet is whole unless the file was cut off.
+SIZED_FORMATS = {"mov", "mp4"}
+# Sizes that programs write into the header of a wav file whose length they do not know: these, and a little less.
+UNKNOWN_SIZES, LESS = (0x7FFFFFFF, 0xFFFFFFFF), 0x10000
+# A file is cut off where this much of it is missing: seconds, and share.
+MISSING_SECONDS, MISSING_SHARE = 1.0, 0.1
+OPTIONS = {
+    # A playlist or an edit list may name other files, and addresses; nothing but files is read.
+    "protocol_whitelist": "file",
+    # A clock that begins again is carried on by the timeline; FFmpeg would take it for one that ran over.
+    "correct_ts_overflow": "0",
+}
+# A picture with more pixels than this is a damaged header, whose memory nobody has.
+MOST_PIXELS = 36_000_000
+COVER, DEFAULT = 0x0400, 0x0001
 
 
-class AudioDecoder:
-    """Pieces of sound from the packets of one stream.
+class MediaFile:
+    """An open media file; use it in a `with` statement.
+
+    Where there are several sound tracks, the first that is flagged as the default is read, else the first; of pictures
+    likewise. A cover picture of a music file is no video.
 
     Args:
-        av: the module PyAV.
-        stream: of an open container.
-        told: where damage and overlaps are counted.
+        path: any container that FFmpeg reads.
+        audio_track: number of the sound track, from 1; None chooses.
+
+    Attributes:
+        info: what there is.
+        notes: sentences on what was chosen and what was found wrong, complete once everything was read.
+
+    Raises:
+        MediaError: missing, empty, not a media file, with neither audio nor video, or without that sound track.
+        MissingExtra: PyAV is not installed.
     """
 
-    def __init__(self, av: Any, stream: Any, told: Told) -> None:
-        self._errors, self._stream, self._told = (av.FFmpegError, OSError, ValueError, EOFError), stream, told
-        self._base = float(stream.time_base or 0)
-        self._reached = 0.0
-        self._any = False
-
-    def decode(self, packet: Any | None) -> Iterator[AudioPiece]:
-        """The pieces that a packet completes; None ends the stream."""
-        for frame in _frames(self._stream, packet, self._errors, self._told):
-            rate = frame.sample_rate
-            pcm = self._samples(frame)
-            if not rate or pcm is None or not len(pcm):
-                continue
-            # Not frame.time, which is wrong for what is left in the decoder at the end.
-            time = self._reached if frame.pts is None else frame.pts * self._base
-            early = self._reached - time
-            if early > JITTER:
-                # What overlaps the sound before it, or lies before the beginning (an encoder's priming), is left out.
-                if self._any:
-                    self._told.overlaps += 1
-                    self._told.overlap_seconds += min(early, len(pcm) / rate)
-                pcm = pcm[round(early * rate) :]
-            if early > -JITTER:
-                time = self._reached
-            if len(pcm):
-                self._any = True
-                self._reached = time + len(pcm) / rate
-                yield AudioPiece(pcm, rate, time, _names(frame))
-
-    def _samples(self, frame: Any) -> np.ndarray | None:
-        """Float32 [samples, channels]; None where the frame holds none that could be sound."""
+    def __init__(self, path: str | Path, audio_track: int | None = None) -> None:
         try:
-            given = frame.to_ndarray()
-        except self._errors:
-            self._told.damaged += 1
-            return None
-        count = max(1, len(frame.layout.channels))
-        pcm = given.T if frame.format.is_planar else given.reshape(-1, count)
-        if pcm.dtype == np.int64:
-            pcm = pcm / 2.0**63
-        if np.issubdtype(pcm.dtype, np.floating):
-            bad = ~(np.abs(pcm) <= LOUDEST_FLOAT)
-            if bad.any():
-                if bad.mean() > DAMAGED_SHARE:
-                    raise SignalError(
-                        f"float samples must lie in -1 to 1, and many are not numbers or reach "
-                        f"{np.nanmax(np.abs(pcm)):g}; divide 16-bit samples by 32768 where the file is made"
-                    )
-                self._told.damaged += 1
-                pcm = np.where(bad, 0.0, pcm)
-        return to_float(pcm)
+            import av
+        except ImportError as error:
+            raise MissingExtra("reading audio and video files", "av", "media") from error
+        self._av = av
+        self.path = check_file(path)
+        self._name = shown(self.path)
+        self._told = Told()
+        self._chosen: list[str] = []
+        self._exit = ExitStack()
+        try:
+            self._container = self._open()
+            self._audio = self._audio_stream(audio_track)
+            self._video = self._video_stream()
+        except BaseException:
+            self._exit.close()
+            raise
+        self.info = MediaInfo(self._audio is not None, self._video is not None)
+        if not self.info.audio and not self.info.video:
+            self._exit.close()
+            raise MediaError(f"{self._name} has neither an audio nor a video stream; give an audio or video file")
+
+    def __enter__(self) -> MediaFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._exit.close()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what was chosen, and on what was found wrong and how it was taken."""
+        return (*self._chosen, *self._told.notes())
+
+    def read(self) -> Iterator[AudioPiece | VideoFrame]:
+        """Everything in order of time, times from the start of the file; pieces of sound neither overlap nor go back.
+
+        Raises:
+            MediaError: nothing could be decoded, or the file breaks off; the message names the time reached. What was
+                decoded before has been given by then.
+            SignalError: float samples far over full scale.
+        """
+        streams = [stream for stream in (self._audio, self._video) if stream is not None]
+        timeline = Timeline((self._container.start_time or 0) / 1_000_000, self._declared(streams), self._told)
+        packets = Packets(self._av, self._container, streams, timeline)
+        decoders: dict[int, AudioDecoder | VideoDecoder] = {}
+        for stream in streams:
+            stream.thread_type = "AUTO"
+            kind = VideoDecoder if stream is self._video else AudioDecoder
+            decoders[stream.index] = kind(self._av, stream, self._told)
+        count = 0
+        for packet in packets:
+            for piece in decoders[packet.stream.index].decode(packet):
+                count += 1
+                yield piece
+        for decoder in decoders.values():
+            for piece in decoder.decode(None):
+                count += 1
+                yield piece
+        self._check_end(packets, timeline.reached, self._declared(streams), count)
+
+    def _open(self) -> Any:
+        name = os.fspath(self.path)
+        try:
+            name.encode()
+            # The prefix keeps FFmpeg from taking the part before a colon for a protocol.
+            given: Any = f"file:{name}"
+        except UnicodeEncodeError:
+            given = self._exit.enter_context(self.path.open("rb"))
+        try:
+            container = self._av.open(given, options=dict(OPTIONS))
+        except (self._av.FFmpegError, OSError, ValueError) as error:
+            raise MediaError(
+                f"{self._name} cannot be read as audio or video ({_reason(error)}); "
+                "it is truncated, or not of the type that its name says"
+            ) from error
+        self._exit.callback(container.close)
+        return container
+
+    def _audio_stream(self, number: int | None) -> Any:
+        """The sound track that is read, None where there is none."""
+        tracks = list(self._container.streams.audio)
+        if number is not None and not 1 <= number <= len(tracks):
+            has = {0: "no sound track", 1: "one sound track"}.get(len(tracks), f"sound tracks 1 to {len(tracks)}")
+            raise MediaError(f"sound track {number} was asked for, and {self._name} has {has}")
+        if number is not None:
+            track = tracks[number - 1]
+            if not _can_decode(track):
+                raise MediaError(
+                    f"sound track {number} of {self._name} is in a format that FFmpeg cannot decode; choose another"
+                )
+        else:
+            track = self._first(tracks, "sound")
+        if track is not None and len(tracks) > 1:
+            language = track.metadata.get("language", "")
+            words = f" ({shown(language)})" if language and language != "und" else ""
+            self._chosen.append(f"sound track {tracks.index(track) + 1} of {len(tracks)}{words} is heard")
+        return track
+
+    def _video_stream(self) -> Any:
+        """The pictures that are read, None where there are none."""
+        # A cover picture of a music file is a video stream of one frame; it is not a video.
+        tracks = [track for track in self._container.streams.video if not int(track.disposition) & COVER]
+        track = self._first(tracks, "pictures")
+        if track is not None:
+            if len(tracks) > 1:
+                self._chosen.append(f"pictures of track {tracks.index(track) + 1} of {len(tracks)} are seen")
+            track.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
+        return track
+
+    def _first(self, tracks: Sequence[Any], what: str) -> Any:
+        """The default among tracks that can be decoded."""
+        can = [track for track in tracks if _can_decode(track)]
+        if len(can) < len(tracks):
+            self._chosen.append(f"{what} in a format that FFmpeg cannot decode here are left out")
+        return next((track for track in can if int(track.disposition) & DEFAULT), can[0] if can else None)
+
+    def _declared(self, streams: Sequence[Any]) -> float:
+        """How long the streams that are read say that they are, seconds; 0 where nothing says so."""
+        if not set(self._container.format.name.split(",")) & INDEXED_FORMATS:
+            return 0.0
+        lengths = [_length(stream) for stream in streams]
+        if any(lengths):
+            found = max(lengths)
+        elif len(streams) == len(self._container.streams):
+            found = (self._container.duration or 0) / 1_000_000
+        else:
+            return 0.0  # it is the length of a stream that is not read
+        if "wav" in self._container.format.name.split(","):
+            context = streams[0].codec_context
+            size = found * float(context.bit_rate or 0) / 8
+            if any(top - LESS <= size <= top + LESS for top in UNKNOWN_SIZES):
+                return 0.0
+        return found
+
+    def _check_end(self, packets: Packets, reached: float, declared: float, count: int) -> None:
+        """Raise what is wrong with how the file ended."""
+        again = "copy or record it again"
+        if not count and self._told.damaged:
+            raise MediaError(
+                f"nothing in {self._name} can be decoded: {self._told.damaged} packets are damaged; {again}"
+            )
+        if not count:
+            raise MediaError(f"{self._name} holds no samples and no frames; it is empty or truncated")
+        if packets.broken:
+            raise MediaError(
+                f"{self._name} breaks off after {reached:.2f} s ({packets.broken}); it is truncated or damaged: {again}"
+            )
+        if declared - reached > max(MISSING_SECONDS, MISSING_SHARE * declared):
+            raise MediaError(
+                f"{self._name} breaks off after {reached:.2f} s of {declared:.2f} s; it is truncated: {again}"
+            )
+        if packets.cut and set(self._container.format.name.split(",")) & SIZED_FORMATS:
+            raise MediaError(f"{self._name} breaks off after {reached:.2f} s; it is truncated: {again}")
 
 
-class VideoDecoder:
-    """Pictures from the packets of one stream; see `AudioDecoder`."""
-
-    def __init__(self, av: Any, stream: Any, told: Told) -> None:
-        self._errors, self._stream, self._told = (av.FFmpegError, OSError, ValueError, EOFError), stream, told
-        self._period = 1.0 / _rate(stream)
-        self._base = float(stream.time_base or 0)
-        self._shown: float | None = None
-        # Stamps of the first and the present packet, while a whole picture is waited for.
-        self._first: float | None = None
-        self._waits = True
-
-    def decode(self, packet: Any | None) -> Iterator[VideoFrame]:
-        """The pictures that a packet completes; None ends the stream."""
-        if packet is not None and self._waits and not self._begins(packet):
-            return
-        for frame in _frames(self._stream, packet, self._errors, self._told):
-            if frame.is_corrupt:
-                self._told.damaged += 1
-                continue
-            if frame.pts is not None:
-                time = max(0.0, frame.pts * self._base)
-            else:
-                time = 0.0 if self._shown is None else self._shown + self._period
-            if self._shown is not None and time < self._shown:
-                self._told.overlaps += 1
-                self._told.overlap_seconds += self._period
-                continue
-            self._shown = time
-            yield VideoFrame(frame, time, self._geometry(frame), self._duration(frame))
-
-    def _begins(self, packet: Any) -> bool:
-        """Whether decoding can begin: at a whole picture, or where none comes."""
-        stamp = packet.dts if packet.dts is not None else packet.pts
-        now = None if stamp is None else stamp * self._base
-        if self._first is None:
-            self._first = now
-        waited = 0.0 if now is None or self._first is None else now - self._first
-        if packet.is_keyframe or waited > KEY_SECONDS:
-            self._waits = False
-            self._told.skipped = max(0.0, waited)
-        return not self._waits
-
-    def _duration(self, frame: Any) -> float | None:
-        if frame.pts is None:
-            return self._period
-        length = float(getattr(frame, "duration", 0) or 0) * self._base
-        return length if 0 < length < LONGEST else None
-
-    def _geometry(self, frame: Any) -> Geometry:
-        matrix = frame.side_data.get("DISPLAYMATRIX")
-        return geometry_of(bytes(matrix) if matrix is not None else None, self._stream.sample_aspect_ratio)
+def _can_decode(stream: Any) -> bool:
+    return stream.codec_context is not None
 
 
-def _frames(stream: Any, packet: Any | None, errors: tuple[type[BaseException], ...], told: Told) -> list[Any]:
-    """What a packet decodes to; none, and counted, where it is damaged."""
-    try:
-        return list(stream.decode(packet))
-    except EOFError:
-        return []
-    except errors:
-        if packet is not None:
-            told.damaged += 1
-        return []
+def _length(stream: Any) -> float:
+    """How long a stream says that it is, seconds, 0 where it does not."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    # Matroska states it as a tag.
+    found = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "").strip())
+    return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else 0.0
 
 
-def _names(frame: Any) -> tuple[str, ...]:
-    """Names of the channels, as far as the file says."""
-    names = tuple(channel.name for channel in frame.layout.channels)
-    return names if len(set(names)) == len(names) and "NONE" not in names else ()
-
-
-def _rate(stream: Any) -> float:
-    """Frames a second, as the codec or else the container states it."""
-    context = stream.codec_context
-    for given in (getattr(context, "framerate", None), stream.guessed_rate, stream.average_rate):
-        if given and SLOWEST <= float(given) <= FASTEST:
-            return float(given)
-    return USUAL
+def _reason(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error)

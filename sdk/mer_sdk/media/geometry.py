@@ -50,7 +50,7 @@ def geometry_of(matrix: bytes | None, pixel_aspect: Any) -> Geometry:
 
     Args:
         matrix: FFmpeg's display matrix: nine int32 (a b u, c d v, x y w), by which a stored point (p, q) is shown at
-            (a p + c q + x, b p + d q + y); None where there is none. An angle that is no quarter turn is rounded to one.
+            (a p + c q + x, b p + d q + y); None where there is none. An angle is rounded to quarter turns.
         pixel_aspect: a fraction, or None where unknown.
     """
     aspect = Fraction(pixel_aspect) if pixel_aspect else Fraction(1)

@@ -50,5 +50,7 @@ def check_file(path: str | os.PathLike[str]) -> Path:
     if regular and size == 0:
         raise MediaError(f"{shown(name)} is empty (0 bytes); record or copy it again")
     if not regular:
-        raise MediaError(f"{shown(name)} is no file, but a device or a pipe; give an audio or video file, or pipe sound")
+        raise MediaError(
+            f"{shown(name)} is no file, but a device or a pipe; give an audio or video file, or pipe sound"
+        )
     return Path(name)

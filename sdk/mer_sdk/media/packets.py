@@ -33,7 +33,7 @@ class Packets:
         self._av, self._container, self._streams, self._timeline = av, container, tuple(streams), timeline
         self._base = {stream.index: float(stream.time_base or 0) for stream in streams}
         self.broken = ""
-        self.cut = False
+        self.cut = self._failed = False
 
     def __iter__(self) -> Iterator[Any]:
         queues: dict[int, deque[tuple[float, Any]]] = {stream.index: deque() for stream in self._streams}
@@ -97,18 +97,29 @@ class Packets:
 
     def _read(self) -> Iterator[Any]:
         """Packets as they come, going on after what cannot be read."""
-        tries = 0
+        tries, packets = 0, self._container.demux(*self._streams)
         while tries < TRIES:
-            try:
-                for packet in self._container.demux(*self._streams):
-                    if packet.size:
-                        tries, self.broken = 0, ""
-                        self.cut = bool(packet.is_corrupt)
-                        yield packet
+            packet = self._next(packets)
+            if packet is None and not self._failed:
                 return
-            except (self._av.FFmpegError, OSError) as error:
-                self.broken = getattr(error, "strerror", None) or str(error)
-                tries += 1
+            if packet is None:
+                # What the generator gave ended with its error; another goes on behind it.
+                tries, packets = tries + 1, self._container.demux(*self._streams)
+            elif packet.size:
+                tries, self.cut = 0, bool(packet.is_corrupt)
+                yield packet
+
+    def _next(self, packets: Iterator[Any]) -> Any:
+        """The next packet; None at the end, and where one cannot be read."""
+        self._failed = False
+        try:
+            packet = next(packets, None)
+        except (self._av.FFmpegError, OSError) as error:
+            self.broken, self._failed = getattr(error, "strerror", None) or str(error), True
+            return None
+        if packet is not None and packet.size:
+            self.broken = ""
+        return packet
 
 
 def _earliest(queues: dict[int, deque[tuple[float, Any]]]) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mer_sdk.errors import MediaError
-from mer_sdk.media.geometry import Geometry
+from mer_sdk.media.geometry import geometry_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +36,8 @@ class VideoFrame:
         duration: for how long, seconds; None where the file does not say.
     """
 
-    def __init__(self, frame: Any, time: float, geometry: Geometry, duration: float | None = None) -> None:
-        self._frame, self._geometry = frame, geometry
+    def __init__(self, frame: Any, time: float, pixel_aspect: Any = None, duration: float | None = None) -> None:
+        self._frame, self._pixel_aspect = frame, pixel_aspect
         self.time, self.duration = time, duration
 
     def rgb(self) -> np.ndarray:
@@ -46,7 +46,9 @@ class VideoFrame:
         Raises:
             MediaError: the picture cannot be converted.
         """
-        width, height = self._geometry.size(self._frame.width, self._frame.height)
+        matrix = self._frame.side_data.get("DISPLAYMATRIX")
+        geometry = geometry_of(None if matrix is None else bytes(matrix), self._pixel_aspect)
+        width, height = geometry.size(self._frame.width, self._frame.height)
         try:
             if (width, height) == (self._frame.width, self._frame.height):
                 stored = self._frame.to_ndarray(format="rgb24")
@@ -57,7 +59,7 @@ class VideoFrame:
                 f"the picture at {self.time:.2f} s, {width} x {height} {self._frame.format.name}, cannot be converted "
                 f"({error}); convert the file to 8-bit H.264"
             ) from error
-        return self._geometry.upright(stored)
+        return geometry.upright(stored)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ FAR = 4.0
 REORDERED = 20
 # The streams of a recording begin within about so much of each other, seconds.
 LEAD = 0.5
-# Sound and pictures jitter by some milliseconds; only a larger difference is a gap or an overlap, seconds.
-JITTER = 0.05
+# Stamps of sound jitter by some milliseconds; only a larger difference is a gap or an overlap, seconds.
+GAP_SECONDS = 0.05
 
 
 @dataclass
@@ -123,7 +123,7 @@ class Timeline:
     def may_end(self, stream: int, stamp: float) -> bool:
         """Whether a packet that jumps may be the last of its stream: such a one is a picture that is held."""
         track = self._track(stream)
-        return 0 < stamp + track.shift <= self._declared + JITTER
+        return 0 < stamp + track.shift <= self._declared + GAP_SECONDS
 
     def place(self, stream: int, stamp: float | None, length: float, reordered: bool = False) -> float:
         """Seconds to add to the stamps of a packet, and note that it was read.
@@ -178,7 +178,7 @@ class Timeline:
 
     def _continues(self, track: _Track, stamp: float) -> bool:
         assert track.end is not None  # it was asked for
-        return abs(stamp + track.shift - track.end) <= max(JITTER, 2 * track.length)
+        return abs(stamp + track.shift - track.end) <= max(GAP_SECONDS, 2 * track.length)
 
     def _begin_again(self, track: _Track, stamp: float) -> None:
         self._era += 1
