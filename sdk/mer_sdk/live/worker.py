@@ -15,6 +15,7 @@ import numpy as np
 
 from mer_sdk.errors import OptionError, SignalError, StreamError
 from mer_sdk.frontends.audio import RATES
+from mer_sdk.frontends.face_crop import check_frame
 from mer_sdk.media.samples import to_float
 
 # The worker looks this often whether something that it waits for has become stale, seconds.
@@ -45,7 +46,7 @@ class LiveWorker(ABC, Generic[Work, Result]):
         # Held while a result is made, see `_between`.
         self._making = threading.Lock()
         self._results: deque[Result] = deque()
-        self._untaken = 0
+        self._untaken = self._refused = 0
         self._finished = self._closed = self._over = False
         self._error: BaseException | None = None
         self._process = os.getpid()
@@ -71,6 +72,12 @@ class LiveWorker(ABC, Generic[Work, Result]):
             if result is None:
                 return
             yield result
+
+    @property
+    def refused(self) -> int:
+        """Pictures left out so far that were none: empty, or not of three channels, as cameras give at times."""
+        with self._locked():
+            return self._refused
 
     @property
     def over(self) -> bool:
@@ -175,6 +182,19 @@ class LiveWorker(ABC, Generic[Work, Result]):
     def _left_out(self, gone: Result, first: Result) -> Result:
         """The first result that waits, once it tells what the one before it told, which nobody took."""
         return first
+
+    def _picture(self, rgb: np.ndarray) -> np.ndarray | None:
+        """A copy of a picture; None, and counted, where it is none: see `refused`.
+
+        Raises:
+            SignalError: another type than uint8, which no camera gives.
+        """
+        given = np.asarray(rgb)
+        if given.dtype == np.uint8 and (given.size == 0 or given.ndim != 3 or given.shape[2] != 3):
+            with self._locked():
+                self._refused += 1
+            return None
+        return check_frame(given).copy()
 
     def _start(self) -> None:
         self._thread.start()
