@@ -29,7 +29,7 @@ HELP = "Emotion recognition on the device: run, check and compare mer-edge bundl
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run `mer`. Exit code 0 for success, 1 where a check failed or something went wrong, 2 where it was asked wrongly."""
+    """Run `mer`: exit code 0, 1 where a check failed or something went wrong, 2 where it was asked wrongly."""
     run_program("mer", lambda: _run(list(sys.argv[1:] if arguments is None else arguments)))
 
 

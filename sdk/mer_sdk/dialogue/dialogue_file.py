@@ -109,8 +109,8 @@ def _grouped(lines: list[_Line], path: Path, tell: Callable[[str], object]) -> t
             found[_part_name(line.dialogue, part[line.dialogue])] = {place: line}
         elif same is not None:
             raise DataError(
-                f"{path}: dialogue {line.dialogue} has two different lines of Utterance_ID {place:g}; number them anew, "
-                "or leave the column out"
+                f"{path}: dialogue {line.dialogue} has two different lines of Utterance_ID {place:g}; number them "
+                "anew, or leave the column out"
             )
         else:
             known[place] = line
