@@ -52,20 +52,27 @@ def check_outputs(
         allowed = (suffixes or {}).get(option, ())
         if allowed and path.suffix.lower() not in allowed:
             raise OptionError(f"{option} {path} must end in {', '.join(allowed[:-1])} or {allowed[-1]}")
-        for what, other in inputs.items():
-            if other is None:
-                continue
-            inside = is_inside(path, other) and (path.exists() or Path(other, "manifest.json").exists())
-            if is_same(path, other) or inside:
-                where = "lies in" if inside else "is"
-                raise OptionError(
-                    f"{option} {path} {where} {what}, which writing there would destroy; give another place"
-                )
+        check_harmless(option, path, inputs)
     options = list(given)
     for place, option in enumerate(options):
         for other in options[:place]:
             if is_same(given[option], given[other]):
                 raise OptionError(f"{other} and {option} name the same file, {given[option]}; give two")
+
+
+def check_harmless(option: str, path: Path, inputs: Mapping[str, str | Path | None]) -> None:
+    """Refuse one output that is an input, or would overwrite something in one; see `check_outputs`.
+
+    Raises:
+        OptionError: it says which.
+    """
+    for what, other in inputs.items():
+        if other is None:
+            continue
+        inside = is_inside(path, other) and (path.exists() or Path(other, "manifest.json").exists())
+        if is_same(path, other) or inside:
+            where = "lies in" if inside else "is"
+            raise OptionError(f"{option} {path} {where} {what}, which writing there would destroy; give another place")
 
 
 def is_same(path: str | Path, other: str | Path) -> bool:
