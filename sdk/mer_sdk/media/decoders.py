@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mer_sdk.errors import SignalError
+from mer_sdk.errors import MediaError
 from mer_sdk.media.pieces import AudioPiece, VideoFrame
 from mer_sdk.media.samples import LOUDEST_FLOAT, to_float
 from mer_sdk.media.timeline import GAP_SECONDS, Told
@@ -75,7 +75,7 @@ class AudioDecoder:
         if np.issubdtype(pcm.dtype, np.floating) and not float(np.abs(pcm).max(initial=0.0)) <= LOUDEST_FLOAT:
             bad = ~(np.abs(pcm) <= LOUDEST_FLOAT)
             if bad.mean() > DAMAGED_SHARE:
-                raise SignalError(
+                raise MediaError(
                     "float samples must lie in -1 to 1, and many of this file are far larger, or no numbers; divide "
                     "16-bit samples by 32768 where it is made"
                 )
