@@ -23,6 +23,8 @@ __all__ = ["AudioPiece", "MediaFile", "MediaInfo", "VideoFrame"]
 INDEXED_FORMATS = {"mov", "mp4", "matroska", "wav", "flac", "avi"}
 # Those whose last packet is whole unless the file was cut off.
 SIZED_FORMATS = {"mov", "mp4"}
+# Those without stamps.
+COUNTED_FORMATS = {"aac", "ac3", "amr", "dts", "eac3", "flac", "mlp", "mp3", "truehd"}
 # A file is cut off where this much of it is missing: seconds, and share.
 MISSING_SECONDS, MISSING_SHARE = 1.0, 0.1
 OPTIONS = {
@@ -106,8 +108,11 @@ class MediaFile:
         decoders: dict[int, AudioDecoder | VideoDecoder] = {}
         for stream in streams:
             stream.thread_type = "AUTO"
-            kind = VideoDecoder if stream is self._video else AudioDecoder
-            decoders[stream.index] = kind(self._av, stream, self._told)
+            decoders[stream.index] = (
+                VideoDecoder(self._av, stream, self._told)
+                if stream is self._video
+                else AudioDecoder(self._av, stream, self._told, self._container.format.name in COUNTED_FORMATS)
+            )
         count = 0
         for packet in packets:
             for piece in decoders[packet.stream.index].decode(packet):

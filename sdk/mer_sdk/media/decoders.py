@@ -29,10 +29,12 @@ class AudioDecoder:
         av: the module PyAV.
         stream: of an open container.
         told: where damage and overlaps are counted.
+        counted: the container holds no stamps, so that FFmpeg counts packets: what seems to overlap then does not.
     """
 
-    def __init__(self, av: Any, stream: Any, told: Told) -> None:
+    def __init__(self, av: Any, stream: Any, told: Told, counted: bool = False) -> None:
         self._errors, self._stream, self._told = (av.FFmpegError, OSError, ValueError, EOFError), stream, told
+        self._counted = counted
         self._base = float(stream.time_base or 0)
         self._reached = 0.0
         self._any = False
@@ -47,7 +49,7 @@ class AudioDecoder:
             # Not frame.time, which is wrong for what is left in the decoder at the end.
             time = self._reached if frame.pts is None else frame.pts * self._base
             early = self._reached - time
-            if early > GAP_SECONDS:
+            if early > GAP_SECONDS and not self._counted:
                 # What overlaps the sound before it, or lies before the beginning (an encoder's priming), is left out.
                 if self._any:
                     self._told.overlaps += 1

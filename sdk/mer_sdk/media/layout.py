@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# The choice is made anew for every block, seconds, from what the last ones held, whose weight falls by 20 dB in so long.
+# The choice is made anew for every block from what the last ones held, whose weight falls by 20 dB in so long, seconds.
 BLOCK_SECONDS, FORGET_SECONDS = 0.05, 0.25
 DECAY = 0.01 ** (BLOCK_SECONDS / FORGET_SECONDS)
 # A channel that is this far below the loudest is left out, and counts again once it is less far below (power).
