@@ -102,7 +102,7 @@ def test_bundles_of_one_checkpoint_share_profiles(tiny_onnx, tiny_tflite, tmp_pa
 
 def test_a_place_that_cannot_be_written_is_one_sentence(profile, tmp_path):
     _, known = profile
-    with pytest.raises(OptionError, match="the profile .* cannot be written"):
+    with pytest.raises(OptionError, match=r"the profile .* cannot be written"):
         known.save(tmp_path / "absent" / "me.json")
     if os.path.exists("/dev/full"):
         with pytest.raises(OptionError, match="No space left on device"):
