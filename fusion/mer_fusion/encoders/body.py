@@ -83,9 +83,7 @@ class _FullBlock(nn.Module):
         )
         same = stride == 1 and inputs == outputs
         self.shortcut: nn.Module = (
-            nn.Identity()
-            if same
-            else nn.Sequential(PointwiseConv2d(inputs, outputs, stride), nn.BatchNorm2d(outputs))
+            nn.Identity() if same else nn.Sequential(PointwiseConv2d(inputs, outputs, stride), nn.BatchNorm2d(outputs))
         )
 
     def forward(self, x: Tensor) -> Tensor:
