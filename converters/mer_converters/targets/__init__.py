@@ -1,9 +1,8 @@
-"""Export targets, one file each. Importing them loads no converter tool: a tool is imported where it is used."""
+"""Export targets, one room each. Importing this loads no torch: `find_target` loads the tools of what it names."""
 
-from mer_converters.targets import coreml, executorch, onnx, tflite
 from mer_converters.targets.registry import (
     ExportJob,
-    NudgingTarget,
+    PerturbableTarget,
     QuantizingTarget,
     Target,
     find_target,
@@ -14,15 +13,11 @@ from mer_converters.targets.registry import (
 
 __all__ = [
     "ExportJob",
-    "NudgingTarget",
+    "PerturbableTarget",
     "QuantizingTarget",
     "Target",
-    "coreml",
-    "executorch",
     "find_target",
-    "onnx",
     "register",
     "target_names",
-    "tflite",
     "tool_versions",
 ]
