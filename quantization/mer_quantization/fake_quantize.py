@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from mer_fusion.encoders.audio import AudioEncoder
-from mer_fusion.encoders.body import pointwise
+from mer_fusion.encoders.backbone import pointwise
 from mer_fusion.encoders.face import FaceEncoder
 from mer_fusion.models.temporal import fold_weight_norm, remove_dropout
 from mer_sdk.errors import MissingExtra
