@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 
-from mer_sdk.errors import MerError, MissingExtra, OptionError
+from mer_sdk.cli.program import lets_go, run_program
+from mer_sdk.errors import MissingExtra, OptionError, did_you_mean
 
 COMMANDS = "mer.commands"
 # Import names of what an extra brings.
@@ -28,12 +29,8 @@ HELP = "Emotion recognition on the device: run, check and compare mer-edge bundl
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run `mer`. Exit code 0 for success, 1 for a check that failed, 2 for bad input."""
-    try:
-        _run(list(sys.argv[1:] if arguments is None else arguments))
-    except MerError as error:
-        print(f"mer: {error}", file=sys.stderr)
-        raise SystemExit(2) from error
+    """Run `mer`: exit code 0, 1 where a check failed or something went wrong, 2 where it was asked wrongly."""
+    run_program("mer", lambda: _run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
 def commands() -> dict[str, EntryPoint]:
@@ -87,6 +84,10 @@ def _run(arguments: list[str]) -> None:
     named = next((word for word in arguments if not word.startswith("-")), None)
     if named in found:
         app.command(named)(_load(found[named]))
+    elif named is not None:
+        raise OptionError(
+            f"there is no command {named}{did_you_mean(named, found)}; commands are {', '.join(found)}: see mer --help"
+        )
     else:
         for name, entry in found.items():
             if can_run(entry):
@@ -100,4 +101,4 @@ def _load(entry: EntryPoint):  # type: ignore[no-untyped-def]  # any function th
         raise MissingExtra(f"mer {entry.name}", *lacking)
     if not _has_module(entry.module):
         raise OptionError(f"mer {entry.name} is not part of this installation ({entry.module}); install mer-edge again")
-    return entry.load()
+    return lets_go(entry.load())

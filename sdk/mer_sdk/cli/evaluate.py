@@ -18,13 +18,14 @@ from mer_sdk.cli.options import (
     RuntimeOption,
     ThreadsOption,
     actors_of,
+    dataset_path,
     names_of,
     progress_bars,
-    writable,
 )
 from mer_sdk.cli.tables.dialogues import COVERAGE_TITLE, add_coverage, score_cell, show_dialogues
-from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.bundle import Bundle, bundle_inputs
 from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.output_files import check_outputs, written_aside
 from mer_sdk.dialogue.dialogue_file import Dialogue
 from mer_sdk.errors import OptionError
 from mer_sdk.evaluation.conditions import PROTOCOLS, STATES
@@ -76,7 +77,7 @@ def evaluate(
         runtime=runtime,
         threads=threads,
     )
-    writable(out, "--out")
+    check_outputs({"--out": out}, {**bundle_inputs(bundle), "the data set": dataset_path(data)})
     opened = Bundle.open(bundle)
     report: EvaluationReport | DialogueReport
     if opened.manifest.dialogue is None:
@@ -133,12 +134,10 @@ def _dialogues(data: str, split: str, bundle: Bundle) -> tuple[Dialogue, ...]:
 
 
 def _write(path: Path, text: str) -> None:
-    aside = path.with_name(path.name + ".part")
     try:
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(path)
+        with written_aside(path) as aside:
+            aside.write_text(text, encoding="utf-8")
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise OptionError(f"--out {path} cannot be written ({error}); give another place") from error
 
 

@@ -16,11 +16,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from mer_sdk.cli.options import BundleArgument, JsonOption, actors_of, writable
-from mer_sdk.contract.bundle import Bundle
+from mer_sdk.cli.options import BundleArgument, JsonOption, actors_of, dataset_path
+from mer_sdk.contract.bundle import Bundle, bundle_inputs
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.golden import GoldenCase, load_golden
 from mer_sdk.contract.manifest import Manifest
+from mer_sdk.contract.output_files import check_outputs, written_aside
 from mer_sdk.errors import OptionError
 from mer_sdk.phone.merging import DeviceEntry, describe, device_entry, merge
 from mer_sdk.phone.report import read_report
@@ -84,8 +85,9 @@ def phone_check(
     Example: mer phone-check bundles/grjca-onnx-int8.mer --data ravdess:~/data/RAVDESS --actors 5
     """
     console = Console(stderr=json, highlight=False)
-    if writable(plot, "--plot") is not None and plot is not None and plot.suffix != ".svg":
+    if plot is not None and plot.suffix != ".svg":
         raise OptionError(f"--plot {plot} is no .svg file; give a name that ends in .svg")
+    check_outputs({"--plot": plot}, {**bundle_inputs(bundle), "the data set": dataset_path(data)})
     opened = Bundle.open(bundle)
     folder = _checked_folder(opened)
     cases = load_golden(opened)
@@ -274,7 +276,8 @@ def _tell(entry: DeviceEntry, folder: Path, plot: Path | None, console: Console)
         from mer_sdk.phone.curve import curve_svg
 
         try:
-            plot.write_text(curve_svg(timeline.points, f"{device}: a step of {folder.stem}"), "utf-8")
+            with written_aside(plot) as aside:
+                aside.write_text(curve_svg(timeline.points, f"{device}: a step of {folder.stem}"), "utf-8")
         except OSError as error:
             raise OptionError(f"--plot {plot} cannot be written ({error}); give another place") from error
         console.print(f"timeline: {plot}", soft_wrap=True, markup=False)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mer_sdk.cli.doctor import diagnose
-from mer_sdk.cli.options import JsonOption, ThreadsOption, actors_of, names_of, progress_bars, writable
-from mer_sdk.contract.bundle import Bundle
+from mer_sdk.cli.options import JsonOption, ThreadsOption, actors_of, dataset_path, names_of, progress_bars
+from mer_sdk.contract.bundle import Bundle, bundle_inputs
 from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.output_files import check_outputs
 from mer_sdk.errors import OptionError
 
 if TYPE_CHECKING:
@@ -62,7 +63,14 @@ def report(
     from mer_sdk.report.results import read_measurements
     from mer_sdk.report.run import RunOptions, measure_all, time_all
 
-    writable(out, "--out")
+    check_outputs(
+        {"--out": out},
+        {
+            **{what: path for name in bundles for what, path in bundle_inputs(name).items()},
+            **{f"the evaluation {path}": path for path in evaluation or []},
+            **{f"the data set {item}": dataset_path(item) for item in data or []},
+        },
+    )
     if data and evaluation:
         raise OptionError("--data measures and --evaluation takes saved results; give one of them")
     opened = {key_of(bundle): bundle for bundle in map(Bundle.open, bundles)}

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import OptionError, did_you_mean
 from mer_sdk.runtimes.graph import Graph, GraphFactory, GraphSpec
 
 F = TypeVar("F", bound=GraphFactory)
@@ -103,7 +103,8 @@ def runtime_named(name: str) -> Runtime:
     for runtime in runtimes():
         if runtime.name == name:
             return runtime
-    raise OptionError(f"there is no runtime {name!r}; known are: {', '.join(runtime.name for runtime in runtimes())}")
+    known = [runtime.name for runtime in runtimes()]
+    raise OptionError(f"there is no runtime {name!r}{did_you_mean(name, known)}; known are: {', '.join(known)}")
 
 
 def runtime_for_target(target: str) -> str:
