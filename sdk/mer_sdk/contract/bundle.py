@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mer_sdk.contract.manifest import FileSpec, Manifest, manifest_from_text
-from mer_sdk.errors import BundleError, MissingExtra, OptionError
+from mer_sdk.errors import BundleError, BundleNotFound, MissingExtra, OptionError, did_you_mean
 from mer_sdk.runtimes import Graph, load_graph, runtime_for_target, runtime_named, runtime_note
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
@@ -92,7 +92,8 @@ class Bundle:
                 no such path exists, the name of a bundle that was packaged with the SDK ("grjca").
 
         Raises:
-            BundleError: missing, not a bundle, of a newer schema, or a file differs from the manifest.
+            BundleNotFound: there is none at the path, or of that name.
+            BundleError: not a bundle, of a newer schema, or a file differs from the manifest.
             MissingExtra: the package that opens this kind of checkpoint is not installed.
         """
         found = _resolve(Path(path))
@@ -189,7 +190,9 @@ def _resolve(path: Path) -> Path:
     if path.name == str(path) and path.stem in packaged and path.suffix in ("", ".mer"):
         return packaged[path.stem]
     names = f"; packaged bundles are: {', '.join(packaged)}" if packaged else ""
-    raise BundleError(f"{path} does not exist; give a bundle folder (NAME.mer) made by mer-convert{names}")
+    near = did_you_mean(str(path), [*packaged, *map(str, path.parent.glob("*.mer"))])
+    asked = f"{near} Or give" if near else "give"
+    raise BundleNotFound(f"{path} does not exist; {asked} a bundle folder (NAME.mer) made by mer-convert{names}")
 
 
 def _opener(suffix: str) -> EntryPoint | None:

@@ -114,9 +114,10 @@ def check_conditions(states: Sequence[str], protocols: Sequence[str]) -> None:
     """Refuse unknown or no names (OptionError)."""
     for values, allowed, what in ((states, tuple(STATES), "state"), (protocols, PROTOCOLS, "protocol")):
         unknown = [value for value in values if value not in allowed]
-        if unknown or not values:
-            given = f"{what} {unknown[0]!r} is unknown" if unknown else f"no {what} was given"
-            raise OptionError(f"{given}; allowed are {', '.join(allowed)}")
+        if unknown:
+            raise OptionError.unknown(what, unknown[0], allowed)
+        if not values:
+            raise OptionError(f"no {what} was given; allowed: {', '.join(allowed)}")
 
 
 def _run(

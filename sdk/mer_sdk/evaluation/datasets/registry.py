@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mer_sdk.errors import DataError, OptionError
+from mer_sdk.errors import DataNotFound, OptionError
 
 Opener = TypeVar("Opener", bound=Callable[[Path], Any])
 _OPENERS: dict[str, Callable[[Path], Any]] = {}
@@ -32,15 +32,16 @@ def open_dataset(spec: str) -> Any:
 
     Raises:
         OptionError: no colon, or a name that is not registered.
-        DataError: the path does not exist or holds none of the data set's files.
+        DataNotFound: the path does not exist.
+        DataError: it holds none of the data set's files.
     """
     name, colon, path = spec.partition(":")
     allowed = ", ".join(dataset_names())
     if not colon or not path:
         raise OptionError(f"{spec!r} is not a data set: write NAME:PATH, for example ravdess:PATH; names are {allowed}")
     if name not in _OPENERS:
-        raise OptionError(f"data set {name!r} is unknown; allowed are {allowed}")
+        raise OptionError.unknown("data set", name, dataset_names())
     folder = Path(path).expanduser()
     if not folder.exists():
-        raise DataError(f"{folder} does not exist; give the folder (or file) that holds the {name} data")
+        raise DataNotFound(f"{folder} does not exist; give the folder (or file) that holds the {name} data")
     return _OPENERS[name](folder)
