@@ -6,12 +6,16 @@ A subcommand's module is imported when it is called, or when the help lists it.
 
 from __future__ import annotations
 
+import inspect
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 
+from mer_sdk.cli.typed import pasteable
 from mer_sdk.errors import MerError, MissingExtra, OptionError
+from mer_sdk.runtimes.native_log import VARIABLE
 
 COMMANDS = "mer.commands"
 # Import names of what an extra brings.
@@ -28,12 +32,19 @@ HELP = "Emotion recognition on the device: run, check and compare mer-edge bundl
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run `mer`. Exit code 0 for success, 1 for a check that failed, 2 for bad input."""
+    """Run `mer`. Exit code 0 for success, 1 for what went wrong or failed a check, 2 for what was asked wrongly."""
+    # Child processes inherit it.
+    os.environ.setdefault(VARIABLE, "1")
     try:
         _run(list(sys.argv[1:] if arguments is None else arguments))
     except MerError as error:
         print(f"mer: {error}", file=sys.stderr)
-        raise SystemExit(2) from error
+        raise SystemExit(exit_code(error)) from error
+
+
+def exit_code(error: MerError) -> int:
+    """The exit code that an error ends a command with: 2 where something was asked wrongly, else 1."""
+    return 2 if isinstance(error, OptionError) else 1
 
 
 def commands() -> dict[str, EntryPoint]:
@@ -69,6 +80,10 @@ def _run(arguments: list[str]) -> None:
     import typer
 
     app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    found = commands()
+    named = next((word for word in arguments if not word.startswith("-")), None)
+    if named is not None and named not in found:
+        raise OptionError.unknown("command", named, (name for name, entry in found.items() if can_run(entry)))
 
     def version(value: bool) -> None:
         if value:
@@ -83,14 +98,10 @@ def _run(arguments: list[str]) -> None:
     ) -> None:
         pass
 
-    found = commands()
-    named = next((word for word in arguments if not word.startswith("-")), None)
-    if named in found:
-        app.command(named)(_load(found[named]))
-    else:
-        for name, entry in found.items():
-            if can_run(entry):
-                app.command(name)(_load(entry))
+    for name, entry in found.items():
+        if name == named or (named is None and can_run(entry)):
+            command = _load(entry)
+            app.command(name, help=pasteable(inspect.getdoc(command) or ""))(command)
     app(arguments, prog_name="mer")
 
 

@@ -48,20 +48,22 @@ def progress_bars(quiet: bool = False) -> Iterator[Advance]:
 def _lines(seconds: float = LINE_SECONDS) -> Iterator[Advance]:
     """Where what was named last stands, a line every so many seconds, by a thread: a long step says so, too."""
     begun: dict[str, float] = {}
-    latest: list[tuple[str, float, float]] = []
+    latest: list[tuple[str, float, float, float]] = []
     over = threading.Event()
 
     def advance(what: str, done: float, total: float) -> None:
-        begun.setdefault(what, time.monotonic())
-        latest[:] = [(what, done, total)]
+        now = time.monotonic()
+        begun.setdefault(what, now)
+        latest[:] = [(what, done, total, now)]
 
     def tell() -> None:
         while not over.wait(seconds):
-            for what, done, total in tuple(latest):
+            for what, done, total, at in tuple(latest):
                 if done < total:
-                    spent = time.monotonic() - begun[what]
-                    left = f", {spent * (total - done) / done:.0f} s left" if done else ""
-                    print(f"{what}: {100 * done / total:.0f} %{left}", file=sys.stderr, flush=True)
+                    # By the pace up to what was done last: a long step must not seem to slow down what follows.
+                    left = (at - begun[what]) * (total - done) / done - (time.monotonic() - at) if done else 0.0
+                    known = f", {left:.0f} s left" if left > 0 else ""
+                    print(f"{what}: {100 * done / total:.0f} %{known}", file=sys.stderr, flush=True)
 
     teller = threading.Thread(target=tell, name="progress lines", daemon=True)
     teller.start()

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from mer_sdk.bench.timing import blas_threads
+from mer_sdk.cli.bundles import open_bundle
 from mer_sdk.cli.options import BundleArgument, DetectorOption, JsonOption, RuntimeOption, ThreadsOption, writable
 from mer_sdk.cli.run.dialogues import run_dialogues
 from mer_sdk.cli.run.live import check_conversation, interruptible, open_sensor, run_conversation, run_live
@@ -96,8 +97,17 @@ def run(
     A dialogue is a csv file with the columns Speaker and Utterance, as in MELD; Dialogue_ID and StartTime are optional.
     A dialogue bundle that reads sound runs live, too: it gives an estimate for each utterance.
 
-    Examples: mer run grjca clip.mp4 --plot clip.png;  mer run grjca camera+microphone --margin 0.1 --record day.jsonl;
-    mer run grjca camera+microphone --faces 2 --enrol 4;  arecord -f S16_LE -r 16000 | mer run grjca -
+    Examples:
+
+    mer run grjca clip.mp4 --plot clip.png
+
+    mer run grjca camera+microphone --margin 0.1 --record day.jsonl
+
+    mer run grjca camera+microphone --faces 2 --enrol 4
+
+    arecord -f S16_LE -r 16000 | mer run grjca -
+
+    mer run amb_dsgdn dialogue.csv
     """
     for path, option in ((plot, "--plot"), (record, "--record"), (save_baseline, "--save-baseline")):
         writable(path, option)
@@ -120,7 +130,7 @@ def run(
         voice=voice,
         enrol=enrol,
     )
-    opened = Bundle.open(bundle)
+    opened = open_bundle(bundle)
     note = runtime_note(runtime or opened.runtime)
     if note:
         typer.echo(note, err=True)
