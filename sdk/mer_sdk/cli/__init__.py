@@ -6,14 +6,13 @@ A subcommand's module is imported when it is called, or when the help lists it.
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 
-from mer_sdk.cli.typed import pasteable
+from mer_sdk.cli.typed import help_text
 from mer_sdk.errors import MerError, MissingExtra, OptionError
 from mer_sdk.runtimes.native_log import VARIABLE
 
@@ -101,7 +100,7 @@ def _run(arguments: list[str]) -> None:
     for name, entry in found.items():
         if name == named or (named is None and can_run(entry)):
             command = _load(entry)
-            app.command(name, help=pasteable(inspect.getdoc(command) or ""))(command)
+            app.command(name, help=help_text(command))(command)
     app(arguments, prog_name="mer")
 
 

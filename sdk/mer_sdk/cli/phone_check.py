@@ -128,7 +128,9 @@ def phone_check(
 
 
 def _chosen(given: Sequence[str]) -> Bundle:
-    opened = sorted(open_bundles(given, _unfit), key=lambda bundle: preference(bundle.name))
+    """The bundle to check: of several a window model's before a dialogue's, then as `preference` says."""
+    opened = open_bundles(given, _unfit)
+    opened.sort(key=lambda bundle: (bundle.manifest.dialogue is not None, preference(bundle.name)))
     if len(opened) > 1:
         left_out([bundle.name for bundle in opened[1:]], f"a phone checks one bundle a run, now {opened[0].name}")
     return opened[0]
@@ -136,13 +138,10 @@ def _chosen(given: Sequence[str]) -> Bundle:
 
 def _unfit(bundle: Bundle) -> str:
     """Why a browser cannot check a bundle."""
-    manifest = bundle.manifest
-    if manifest.target not in TARGETS or bundle.path is None:
-        return (
-            f"made for {manifest.target}, and a browser runs {' and '.join(TARGETS)}: `mer-convert --model "
-            f"{manifest.model} --target {','.join(TARGETS)} --scheme {manifest.scheme}` makes both"
-        )
-    if manifest.finder is not None:
+    if bundle.manifest.target not in TARGETS or bundle.path is None:
+        targets = ",".join(TARGETS)
+        return f"a browser runs {' and '.join(TARGETS)} alone: `mer-convert --model MODEL --target {targets}` makes both"
+    if bundle.manifest.finder is not None:
         return (
             "a face finder, whose golden frames `mer verify` proves; a phone checks a bundle of an emotion model, such "
             "as bundles/grjca-onnx-fp32.mer"

@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Callable
+from inspect import getdoc
 from pathlib import Path
 
 
@@ -30,10 +32,16 @@ def typed(program: str) -> str:
     return str(absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else absolute)
 
 
-def pasteable(text: str) -> str:
-    """A help text with the commands of its examples as they are typed here.
+def help_text(command: Callable[..., object]) -> str:
+    """A command's docstring: each paragraph one line, as the terminal breaks lines, and the examples as typed here.
 
-    Examples are lines of their own after "Example:" or "Examples:".
+    Examples are the paragraphs after "Examples:" or "Example:".
     """
-    head, colon, examples = re.split(r"(Examples?:)", text, maxsplit=1) if "Example" in text else (text, "", "")
-    return head + colon + re.sub(r"(?<![\w./-])(mer(?:-convert)?)(?= )", lambda found: typed(found[1]), examples)
+    paragraphs = [" ".join(part.split()) for part in (getdoc(command) or "").split("\n\n")]
+    first = next((i for i, part in enumerate(paragraphs) if part in ("Example:", "Examples:")), len(paragraphs))
+    examples = (re.sub(r"(?<![\w./-])mer(?:-convert)?(?= )", _typed_word, part) for part in paragraphs[first:])
+    return "\n\n".join((*paragraphs[:first], *examples))
+
+
+def _typed_word(found: re.Match[str]) -> str:
+    return typed(found[0])
