@@ -5,12 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
+def did_you_mean(given: str, allowed: Iterable[str]) -> str:
+    """ "; did you mean NAME?" where one of the allowed names is like the given one, else nothing."""
+    from difflib import get_close_matches
+
+    names = {name.lower(): name for name in allowed}
+    near = get_close_matches(given.lower(), names, n=1, cutoff=0.6)
+    return f"; did you mean {names[near[0]]}?" if near and names[near[0]] != given else ""
+
+
 class MerError(Exception):
-    """Base of all errors with a message meant for the person at the keyboard."""
+    """Base of all errors with a message meant for the person at the keyboard.
+
+    Attributes:
+        exit_code: of a command that it ends: 2 where it was asked wrongly, or its input cannot be used; 1 where
+            something went wrong.
+    """
+
+    exit_code = 2
 
 
 class BundleError(MerError):
     """A bundle that is missing, incomplete, altered since it was written, or of a newer schema."""
+
+
+class BundleNotFound(BundleError):
+    """A bundle's path or name that does not exist."""
 
 
 class MediaError(MerError):
@@ -23,6 +43,8 @@ class SignalError(MerError):
 
 class StreamError(MerError):
     """A live stream that an error has ended, such as one raised by the app's callback; that one is its `__cause__`."""
+
+    exit_code = 1
 
 
 class DataError(MerError):
@@ -50,10 +72,7 @@ class MissingExtra(MerError):
 
 
 class OptionError(MerError):
-    """Something that was asked for wrongly, such as an option whose value is unknown; the message lists what is allowed.
-
-    The commands end with exit code 2 for it, and with 1 for every other error.
-    """
+    """An option whose value is unknown; the message lists the allowed values."""
 
     @classmethod
     def unknown(cls, what: str, given: str, allowed: Iterable[str]) -> OptionError:
@@ -66,32 +85,13 @@ class OptionError(MerError):
         """
         names = tuple(allowed)
         near, listed = did_you_mean(given, names), ", ".join(names) or "none"
-        return cls(f"{what} {given!r} is unknown; {f'{near} Allowed' if near else 'allowed'}: {listed}")
-
-
-class BundleNotFound(BundleError, OptionError):
-    """A bundle's path or name that does not exist; the message offers the nearest one."""
-
-
-class MediaNotFound(MediaError, OptionError):
-    """A media file that does not exist."""
-
-
-class DataNotFound(DataError, OptionError):
-    """The folder or file of a data set that does not exist."""
-
-
-def did_you_mean(given: str, names: Iterable[str]) -> str:
-    """"did you mean X?" with the one or two names nearest to what was given; "" where none is near."""
-    import difflib
-
-    by_lower = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(given.lower(), by_lower, n=2, cutoff=0.6)
-    return f"did you mean {' or '.join(by_lower[name] for name in near)}?" if near else ""
+        return cls(f"{what} {given!r} is unknown{near}{' Allowed' if near else '; allowed'}: {listed}")
 
 
 class ConversionError(MerError):
     """A conversion that failed or whose artifact does not run; nothing is left behind."""
+
+    exit_code = 1
 
 
 class CheckpointError(MerError):

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 
+from mer_sdk.cli.program import lets_go, run_program
 from mer_sdk.cli.typed import help_text
-from mer_sdk.errors import MerError, MissingExtra, OptionError
+from mer_sdk.errors import MissingExtra, OptionError
 from mer_sdk.runtimes.native_log import VARIABLE
 
 COMMANDS = "mer.commands"
@@ -31,19 +32,10 @@ HELP = "Emotion recognition on the device: run, check and compare mer-edge bundl
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run `mer`. Exit code 0 for success, 1 for what went wrong or failed a check, 2 for what was asked wrongly."""
+    """Run `mer`: exit code 0, 1 where a check failed or something went wrong, 2 where it was asked wrongly."""
     # Child processes inherit it.
     os.environ.setdefault(VARIABLE, "1")
-    try:
-        _run(list(sys.argv[1:] if arguments is None else arguments))
-    except MerError as error:
-        print(f"mer: {error}", file=sys.stderr)
-        raise SystemExit(exit_code(error)) from error
-
-
-def exit_code(error: MerError) -> int:
-    """The exit code that an error ends a command with: 2 where something was asked wrongly, else 1."""
-    return 2 if isinstance(error, OptionError) else 1
+    run_program("mer", lambda: _run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
 def commands() -> dict[str, EntryPoint]:
@@ -110,4 +102,4 @@ def _load(entry: EntryPoint):  # type: ignore[no-untyped-def]  # any function th
         raise MissingExtra(f"mer {entry.name}", *lacking)
     if not _has_module(entry.module):
         raise OptionError(f"mer {entry.name} is not part of this installation ({entry.module}); install mer-edge again")
-    return entry.load()
+    return lets_go(entry.load())

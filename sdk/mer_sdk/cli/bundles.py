@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mer_sdk.contract.bundle import Bundle, packaged_bundles
+from mer_sdk.contract.bundle import Bundle, bundle_inputs, packaged_bundles
 from mer_sdk.errors import BundleNotFound, OptionError, did_you_mean
 from mer_sdk.runtimes import available, runtime_note
 
@@ -29,23 +30,31 @@ def open_bundle(given: str) -> Bundle:
         BundleNotFound: there is none of that name.
         BundleError, MissingExtra: see `Bundle.open`.
     """
-    path = Path(given)
-    bare = path.name == given and not path.exists() and path.stem not in packaged_bundles()
-    found = _in_folder(path.name) if bare else None
+    found = _in_folder(given)
     if found is not None:
         print(f"mer: {given} is {found}", file=sys.stderr, flush=True)
-    elif bare:
+    elif _is_bare(given):
         names = [*packaged_bundles(), *_models(), *(one.stem for one in _bundles())]
         near = did_you_mean(given, dict.fromkeys(names))
         listed = ", ".join(dict.fromkeys((*packaged_bundles(), *_models()))) or "none here"
         raise BundleNotFound(
-            f"there is no bundle {given!r}{f'; {near}' if near else ''}{' Known' if near else '; known'} names: {listed}. "
+            f"there is no bundle {given!r}{near}{' Known' if near else '; known'} names: {listed}. "
             "Or give the path of a bundle (NAME.mer) made by mer-convert"
         )
     return Bundle.open(given if found is None else found)
 
 
-def open_bundles(given: Sequence[str], unfit: Unfit = lambda bundle: "", slow: Unfit = lambda bundle: "") -> list[Bundle]:
+def inputs_of(given: Sequence[str]) -> dict[str, Path]:
+    """What `open_bundle` would read, by what it is, for refusing to write over it."""
+    found: dict[str, Path] = {}
+    for name in given:
+        found |= bundle_inputs(_in_folder(name) or name)
+    return found
+
+
+def open_bundles(
+    given: Sequence[str], unfit: Unfit = lambda bundle: "", slow: Unfit = lambda bundle: ""
+) -> list[Bundle]:
     """Open bundles, such as all of a folder; what the command cannot use is left out, with a line on stderr.
 
     Args:
@@ -129,8 +138,16 @@ def _models() -> list[str]:
     return list(dict.fromkeys(name_parts(path.stem)[0] for path in _bundles()))
 
 
-def _in_folder(name: str) -> Path | None:
-    stem = name.removesuffix(".mer")
+def _is_bare(given: str) -> bool:
+    """Whether this is a name, and no path of something, nor that of a packaged bundle."""
+    path = Path(given)
+    return path.name == given and path.stem not in packaged_bundles() and not os.path.lexists(given)
+
+
+def _in_folder(given: str) -> Path | None:
+    if not _is_bare(given):
+        return None
+    stem = given.removesuffix(".mer")
     fitting = [path for path in _bundles() if path.stem == stem or path.stem.startswith(f"{stem}-")]
     exact = [path for path in fitting if path.stem == stem]
     return min(exact or fitting, key=lambda path: preference(path.stem), default=None)

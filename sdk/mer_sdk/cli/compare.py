@@ -15,7 +15,7 @@ from mer_sdk.cli.progress import progress_bars
 from mer_sdk.cli.tables.columns import narrow_table
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
-from mer_sdk.parity.comparison import Comparison, compare_bundles, comparable
+from mer_sdk.parity.comparison import Comparison, comparable, compare_bundles
 from mer_sdk.runtimes import runtime_note
 
 
@@ -56,8 +56,7 @@ def compare(
     held_to = None if reference is None else open_bundle(reference)
     with progress_bars(quiet=json) as progress:
         found = [
-            compare_bundles(group, data, tolerance, threads, detector, progress)
-            for group in _groups(opened, held_to)
+            compare_bundles(group, data, tolerance, threads, detector, progress) for group in _groups(opened, held_to)
         ]
     if json:
         plain = [to_json(comparison) for comparison in found]
@@ -102,7 +101,9 @@ def _show(comparison: Comparison) -> None:
     console.print(f"[bold]reference: {comparison.reference}[/]; input: {comparison.data}", soft_wrap=True)
     for note in comparison.notes:
         console.print(note, style="yellow")
-    table = narrow_table("", ("bundle", "graph"), ("max abs\nerror", "SQNR\ndB", "cosine", "label\nflips", "beyond\ntolerance"))
+    table = narrow_table(
+        "", ("bundle", "graph"), ("max abs\nerror", "SQNR\ndB", "cosine", "label\nflips", "beyond\ntolerance")
+    )
     for agreement in comparison.agreements:
         for index, (graph, found) in enumerate(agreement.graphs.items()):
             last = index == len(agreement.graphs) - 1

@@ -16,13 +16,14 @@ from mer_sdk.cli.options import (
     RuntimeOption,
     ThreadsOption,
     actors_of,
+    dataset_path,
     names_of,
-    writable,
 )
 from mer_sdk.cli.progress import Advance, progress_bars
 from mer_sdk.cli.tables.evaluation import show_report
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.output_files import check_outputs, written_aside
 from mer_sdk.errors import OptionError
 from mer_sdk.evaluation.conditions import PROTOCOLS, STATES, check_conditions
 from mer_sdk.evaluation.datasets import Meld, Ravdess, Selection, open_dataset
@@ -82,7 +83,7 @@ def evaluate(
         threads=threads,
     )
     check_conditions(options.states, options.protocols)
-    writable(out, "--out")
+    check_outputs({"--out": out}, {**inputs_of(bundles), "the data set": dataset_path(data)})
     people = actors_of(actors)
     dataset = open_dataset(data)
     opened = open_bundles(bundles, any_of(is_finder, _reads(data, dataset), without_runtime), stands_in)
@@ -139,10 +140,8 @@ def _score_clips(
 
 
 def _write(path: Path, text: str) -> None:
-    aside = path.with_name(path.name + ".part")
     try:
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(path)
+        with written_aside(path) as aside:
+            aside.write_text(text, encoding="utf-8")
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise OptionError(f"--out {path} cannot be written ({error}); give another place") from error

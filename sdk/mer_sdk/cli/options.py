@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import Annotated
 
 import typer
@@ -38,19 +38,10 @@ DetectorOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
-def writable(path: Path | None, option: str) -> Path | None:
-    """The path itself, once its folder is known to exist.
-
-    Raises:
-        OptionError: the folder is missing, or the path is a folder.
-    """
-    if path is None:
-        return None
-    if path.is_dir():
-        raise OptionError(f"{option} {path} is a folder; give a file name")
-    if not path.absolute().parent.is_dir():
-        raise OptionError(f"{option} {path}: the folder {path.parent} does not exist; make it first")
-    return path
+def dataset_path(spec: str) -> str | None:
+    """Where a data set lies that is named as NAME:PATH, None where it is not."""
+    _, _, path = spec.partition(":")
+    return os.path.expanduser(path) or None
 
 
 def names_of(text: str) -> tuple[str, ...]:

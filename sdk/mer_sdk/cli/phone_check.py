@@ -16,12 +16,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from mer_sdk.cli.bundles import left_out, open_bundle, open_bundles, preference
-from mer_sdk.cli.options import BundlesArgument, JsonOption, actors_of, writable
+from mer_sdk.cli.bundles import inputs_of, left_out, open_bundle, open_bundles, preference
+from mer_sdk.cli.options import BundlesArgument, JsonOption, actors_of, dataset_path
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.golden import GoldenCase, load_golden
 from mer_sdk.contract.manifest import Manifest
+from mer_sdk.contract.output_files import check_outputs, written_aside
 from mer_sdk.errors import OptionError
 from mer_sdk.phone.merging import DeviceEntry, describe, device_entry, merge
 from mer_sdk.phone.report import read_report
@@ -91,8 +92,9 @@ def phone_check(
     mer phone-check bundles/grjca-onnx-fp32.mer --data ravdess:~/data/RAVDESS
     """
     console = Console(stderr=json, highlight=False)
-    if writable(plot, "--plot") is not None and plot is not None and plot.suffix != ".svg":
+    if plot is not None and plot.suffix != ".svg":
         raise OptionError(f"--plot {plot} is no .svg file; give a name that ends in .svg")
+    check_outputs({"--plot": plot}, {**inputs_of(bundles), "the data set": dataset_path(data)})
     opened = _chosen(bundles)
     assert opened.path is not None  # checkpoints do not fit
     folder = opened.path
@@ -140,7 +142,9 @@ def _unfit(bundle: Bundle) -> str:
     """Why a browser cannot check a bundle."""
     if bundle.manifest.target not in TARGETS or bundle.path is None:
         targets = ",".join(TARGETS)
-        return f"a browser runs {' and '.join(TARGETS)} alone: `mer-convert --model MODEL --target {targets}` makes both"
+        return (
+            f"a browser runs {' and '.join(TARGETS)} alone: `mer-convert --model MODEL --target {targets}` makes both"
+        )
     if bundle.manifest.finder is not None:
         return (
             "a face finder, whose golden frames `mer verify` proves; a phone checks a bundle of an emotion model, such "
@@ -289,7 +293,8 @@ def _tell(entry: DeviceEntry, folder: Path, plot: Path | None, console: Console)
         from mer_sdk.phone.curve import curve_svg
 
         try:
-            plot.write_text(curve_svg(timeline.points, f"{device}: a step of {folder.stem}"), "utf-8")
+            with written_aside(plot) as aside:
+                aside.write_text(curve_svg(timeline.points, f"{device}: a step of {folder.stem}"), "utf-8")
         except OSError as error:
             raise OptionError(f"--plot {plot} cannot be written ({error}); give another place") from error
         console.print(f"timeline: {plot}", soft_wrap=True, markup=False)

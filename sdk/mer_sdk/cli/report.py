@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mer_sdk.cli.bundles import inputs_of, is_finder, open_bundles
 from mer_sdk.cli.doctor import diagnose
-from mer_sdk.cli.bundles import is_finder, open_bundles
-from mer_sdk.cli.options import BundlesArgument, JsonOption, ThreadsOption, actors_of, names_of, writable
+from mer_sdk.cli.options import BundlesArgument, JsonOption, ThreadsOption, actors_of, dataset_path, names_of
 from mer_sdk.cli.progress import progress_bars
 from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.output_files import check_outputs
 from mer_sdk.errors import OptionError
 
 if TYPE_CHECKING:
@@ -63,7 +64,14 @@ def report(
     from mer_sdk.report.results import read_measurements
     from mer_sdk.report.run import RunOptions, measure_all, time_all
 
-    writable(out, "--out")
+    check_outputs(
+        {"--out": out},
+        {
+            **inputs_of(bundles),
+            **{f"the evaluation {path}": path for path in evaluation or []},
+            **{f"the data set {item}": dataset_path(item) for item in data or []},
+        },
+    )
     if data and evaluation:
         raise OptionError("--data measures and --evaluation takes saved results; give one of them")
     opened = {key_of(bundle): bundle for bundle in open_bundles(bundles, is_finder)}

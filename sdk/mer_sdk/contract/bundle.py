@@ -170,6 +170,16 @@ def packaged_bundles() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.mer"))}
 
 
+def bundle_inputs(name: str | Path) -> dict[str, Path]:
+    """What `Bundle.open` would read, by what it is: a folder, or a checkpoint with its card; nothing where none is."""
+    try:
+        found = _resolve(Path(name))
+    except BundleError:
+        return {}
+    card = {f"the card of {name}": found.with_suffix(".json")} if found.is_file() else {}
+    return {f"the bundle {name}": found, **card}
+
+
 def hash_files(folder: str | Path) -> tuple[FileSpec, ...]:
     """Hash and size of every file below a folder but `manifest.json`, sorted by path: the manifest's `files`."""
     root = Path(folder)
@@ -187,15 +197,18 @@ def file_sha256(path: str | Path) -> str:
 
 
 def _resolve(path: Path) -> Path:
-    if path.exists():
-        return path
+    try:
+        if path.exists():
+            return path
+    except (OSError, ValueError) as error:
+        raise BundleError(f"the bundle cannot be opened ({getattr(error, 'strerror', None) or error})") from error
     packaged = packaged_bundles()
     if path.name == str(path) and path.stem in packaged and path.suffix in ("", ".mer"):
         return packaged[path.stem]
     names = f"; packaged bundles are: {', '.join(packaged)}" if packaged else ""
-    near = did_you_mean(str(path), [*packaged, *map(str, path.parent.glob("*.mer"))])
-    asked = f"{near} Or give" if near else "give"
-    raise BundleNotFound(f"{path} does not exist; {asked} a bundle folder (NAME.mer) made by mer-convert{names}")
+    beside = [str(path.with_name(one.name)) for one in path.parent.glob("*.mer")] if path.parent.is_dir() else []
+    near = did_you_mean(str(path), [*beside, *packaged]) or did_you_mean(f"{path}.mer", beside)
+    raise BundleNotFound(f"{path} does not exist; give a bundle folder (NAME.mer) made by mer-convert{near}{names}")
 
 
 def _opener(suffix: str) -> EntryPoint | None:

@@ -20,9 +20,7 @@ def narrow_table(title: str, texts: Sequence[str], numbers: Sequence[str] = ()) 
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(
-        title=title or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
-    )
+    table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for index, name in enumerate(texts):
         table.add_column(name, overflow="fold", no_wrap=index == 0)
     for name in numbers:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mer_sdk.errors import DataNotFound, OptionError
+from mer_sdk.errors import DataError, OptionError
 
 Opener = TypeVar("Opener", bound=Callable[[Path], Any])
 _OPENERS: dict[str, Callable[[Path], Any]] = {}
@@ -32,8 +32,7 @@ def open_dataset(spec: str) -> Any:
 
     Raises:
         OptionError: no colon, or a name that is not registered.
-        DataNotFound: the path does not exist.
-        DataError: it holds none of the data set's files.
+        DataError: the path does not exist or holds none of the data set's files.
     """
     name, colon, path = spec.partition(":")
     allowed = ", ".join(dataset_names())
@@ -43,5 +42,5 @@ def open_dataset(spec: str) -> Any:
         raise OptionError.unknown("data set", name, dataset_names())
     folder = Path(path).expanduser()
     if not folder.exists():
-        raise DataNotFound(f"{folder} does not exist; give the folder (or file) that holds the {name} data")
+        raise DataError(f"{folder} does not exist; give the folder (or file) that holds the {name} data")
     return _OPENERS[name](folder)
