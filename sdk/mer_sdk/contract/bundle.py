@@ -17,7 +17,7 @@ import numpy as np
 
 from mer_sdk.contract.manifest import FileSpec, Manifest
 from mer_sdk.contract.manifest_file import manifest_from_text
-from mer_sdk.errors import BundleError, MissingExtra, OptionError, did_you_mean
+from mer_sdk.errors import BundleError, BundleNotFound, MissingExtra, OptionError, did_you_mean
 from mer_sdk.runtimes import Graph, load_graph, runtime_for_target, runtime_named, runtime_note
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
@@ -95,7 +95,8 @@ class Bundle:
                 no such path exists, the name of a bundle that was packaged with the SDK ("grjca").
 
         Raises:
-            BundleError: missing, not a bundle, of a newer schema, or a file differs from the manifest.
+            BundleNotFound: there is none at the path, or of that name.
+            BundleError: not a bundle, of a newer schema, or a file differs from the manifest.
             MissingExtra: the package that opens this kind of checkpoint is not installed.
         """
         found = _resolve(Path(path))
@@ -207,7 +208,7 @@ def _resolve(path: Path) -> Path:
     names = f"; packaged bundles are: {', '.join(packaged)}" if packaged else ""
     beside = [str(path.with_name(one.name)) for one in path.parent.glob("*.mer")] if path.parent.is_dir() else []
     near = did_you_mean(str(path), [*beside, *packaged]) or did_you_mean(f"{path}.mer", beside)
-    raise BundleError(f"{path} does not exist; give a bundle folder (NAME.mer) made by mer-convert{near}{names}")
+    raise BundleNotFound(f"{path} does not exist; give a bundle folder (NAME.mer) made by mer-convert{near}{names}")
 
 
 def _opener(suffix: str) -> EntryPoint | None:

@@ -262,8 +262,8 @@ def test_clip_without_a_face_is_skipped_and_named(tiny_bundle, paired_folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"states": ("text",)}, r"state 'text' is unknown; allowed are audio\+face, audio, face"),
-        ({"protocols": ("hot",)}, "allowed are cold, warm, enrolled, none"),
+        ({"states": ("text",)}, r"state 'text' is unknown; allowed: audio\+face, audio, face"),
+        ({"protocols": ("hot",)}, "allowed: cold, warm, enrolled, none"),
         ({"protocols": ()}, "no protocol was given"),
         ({"track_scale": 0.0}, "above 0"),
         ({"orders": 0}, "at least 1"),
