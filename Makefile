@@ -33,7 +33,7 @@ help:
 	@echo "make wheel-phone   a wheel with the page of mer phone-check, for computers that check phones (npm is needed)"
 	@echo "make schema    write docs/manifest.schema.json"
 	@echo "make results   DATA=PATH: every protocol, into docs/results/, docs/results.md and README.md (hours; resumes)"
-	@echo "make check-aarch64   the bundles on an emulated 64-bit ARM device against this machine (docs/devices.md)"
+	@echo "make check-aarch64   the bundles on an emulated 64-bit ARM device against this machine (docs/ship/devices.md)"
 	@echo "make bench     what a step and the import cost on this machine"
 	@echo "make clean     remove .venv, $(BUNDLES)/, dist/ and caches"
 
