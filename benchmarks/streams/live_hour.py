@@ -144,7 +144,10 @@ def main() -> None:
         "system": platform.platform(),
         **runs,
     }
-    print(write_result(result, options.out, ROOT / "docs" / "results" / "live.md", (BEGIN, END), section(result)), flush=True)
+    print(
+        write_result(result, options.out, ROOT / "docs" / "results" / "live.md", (BEGIN, END), section(result)),
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -44,8 +44,8 @@ def convert(
     scheme: Annotated[
         list[str] | None,
         typer.Option(
-            help="fp32, fp16, w8, dyn8, int8, w4, as far as the target has them; see docs/models/quantization.md. Repeatable, "
-            "or a list with commas. Default: fp32."
+            help="fp32, fp16, w8, dyn8, int8, w4, as far as the target has them; see docs/models/quantization.md. "
+            "Repeatable, or a list with commas. Default: fp32."
         ),
     ] = None,
     data: Annotated[

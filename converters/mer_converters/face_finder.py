@@ -212,8 +212,8 @@ def card_text(card: FaceFinderCard, name: str, worst: dict[str, float]) -> str:
     lines = [
         f"# {name}",
         "",
-        f"A face finder of {card.parameters:,} parameters: a frame in, boxes and scores out. docs/app/faces.md says how",
-        "far it can be trusted beside OpenCV's cascade.",
+        f"A face finder of {card.parameters:,} parameters: a frame in, boxes and scores out. docs/app/faces.md says",
+        "how far it can be trusted beside OpenCV's cascade.",
         "",
         "Largest differences from the network in torch on the golden frames: "
         + ", ".join(f"{key} {value:.1e}" for key, value in worst.items())

@@ -6,7 +6,8 @@ Makes an arm64 Debian 12 once (see chroot.sh; $MER_AARCH64 or ~/.cache/mer-edge/
 checkout, installs it there with `[litert]` and with `[onnx]`, each in an environment of its own and from downloaded
 wheels alone, runs answers.py there and here once, both from that wheel, and compares: every bundle on the processors of
 --cpus, one bundle of each scheme and target on those of --sampled-cpus.
-Writes docs/results/aarch64.json and the table of docs/results/aarch64.md; the exit code is 1 where a bundle does not agree.
+Writes docs/results/aarch64.json and the table of docs/results/aarch64.md; the exit code is 1 where a bundle does not
+agree.
 Answers are kept: a run that was broken off, or ended by --minutes with exit code 3, goes on where it was as long as the
 SDK, the data and the bundle are the same. Emulated time says nothing about a device, so none is written down.
 """
