@@ -106,15 +106,20 @@ def check_python(rest: list[str]) -> None:
         assert f'"{name}"' in text or name.removeprefix("--").replace("-", "_") in text, f"{source}: no option {name}"
 
 
+def check_said(call, commands, where, whole=True):
+    """`check`, and where the call stands if it fails."""
+    try:
+        check(call, commands, whole=whole)
+    except Exception as error:
+        raise AssertionError(f"{where}: {error}") from error
+
+
 @pytest.mark.parametrize("block", SHELL, ids=str)
 def test_shell_blocks(block, commands):
     found = calls(block.text)
     assert found, "a block without a command"
     for call in found:
-        try:
-            check(call, commands)
-        except Exception as error:
-            raise AssertionError(f"{block}: {' '.join(call)}: {error}") from error
+        check_said(call, commands, f"{block}: {' '.join(call)}")
 
 
 @pytest.mark.parametrize("page", pages(), ids=name_of)
@@ -123,10 +128,7 @@ def test_commands_within_the_text(page, commands):
         if "..." in code or re.search(r"(make|mer) [A-Z]", code):
             continue
         for call in calls(code):
-            try:
-                check(call, commands, whole=False)
-            except Exception as error:
-                raise AssertionError(f"{name_of(page)}: `{code}`: {error}") from error
+            check_said(call, commands, f"{name_of(page)}: `{code}`", whole=False)
 
 
 @pytest.mark.parametrize(
