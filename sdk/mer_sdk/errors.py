@@ -29,6 +29,10 @@ class BundleError(MerError):
     """A bundle that is missing, incomplete, altered since it was written, or of a newer schema."""
 
 
+class BundleNotFound(BundleError):
+    """A bundle's path or name that does not exist."""
+
+
 class MediaError(MerError):
     """Audio or video that cannot be read: missing, empty, truncated, or of another type than its name says."""
 
@@ -69,6 +73,19 @@ class MissingExtra(MerError):
 
 class OptionError(MerError):
     """An option whose value is unknown; the message lists the allowed values."""
+
+    @classmethod
+    def unknown(cls, what: str, given: str, allowed: Iterable[str]) -> OptionError:
+        """The error of a name that is none of those allowed; it offers the nearest.
+
+        Args:
+            what: what the name is of, such as "runtime".
+            given: what the user wrote.
+            allowed: all names, in the order in which they are listed.
+        """
+        names = tuple(allowed)
+        near, listed = did_you_mean(given, names), ", ".join(names) or "none"
+        return cls(f"{what} {given!r} is unknown{near}{' Allowed' if near else '; allowed'}: {listed}")
 
 
 class ConversionError(MerError):

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mer_sdk.errors import DataError, OptionError, did_you_mean
+from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.features import ClipFeatures
 from mer_sdk.evaluation.metrics import log_softmax
@@ -115,10 +115,10 @@ def check_conditions(states: Sequence[str], protocols: Sequence[str]) -> None:
     """Refuse unknown or no names (OptionError)."""
     for values, allowed, what in ((states, tuple(STATES), "state"), (protocols, PROTOCOLS, "protocol")):
         unknown = [value for value in values if value not in allowed]
-        if unknown or not values:
-            near = did_you_mean(unknown[0], allowed) if unknown else ""
-            given = f"{what} {unknown[0]!r} is unknown{near}" if unknown else f"no {what} was given"
-            raise OptionError(f"{given}; allowed are {', '.join(allowed)}")
+        if unknown:
+            raise OptionError.unknown(what, unknown[0], allowed)
+        if not values:
+            raise OptionError(f"no {what} was given; allowed: {', '.join(allowed)}")
 
 
 def _run(

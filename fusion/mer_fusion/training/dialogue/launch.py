@@ -19,7 +19,7 @@ from mer_fusion.training.dialogue.recipe import (
 from mer_fusion.training.dialogue.task import DialogueSet, dialogue_predictions
 from mer_fusion.training.fusion.recipe import WINDOW_MODELS
 from mer_fusion.training.run import RunOptions, Trained
-from mer_sdk.errors import OptionError, did_you_mean
+from mer_sdk.errors import OptionError
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.datasets import Meld
 
@@ -35,8 +35,7 @@ def is_dialogue_model(model: str) -> bool:
         OptionError: no such model; the message lists what there is.
     """
     if model not in TRAINED_MODELS:
-        near = did_you_mean(model, TRAINED_MODELS)
-        raise OptionError(f"model {model!r} is unknown{near}; allowed: {', '.join(TRAINED_MODELS)}")
+        raise OptionError.unknown("model", model, TRAINED_MODELS)
     return model in DIALOGUE_MODELS
 
 

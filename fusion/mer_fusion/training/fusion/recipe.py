@@ -16,7 +16,7 @@ from mer_fusion.training.fusion.data import LABELS
 from mer_fusion.training.fusion.task import FusionOptions
 from mer_fusion.training.loop import LoopOptions
 from mer_fusion.training.speech.encoder import AudioOptions
-from mer_sdk.errors import OptionError, did_you_mean
+from mer_sdk.errors import OptionError
 
 WINDOW_MODELS = ("grjca", "hgrjca", "atsuko", "fdrl")
 # Whose encoders a model takes unless told otherwise: they do not depend on the fusion, so nobody trains them twice.
@@ -141,8 +141,7 @@ def _network(model: str, role: str, audio: AudioEncoderConfig, face: FaceEncoder
         if not full:
             fdrl = replace(fdrl, width=64, feed_forward=96, head_width=64, dropout=0.1, head_dropout=0.2)
         return NetworkConfig("fdrl", audio, face, fdrl.to_dict())
-    near = did_you_mean(model, WINDOW_MODELS)
-    raise OptionError(f"model {model!r} is unknown{near}; allowed: {', '.join(WINDOW_MODELS)}")
+    raise OptionError.unknown("model", model, WINDOW_MODELS)
 
 
 def shortened(recipe: Recipe, share: float) -> Recipe:

@@ -11,12 +11,14 @@ from typing import Annotated
 import typer
 
 from mer_sdk.bench.timing import blas_threads
+from mer_sdk.cli.bundles import inputs_of, open_bundle
 from mer_sdk.cli.options import BundleArgument, DetectorOption, JsonOption, RuntimeOption, ThreadsOption
 from mer_sdk.cli.program import INTERRUPTED, Unread, leave_output
 from mer_sdk.cli.run.dialogues import run_dialogues
 from mer_sdk.cli.run.live import check_conversation, interruptible, open_sensor, run_conversation, run_live
-from mer_sdk.cli.run.timeline import PLOT_SUFFIXES, RunOptions, Timeline, pyplot, tell_notes
-from mer_sdk.contract.bundle import Bundle, bundle_inputs
+from mer_sdk.cli.run.plot import PLOT_SUFFIXES, pyplot
+from mer_sdk.cli.run.timeline import RunOptions, Timeline, tell_notes
+from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import EmotionEstimate
 from mer_sdk.contract.output_files import check_outputs, is_same
 from mer_sdk.errors import MerError, OptionError
@@ -102,8 +104,17 @@ def run(
     A dialogue is a csv file with the columns Speaker and Utterance, as in MELD; Dialogue_ID and StartTime are optional.
     A dialogue bundle that reads sound runs live, too: it gives an estimate for each utterance.
 
-    Examples: mer run grjca clip.mp4 --plot clip.png;  mer run grjca camera+microphone --margin 0.1 --record day.jsonl;
-    mer run grjca camera+microphone --faces 2 --enrol 4;  arecord -f S16_LE -r 16000 | mer run grjca -
+    Examples:
+
+    mer run grjca clip.mp4 --plot clip.png
+
+    mer run grjca camera+microphone --margin 0.1 --record day.jsonl
+
+    mer run grjca camera+microphone --faces 2 --enrol 4
+
+    arecord -f S16_LE -r 16000 | mer run grjca -
+
+    mer run amb_dsgdn dialogue.csv
     """
     if is_address(media.removeprefix("play:")):
         check_file(media.removeprefix("play:"))
@@ -111,7 +122,7 @@ def run(
         {"--plot": plot, "--record": record, "--save-baseline": save_baseline},
         {
             "the input": media.removeprefix("play:") if media.startswith("play:") else media,
-            **bundle_inputs(bundle),
+            **inputs_of([bundle]),
             "the detector": detector,
             # A profile that is gone on with may be saved where it was: it is replaced as a whole.
             "the profile of --baseline": None if _same(baseline, save_baseline) else baseline,
@@ -137,7 +148,7 @@ def run(
         voice=voice,
         enrol=enrol,
     )
-    opened = Bundle.open(bundle)
+    opened = open_bundle(bundle)
     note = runtime_note(runtime or opened.runtime)
     if note:
         typer.echo(note, err=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mer_sdk.errors import DataError, OptionError, did_you_mean
+from mer_sdk.errors import DataError, OptionError
 
 Opener = TypeVar("Opener", bound=Callable[[Path], Any])
 _OPENERS: dict[str, Callable[[Path], Any]] = {}
@@ -39,7 +39,7 @@ def open_dataset(spec: str) -> Any:
     if not colon or not path:
         raise OptionError(f"{spec!r} is not a data set: write NAME:PATH, for example ravdess:PATH; names are {allowed}")
     if name not in _OPENERS:
-        raise OptionError(f"data set {name!r} is unknown{did_you_mean(name, _OPENERS)}; allowed are {allowed}")
+        raise OptionError.unknown("data set", name, dataset_names())
     folder = Path(path).expanduser()
     if not folder.exists():
         raise DataError(f"{folder} does not exist; give the folder (or file) that holds the {name} data")
