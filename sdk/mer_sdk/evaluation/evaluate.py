@@ -79,7 +79,7 @@ class ConditionResult:
         nll: mean negative log-likelihood in nats.
         recall: label -> recall, None for a label that no scored clip has.
         support: label -> number of scored clips.
-        confusion: [K][K], row = label, column = prediction, counts averaged over the runs.
+        confusion: K x K, row = label, column = prediction, counts averaged over the runs.
         skipped: ids of clips without any of the state's modalities, not scored.
         curves: reliability, and accuracy over coverage, over all runs together; None where a saved file lacks them.
     """
