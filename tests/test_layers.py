@@ -11,6 +11,7 @@ FOLDERS = {"mer_sdk": "sdk", "mer_fusion": "fusion", "mer_quantization": "quanti
 # The SDK's rooms: each may import those before it. What a device's sensor needs ends with `window`.
 ROOMS = (
     "errors",
+    "limits",
     "runtimes",
     "contract",
     "media",

@@ -84,6 +84,7 @@ class FaceTracker:
         self._next = self.searches = 0
         self._searched = -np.inf
         self._thumbnail: np.ndarray | None = None
+        self._shape: tuple[int, ...] = ()
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -101,8 +102,10 @@ class FaceTracker:
             rgb: uint8 [height, width, 3].
             time: seconds. It may lie a little before the last frame's, as where an earlier frame is tried.
         """
-        if self._is_cut(rgb):
+        # In a picture of another size the places of the faces before say nothing.
+        if self._is_cut(rgb) or rgb.shape != self._shape:
             self._tracks = []
+        self._shape = rgb.shape
         self._tracks = [track for track in self._tracks if time - track.time <= TRACK_SECONDS]
         live = [track for track in self._tracks if not track.lost]
         sure = [track for track in live if self._move(track, rgb, time)]

@@ -6,7 +6,7 @@ import json as json_module
 from contextlib import closing
 from pathlib import Path
 
-from mer_sdk.cli.run.timeline import Recorder, RunOptions, draw, say, utterance_line, utterances_line
+from mer_sdk.cli.run.timeline import Recorder, RunOptions, draw, say, tell_notes, utterance_line, utterances_line
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import UtteranceEstimate
 from mer_sdk.dialogue.conversation import Conversation
@@ -20,7 +20,9 @@ def run_dialogues(bundle: Bundle, path: Path, options: RunOptions) -> None:
         DataError: see `read_dialogues`.
         OptionError: see `Recorder` and `draw`.
     """
-    dialogues = read_dialogues(path)
+    notes: list[str] = []
+    dialogues = read_dialogues(path, tell=notes.append)
+    tell_notes(notes)
     estimates: list[UtteranceEstimate] = []
     recorder = Recorder(options.record)
     with Conversation.open(bundle, options.runtime, options.threads) as talk, closing(recorder):
