@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mer_sdk.cli.bundles import Unfit, any_of, is_finder, open_bundles, stands_in, without_runtime
+from mer_sdk.cli.bundles import Unfit, any_of, inputs_of, is_finder, open_bundles, stands_in, without_runtime
 from mer_sdk.cli.options import (
     BundlesArgument,
     JsonOption,

@@ -13,7 +13,7 @@ BundleArgument = Annotated[
     str,
     typer.Argument(
         metavar="BUNDLE",
-        help="Bundle folder (NAME.mer), name of a packaged bundle or of one in ./bundles, or checkpoint (.safetensors).",
+        help="Bundle folder (NAME.mer), name of a packaged bundle or one in ./bundles, or checkpoint (.safetensors).",
     ),
 ]
 BundlesArgument = Annotated[

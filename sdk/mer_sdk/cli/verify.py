@@ -114,11 +114,12 @@ def verify(
         opened = open_bundle(bundles[0])
         with progress_bars(quiet=json) as progress:
             progress(f"verifying {opened.name}", 0, 1)
-            found = [_verify_one(opened, runtime, threads)]
+            result = _verify_one(opened, runtime, threads)
+        found = [result]
         if json:
-            print(json_module.dumps(to_json(found[0]), indent=2))
+            print(json_module.dumps(to_json(result), indent=2))
         else:
-            _show(found[0])
+            _show(result)
     if not all(result.passed for result in found):
         raise typer.Exit(1)
 

@@ -59,9 +59,7 @@ def measure_all(
     found: dict[str, tuple[Measurement, Answers]] = {}
     for key, bundle in bundles.items():
         if len(bundles) > 1 and bundle.describe().note:
-            warn(
-                f"{bundle.name}: accuracy left out, {bundle.runtime} takes minutes; a page of this bundle alone has it"
-            )
+            warn(f"{bundle.name}: accuracy left out, {bundle.runtime} takes minutes; a page of it alone has it")
             continue
         source = sources.get(bundle.manifest.dialogue is not None)
         if source is None:

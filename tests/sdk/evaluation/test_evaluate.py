@@ -289,7 +289,12 @@ def test_wrong_clips_are_refused(tiny_bundle, paired_folder, monkeypatch):
     with pytest.raises(DataError, match=r"without a clip labelled neutral, which enrolling needs: 5; choose"):
         evaluate(tiny_bundle, loud, merge_labels(tiny_bundle.manifest.labels), QUICK)
     with pytest.raises(OptionError, match=r"protocol 'enroled' is unknown; did you mean enrolled\?; allowed are"):
-        evaluate(tiny_bundle, clips, merge_labels(tiny_bundle.manifest.labels), replace(QUICK, protocols=("enroled",)))
+        evaluate(
+            tiny_bundle,
+            clips,
+            merge_labels(tiny_bundle.manifest.labels),
+            dataclasses.replace(QUICK, protocols=("enroled",)),
+        )
 
 
 def test_real_paired_clips(tiny_bundle, shared_data):

@@ -16,7 +16,8 @@ from mer_sdk.cli.options import BundleArgument, DetectorOption, JsonOption, Runt
 from mer_sdk.cli.program import INTERRUPTED, Unread, leave_output
 from mer_sdk.cli.run.dialogues import run_dialogues
 from mer_sdk.cli.run.live import check_conversation, interruptible, open_sensor, run_conversation, run_live
-from mer_sdk.cli.run.timeline import PLOT_SUFFIXES, RunOptions, Timeline, pyplot, tell_notes
+from mer_sdk.cli.run.plot import PLOT_SUFFIXES, pyplot
+from mer_sdk.cli.run.timeline import RunOptions, Timeline, tell_notes
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import EmotionEstimate
 from mer_sdk.contract.output_files import check_outputs, is_same

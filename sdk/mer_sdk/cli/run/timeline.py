@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mer_sdk.cli.run.plot import draw
 from mer_sdk.contract.estimate import UNKNOWN, EmotionEstimate, UtteranceEstimate
-from mer_sdk.contract.output_files import written_aside
-from mer_sdk.errors import MissingExtra, OptionError
+from mer_sdk.errors import OptionError
 from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.window.smoothing import Smoothing
 
@@ -20,9 +20,6 @@ BLOCK = "█"
 # Columns that a step's whole line needs.
 WIDE = 108
 Estimate = EmotionEstimate | UtteranceEstimate
-STATES = ("none", "face", "audio", "audio+face")
-# What a plot may be; matplotlib writes more, but these are what browsers and papers take.
-PLOT_SUFFIXES = (".png", ".svg", ".pdf", ".jpg", ".jpeg", ".webp")
 # What is kept of a timeline that has no end: the last ten minutes for a plot, the last hour of latencies, in steps.
 PLOTTED = 2400
 TIMED = 14400
@@ -263,8 +260,7 @@ class Timeline:
             OptionError: see `draw`.
         """
         if self._kept and self._options.plot is not None:
-            times = [estimate.time for estimate in self._kept]
-            draw(list(self._kept), times, "time (s)", self._labels, STATES, self._options.plot, title)
+            draw(list(self._kept), self._labels, self._options.plot, title)
         if not self._options.json:
             say(self._tally.line())
         if self.enrolling:
@@ -292,60 +288,3 @@ def tell_notes(notes: Sequence[str]) -> None:
     """What is to be known of the input, a line each, on stderr."""
     for note in notes:
         print(f"mer: {note}", file=sys.stderr, flush=True)
-
-
-def pyplot():  # type: ignore[no-untyped-def]  # matplotlib has no usable types
-    """matplotlib's pyplot, drawing to files.
-
-    Raises:
-        MissingExtra: matplotlib is not installed.
-    """
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise MissingExtra("--plot", "matplotlib", "demo") from error
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    return plt
-
-
-def draw(
-    estimates: Sequence[Estimate],
-    places: Sequence[float],
-    axis: str,
-    labels: Sequence[str],
-    states: Sequence[str],
-    path: Path,
-    title: str,
-) -> None:
-    """Write probabilities, reliance and state over time as an image.
-
-    Args:
-        estimates: at least one.
-        places: where each stands on the axis that is called `axis`.
-        states: those that may occur, from nothing to everything.
-
-    Raises:
-        OptionError: the image cannot be written.
-    """
-    plt = pyplot()
-    figure, axes = plt.subplots(3, 1, figsize=(10, 7), sharex=True, height_ratios=[5, 2, 1], layout="constrained")
-    for label in labels:
-        axes[0].plot(places, [estimate.probabilities[label] for estimate in estimates], label=label)
-    axes[0].set(ylabel="probability", ylim=(0, 1), title=title)
-    axes[0].legend(ncols=4, fontsize="small")
-    names = list(estimates[0].reliance)
-    axes[1].stackplot(places, *([estimate.reliance[name] for estimate in estimates] for name in names), labels=names)
-    axes[1].set(ylabel="reliance", ylim=(0, 1))
-    axes[1].legend(fontsize="small")
-    axes[2].step(places, [states.index(estimate.state) for estimate in estimates], where="post")
-    axes[2].set(xlabel=axis, ylim=(-0.5, len(states) - 0.5))
-    axes[2].set_yticks(range(len(states)), states, fontsize="small")
-    try:
-        with written_aside(path) as aside:
-            figure.savefig(aside, format=path.suffix.lower().lstrip("."), dpi=120)
-    except (OSError, ValueError) as error:
-        raise OptionError(f"--plot {path} cannot be written ({error}); give another place or .png") from error
-    finally:
-        plt.close(figure)

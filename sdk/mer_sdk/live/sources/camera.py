@@ -117,14 +117,22 @@ class Camera:
         return int(found[1])
 
 
-def _cameras() -> str:
-    """What there is, in words."""
+def listed_cameras() -> list[str] | None:
+    """The cameras that Linux lists, such as "0 (USB Camera)"; none is opened. None where the system does not tell."""
     if not LINUX:
-        return "on this system cameras are not listed: try 0, 1, 2"
+        return None
     found = []
     for folder in sorted(CAMERAS.glob("video*"), key=lambda folder: int(folder.name[5:])):
         index, name = folder / "index", folder / "name"
         if not index.is_file() or index.read_text().strip() == "0":
             words = name.read_text().strip() if name.is_file() else "?"
             found.append(f"{folder.name[5:]} ({words})")
+    return found
+
+
+def _cameras() -> str:
+    """What there is, in words."""
+    found = listed_cameras()
+    if found is None:
+        return "on this system cameras are not listed: try 0, 1, 2"
     return f"there are: {', '.join(found)}" if found else "no camera was found"
