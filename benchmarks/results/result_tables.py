@@ -60,11 +60,9 @@ def p1_section(result: Json) -> list[str]:
         "## P1: sound and action units of the same takes",
         "",
         *prose(
-            "RAVDESS, 20 speakers, 8 classes, speaker-disjoint folds 0-3: every clip is answered by models that "
-            "never saw "
-            "its speaker. WAR in % [95 % interval over clips]. *Person's mean removed*: the mean of all of the "
-            "person's "
-            "clips is known, unlabelled. *Warm*: that of the clips before, mean of random orders. Full precision reads "
+            "RAVDESS, 20 speakers, 8 classes, speaker-disjoint folds 0-3: every clip is scored by models that never "
+            "saw its speaker. WAR in % [95 % interval over clips]. *Person's mean removed*: the mean of all of the "
+            "person's clips is known, unlabelled. *Warm*: that of the clips before, mean of random orders. Full precision reads "
             "published wav2vec2 scores and the action units; students read raw sound (an encoder trained in each fold) "
             "and the action units."
         ),
@@ -196,7 +194,7 @@ def text_section(result: Json) -> list[str]:
         "",
         *prose(
             f"{result['protocol']}. {result['utterances']['train']} utterances to learn from, "
-            f"{result['utterances']['dev']} asked, {len(result['seeds'])} seeds; the small encoder has "
+            f"{result['utterances']['dev']} scored, {len(result['seeds'])} seeds; the small encoder has "
             f"{result['parameters']:,} parameters and learned from {result['texts_taught']:,} texts that the sentence "
             "encoder labelled."
         ),

@@ -85,7 +85,7 @@ def p1_schemes_section(result: Json) -> list[str]:
         "## Schemes against fp32 on P1",
         "",
         *prose(
-            f"P1's students of seed 0, folds 0-3, {result['clips']:,} clips of 20 speakers, each answered by a model "
+            f"P1's students of seed 0, folds 0-3, {result['clips']:,} clips of 20 speakers, each scored by a model "
             "that neither learned from nor was calibrated on its speaker; sound through the audio graph, action units "
             "as features. UAR in %, audio and face, baselines as in the table of P1. *Difference*: to fp32 of the same "
             "target, paired over clips, points [95 %]. *Same label*: share of answers on which both name the same "

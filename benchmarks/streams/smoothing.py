@@ -142,7 +142,7 @@ def section(result: dict[str, Any]) -> list[str]:
         f"own. *warm*: all clips as one stream in random order, mean of {result['orders']} orders; the label of its",
         f"clips changes {first['warm'][0]['true_changes']:.1f} times a minute.",
         "",
-        "- UAR of the steps in %, every step judged by the label of its clip; in *warm* the first steps of a clip",
+        "- UAR of the steps in %, every step scored by the label of its clip; in *warm* the first steps of a clip",
         "  still see the clip before it. Abstention is left aside"
         + (" (no step was below a threshold)." if unknown == 0 else "."),
         "- difference: from no smoothing, in points [95 % interval over clips of this one man].",

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import tempfile
 import types
 from pathlib import Path
 
@@ -163,6 +164,7 @@ def test_blocks_about_core_ml(tmp_path, monkeypatch):
     import torch
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # coremltools leaves its packages there
     network = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU()).eval()
 
     class Module(torch.nn.Module):

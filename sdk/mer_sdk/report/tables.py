@@ -60,7 +60,7 @@ def gate_table(entries: Sequence[Entry]) -> Markup:
 
 
 def gate_reasons(entries: Sequence[Entry]) -> Markup:
-    """Why each verdict, bundles with the same reason together, what failed first."""
+    """Why each bundle passed or failed its gate, bundles with the same reason together, what failed first."""
     found: dict[tuple[str, str], list[str]] = {}
     for entry in entries:
         # The stand-in's note ends the reason; it is on the page once, with the facts.
