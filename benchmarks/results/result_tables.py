@@ -62,9 +62,9 @@ def p1_section(result: Json) -> list[str]:
         *prose(
             "RAVDESS, 20 speakers, 8 classes, speaker-disjoint folds 0-3: every clip is scored by models that never "
             "saw its speaker. WAR in % [95 % interval over clips]. *Person's mean removed*: the mean of all of the "
-            "person's clips is known, unlabelled. *Warm*: that of the clips before, mean of random orders. Full precision reads "
-            "published wav2vec2 scores and the action units; students read raw sound (an encoder trained in each fold) "
-            "and the action units."
+            "person's clips is known, unlabelled. *Warm*: that of the clips before, mean of random orders. Full "
+            "precision reads published wav2vec2 scores and the action units; students read raw sound (an encoder "
+            "trained in each fold) and the action units."
         ),
         *table(
             ("yardstick", "WAR", "UAR"),
