@@ -77,7 +77,7 @@ test: lint
 # Material announces its end of life in 2027 at every build; it is pinned, and the site needs no server.
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo "site/index.html"
+	@echo "site/index.html is the site; its search needs a server: $(BIN)/python -m http.server --directory site"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

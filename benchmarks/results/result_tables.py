@@ -160,7 +160,8 @@ def p2_details(result: Json) -> list[str]:
             report, card = row["report"], one["training"][row["role"]]
             lines += [f"### {TITLES.get(model, model)}, {row['role']}", ""]
             lines += [
-                f"Parameters {card['parameters']}; seconds of training {card['seconds']} on {card['machine']};",
+                f"Parameters: {_counts(card['parameters'])}. Seconds of training: {_counts(card['seconds'])}, on "
+                f"{card['machine']};",
                 f"temperature {card['temperature']}; checkpoint `{card['sha256'][:12]}`.",
                 "",
             ]
@@ -181,6 +182,10 @@ def p2_details(result: Json) -> list[str]:
                 ),
             )
     return ["## P2 in detail", "", "The last columns are recall in % per class.", "", *lines]
+
+
+def _counts(parts: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:,.0f}" for name, value in parts.items())
 
 
 def text_section(result: Json) -> list[str]:
