@@ -20,6 +20,14 @@ def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) < 150
 
 
+def test_the_readme_names_the_data_of_the_shipped_weights():
+    text = (ROOT / "README.md").read_text()
+    for card in sorted((ROOT / "fusion" / "mer_fusion" / "checkpoints").glob("*-student.json")):
+        for source in json.loads(card.read_text())["data"]:
+            name = source["name"].split(" ")[0]
+            assert name in text, f"{card.name} was trained on {source['name']}: say so, with its licence, in README.md"
+
+
 def test_every_block_says_its_language():
     wrong = [str(block) for block in blocks() if block.language not in LANGUAGES]
     assert not wrong
