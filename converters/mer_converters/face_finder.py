@@ -26,7 +26,8 @@ from mer_quantization.schemes import find_scheme
 from mer_sdk.contract.bundle import Bundle, file_sha256, hash_files
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.golden import GOLDEN
-from mer_sdk.contract.manifest import FINDER, BaselineContract, Manifest, manifest_to_text
+from mer_sdk.contract.manifest import FINDER, BaselineContract, Manifest
+from mer_sdk.contract.manifest_file import manifest_to_text
 from mer_sdk.errors import ConversionError
 from mer_sdk.parity.agreement import TOLERANCE
 from mer_sdk.parity.face_finder_golden import FinderCase, apart, load_finder_cases, run_finder, save_finder_cases
@@ -34,7 +35,7 @@ from mer_sdk.runtimes import load_graph, runtime_note
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
 MODEL = "face_finder"
-# The network is not quantized here: see docs/faces.md for what int8 would save.
+# The network is not quantized here: see docs/app/faces.md for what int8 would save.
 SCHEMES = ("fp32", "fp16")
 # Frames of the golden cases: height, width, and the drawn face's centre and half width, pixels.
 FRAMES = ((120, 160, 80, 58, 28), (180, 320, 200, 80, 40), (240, 180, 90, 110, 55))
@@ -212,8 +213,8 @@ def card_text(card: FaceFinderCard, name: str, worst: dict[str, float]) -> str:
     lines = [
         f"# {name}",
         "",
-        f"A face finder of {card.parameters:,} parameters: a frame in, boxes and scores out. docs/faces.md says how",
-        "far it can be trusted beside OpenCV's cascade.",
+        f"A face finder of {card.parameters:,} parameters: a frame in, boxes and scores out. docs/app/faces.md says",
+        "how far it can be trusted beside OpenCV's cascade.",
         "",
         "Largest differences from the network in torch on the golden frames: "
         + ", ".join(f"{key} {value:.1e}" for key, value in worst.items())
