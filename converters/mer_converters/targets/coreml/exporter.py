@@ -37,6 +37,13 @@ class Coreml:
     packages: tuple[str, ...] = ("torch", "coremltools")
     needs = ("coremltools", "coremltools")
     first_in_float = False
+    weight = 10.0
+
+    def load(self) -> None:
+        """See `Target.load`."""
+        from mer_converters.targets.coreml.program import quiet_coremltools
+
+        quiet_coremltools()
 
     def export(self, job: ExportJob, path: Path) -> None:
         """See `Target.export`. Quantized schemes are made from the fp16 package, which is what stays of it."""
@@ -91,9 +98,7 @@ def _quantized(job: ExportJob, half: Path) -> MLModel:
     from mer_quantization.calibration import read_samples
 
     model = quantize.open_model(half)
-    float_parts = quantize.float_operations(
-        half, quantize.operations_of(half, job.module, job.example, job.float_modules)
-    )
+    float_parts = quantize.float_operations(half, quantize.operations_of(half, job.program, job.float_modules))
     if job.scheme.name == "w4":
         model = quantize.weights_to_palette(model, float_parts)
     elif job.scheme.name == "w8":
