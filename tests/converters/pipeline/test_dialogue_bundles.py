@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from mer_converters.pipeline import convert as module
 from mer_converters.pipeline.convert import ConversionResult, convert_many
@@ -20,7 +21,8 @@ from mer_converters.pipeline.progress import Say
 from mer_converters.pipeline.synthetic_inputs import synthetic_dialogues, synthetic_inputs
 from mer_converters.pipeline.worker import Job, Outcome, run_job
 from mer_converters.targets import target_names
-from mer_fusion.checkpoint import load_checkpoint
+from mer_fusion.checkpoint import load_checkpoint, save_checkpoint
+from mer_fusion.network import EmotionNetwork, NetworkConfig
 from mer_fusion.torch_bundle import open_checkpoint
 from mer_quantization.schemes import Scheme
 from mer_sdk.cli import main
