@@ -21,6 +21,7 @@ except ModuleNotFoundError as missing:
 
 from mer_sdk.cli.options import names_of
 from mer_sdk.cli.program import run_program
+from mer_sdk.cli.typed import help_text
 
 if TYPE_CHECKING:
     from mer_converters.emit import EmitRequest
@@ -42,7 +43,6 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.command()
 def convert(
     model: Annotated[
         str,
@@ -144,6 +144,11 @@ def convert(
         as_json=as_json,
     )
     request.check(asked.targets)
+    if model == FACE_FINDER and any((emit, data, check_data, keep_float)):
+        raise OptionError(
+            "a face finder is not quantized and has no code for apps: leave out --emit, --data, --check-data and "
+            "--keep-float"
+        )
     with shown_steps(as_json) as say:
         _load_torch(say)
         if model == FACE_FINDER:
@@ -160,6 +165,9 @@ def convert(
     passed = show_face_finder(finders, out, as_json) if model == FACE_FINDER else _show(converted, as_json)
     if not passed:
         raise typer.Exit(1)
+
+
+app.command(help=help_text(convert))(convert)
 
 
 def main() -> None:
