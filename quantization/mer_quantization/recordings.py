@@ -177,6 +177,18 @@ class _Stills:
         return crop_face(image, track_box(image, contract, 1.0), contract)
 
 
+def check_data(options: DataOptions, manifest: Manifest) -> None:
+    """Open the data sets and read the first clip, so that what is missing is said before any long work.
+
+    Raises:
+        OptionError, DataError: as `recordings` and `dialogues`.
+    """
+    if manifest.dialogue is not None:
+        dialogues(options, manifest)
+    else:
+        next(iter(recordings(options, manifest)), None)
+
+
 def _opened(specs: Sequence[str], allowed: tuple[Any, ...], model: str) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
     names = ", ".join(kind.name for kind in allowed)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from mer_converters.pipeline.convert import ConversionResult, ConvertOptions, convert_many
+from mer_converters.pipeline.convert import ConversionResult, convert_many
+from mer_converters.pipeline.plan import ConvertOptions
 from mer_converters.pipeline.synthetic_inputs import face_crops, voice_chunks
 from mer_converters.targets import target_names
 from mer_fusion.checkpoint import Card, save_checkpoint
@@ -166,19 +167,10 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Checkpoint of another network, with longer chunks, as full-precision reference."""
-    network = small_network(frames=80, seed=1)
-    return write_checkpoint(network, tmp_path_factory.mktemp("full") / "large.safetensors", "full")
-
-
-@pytest.fixture(scope="session")
-def converted(
-    student: Path, full: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[tuple[str, str], ConversionResult]:
+def converted(student: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], ConversionResult]:
     """(target, scheme) -> result, every target in every scheme through its own process; tests leave it as it is."""
 
     def convert_all(out: Path) -> tuple[ConversionResult, ...]:
-        return convert_many(student, target_names(), ("fp32", "fp16"), ConvertOptions(out, reference=full))
+        return convert_many(student, target_names(), ("fp32", "fp16"), ConvertOptions(out))
 
     return {(row.target, row.scheme): row for row in made_once(tmp_path_factory, "converted", convert_all)}

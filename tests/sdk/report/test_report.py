@@ -22,7 +22,6 @@ VOID = {"meta", "br"}
 GATE = {
     "gate": {"state": "passed", "reason": "logits within 0.005"},
     "distances": {
-        "distillation": {"mean_abs_log_probability": 0.5, "agreement": 0.75},
         "conversion": {"logits": 1e-6, "sqnr_db": 120.0},
         "quantization": {"logits": 2e-2, "sqnr_db": 33.3},
     },
