@@ -25,6 +25,7 @@ FURTHER = (("#f0e442", "bright_yellow"), ("#332288", "bright_blue"), ("#882255",
 UNKNOWN_COLOURS = ("#e3e5e8", "bright_black")
 MODALITIES = {"audio": "#3c6e91", "face": "#b9a36a", "text": "#7a5c8e"}
 FURTHER_MODALITY = "#8a8f98"
+BLACK, WHITE = "#000000", "#ffffff"
 INK, SOFT, RULE, PAPER = "#1d2126", "#5a626c", "#d5d8dc", "#ffffff"
 
 
@@ -39,10 +40,9 @@ def terminal_colours(labels: Sequence[str]) -> dict[str, str]:
 
 
 def ink_on(colour: str) -> str:
-    """The colour of text on a colour: dark or light, whichever has the higher contrast (WCAG 2.2)."""
-    light, dark = luminance(PAPER), luminance(INK)
+    """The colour of text on a colour: black or white, whichever has the higher contrast (WCAG 2.2)."""
     behind = luminance(colour)
-    return INK if (behind + 0.05) / (dark + 0.05) >= (light + 0.05) / (behind + 0.05) else PAPER
+    return BLACK if (behind + 0.05) / 0.05 >= 1.05 / (behind + 0.05) else WHITE
 
 
 def luminance(colour: str) -> float:

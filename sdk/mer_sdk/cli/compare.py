@@ -24,10 +24,10 @@ def compare(
     reference: Annotated[
         str | None, typer.Option("--reference", help="Bundle or checkpoint (.safetensors) that the others are held to.")
     ] = None,
-    data: Annotated[
+    input: Annotated[
         Path | None,
         typer.Option(
-            "--data", help="Media file or folder of them; dialogue models: a csv file. Default: the golden cases."
+            "--input", help="Media file or folder of them; dialogue models: a csv file. Default: the golden cases."
         ),
     ] = None,
     tolerance: Annotated[
@@ -51,12 +51,12 @@ def compare(
 
     mer compare bundles/grjca-tflite-fp16.mer --reference bundles/grjca-tflite-fp32.mer
     """
-    slow = stands_in if data is not None else (lambda bundle: "")
+    slow = stands_in if input is not None else (lambda bundle: "")
     opened = open_bundles(bundles, any_of(is_finder, without_runtime), slow)
     held_to = None if reference is None else open_bundle(reference)
     with progress_bars(quiet=json) as progress:
         found = [
-            compare_bundles(group, data, tolerance, threads, detector, progress) for group in _groups(opened, held_to)
+            compare_bundles(group, input, tolerance, threads, detector, progress) for group in _groups(opened, held_to)
         ]
     if json:
         plain = [to_json(comparison) for comparison in found]

@@ -204,9 +204,9 @@ def test_compare_finds_targets_equal(tiny_onnx, tiny_tflite, capsys):
 
 
 def test_compare_on_media_with_a_reference(tiny_onnx, tiny_tflite, clip, capsys):
-    assert mer("compare", tiny_tflite, "--reference", tiny_onnx, "--data", clip, "--json") == 0
+    assert mer("compare", tiny_tflite, "--reference", tiny_onnx, "--input", clip, "--json") == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["reference"] == "tiny onnx fp32"
+    assert result["reference"] == "tiny-onnx-fp32"
     assert set(result["agreements"][0]["graphs"]) == {"audio", "fusion"}
 
 
