@@ -56,8 +56,8 @@ def convert(
     scheme: Annotated[
         list[str] | None,
         typer.Option(
-            help="fp32, fp16, w8, dyn8, int8, w4, as far as the target has them; see docs/quantization.md. Repeatable, "
-            "or a list with commas. Default: fp32."
+            help="fp32, fp16, w8, dyn8, int8, w4, as far as the target has them; see docs/models/quantization.md. "
+            "Repeatable, or a list with commas. Default: fp32."
         ),
     ] = None,
     data: Annotated[
@@ -100,7 +100,7 @@ def convert(
         typer.Option(
             help="Also write code for apps beside each bundle, with its golden test: swift (Core ML), kotlin (LiteRT, "
             "ONNX Runtime), cpp (LiteRT, ONNX Runtime, ExecuTorch). LANGUAGE:BUNDLE writes it for a bundle that is "
-            "there, and converts nothing. Repeatable; see docs/native.md."
+            "there, and converts nothing. Repeatable; see docs/ship/native.md."
         ),
     ] = None,
     force: Annotated[bool, typer.Option(help="Write a bundle although the gate failed; its manifest says so.")] = False,
@@ -328,7 +328,7 @@ def _emit_alone(request: EmitRequest, converting: bool, as_json: bool) -> None:
         print(json.dumps(rows, indent=2))
         return
     for bundle, _, folder in written:
-        print(f"{folder}: the code for {bundle.name}, with its golden test; docs/native.md says how to use it")
+        print(f"{folder}: the code for {bundle.name}, with its golden test; docs/ship/native.md says how to use it")
 
 
 def _json_row(row: ConversionResult, written: list[Path]) -> dict[str, object]:

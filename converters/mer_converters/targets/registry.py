@@ -58,7 +58,7 @@ class Target(Protocol):
         packages: distributions whose versions go into the manifest.
         needs: (module to import, distribution name) without which it cannot convert.
         first_in_float: whether `int8` leaves each encoder's first convolution in float. True where the gate's clips
-            showed that it helps: docs/quantization.md.
+            showed that it helps: docs/models/quantization.md.
     """
 
     name: str

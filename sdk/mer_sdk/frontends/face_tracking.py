@@ -21,7 +21,7 @@ SAME_FACE_IOU = 0.3
 TRACK_SECONDS = 2.0
 # Side of a template, pixels; a face is searched for half of its side away in each direction.
 TEMPLATE, REACH = 24, 12
-# Correlation from which the tracker is sure; docs/faces.md says how often a search was needed nevertheless.
+# Correlation from which the tracker is sure; docs/app/faces.md says how often a search was needed nevertheless.
 SURE = 0.75
 SCALES = (0.92, 1.09)
 # A scale other than the last must correlate better by this, so that boxes do not pulse.
