@@ -62,8 +62,9 @@ def _lines(seconds: float = LINE_SECONDS) -> Iterator[Advance]:
                 if done < total:
                     # By the pace up to what was done last: a long step must not seem to slow down what follows.
                     left = (at - begun[what]) * (total - done) / done - (time.monotonic() - at) if done else 0.0
-                    known = f", {left:.0f} s left" if left > 0 else ""
-                    print(f"{what}: {100 * done / total:.0f} %{known}", file=sys.stderr, flush=True)
+                    spent = time.monotonic() - begun[what]
+                    known = f"{left:.0f} s left" if left > 0 else f"{spent:.0f} s so far"
+                    print(f"{what}: {100 * done / total:.0f} %, {known}", file=sys.stderr, flush=True)
 
     teller = threading.Thread(target=tell, name="progress lines", daemon=True)
     teller.start()
