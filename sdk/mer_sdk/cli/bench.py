@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mer_sdk.cli.bundles import any_of, is_finder, open_bundles, stands_in, without_runtime
+from mer_sdk.cli.bundles import is_finder, open_bundles
 from mer_sdk.cli.doctor import diagnose
 from mer_sdk.cli.options import BundlesArgument, DetectorOption, JsonOption, RuntimeOption, ThreadsOption
 from mer_sdk.cli.progress import progress_bars
@@ -57,7 +57,7 @@ def bench(
     options = Options(
         rounds, warm_up, starts, minutes, threads, seed, runtime, None if input is None else str(input), detector
     )
-    opened = open_bundles(bundles, any_of(is_finder, without_runtime), stands_in)
+    opened = open_bundles(bundles, is_finder)
     machine = _machine()
     with progress_bars(quiet=json) as advance:
         result = run_bench([str(bundle.path) for bundle in opened], machine, options, advance)

@@ -51,6 +51,8 @@ def compare(
 
     mer compare bundles/grjca-tflite-fp16.mer --reference bundles/grjca-tflite-fp32.mer
     """
+    from rich.console import Console
+
     slow = stands_in if input is not None else (lambda bundle: "")
     opened = open_bundles(bundles, any_of(is_finder, without_runtime), slow)
     held_to = None if reference is None else open_bundle(reference)
@@ -64,6 +66,8 @@ def compare(
         return
     for comparison in found:
         _show(comparison)
+    for note in dict.fromkeys(note for comparison in found for note in comparison.notes):
+        Console(highlight=False).print(note, style="yellow")
 
 
 def _groups(bundles: Sequence[Bundle], reference: Bundle | None) -> list[list[Bundle]]:
@@ -99,11 +103,10 @@ def _show(comparison: Comparison) -> None:
 
     console = Console(highlight=False)
     console.print(f"[bold]reference: {comparison.reference}[/]; input: {comparison.data}", soft_wrap=True)
-    for note in comparison.notes:
-        console.print(note, style="yellow")
     table = narrow_table(
         "", ("bundle", "graph"), ("max abs\nerror", "SQNR\ndB", "cosine", "label\nflips", "beyond\ntolerance")
     )
+    table.columns[1].no_wrap = True
     for agreement in comparison.agreements:
         for index, (graph, found) in enumerate(agreement.graphs.items()):
             last = index == len(agreement.graphs) - 1
@@ -113,7 +116,7 @@ def _show(comparison: Comparison) -> None:
                 f"{found.max_abs_error:.1e}",
                 "equal" if found.sqnr_db is None else f"{found.sqnr_db:.0f}",
                 "-" if found.cosine is None else f"{found.cosine:.6f}",
-                f"{agreement.flips} of {agreement.estimates}" if last else "",
+                f"{agreement.flips}/{agreement.estimates}" if last else "",
                 (agreement.first_diverging or "none") if last else "",
                 end_section=last,
             )

@@ -1,5 +1,7 @@
 """The image of a timeline: its columns, its gaps, its axis and its colours."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -105,6 +107,35 @@ def test_gaps_of_a_face_are_shown_and_utterances_are_numbered(tmp_path):
     )
     draw([said, said], LABELS, tmp_path / "talk.png", "x")
     assert (tmp_path / "talk.png").stat().st_size > 1000
+
+
+# What is left of linear RGB without one kind of cones (Machado, Oliveira and Fernandes 2009, severity 1).
+VISION = {
+    "all cones": np.eye(3),
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+XYZ = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+)
+
+
+def lab(colour, vision):
+    """CIE L*a*b* of a colour such as "#0072b2" as somebody sees it."""
+    shares = np.array([int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)])
+    linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    tones = XYZ @ np.clip(np.asarray(vision) @ linear, 0, 1) / (0.95047, 1.0, 1.08883)
+    x, y, z = np.where(tones > 0.008856, np.cbrt(tones), 7.787 * tones + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("vision", VISION)
+def test_any_two_emotions_are_told_apart_by_colour(vision):
+    """A CIE76 difference of 2.3 is just noticed; areas far from one another want several times as much."""
+    seen = {label: lab(colour, VISION[vision]) for label, colour in image_colours(LABELS).items()}
+    for one, other in itertools.combinations(seen, 2):
+        assert np.linalg.norm(seen[one] - seen[other]) > 14, f"{one} and {other}"
 
 
 def test_every_label_has_a_colour_of_its_own_and_text_on_it_is_readable():

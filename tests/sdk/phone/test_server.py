@@ -243,9 +243,9 @@ def test_the_command_refuses_what_no_browser_runs(command, tiny_onnx, tmp_path):
     wrong = [
         (
             (other,),
-            "made for coreml, and a browser runs onnx and tflite: `mer-convert --model grjca --target onnx,tflite",
+            "tiny: a browser runs onnx and tflite alone: `mer-convert --model grjca --target onnx,tflite` makes both",
         ),
-        ((finder,), "tiny is a face finder, whose golden frames `mer verify` proves"),
+        ((finder,), "tiny: a face finder, whose golden frames `mer verify` proves"),
         ((tmp_path / "none.mer",), "does not exist"),
         ((tiny_onnx, "--actors", "5"), "give --data"),
         ((tiny_onnx, "--data", "meld:/nowhere"), "/nowhere does not exist"),
