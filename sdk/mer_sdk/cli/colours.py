@@ -1,7 +1,7 @@
 """The colours of emotions and modalities, in images and in the terminal.
 
-Those of images are Okabe and Ito's, with a light grey for neutral and Tol's wine red for fearful: any two can be told apart
-by readers who lack one kind of cones, too (a test computes it). The terminal's own colours are of the same hues.
+Those of images are Okabe and Ito's, with a light grey for neutral and Tol's wine red for fearful: readers who lack one
+kind of cones tell any two apart, too (a test computes it). The terminal's own colours are of the same hues.
 """
 
 from __future__ import annotations
