@@ -19,7 +19,7 @@ BundleArgument = Annotated[
 BundlesArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="BUNDLE...",
+        metavar="BUNDLE",
         help="Bundles as folders (NAME.mer), names of packaged bundles or of those in ./bundles, or checkpoints "
         "(.safetensors). Of a whole folder (bundles/*.mer), what cannot be used is left out, and told.",
     ),

@@ -131,19 +131,19 @@ def phone_check(
 
 def _chosen(given: Sequence[str]) -> Bundle:
     """The bundle to check: of several a window model's before a dialogue's, then as `preference` says."""
-    opened = open_bundles(given, _unfit)
+    opened = open_bundles(given, _unfit if len(given) > 1 else lambda bundle: _unfit(bundle, bundle.manifest.model))
     opened.sort(key=lambda bundle: (bundle.manifest.dialogue is not None, preference(bundle.name)))
     if len(opened) > 1:
         left_out([bundle.name for bundle in opened[1:]], f"a phone checks one bundle a run, now {opened[0].name}")
     return opened[0]
 
 
-def _unfit(bundle: Bundle) -> str:
-    """Why a browser cannot check a bundle."""
+def _unfit(bundle: Bundle, model: str = "MODEL") -> str:
+    """Why a browser cannot check a bundle; `model` is named in the command that makes one that it can."""
     if bundle.manifest.target not in TARGETS or bundle.path is None:
         targets = ",".join(TARGETS)
         return (
-            f"a browser runs {' and '.join(TARGETS)} alone: `mer-convert --model MODEL --target {targets}` makes both"
+            f"a browser runs {' and '.join(TARGETS)} alone: `mer-convert --model {model} --target {targets}` makes both"
         )
     if bundle.manifest.finder is not None:
         return (

@@ -9,7 +9,6 @@ import typer
 from typer.testing import CliRunner
 
 from mer_sdk.cli.evaluate import evaluate
-from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import from_json
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.evaluate import EvaluationReport
@@ -18,7 +17,7 @@ from mer_sdk.evaluation.evaluate import EvaluationReport
 @pytest.fixture
 def run(tiny_bundle, monkeypatch):
     """Runs the command over the tiny bundle, whatever path is given."""
-    monkeypatch.setattr(Bundle, "open", classmethod(lambda cls, path: tiny_bundle))
+    monkeypatch.setattr("mer_sdk.cli.bundles.open_bundle", lambda given: tiny_bundle)
     monkeypatch.setenv("COLUMNS", "200")
     app = typer.Typer()
     app.command()(evaluate)

@@ -133,7 +133,7 @@ def test_protocols_and_states_differ(tiny_bundle, paired_folder):
 def test_people_do_not_share_a_baseline(tiny_bundle, paired_folder):
     clips = Ravdess(paired_folder).clips()
     strangers = [dataclasses.replace(clip, speaker=index) for index, clip in enumerate(clips)]
-    options = dataclasses.dataclasses.replace(QUICK, protocols=("cold", "warm"), states=("audio+face",))
+    options = dataclasses.replace(QUICK, protocols=("cold", "warm"), states=("audio+face",))
     (cold, warm), _ = predict_clips(tiny_bundle, strangers, options)
     np.testing.assert_array_equal(warm.log_probabilities[1], cold.log_probabilities[0])
 
@@ -288,7 +288,7 @@ def test_wrong_clips_are_refused(tiny_bundle, paired_folder, monkeypatch):
     monkeypatch.setattr("mer_sdk.evaluation.evaluate.predict_clips", None)
     with pytest.raises(DataError, match=r"without a clip labelled neutral, which enrolling needs: 5; choose"):
         evaluate(tiny_bundle, loud, merge_labels(tiny_bundle.manifest.labels), QUICK)
-    with pytest.raises(OptionError, match=r"protocol 'enroled' is unknown; did you mean enrolled\?; allowed are"):
+    with pytest.raises(OptionError, match=r"protocol 'enroled' is unknown; did you mean enrolled\? Allowed: cold"):
         evaluate(
             tiny_bundle,
             clips,
