@@ -141,7 +141,7 @@ def _network(model: str, role: str, audio: AudioEncoderConfig, face: FaceEncoder
         if not full:
             fdrl = replace(fdrl, width=64, feed_forward=96, head_width=64, dropout=0.1, head_dropout=0.2)
         return NetworkConfig("fdrl", audio, face, fdrl.to_dict())
-    raise OptionError(f"model {model!r} is unknown; allowed: {', '.join(WINDOW_MODELS)}")
+    raise OptionError.unknown("model", model, WINDOW_MODELS)
 
 
 def shortened(recipe: Recipe, share: float) -> Recipe:
