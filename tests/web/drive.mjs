@@ -18,13 +18,15 @@ const context = await chromium.launchPersistentContext(profile, {
   deviceScaleFactor: 2,
   colorScheme: task.dark ? "dark" : "light",
   ignoreHTTPSErrors: true,
+  // What it leaves, such as a folder for PulseAudio, goes with the profile.
+  env: { ...process.env, TMPDIR: profile },
   permissions: task.permissions ?? [],
 });
 const console_ = [];
 const found = [];
 try {
   const page = context.pages()[0] ?? (await context.newPage());
-  page.setDefaultTimeout(task.timeout ?? 40000);
+  page.setDefaultTimeout(task.timeout ?? 120000);
   page.on("console", (message) => console_.push(message.text()));
   page.on("pageerror", (error) => console_.push(String(error)));
   if (task.init) await page.addInitScript(task.init);
