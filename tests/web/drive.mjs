@@ -1,5 +1,5 @@
 // Drives a headless Chromium: reads {url, steps, ...} as JSON from standard input, prints what the steps give as JSON.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -41,6 +41,7 @@ try {
     else if (kind === "sleep") await page.waitForTimeout(given[0]);
     else if (kind === "reload") await page.reload();
     else if (kind === "shot") await page.screenshot({ path: given[0], fullPage: given[1] ?? true });
+    else if (kind === "touch") writeFileSync(given[0], "");
     else if (kind === "file") while (!existsSync(given[0])) await page.waitForTimeout(50);
     else throw new Error(`no such step: ${kind}`);
   }
