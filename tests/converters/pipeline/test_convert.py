@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -252,3 +253,19 @@ def test_crash_of_the_converter_process_shows_its_last_words(student: Path, tmp_
     assert outcome.error is not None
     assert outcome.error.startswith("onnx: ")
     assert "golden.npz cannot be read" in outcome.error
+
+
+def test_a_converter_process_that_is_killed_leaves_nothing(
+    student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary, python = tmp_path / "temporary", tmp_path / "python"
+    temporary.mkdir()
+    python.write_text("#!/bin/sh\nmkdir $TMPDIR/tool.mlpackage\ntouch $TMPDIR/tool.mlpackage/weights\nkill -9 $$\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(module.sys, "executable", str(python))
+    job = Job(str(student), "", (), "", "", "", 0.0)
+    outcome = module._run_worker(job, "onnx", (module.SCHEMES["fp32"],), tmp_path)
+    assert outcome.error is not None
+    assert "the converter process ended with code -9" in outcome.error
+    assert list(temporary.iterdir()) == []

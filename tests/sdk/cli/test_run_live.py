@@ -63,20 +63,23 @@ class FakeSound:
 
 
 class FakeVideo:
-    """In place of cv2.VideoCapture: 20 frames a second; the camera is away from the 8th frame to the second try."""
+    """In place of cv2.VideoCapture: 20 frames a second; from the 8th frame the camera is away for three steps, so that
+    whoever looks at every step sees it."""
 
-    made = 0
+    made, away = 0, None
 
     def __init__(self, number):
         FakeVideo.made += 1
         self.order, self.count = FakeVideo.made, 0
 
     def isOpened(self):  # noqa: N802
-        return self.order != 2
+        return self.order == 1 or self.steps() >= FakeVideo.away + 3
 
     def grab(self):
         time.sleep(0.05)
         self.count += 1
+        if self.order == 1 and self.count == 8:
+            FakeVideo.away = self.steps()
         return self.order != 1 or self.count < 8
 
     def retrieve(self):
@@ -92,21 +95,23 @@ class FakeVideo:
 @pytest.mark.parametrize("sent", [False, True])
 def test_camera_and_microphone_by_the_command(tiny_onnx, tmp_path, monkeypatch, capsys, sent):
     cv2 = pytest.importorskip("cv2")
-    from mer_sdk.live.sources import camera
+    from mer_sdk.live.sources import BackOff, camera, capture
 
+    monkeypatch.setattr(capture, "BackOff", lambda: BackOff(0.02, 0.02))
     monkeypatch.setitem(sys.modules, "sounddevice", FakeSound())
     monkeypatch.setattr(cv2, "VideoCapture", FakeVideo)
     monkeypatch.setattr(camera, "LINUX", False)
-    FakeVideo.made = 0
+    FakeVideo.made, FakeVideo.away = 0, None
     record, profile = tmp_path / "r.jsonl", tmp_path / "me.json"
-    options = ("--seconds", 2.6, "--record", record, "--save-baseline", profile)
+    FakeVideo.steps = lambda _: record.read_text().count("\n") if record.exists() else 0
+    options = ("--seconds", 4.1, "--record", record, "--save-baseline", profile)
     if sent:
         assert mer("run", tiny_onnx, "microphone", *options, "--json") == 0
     else:
         assert mer("run", tiny_onnx, "camera:0+microphone", *options) == 0
     out, errors = capsys.readouterr()
     rows = [json.loads(line) for line in record.read_text().splitlines()]
-    assert len(rows) >= 8
+    assert len(rows) >= 14
     assert all(b["time"] - a["time"] == 0.25 for a, b in pairwise(rows))
     assert json.loads(profile.read_text())
     if sent:

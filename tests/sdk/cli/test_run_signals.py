@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 
-LONG = 60
+LONG = 120
 MER = (sys.executable, "-m", "mer_sdk.cli", "run")
 PCM = np.random.default_rng(0).integers(-9000, 9000, 16000 * 30, np.int16).tobytes()
 
