@@ -50,8 +50,9 @@ def convert(program: Path, arguments: list[str]) -> Run:
     """
     with tempfile.TemporaryDirectory() as folder:
         before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-        command = [str(program), *arguments, "--out", folder]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        command = [os.path.abspath(program), *arguments, "--out", folder]
+        # In that folder, so that no checkout's packages stand before those of the program.
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=folder) as process:
             assert process.stdout is not None
             printed, silence = _read(process.stdout.fileno())
         wall, after = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -100,7 +101,7 @@ def main() -> None:
     options = parser.parse_args()
     targets = options.targets.split(",")
     cases = {f"{target} fp32": ["--target", target] for target in targets}
-    if len(targets) > 1:
+    if len(targets) == len(TARGETS):
         cases[f"{len(targets)} targets fp32"] = ["--target", options.targets]
         cases[f"{len(targets)} targets fp32,fp16"] = ["--target", options.targets, "--scheme", "fp32,fp16"]
     if options.data:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mer_converters.emit import EmitRequest
     from mer_converters.pipeline.convert import ConversionResult
     from mer_converters.pipeline.plan import ConvertOptions
-    from mer_converters.pipeline.progress import Say
+    from mer_converters.processes.progress import Say
     from mer_quantization.recordings import DataOptions
 
 FACE_FINDER = "face_finder"
@@ -219,7 +219,7 @@ class _Converted:
 
 def _load_torch(say: Say) -> None:
     """Import what is slow to import: --help does not wait for it, and everybody else is told."""
-    from mer_converters.pipeline.progress import Step
+    from mer_converters.processes.progress import Step
 
     say(Step("checkpoint", "loading torch", 0.0))
     try:
@@ -230,7 +230,7 @@ def _load_torch(say: Say) -> None:
 
 def _convert_emotion_model(asked: _Asked, options: ConvertOptions, request: EmitRequest, say: Say) -> _Converted:
     from mer_converters.pipeline import convert as pipeline
-    from mer_converters.pipeline.student_vs_full import student_vs_full
+    from mer_converters.pipeline.bundle_files import student_vs_full
     from mer_fusion.checkpoint import load_checkpoint
 
     started, source = time.time(), asked.checkpoint or _shipped(asked.model)

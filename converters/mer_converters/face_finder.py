@@ -19,9 +19,9 @@ import torch
 
 from mer_converters.pipeline.gate import FAILED, PASSED
 from mer_converters.pipeline.graphs import fold_batch_norms
-from mer_converters.pipeline.progress import Say, Step, Steps, telling, unheard
 from mer_converters.pipeline.staging import make_staging, put_in_place, refuse_other, writing
-from mer_converters.pipeline.workers import ended, run_process
+from mer_converters.processes.progress import Say, Step, Steps, telling, unheard
+from mer_converters.processes.workers import ended, run_process
 from mer_converters.targets import ExportJob, find_target, tool_versions
 from mer_fusion.models.face_finder import FaceFinder, FaceFinderCard, load_face_finder
 from mer_quantization.schemes import find_scheme

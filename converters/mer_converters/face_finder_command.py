@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mer_converters.face_finder import MODEL, FinderRow, convert_finder
-from mer_converters.pipeline.progress import Say
+from mer_converters.processes.progress import Say
 from mer_fusion.checkpoint import SHIPPED
 from mer_sdk.cli.typed import typed
 from mer_sdk.contract.codec import to_json

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mer_converters.pipeline.progress import Say, Step
+    from mer_converters.processes.progress import Say, Step
 
 # Without a terminal a line is written at least so often, seconds.
 BEAT = 1.9

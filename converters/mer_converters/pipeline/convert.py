@@ -15,10 +15,10 @@ from mer_converters.pipeline.gate import FAILED, Distance, GateResult, judge
 from mer_converters.pipeline.golden import golden_cases, golden_file
 from mer_converters.pipeline.measurements import record_calibration, sensitivities
 from mer_converters.pipeline.plan import ConvertOptions, Plan, plan
-from mer_converters.pipeline.progress import Say, Step, unheard
 from mer_converters.pipeline.staging import make_staging, put_in_place, writing
-from mer_converters.pipeline.worker import Job, Outcome
-from mer_converters.pipeline.workers import run_worker
+from mer_converters.processes.progress import Say, Step, unheard
+from mer_converters.processes.worker import Job, Outcome
+from mer_converters.processes.workers import run_worker
 from mer_converters.targets import find_target
 from mer_quantization.confidence import Confidence
 from mer_quantization.proof import GraphProof
@@ -123,7 +123,10 @@ def convert_many(
     try:
         losses = _shared_by_targets(planned, staging, say)
         outcomes = _run_workers(planned, losses, staging, say)
-        return tuple(row for target in targets for row in _rows(planned, target, outcomes[target], losses, staging))
+        say(Step("bundles", "writing what the gate lets through", 0.0))
+        rows = [row for target in targets for row in _rows(planned, target, outcomes[target], losses, staging)]
+        say(Step("bundles", "written", 1.0))
+        return tuple(rows)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

@@ -9,7 +9,7 @@ from mer_converters.pipeline.export import Sensitivities
 from mer_converters.pipeline.float_fallback import FloatModules
 from mer_converters.pipeline.golden import golden_inputs, one_thread
 from mer_converters.pipeline.graphs import Graph
-from mer_converters.pipeline.progress import Say, Step
+from mer_converters.processes.progress import Say, Step
 from mer_fusion.checkpoint import Checkpoint
 from mer_fusion.torch_bundle import open_checkpoint
 from mer_quantization.calibration import calibration_inputs, read_samples, save_samples

@@ -13,13 +13,13 @@ import pytest
 
 from mer_converters.pipeline import convert as module
 from mer_converters.pipeline import plan as planning
-from mer_converters.pipeline import workers
 from mer_converters.pipeline.convert import ConversionResult, convert, convert_many
 from mer_converters.pipeline.export import Artifact
 from mer_converters.pipeline.gate import Distance
 from mer_converters.pipeline.plan import ConvertOptions
-from mer_converters.pipeline.progress import Say, Step
-from mer_converters.pipeline.worker import Job, Outcome, run_job
+from mer_converters.processes import workers
+from mer_converters.processes.progress import Say, Step
+from mer_converters.processes.worker import Job, Outcome, run_job
 from mer_quantization.recordings import DataOptions
 from mer_quantization.schemes import Scheme
 from mer_sdk.contract.bundle import Bundle
@@ -157,8 +157,8 @@ def test_full_disk_keeps_the_bundle_that_was_there(
 
 
 def test_full_disk_in_the_converter_process(student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mer_converters.pipeline import worker
     from mer_converters.pipeline.golden import golden_cases
+    from mer_converters.processes import worker
     from mer_fusion.checkpoint import load_checkpoint
     from mer_sdk.contract.golden import save_golden
 

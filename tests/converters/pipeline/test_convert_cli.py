@@ -12,7 +12,7 @@ from mer_converters import cli
 from mer_converters.pipeline import convert as module
 from mer_converters.pipeline.convert import ConversionResult
 from mer_converters.pipeline.gate import Distance
-from mer_converters.pipeline.progress import Step
+from mer_converters.processes.progress import Step
 from mer_converters.result_table import next_commands
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from mer_converters.pipeline.student_vs_full import student_vs_full
+from mer_converters.pipeline.bundle_files import student_vs_full
 from mer_fusion.checkpoint import load_checkpoint
 
 

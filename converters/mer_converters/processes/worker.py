@@ -1,8 +1,8 @@
 """One target in one process: export every scheme, check or run each artifact, write the measurements as JSON.
 
-`python -m mer_converters.pipeline.worker JOB.json`. Converter tools take hundreds of megabytes and change global
+`python -m mer_converters.processes.worker JOB.json`. Converter tools take hundreds of megabytes and change global
 state when they are imported, so that each target gets its own process. Its standard output is a line of JSON a step
-(`mer_converters.pipeline.progress`); what the tools print goes to standard error.
+(`mer_converters.processes.progress`); what the tools print goes to standard error.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from mer_converters.pipeline.export import Artifact, Material, Sensitivities, bu
 from mer_converters.pipeline.float_fallback import FloatModules
 from mer_converters.pipeline.golden import golden_file
 from mer_converters.pipeline.graphs import network_graphs
-from mer_converters.pipeline.progress import Say, Steps, telling, unheard
 from mer_converters.pipeline.stable_cases import stable_cases
+from mer_converters.processes.progress import Say, Steps, telling, unheard
 from mer_converters.targets import find_target
 from mer_fusion.checkpoint import load_checkpoint
 from mer_quantization.recordings import DataOptions

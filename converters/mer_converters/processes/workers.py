@@ -11,8 +11,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from mer_converters.pipeline.progress import Say, Step
-from mer_converters.pipeline.worker import Job, Outcome
+from mer_converters.processes.progress import Say, Step
+from mer_converters.processes.worker import Job, Outcome
 from mer_quantization.schemes import Scheme
 from mer_sdk.contract.codec import from_json, to_json
 
@@ -44,7 +44,7 @@ def run_worker(common: Job, target: str, schemes: tuple[Scheme, ...], staging: P
         )
         job_file, noise = Path(aside) / "job.json", Path(aside) / "noise.txt"
         job_file.write_text(json.dumps(to_json(job)))
-        command = [sys.executable, "-m", "mer_converters.pipeline.worker", str(job_file)]
+        command = [sys.executable, "-m", "mer_converters.processes.worker", str(job_file)]
         code = run_process(command, noise, say, aside)
         if code == 0 and Path(job.result).is_file():
             return from_json(Outcome, json.loads(Path(job.result).read_text()))

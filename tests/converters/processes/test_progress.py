@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from mer_converters import progress_display
-from mer_converters.pipeline.progress import Step, Steps
-from mer_converters.pipeline.workers import ended, run_process
+from mer_converters.processes.progress import Step, Steps
+from mer_converters.processes.workers import ended, run_process
 from mer_converters.progress_display import shown_steps
 
 TELLING = """
 import os
-from mer_converters.pipeline.progress import Step, telling
+from mer_converters.processes.progress import Step, telling
 with telling() as say:
     say(Step("onnx", "loading onnx", 0.0))
     print("a tool prints")
