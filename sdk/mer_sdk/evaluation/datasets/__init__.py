@@ -2,6 +2,7 @@
 
 from mer_sdk.evaluation.datasets.affwild2 import AffWild2, AnnotatedVideo
 from mer_sdk.evaluation.datasets.clip import Clip, clip_duration, load_audio, load_faces, load_frames, load_image
+from mer_sdk.evaluation.datasets.cremad_logmel import CremadLogMel, SpectrumClip, read_voice_votes
 from mer_sdk.evaluation.datasets.dialogue_features import DialogueFeatures
 from mer_sdk.evaluation.datasets.features import FeatureDialogue, FeatureSplit
 from mer_sdk.evaluation.datasets.ferplus import FerPlus, LabelledImages
@@ -11,11 +12,14 @@ from mer_sdk.evaluation.datasets.mmsa import Mmsa
 from mer_sdk.evaluation.datasets.mosi import Mosi, Utterances
 from mer_sdk.evaluation.datasets.ravdess import Ravdess, Selection
 from mer_sdk.evaluation.datasets.registry import dataset_names, open_dataset, register
+from mer_sdk.evaluation.datasets.speech_corpora import CORPORA, SpeechCorpus, refuse_test_corpora
 
 __all__ = [
+    "CORPORA",
     "AffWild2",
     "AnnotatedVideo",
     "Clip",
+    "CremadLogMel",
     "DialogueFeatures",
     "FeatureDialogue",
     "FeatureSplit",
@@ -27,6 +31,8 @@ __all__ = [
     "Mosi",
     "Ravdess",
     "Selection",
+    "SpectrumClip",
+    "SpeechCorpus",
     "Utterances",
     "clip_duration",
     "dataset_names",
@@ -35,5 +41,7 @@ __all__ = [
     "load_frames",
     "load_image",
     "open_dataset",
+    "read_voice_votes",
+    "refuse_test_corpora",
     "register",
 ]
