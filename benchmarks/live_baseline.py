@@ -20,7 +20,7 @@ import numpy as np
 from result_tables import table, write_result
 from smoothing import first_right
 
-from mer_fusion.training.sources import TEST_ACTOR
+from mer_fusion.training.sources import TRACKED_ACTOR
 from mer_sdk.baseline import PersonalBaseline
 from mer_sdk.bundle import Bundle
 from mer_sdk.codec import to_json
@@ -170,7 +170,7 @@ def main() -> None:
     parser.add_argument("--bundles", nargs="+", required=True, help="bundles of window models")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "live_baseline.json")
     options = parser.parse_args()
-    clips = open_dataset(options.data).clips(Selection(actors=(TEST_ACTOR,), paired_only=True))
+    clips = open_dataset(options.data).clips(Selection(actors=(TRACKED_ACTOR,), paired_only=True))
     neutral = sorted((clip for clip in clips if clip.label == NEUTRAL), key=lambda clip: clip.id)[:ENROL_CLIPS]
     scored = [clip for clip in clips if clip not in neutral]
     bundles: dict[str, Any] = {}

@@ -36,7 +36,7 @@ from mer_fusion.training.fusion import FeatureBank, FusionOptions, FusionTask, S
 from mer_fusion.training.loop import LoopOptions, fit
 from mer_fusion.training.network import heard_alone
 from mer_fusion.training.recipe import student_recipe
-from mer_fusion.training.sources import LABELS, TEST_ACTOR, Sources, open_sources
+from mer_fusion.training.sources import LABELS, TRACKED_ACTOR, Sources, open_sources
 from mer_sdk.evaluation.datasets import Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.metrics import bootstrap_interval, paired_bootstrap, uar
@@ -171,7 +171,7 @@ def open_bench(data: list[str], run_dir: Path) -> Bench:
     bank = bank_of(sources, donor, run_dir)
     confusion = heard_alone(donor, sources.speech.subset(sources.heldout)).confusion
     ravdess = next(open_dataset(spec) for spec in data if spec.startswith("ravdess:"))
-    clips = ravdess.clips(Selection(actors=(TEST_ACTOR,), paired_only=True))
+    clips = ravdess.clips(Selection(actors=(TRACKED_ACTOR,), paired_only=True))
     merged = merge_labels(LABELS)
     return Bench(
         donor,

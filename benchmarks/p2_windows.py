@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mer_fusion.checkpoint import SHIPPED, Card, load_checkpoint
-from mer_fusion.training.sources import TEST_ACTOR
+from mer_fusion.training.sources import TRACKED_ACTOR
 from mer_sdk.bundle import Bundle
 from mer_sdk.codec import to_json
 from mer_sdk.errors import RuntimeUnavailable
@@ -72,7 +72,7 @@ def main() -> None:
     options = parser.parse_args()
     dataset = open_dataset(options.data)
     assert isinstance(dataset, Ravdess), "P2 is defined on RAVDESS"
-    clips = dataset.clips(Selection(actors=(TEST_ACTOR,), paired_only=True))
+    clips = dataset.clips(Selection(actors=(TRACKED_ACTOR,), paired_only=True))
     models: dict[str, Any] = {}
     for model, cards in window_cards().items():
         rows: list[dict[str, Any]] = []

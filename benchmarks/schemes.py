@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mer_fusion.training.sources import TEST_ACTOR
+from mer_fusion.training.sources import TRACKED_ACTOR
 from mer_sdk.bench.steps import TimedStep
 from mer_sdk.bench.timing import interleaved
 from mer_sdk.bundle import Bundle
@@ -39,7 +39,7 @@ def measured(bundle: Bundle, data: dict[str, Any]) -> tuple[Measurement, Answers
     if bundle.manifest.dialogue is not None:
         dialogues = data["meld"].dialogues("dev")
         return measure_dialogues(bundle, dialogues, DialogueOptions(), lambda done, total: None)
-    clips = data["ravdess"].clips(Selection(actors=(TEST_ACTOR,), paired_only=True))
+    clips = data["ravdess"].clips(Selection(actors=(TRACKED_ACTOR,), paired_only=True))
     return measure_clips(bundle, clips, merge_labels(bundle.manifest.labels), OPTIONS, lambda what, done, total: None)
 
 

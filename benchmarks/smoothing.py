@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from result_tables import table, write_result
 
-from mer_fusion.training.sources import TEST_ACTOR
+from mer_fusion.training.sources import TRACKED_ACTOR
 from mer_sdk import Smoothing
 from mer_sdk.bundle import Bundle
 from mer_sdk.codec import to_json
@@ -180,7 +180,7 @@ def main() -> None:
     parser.add_argument("--bundles", nargs="+", required=True, help="bundles of window models")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "smoothing.json")
     options = parser.parse_args()
-    clips = open_dataset(options.data).clips(Selection(actors=(TEST_ACTOR,), paired_only=True))
+    clips = open_dataset(options.data).clips(Selection(actors=(TRACKED_ACTOR,), paired_only=True))
     bundles: dict[str, Any] = {}
     steps = 0
     for path in options.bundles:

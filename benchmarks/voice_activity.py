@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from result_tables import table, write_result
 
-from mer_fusion.training.sources import TEST_ACTOR
+from mer_fusion.training.sources import TRACKED_ACTOR
 from mer_sdk import EmotionSensor
 from mer_sdk.bundle import Bundle
 from mer_sdk.codec import to_json
@@ -275,7 +275,7 @@ def main() -> None:
         name = paths[0].name if len(paths) == 1 else f"{len(paths)} {paths[0].suffix[1:]} files"
         found.append(shares(name, [Clip(path.stem, "", 0, audio=path) for path in paths], manifest))
     print(f"heard: {found}", flush=True)
-    clips = data.clips(Selection(actors=(TEST_ACTOR,), paired_only=True))
+    clips = data.clips(Selection(actors=(TRACKED_ACTOR,), paired_only=True))
     bundles, silence = {}, {}
     for bundle in opened:
         silence[bundle.name] = [

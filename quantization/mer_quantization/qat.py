@@ -300,7 +300,7 @@ class _Tuning:
         loops = {"audio": recipe.audio_loop, "face": recipe.face_loop, "fusion": recipe.fusion_loop}
         learned = {part: loops[part].epochs for part in (*ready.training["seconds"], "fusion")}
         epochs = ", ".join(f"{part} {count}" for part, count in learned.items())
-        kept = ("speakers", "held_out_speakers", "test_speaker")
+        kept = ("speakers", "held_out_speakers", "test_speakers")
         results = ready.results | {f"fake quantization against float: {key}": row for key, row in self.figures.items()}
         return replace(
             old,

@@ -34,7 +34,8 @@ class AudioOptions:
         feature_weight: for students, weight of matching the full-precision encoder's features.
         stride: every how many steps of a window a chunk is encoded; chunks overlap, so that 4 quarters the work and
             loses little.
-        corpus_shares: with several corpora, share of the clips that each gives to an epoch, in their order.
+        first_share: with several corpora, share of an epoch's clips that the first one gives; the others give the rest
+            in proportion to the square roots of their sizes.
         prior_weight: how much of a corpus's class frequencies is added to the logits before the loss (logit adjustment,
             Menon and others 2021), so that the network need not learn them; classes that a corpus lacks are left out.
     """
@@ -42,7 +43,7 @@ class AudioOptions:
     people: int = 4
     clips: int = 6
     stride: int = 4
-    corpus_shares: tuple[float, ...] = ()
+    first_share: float = 0.4
     prior_weight: float = 1.0
     teacher_weight: float = 0.6
     teacher_temperature: float = 3.0
@@ -136,9 +137,9 @@ class AudioTask:
 
     def _draw(self, generator: torch.Generator) -> list[Tensor]:
         data, options = self._training, self._options
-        if not options.corpus_shares:
+        if len(data.shares) == 1:
             return speaker_batches(data.speakers, options.people, options.clips, generator)
-        shares = options.corpus_shares
+        shares = corpus_shares(data.corpora, options.first_share)
         return balanced_batches(data.speakers, data.corpora, shares, options.people, options.clips, generator)
 
     def epoch(self, generator: torch.Generator, shard: tuple[int, int]) -> Iterator[dict[str, Tensor]]:
@@ -187,6 +188,13 @@ class AudioTask:
             return {}
         figures = held_out_figures(copy.deepcopy(module), self._tuning)
         return {"cold": figures.cold, "warm": figures.warm}
+
+
+def corpus_shares(corpora: Tensor, first: float) -> tuple[float, ...]:
+    """The share of an epoch's clips that each of at least two corpora gives; see `AudioOptions.first_share`."""
+    sizes = torch.bincount(corpora)[1:].double().sqrt()
+    others: list[float] = ((1 - first) * sizes / sizes.sum()).tolist()
+    return (first, *others)
 
 
 def adjusted_priors(shares: Tensor, weight: float) -> Tensor:

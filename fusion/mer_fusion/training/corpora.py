@@ -10,16 +10,47 @@ from torch import Tensor
 
 from mer_fusion.training.cremad_mapping import CremadMapping
 from mer_fusion.training.speech import SpeechSet, log_mel, spectra_set
-from mer_sdk.errors import DataError
-from mer_sdk.evaluation.datasets import CremadLogMel, SpeechCorpus, load_audio, refuse_test_corpora
+from mer_sdk.errors import DataError, OptionError
+from mer_sdk.evaluation.datasets import CremadLogMel, CremadVotes, SpeechCorpus, load_audio, refuse_test_corpora
 from mer_sdk.evaluation.datasets.classes import merge_table
 from mer_sdk.frontends.audio import Resampler
+from mer_sdk.manifest import DataSource
 
 SAMPLE_RATE = 16000
+Corpus = CremadLogMel | CremadVotes | SpeechCorpus
+# Every third clip is plenty for a linear map.
+_MAPPED = 3
 # A few damaged files are told and left out; more mean that the copy is bad.
 _DAMAGED_SHARE = 0.01
 # How far listeners' votes go before the label that the actor was given, see `vote_targets`.
 _VOTES_WEIGHT = 0.5
+
+
+def corpora_sets(opened: Sequence[Corpus], labels: Sequence[str], waves: Sequence[np.ndarray]) -> tuple[SpeechSet, ...]:
+    """Each corpus as a set of its own, CREMA-D with the votes where they are given too.
+
+    Args:
+        opened: at most one of each.
+        waves: 16 kHz sound of people who are learned from, from which the map of CREMA-D's spectra is made.
+
+    Raises:
+        OptionError: a corpus for evaluation alone, or votes without the spectra.
+        DataError: files cannot be read.
+    """
+    for corpus in opened:
+        if isinstance(corpus, SpeechCorpus):
+            refuse_test_corpora(corpus.name, corpus.use)
+    votes = next((item.shares for item in opened if isinstance(item, CremadVotes)), None)
+    spectra = [item for item in opened if isinstance(item, CremadLogMel)]
+    if votes is not None and not spectra:
+        raise OptionError("--data cremad_votes: the votes are of CREMA-D's clips; give --data cremad_logmel:PATH too")
+    sets = [cremad_corpus(item, labels, CremadMapping(waves[::_MAPPED]), votes) for item in spectra]
+    return (*sets, *(sound_corpus(item, labels) for item in opened if isinstance(item, SpeechCorpus)))
+
+
+def card_sources(opened: Sequence[Corpus]) -> tuple[DataSource, ...]:
+    """What a card says of the corpora that an audio encoder learned from."""
+    return tuple(DataSource(item.title, item.licence, "audio encoder; research and evaluation only") for item in opened)
 
 
 def sound_corpus(corpus: SpeechCorpus, labels: Sequence[str]) -> SpeechSet:
@@ -60,7 +91,7 @@ def cremad_corpus(
     mapping: CremadMapping,
     votes: dict[str, np.ndarray] | None = None,
 ) -> SpeechSet:
-    """CREMA-D's spectra on the encoder's grid; `votes` are those of `read_voice_votes`, None learns from labels."""
+    """CREMA-D's spectra on the encoder's grid; `votes` are those of `CremadVotes.shares`, None learns from labels."""
     table = merge_table(corpus.labels, labels)
     clips = corpus.clips()
     index = [labels.index(table[clip.label]) for clip in clips]

@@ -21,8 +21,9 @@ from mer_fusion.training.face import FaceLearner, FaceTask, still_figures
 from mer_fusion.training.fusion import FeatureBank, FusionTask, Scenes, window_inputs
 from mer_fusion.training.loop import History, fit
 from mer_fusion.training.recipe import Recipe
-from mer_fusion.training.sources import LABELS, SOURCES, TEST_ACTOR, Sources
-from mer_fusion.training.speech import SpeechSet
+from mer_fusion.training.sources import LABELS, Sources
+from mer_fusion.training.speech import SpeechSet, joined
+from mer_sdk.evaluation.datasets.ravdess import SPEAKER_FOLDS, TEST_FOLD
 from mer_sdk.manifest import AudioContract, BaselineContract, Decision, FaceContract
 
 
@@ -62,6 +63,8 @@ def train_audio(
     assert shape is not None, "recipes of window models have both encoders"
     learner = AudioLearner(shape, len(LABELS), large.config.features if large else 0)
     learning, unseen = sources.speech.subset(~sources.heldout), sources.speech.subset(sources.heldout)
+    if sources.corpora:
+        learning = joined([learning, *sources.corpora])
     task = AudioTask(learner.to(memory_format=torch.channels_last), learning, unseen, recipe.audio, large)
     return learner, fit(task, recipe.audio_loop, run_dir, quiet)
 
@@ -197,7 +200,7 @@ def train_network(
         network=recipe.network,
         labels=LABELS,
         baseline=baseline_contract(bank),
-        data=SOURCES,
+        data=sources.data,
         parameters=network.parameters_by_part(),
         audio=AudioContract(chunk_samples=network.audio.config.chunk_samples),
         face=FaceContract(crop_size=network.face.config.size),
@@ -206,7 +209,7 @@ def train_network(
             "options": {key: value for key, value in asdict(recipe).items() if key not in ("network", "role", "name")},
             "speakers": sorted(set(speakers[~sources.heldout].tolist())),
             "held_out_speakers": sorted(set(speakers[sources.heldout].tolist())),
-            "test_speaker": TEST_ACTOR,
+            "test_speakers": list(SPEAKER_FOLDS[TEST_FOLD]),
             "teacher_sha256": teacher.sha256 if teacher else "",
             "machine": f"{device.type}, {platform.machine()}, torch {torch.__version__}",
         }
@@ -215,7 +218,7 @@ def train_network(
         results=ready.results,
         notes=(
             "Labels are RAVDESS's with calm merged into neutral, because FER+ has no calm.",
-            f"RAVDESS actor {TEST_ACTOR:02d} is in no training or tuning set.",
+            f"RAVDESS actors {', '.join(map(str, SPEAKER_FOLDS[TEST_FOLD]))} are in no training or tuning set.",
             "The fusion network learned on speech and still faces paired by label, with mismatches: no real pairs.",
             "Acted, posed expressions of 19 North American speakers and web photos: no measure of what people feel.",
             *_RECONSTRUCTIONS.get(recipe.network.model, ()),

@@ -8,18 +8,32 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from mer_fusion.training.corpora import Corpus, card_sources, corpora_sets
 from mer_fusion.training.face import FaceSet
 from mer_fusion.training.speech import SpeechSet, make_speech_set
 from mer_sdk.errors import DataError, OptionError
-from mer_sdk.evaluation.datasets import FerPlus, Ravdess, Selection, load_audio, open_dataset
-from mer_sdk.evaluation.datasets.ravdess import fold_of, merge_labels
+from mer_sdk.evaluation.datasets import (
+    TEST_FOLD,
+    CremadLogMel,
+    CremadVotes,
+    FerPlus,
+    Ravdess,
+    Selection,
+    SpeechCorpus,
+    load_audio,
+    open_dataset,
+)
+from mer_sdk.evaluation.datasets.ravdess import SPEAKER_FOLDS, fold_of, merge_labels
 from mer_sdk.evaluation.datasets.teacher_scores import distillation_targets
 from mer_sdk.frontends.audio import Resampler
 from mer_sdk.manifest import DataSource
 
 LABELS = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 SAMPLE_RATE = 16000
-TEST_ACTOR = 5
+# Whose face track and video the data have in full size; one of the tuning fold.
+TRACKED_ACTOR = 5
+# Its speakers are looked at while settings are chosen; encoders do not learn from them.
+TUNING_FOLD = 0
 
 SOURCES = (
     DataSource(
@@ -45,56 +59,77 @@ class Sources:
     """What a window model is trained on.
 
     Attributes:
-        speech: clips of every speaker but the test actor.
-        heldout: (N,) bool, speakers that the audio encoder does not learn from: the rest of the test actor's fold.
-            They show the errors on unseen people from which the fusion learns what to trust.
+        speech: clips of every RAVDESS speaker but those of the test fold.
+        heldout: (N,) bool, speakers that the audio encoder does not learn from: those of the tuning fold. They show the
+            errors on unseen people from which the fusion learns what to trust.
         faces, tuning_faces: FER+ train and valid.
+        corpora: further speech that the audio encoder alone learns from.
+        data: what the card says of all of them.
     """
 
     speech: SpeechSet
     heldout: torch.Tensor
     faces: FaceSet
     tuning_faces: FaceSet
+    corpora: tuple[SpeechSet, ...] = ()
+    data: tuple[DataSource, ...] = SOURCES
 
 
 def open_sources(specs: Sequence[str]) -> Sources:
-    """Read "ravdess:PATH" and "ferplus:PATH".
+    """Read "ravdess:PATH" and "ferplus:PATH", and further speech where it is given.
 
     Teacher scores are looked for below the RAVDESS path; without them the audio encoder learns from labels alone.
 
     Raises:
-        OptionError: one of the two is not given, or another data set is.
+        OptionError: one of the two is not given, or another data set is, or one for evaluation alone.
         DataError: a file is missing, empty, truncated or unlabelled.
     """
-    opened = {type(item): item for item in (open_dataset(spec) for spec in specs)}
-    ravdess, ferplus = opened.pop(Ravdess, None), opened.pop(FerPlus, None)
-    if ravdess is None or ferplus is None or opened:
+    opened = [open_dataset(spec) for spec in specs]
+    ravdess = next((item for item in opened if isinstance(item, Ravdess)), None)
+    ferplus = next((item for item in opened if isinstance(item, FerPlus)), None)
+    corpora: list[Corpus] = [item for item in opened if isinstance(item, CremadLogMel | CremadVotes | SpeechCorpus)]
+    if ravdess is None or ferplus is None or len(opened) != len(corpora) + 2:
         raise OptionError(
-            f"--data {' '.join(specs)}: training needs --data ravdess:PATH and --data ferplus:PATH (speech and faces)"
+            f"--data {' '.join(specs)}: training needs --data ravdess:PATH and --data ferplus:PATH (speech and faces), "
+            "once each; more speech: nemo, indian_emospeech, cremad_logmel and cremad_votes"
         )
-    speech = read_speech(ravdess)
-    heldout = torch.tensor([fold_of(speaker) == fold_of(TEST_ACTOR) for speaker in speech.speakers.tolist()])
-    return Sources(speech, heldout, read_faces(ferplus, "train"), read_faces(ferplus, "valid"))
+    waves: list[np.ndarray] = []
+    speech = read_speech(ravdess, waves)
+    heldout = torch.tensor([fold_of(speaker) == TUNING_FOLD for speaker in speech.speakers.tolist()])
+    learned = [wave for wave, unseen in zip(waves, heldout.tolist(), strict=True) if not unseen]
+    sets = corpora_sets(corpora, LABELS, learned)
+    return Sources(
+        speech,
+        heldout,
+        read_faces(ferplus, "train"),
+        read_faces(ferplus, "valid"),
+        sets,
+        SOURCES + card_sources(corpora),
+    )
 
 
-def read_speech(ravdess: Ravdess) -> SpeechSet:
-    """Every clip of RAVDESS speech but the test actor's, at 16 kHz, with the scores of the teacher of their fold."""
-    clips = ravdess.clips(Selection(exclude_actors=(TEST_ACTOR,)))
+def read_speech(ravdess: Ravdess, waves: list[np.ndarray] | None = None) -> SpeechSet:
+    """Every clip of RAVDESS speech but the test fold's, at 16 kHz, with the scores of the teacher of that fold.
+
+    Args:
+        waves: where given, the sound of the clips is added to it.
+    """
+    clips = ravdess.clips(Selection(exclude_folds=(TEST_FOLD,)))
     mapping = merge_labels(LABELS)
-    waves, known = [], {}
+    sound, known = [] if waves is None else waves, {}
     try:
-        scores = distillation_targets(ravdess.folder, fold_of(TEST_ACTOR), (TEST_ACTOR,))
+        scores = distillation_targets(ravdess.folder, TEST_FOLD, SPEAKER_FOLDS[TEST_FOLD])
     except DataError as error:
         print(f"no published teacher, labels alone: {error}", flush=True)
         scores = {}
     for clip in clips:
         wave, rate = load_audio(clip)
-        waves.append(wave if rate == SAMPLE_RATE else Resampler(rate, SAMPLE_RATE).whole(wave))
+        sound.append(wave if rate == SAMPLE_RATE else Resampler(rate, SAMPLE_RATE).whole(wave))
         if clip.id in scores:
             known[clip.id] = _merged(scores[clip.id], ravdess.labels, mapping)
     labels = [LABELS.index(mapping[clip.label]) for clip in clips]
     names = [clip.id for clip in clips]
-    return make_speech_set(waves, labels, [clip.speaker for clip in clips], names, known, len(LABELS))
+    return make_speech_set(sound, labels, [clip.speaker for clip in clips], names, known, len(LABELS))
 
 
 def read_faces(ferplus: FerPlus, split: str) -> FaceSet:
