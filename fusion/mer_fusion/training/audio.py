@@ -45,8 +45,8 @@ class AudioOptions:
     stride: int = 4
     first_share: float = 0.4
     prior_weight: float = 1.0
-    teacher_weight: float = 0.6
-    teacher_temperature: float = 3.0
+    teacher_weight: float = 0.4
+    teacher_temperature: float = 2.0
     feature_weight: float = 1.0
     smoothing: float = 0.05
     conditions: SoundConditions = field(default_factory=SoundConditions)

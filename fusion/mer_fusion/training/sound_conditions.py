@@ -33,6 +33,7 @@ class SoundConditions:
     """How a training window differs from the recording.
 
     Attributes:
+        untouched: probability that only gain, stretch and warp change a window, so that clean sound is learned too.
         gain_db: the level is changed by up to so much either way.
         stretch, warp: time and frequency are stretched by up to this share either way.
         noise: probability of noise; noise_db: its range of signal-to-noise ratios.
@@ -43,6 +44,7 @@ class SoundConditions:
         bands_masked, frames_masked: widest stripe, two of each.
     """
 
+    untouched: float = 0.35
     gain_db: float = 10.0
     stretch: float = 0.12
     warp: float = 0.08
@@ -58,7 +60,7 @@ class SoundConditions:
     frames_masked: int = 24
 
 
-UNCHANGED = SoundConditions(0, 0, 0, 0, (0, 0), 0, 0, (0.15, 0.9), 0, 0, 0, 0, 0)
+UNCHANGED = SoundConditions(0, 0, 0, 0, 0, (0, 0), 0, 0, (0.15, 0.9), 0, 0, 0, 0, 0)
 
 
 def changed_windows(
@@ -78,7 +80,7 @@ def changed_windows(
     def chosen(probability: float) -> Tensor:
         return (torch.rand(count, generator=generator) < probability)[:, None, None]
 
-    level = _mean_level(window, inside)
+    level, recorded, same = _mean_level(window, inside), window, chosen(conditions.untouched)
     seconds, share, roomy = uniform(*conditions.room_seconds), uniform(0.15, 0.7), chosen(conditions.room)[:, 0, 0]
     if roomy.any():
         window = window.clone()
@@ -93,9 +95,9 @@ def changed_windows(
     coloured = window + conditions.slope_db * _NATS * (slope + curve)
     window = torch.where(chosen(conditions.line), coloured, window)
     window = window + torch.where(chosen(conditions.telephone), _telephone(mels, uniform(0, 1)), torch.tensor(0.0))
+    window = torch.where(same, recorded, _masked(window, conditions, generator))
     window = window + uniform(-conditions.gain_db, conditions.gain_db) * _NATS
-    window = window.clamp(min=LogMel.silence)
-    return _masked(window, conditions, generator), ~silent[:, 0, 0]
+    return window.clamp(min=LogMel.silence), ~(silent & ~same)[:, 0, 0]
 
 
 def _mean_level(window: Tensor, inside: Tensor) -> Tensor:
