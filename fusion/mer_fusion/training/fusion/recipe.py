@@ -80,7 +80,7 @@ def student_recipe(seed: int, model: str = "grjca") -> Recipe:
         model,
         "student",
         _network(model, "student", audio, face),
-        LoopOptions(epochs=36, seed=seed),
+        LoopOptions(epochs=24, seed=seed),
         LoopOptions(epochs=24, seed=seed),
         LoopOptions(epochs=60, learning_rate=2e-3, weight_decay=0.02, precision="no", seed=seed),
     )
