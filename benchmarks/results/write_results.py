@@ -4,8 +4,8 @@
 
 Reads docs/results/*.json (see benchmarks/accuracy/p1_paired.py, p2_windows.py, p2_ablations.py, p2_baselines.py,
 p4_dialogue.py, p4_bundles.py, text_encoder.py, schemes.py, p1_schemes.py, benchmarks/robustness/p5_sound.py and
-activation_ranges.py) and writes each between the markers of its name in docs/results.md and README.md. What was not measured anew stays as
-it is. With --data it also writes what `mer run` prints for one clip of actor 05.
+activation_ranges.py) and writes each between the markers of its name in docs/results.md and README.md. What was not
+measured anew stays as it is. With --data it also writes what `mer run` prints for one clip of actor 05.
 """
 
 from __future__ import annotations
