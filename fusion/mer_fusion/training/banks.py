@@ -15,14 +15,17 @@ from mer_fusion.encoders.face import FaceEncoder
 from mer_fusion.training.audio import device_features
 from mer_fusion.training.face import FaceOptions, FaceSet, augmented
 from mer_fusion.training.fusion import FeatureBank
+from mer_fusion.training.sound_conditions import SoundConditions
 from mer_fusion.training.sources import Sources
-from mer_fusion.training.speech import SpeechAugmentation, training_windows
+from mer_fusion.training.speech import training_windows
 
 AUDIO_COPIES, FACE_COPIES = 4, 4
 _STILLS_PER_LABEL = 1500
 _CLEAR_VOTE = 0.6
 # A talking face is at rest more than half of the time; the population's mean is that of such a face.
 _SHARE_AT_REST = 0.6
+# Every window of the bank has a label, so that somebody speaks in it.
+_SPOKEN = SoundConditions(no_speech=0.0)
 _MILD = FaceOptions(rotation_degrees=10.0, zoom=(0.85, 1.12), shift=0.06)
 
 
@@ -46,7 +49,7 @@ def make_bank(
     for _ in range(AUDIO_COPIES):
         parts = []
         for rows in torch.arange(len(speech)).split(48):
-            chunks, mask = training_windows(speech, rows, frames, generator, SpeechAugmentation())
+            chunks, mask, _ = training_windows(speech, rows, frames, generator, _SPOKEN)
             mine = chunks[:, :, -audio.config.frames :].flatten(0, 1).to(device)
             parts.append((audio.encode(mine).float().cpu().reshape(*mask.shape, -1), mask))
         features.append(torch.cat([part[0] for part in parts]))

@@ -21,8 +21,9 @@ from mer_fusion.network import EmotionNetwork, NetworkConfig
 from mer_fusion.training.audio import device_features, right_aligned
 from mer_fusion.training.episodes import PRIOR_STEPS
 from mer_fusion.training.paired import PairedClips
+from mer_fusion.training.sound_conditions import SoundConditions
 from mer_fusion.training.sources import SOURCES
-from mer_fusion.training.speech import SpeechAugmentation, SpeechSet, training_windows
+from mer_fusion.training.speech import SpeechSet, training_windows
 from mer_fusion.training.utterance_networks import network_configuration
 from mer_fusion.training.utterances import Modality, UtteranceTable, population_means
 from mer_sdk.evaluation.datasets.ravdess import LABELS
@@ -172,5 +173,5 @@ def _recorded(features: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tenso
 def _augmented(
     encoder: AudioEncoder, speech: SpeechSet, rows: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    chunks, mask = training_windows(speech, rows, encoder.config.frames, generator, SpeechAugmentation())
+    chunks, mask, _ = training_windows(speech, rows, encoder.config.frames, generator, SoundConditions(no_speech=0.0))
     return encoder.encode(chunks.flatten(0, 1)).float().reshape(*mask.shape, -1), mask

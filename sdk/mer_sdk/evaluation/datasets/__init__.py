@@ -10,6 +10,7 @@ from mer_sdk.evaluation.datasets.clip import (
     load_frames,
     load_image,
 )
+from mer_sdk.evaluation.datasets.cremad_logmel import CremadLogMel, SpectrumClip, read_voice_votes
 from mer_sdk.evaluation.datasets.dialogue_features import DialogueFeatures
 from mer_sdk.evaluation.datasets.features import FeatureDialogue, FeatureSplit
 from mer_sdk.evaluation.datasets.ferplus import FerPlus, LabelledImages
@@ -20,13 +21,16 @@ from mer_sdk.evaluation.datasets.mosi import Mosi, Utterances
 from mer_sdk.evaluation.datasets.ravdess import TEST_FOLD, Ravdess, Selection
 from mer_sdk.evaluation.datasets.ravdess_pairs import RavdessPairs
 from mer_sdk.evaluation.datasets.registry import dataset_names, open_dataset, register
+from mer_sdk.evaluation.datasets.speech_corpora import CORPORA, SpeechCorpus, refuse_test_corpora
 
 __all__ = [
+    "CORPORA",
     "TEST_FOLD",
     "AffWild2",
     "AnnotatedVideo",
     "ArchivedImage",
     "Clip",
+    "CremadLogMel",
     "DialogueFeatures",
     "FeatureDialogue",
     "FeatureSplit",
@@ -39,6 +43,8 @@ __all__ = [
     "Ravdess",
     "RavdessPairs",
     "Selection",
+    "SpectrumClip",
+    "SpeechCorpus",
     "Utterances",
     "clip_duration",
     "dataset_names",
@@ -47,5 +53,7 @@ __all__ = [
     "load_frames",
     "load_image",
     "open_dataset",
+    "read_voice_votes",
+    "refuse_test_corpora",
     "register",
 ]

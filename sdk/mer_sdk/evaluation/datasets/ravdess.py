@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mer_sdk.errors import DataError
+from mer_sdk.evaluation.datasets.classes import merge_table
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.datasets.registry import register
 
@@ -105,16 +106,7 @@ def merge_labels(bundle_labels: Sequence[str]) -> dict[str, str]:
     Raises:
         DataError: RAVDESS has a label that the bundle cannot say.
     """
-    mapping = {label: label for label in LABELS}
-    if "calm" not in bundle_labels:
-        mapping["calm"] = "neutral"
-    unknown = sorted({label for label in mapping.values() if label not in bundle_labels})
-    if unknown:
-        raise DataError(
-            f"RAVDESS has clips labelled {', '.join(unknown)}, the bundle's labels are {', '.join(bundle_labels)}; "
-            "use a bundle trained on these emotions"
-        )
-    return mapping
+    return merge_table(LABELS, bundle_labels)
 
 
 @register("ravdess")
