@@ -12,17 +12,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mer_fusion.checkpoint import Card, Checkpoint
+from mer_fusion.encoders.face import FaceEncoder
 from mer_fusion.models.registry import fusion_model
 from mer_fusion.network import EmotionNetwork
 from mer_fusion.training.audio import AudioLearner, AudioTask, HeldOut, held_out_figures, speech_figures
 from mer_fusion.training.banks import cached_bank, make_bank
 from mer_fusion.training.episodes import PRIOR_STEPS
-from mer_fusion.training.face import FaceLearner, FaceTask, still_figures
+from mer_fusion.training.face import FaceLearner, FaceSet, FaceTask, still_figures
 from mer_fusion.training.fusion import FeatureBank, FusionTask, Scenes, window_inputs
 from mer_fusion.training.loop import History, fit
 from mer_fusion.training.recipe import Recipe
 from mer_fusion.training.sources import LABELS, SOURCES, TEST_ACTOR, Sources
 from mer_fusion.training.speech import SpeechSet
+from mer_fusion.training.talking import TalkingLearner, TalkingTask
+from mer_fusion.training.talking_faces import TalkingFaces
 from mer_sdk.manifest import AudioContract, BaselineContract, Decision, FaceContract
 
 
@@ -78,6 +81,32 @@ def train_face(
         learner.to(memory_format=torch.channels_last), sources.faces, sources.tuning_faces, recipe.face, large
     )
     return learner, fit(task, recipe.face_loop, run_dir, quiet)
+
+
+def train_talking(
+    recipe: Recipe,
+    encoder: FaceEncoder,
+    stills: FaceSet,
+    talking: TalkingFaces,
+    tuning: TalkingFaces | None,
+    run_dir: Path,
+    teacher: Checkpoint | None = None,
+    quiet: bool = False,
+) -> tuple[TalkingLearner, History]:
+    """Go on training a face encoder that knows stills, on people who talk; `tuning` is looked at for the log."""
+    torch.manual_seed(recipe.talking_loop.seed + 4)
+    large = teacher.network.face if teacher else None
+    learner = TalkingLearner(encoder, len(LABELS), large.config.features if large else 0)
+    task = TalkingTask(
+        learner.to(memory_format=torch.channels_last),
+        talking,
+        tuning,
+        stills,
+        recipe.talking,
+        recipe.talking_loss,
+        large,
+    )
+    return learner, fit(task, recipe.talking_loop, run_dir, quiet)
 
 
 def trained_encoders(

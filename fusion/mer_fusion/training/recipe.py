@@ -16,6 +16,8 @@ from mer_fusion.training.face import FaceOptions
 from mer_fusion.training.fusion import FusionOptions
 from mer_fusion.training.loop import LoopOptions
 from mer_fusion.training.sources import LABELS
+from mer_fusion.training.talking import TalkingLoss
+from mer_fusion.training.talking_faces import TalkingOptions
 from mer_sdk.errors import OptionError
 
 WINDOW_MODELS = ("grjca", "hgrjca", "atsuko", "fdrl")
@@ -39,9 +41,12 @@ class Recipe:
     network: NetworkConfig
     audio_loop: LoopOptions
     face_loop: LoopOptions
+    talking_loop: LoopOptions
     fusion_loop: LoopOptions
     audio: AudioOptions = field(default_factory=AudioOptions)
     face: FaceOptions = field(default_factory=FaceOptions)
+    talking: TalkingOptions = field(default_factory=TalkingOptions)
+    talking_loss: TalkingLoss = field(default_factory=TalkingLoss)
     fusion: FusionOptions = field(default_factory=FusionOptions)
     objective: dict[str, Any] = field(default_factory=dict)
 
@@ -62,6 +67,7 @@ def full_precision_recipe(seed: int, model: str = "grjca") -> Recipe:
         _network(model, "full", audio, face),
         LoopOptions(epochs=80, seed=seed),
         LoopOptions(epochs=24, seed=seed),
+        LoopOptions(epochs=14, learning_rate=1e-3, seed=seed),
         LoopOptions(epochs=60, learning_rate=1e-3, weight_decay=0.05, precision="no", seed=seed),
     )
 
@@ -82,6 +88,7 @@ def student_recipe(seed: int, model: str = "grjca") -> Recipe:
         _network(model, "student", audio, face),
         LoopOptions(epochs=160, seed=seed),
         LoopOptions(epochs=24, seed=seed),
+        LoopOptions(epochs=40, learning_rate=2e-3, seed=seed),
         LoopOptions(epochs=60, learning_rate=2e-3, weight_decay=0.02, precision="no", seed=seed),
     )
 
@@ -154,5 +161,6 @@ def shortened(recipe: Recipe, share: float) -> Recipe:
         recipe,
         audio_loop=cut(recipe.audio_loop),
         face_loop=cut(recipe.face_loop),
+        talking_loop=cut(recipe.talking_loop),
         fusion_loop=cut(recipe.fusion_loop),
     )
