@@ -99,49 +99,49 @@ schema: $(STAMP)
 
 results: convert
 	@test -n "$(DATA)$(RAVDESS)" || { echo "Say where the data sets are: make results DATA=PATH"; exit 2; }
-	$(BIN)/python benchmarks/p1_paired.py --data ravdess:$(RAVDESS)
-	$(BIN)/python benchmarks/p1_schemes.py --data ravdess:$(RAVDESS)
-	$(BIN)/python benchmarks/p2_ablations.py --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS)
-	$(BIN)/python benchmarks/p2_baselines.py --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS)
-	$(BIN)/python benchmarks/p2_windows.py --data ravdess:$(RAVDESS) --bundles $(BUNDLES)
-	$(BIN)/python benchmarks/p3_trimodal.py --data mosi:$(MOSI) --ablations
-	$(BIN)/python benchmarks/text_encoder.py --data meld:$(MELD) --save runs/text/student_text.safetensors
-	$(BIN)/python benchmarks/p4_dialogue.py --data meld:$(MELD) --text-encoder runs/text/student_text.safetensors
-	$(BIN)/python benchmarks/p4_bundles.py --data meld:$(MELD) --bundles $(BUNDLES)
+	$(BIN)/python -m benchmarks.accuracy.p1_paired --data ravdess:$(RAVDESS)
+	$(BIN)/python -m benchmarks.accuracy.p1_schemes --data ravdess:$(RAVDESS)
+	$(BIN)/python -m benchmarks.accuracy.p2_ablations --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS)
+	$(BIN)/python -m benchmarks.accuracy.p2_baselines --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS)
+	$(BIN)/python -m benchmarks.accuracy.p2_windows --data ravdess:$(RAVDESS) --bundles $(BUNDLES)
+	$(BIN)/python -m benchmarks.accuracy.p3_trimodal --data mosi:$(MOSI) --ablations
+	$(BIN)/python -m benchmarks.accuracy.text_encoder --data meld:$(MELD) --save runs/text/student_text.safetensors
+	$(BIN)/python -m benchmarks.accuracy.p4_dialogue --data meld:$(MELD) --text-encoder runs/text/student_text.safetensors
+	$(BIN)/python -m benchmarks.accuracy.p4_bundles --data meld:$(MELD) --bundles $(BUNDLES)
 	for model in grjca atsuko fdrl; do $(BIN)/mer-convert --model $$model --target tflite,onnx --scheme fp32,w8,dyn8,int8 \
 		--data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS) --out $(QUANTIZED); $(BIN)/mer-convert --model $$model \
 		--target executorch --scheme fp32,dyn8,int8 --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS) --out $(QUANTIZED); done
 	$(BIN)/mer-convert --model amb_dsgdn --target tflite,onnx --scheme fp32,w8,dyn8,int8 --data meld:$(MELD) --out $(QUANTIZED)
 	$(BIN)/mer-convert --model amb_dsgdn --target executorch --scheme fp32,dyn8,int8 --data meld:$(MELD) --out $(QUANTIZED)
-	$(BIN)/python benchmarks/schemes.py --data ravdess:$(RAVDESS) --data meld:$(MELD) --bundles $(QUANTIZED)
-	$(BIN)/python benchmarks/activation_ranges.py --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS) --data meld:$(MELD) \
+	$(BIN)/python -m benchmarks.accuracy.schemes --data ravdess:$(RAVDESS) --data meld:$(MELD) --bundles $(QUANTIZED)
+	$(BIN)/python -m benchmarks.robustness.activation_ranges --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS) --data meld:$(MELD) \
 		--bundles $(BUNDLES)
-	$(BIN)/python benchmarks/smoothing.py --data ravdess:$(RAVDESS) \
+	$(BIN)/python -m benchmarks.streams.smoothing --data ravdess:$(RAVDESS) \
 		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer
-	$(BIN)/python benchmarks/live_baseline.py --data ravdess:$(RAVDESS) \
+	$(BIN)/python -m benchmarks.streams.live_baseline --data ravdess:$(RAVDESS) \
 		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer
-	$(BIN)/python benchmarks/voice_activity.py --data ravdess:$(RAVDESS) \
+	$(BIN)/python -m benchmarks.streams.voice_activity --data ravdess:$(RAVDESS) \
 		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer \
 		--sounds $(DATA)/vision_models/silero_vad/test.wav $(DATA)/ravdess_av/mp4/*.mp4
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/face_tracking.py --data $(DATA)
-	$(BIN)/python benchmarks/face_finder.py --data ferplus:$(FERPLUS) --media $(DATA)/test_media --ravdess $(DATA)/ravdess_av \
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.faces.face_tracking --data $(DATA)
+	$(BIN)/python -m benchmarks.faces.face_finder --data ferplus:$(FERPLUS) --media $(DATA)/test_media --ravdess $(DATA)/ravdess_av \
 		--ultraface $(DATA)/vision_models/ultraface/version-RFB-320.onnx \
 		--mediapipe $(DATA)/vision_models/mediapipe_tflite/face_detection_short_range.tflite
-	$(BIN)/python benchmarks/live_hour.py $(BUNDLES)/grjca-tflite-fp32.mer $(DATA)/ravdess_av/mp4/01-01-03-01-01-02-05.mp4 --voice
-	$(BIN)/python benchmarks/step_phase.py --clips $(DATA)/ravdess_av/mp4 --bundle $(BUNDLES)/grjca-onnx-fp32.mer \
+	$(BIN)/python -m benchmarks.streams.live_hour $(BUNDLES)/grjca-tflite-fp32.mer $(DATA)/ravdess_av/mp4/01-01-03-01-01-02-05.mp4 --voice
+	$(BIN)/python -m benchmarks.robustness.step_phase --clips $(DATA)/ravdess_av/mp4 --bundle $(BUNDLES)/grjca-onnx-fp32.mer \
 		--detector $(BUNDLES)/face_finder-onnx-fp32.mer
 	$(MAKE) web
-	$(BIN)/python benchmarks/browser.py --bundles $(BUNDLES)/grjca-onnx-fp32.mer $(BUNDLES)/grjca-tflite-fp32.mer \
+	$(BIN)/python -m benchmarks.speed.browser --bundles $(BUNDLES)/grjca-onnx-fp32.mer $(BUNDLES)/grjca-tflite-fp32.mer \
 		$(QUANTIZED)/grjca-onnx-int8.mer $(QUANTIZED)/grjca-tflite-int8.mer
-	$(BIN)/python benchmarks/results.py --data ravdess:$(RAVDESS) --bundles $(BUNDLES)
+	$(BIN)/python -m benchmarks.results.write_results --data ravdess:$(RAVDESS) --bundles $(BUNDLES)
 
 # As root, with qemu-user-static, debootstrap and binfmt-support; tools/aarch64/check.py says what is missing.
 check-aarch64: $(STAMP)
 	$(BIN)/python tools/aarch64/check.py --cpus cortex-a76 cortex-a72 --sampled-cpus --bundles $(AARCH64_BUNDLES) $(if $(DATA),--data ravdess:$(RAVDESS) --data meld:$(MELD))
 
 bench: convert
-	$(BIN)/python benchmarks/step_latency.py $(BUNDLES)/*.mer
-	$(BIN)/python benchmarks/import_cost.py $(BUNDLES)/grjca-tflite-fp32.mer
+	$(BIN)/python -m benchmarks.speed.step_latency $(BUNDLES)/*.mer
+	$(BIN)/python -m benchmarks.speed.import_cost $(BUNDLES)/grjca-tflite-fp32.mer
 
 clean:
 	rm -rf $(VENV) $(BUNDLES) $(PACKAGED) build dist $(PHONE)/build $(PHONE)/mer_phone_page/page .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -1,4 +1,4 @@
-"""A conversation of two persons with text, utterance by utterance, and its course at the end.
+"""A conversation of two persons with text, utterance by utterance, and its timeline at the end.
 
     python demos/conversation.py bundles/amb_dsgdn-tflite-fp32.mer < talk.txt
 
@@ -16,7 +16,7 @@ def show(estimate: UtteranceEstimate) -> str:
     return f"{estimate.speaker:>10}: {estimate.emotion:<10} {100 * estimate.confidence:3.0f} %   {estimate.text}"
 
 
-def course(estimates: tuple[UtteranceEstimate, ...]) -> str:
+def timeline(estimates: tuple[UtteranceEstimate, ...]) -> str:
     """How each person's mood went over the conversation: valence from - to +, an utterance a sign."""
     lines = []
     for speaker in dict.fromkeys(estimate.speaker for estimate in estimates):
@@ -45,7 +45,7 @@ def main() -> None:
                 continue
             # The model knows who said what, and reads the utterances before this one with it.
             print(show(talk.push_text(text.strip(), speaker=speaker.strip())), flush=True)
-        print(course(talk.course()))
+        print(timeline(talk.timeline()))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from mer_sdk import EmotionEstimate, LiveOptions, LiveSensor, Smoothing
-from mer_sdk.sources import Capture, named_sources
+from mer_sdk.live.sources import Capture, named_sources
 
 WHITE, GREEN, DARK = (255, 255, 255), (90, 220, 90), (40, 40, 40)
 

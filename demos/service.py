@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mer_sdk import LiveOptions, LiveSensor, Smoothing
 from mer_sdk.errors import MerError
-from mer_sdk.sources import Capture, named_sources
+from mer_sdk.live.sources import Capture, named_sources
 
 
 def stop(number: int, frame: object) -> None:

@@ -17,7 +17,7 @@ def test_python_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     import av
     import numpy as np
 
-    from mer_converters.convert import convert
+    from mer_converters.pipeline.convert import convert
     from mer_fusion.checkpoint import shipped_checkpoint
 
     for model in ("grjca", "amb_dsgdn"):

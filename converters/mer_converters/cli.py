@@ -19,9 +19,9 @@ except ModuleNotFoundError as missing:
     sys.exit(str(MissingExtra("mer-convert", missing.name or "typer", "convert")))
 
 if TYPE_CHECKING:
-    from mer_converters.convert import ConversionResult
-    from mer_converters.emit import Asked
-    from mer_converters.parity import Distance, Distillation
+    from mer_converters.emit import EmitRequest
+    from mer_converters.pipeline.convert import ConversionResult
+    from mer_converters.pipeline.gate import Distance, Distillation
 
 FACE_FINDER = "face_finder"
 
@@ -111,22 +111,22 @@ def convert(
 
       mer-convert --model face_finder --target onnx --scheme fp32,fp16
     """
-    from mer_converters.emit import read_asked
+    from mer_converters.emit import parse_emit
 
-    asked = read_asked(emit or [])
-    if asked.bundles:
-        _emit_alone(asked, any((target, scheme, checkpoint, data, check_data)), as_json)
+    request = parse_emit(emit or [])
+    if request.bundles:
+        _emit_alone(request, any((target, scheme, checkpoint, data, check_data)), as_json)
         return
     # Tools and torch are slow to import; --help must not wait for them.
     try:
-        from mer_converters.convert import ConvertOptions, convert_many
+        from mer_converters.pipeline.convert import ConvertOptions, convert_many
         from mer_fusion.checkpoint import load_checkpoint, shipped_checkpoint
         from mer_quantization.recordings import DataOptions
     except ModuleNotFoundError as error:
         raise MissingExtra("mer-convert", error.name or "torch", "convert") from error
 
     if model == FACE_FINDER:
-        from mer_converters.finder_command import convert_face_finder
+        from mer_converters.face_finder_command import convert_face_finder
 
         if not convert_face_finder(
             checkpoint, _targets(_split(target or ["all"])), _split(scheme or ["fp32"]), out, as_json
@@ -139,17 +139,17 @@ def convert(
     chosen, checking = (DataOptions(tuple(item), calibration_clips) if item else None for item in (data, check_data))
     card = load_checkpoint(source).card
     full = reference or _shipped_full(card.network.model)
-    targets = _targets(_split(target or ([] if asked.languages else ["all"]))) or asked.targets
-    if asked.languages and card.dialogue is not None:
+    targets = _targets(_split(target or ([] if request.languages else ["all"]))) or request.targets
+    if request.languages and card.dialogue is not None:
         raise OptionError(f"--emit writes code for window models; {card.network.model} reads dialogues: leave it out")
-    asked.check(targets)
+    request.check(targets)
     options = ConvertOptions(
         out, force, full, jobs, chosen, checking, coverage, tuple(_split(keep_float or [])), fallback
     )
     with console.status("starting the converters") as status:
         rows = convert_many(source, targets, _split(scheme or ["fp32"]), options, status.update)
         written: dict[Path | None, list[Path]] = {
-            row.path: _emit_for(asked, row.target, row.path) for row in rows if row.path
+            row.path: _emit_for(request, row.target, row.path) for row in rows if row.path
         }
     if as_json:
         print(json.dumps([_json_row(row, written.get(row.path, [])) for row in rows], indent=2))
@@ -285,20 +285,20 @@ def _notes(rows: tuple[ConversionResult, ...]) -> list[str]:
     return notes
 
 
-def _emit_for(asked: Asked, target: str, bundle: Path) -> list[Path]:
+def _emit_for(request: EmitRequest, target: str, bundle: Path) -> list[Path]:
     """The folders of code written beside one bundle."""
     from mer_converters.emit import emit
 
-    return [emit(bundle, language) for language in asked.fitting(target)]
+    return [emit(bundle, language) for language in request.fitting(target)]
 
 
-def _emit_alone(asked: Asked, converting: bool, as_json: bool) -> None:
+def _emit_alone(request: EmitRequest, converting: bool, as_json: bool) -> None:
     """Write code for bundles that are there."""
     from mer_converters.emit import emit
 
     if converting:
         raise OptionError("--emit LANGUAGE:BUNDLE converts nothing; leave out --target, --scheme and the other options")
-    written = [(bundle, language, emit(bundle, language)) for language, bundle in asked.bundles]
+    written = [(bundle, language, emit(bundle, language)) for language, bundle in request.bundles]
     if as_json:
         rows = [{"bundle": str(a), "language": b, "path": str(c)} for a, b, c in written]
         print(json.dumps(rows, indent=2))
@@ -310,7 +310,7 @@ def _emit_alone(asked: Asked, converting: bool, as_json: bool) -> None:
 def _json_row(row: ConversionResult, written: list[Path]) -> dict[str, object]:
     from dataclasses import replace
 
-    from mer_sdk.codec import to_json
+    from mer_sdk.contract.codec import to_json
 
     value: dict[str, object] = to_json(replace(row, path=None))
     return value | {"path": str(row.path) if row.path else None, "code": [str(folder) for folder in written]}

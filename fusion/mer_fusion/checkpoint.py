@@ -15,10 +15,9 @@ import torch
 from torch import Tensor
 
 from mer_fusion.network import EmotionNetwork, NetworkConfig
-from mer_sdk.bundle import file_sha256
-from mer_sdk.codec import from_json, to_json
-from mer_sdk.errors import CheckpointError, OptionError
-from mer_sdk.manifest import (
+from mer_sdk.contract.bundle import file_sha256
+from mer_sdk.contract.codec import from_json, to_json
+from mer_sdk.contract.manifest import (
     AudioContract,
     BaselineContract,
     Clock,
@@ -28,6 +27,7 @@ from mer_sdk.manifest import (
     FaceContract,
     TextContract,
 )
+from mer_sdk.errors import CheckpointError, OptionError
 
 SHIPPED = Path(__file__).parent / "checkpoints"
 

@@ -49,10 +49,11 @@ def train(
 
     Next: `mer distill MODEL --teacher runs/MODEL-full.safetensors ...`, then `mer evaluate`.
     """
-    from mer_fusion.training.dialogue_launch import is_dialogue_model, train_dialogue_model
-    from mer_fusion.training.launch import RunOptions, run_recipe
-    from mer_fusion.training.published import published_config, train_published
-    from mer_fusion.training.recipe import full_precision_recipe
+    from mer_fusion.training.dialogue.launch import is_dialogue_model, train_dialogue_model
+    from mer_fusion.training.fusion.launch import run_recipe
+    from mer_fusion.training.fusion.recipe import full_precision_recipe
+    from mer_fusion.training.published.configs import published_config, train_published
+    from mer_fusion.training.run import RunOptions
 
     run = RunOptions(run_dir, part, threads, epochs_share, quiet, encoders)
     if config:

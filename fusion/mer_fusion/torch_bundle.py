@@ -12,10 +12,11 @@ import torch
 
 from mer_fusion.checkpoint import Card, Checkpoint, load_checkpoint
 from mer_fusion.network import EmotionNetwork, TorchGraph
-from mer_sdk.bundle import Bundle, TextEncoder
+from mer_sdk.contract.bundle import Bundle, TextEncoder
+from mer_sdk.contract.manifest import Manifest
 from mer_sdk.errors import CheckpointError
-from mer_sdk.manifest import GraphSpec, Manifest, TensorSpec
 from mer_sdk.runtimes import Graph
+from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
 if TYPE_CHECKING:
     from mer_fusion.encoders.sentence import SentenceEncoder

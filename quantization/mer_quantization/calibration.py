@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from mer_quantization.recordings import DataOptions, Recording, dialogues, recordings
-from mer_sdk.baseline import PersonalBaseline
-from mer_sdk.bundle import Bundle
-from mer_sdk.dialogue import DialogueEngine, UtteranceFeatures
-from mer_sdk.dialogue_file import Dialogue
-from mer_sdk.engine import StepEngine, StepFeatures
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.dialogue.dialogue_file import Dialogue
+from mer_sdk.dialogue.engine import DialogueEngine, UtteranceFeatures
 from mer_sdk.errors import DataError
 from mer_sdk.runtimes import Graph
+from mer_sdk.window.baseline import PersonalBaseline
+from mer_sdk.window.engine import StepEngine, StepFeatures
 
 STATES = (("audio", "face"), ("audio",), ("face",))
 # Inputs kept of each graph: 64 clips have about 900 steps.

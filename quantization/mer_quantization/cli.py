@@ -57,8 +57,8 @@ def distill(
     Next: `mer-convert --checkpoint runs/MODEL-student.safetensors --target all`.
     """
     from mer_fusion.checkpoint import shipped_checkpoint
-    from mer_fusion.training.dialogue_launch import is_dialogue_model
-    from mer_fusion.training.launch import RunOptions
+    from mer_fusion.training.dialogue.launch import is_dialogue_model
+    from mer_fusion.training.run import RunOptions
     from mer_quantization.distill import distill_dialogue_student, distill_student
 
     run = RunOptions(run_dir, part, threads, epochs_share, quiet, encoders)

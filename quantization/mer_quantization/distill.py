@@ -16,21 +16,22 @@ import torch
 
 from mer_fusion.checkpoint import Checkpoint, load_checkpoint
 from mer_fusion.encoders.text import TextEncoder, TextEncoderConfig
-from mer_fusion.training.dialogue_launch import SENTENCE_CACHE, open_meld, run_of, with_dev_figures
-from mer_fusion.training.dialogue_recipe import (
+from mer_fusion.training.cards import checkpoint_path, save_trained, shortened_loop
+from mer_fusion.training.dialogue.launch import SENTENCE_CACHE, open_meld, run_of, with_dev_figures
+from mer_fusion.training.dialogue.recipe import (
     sentence_features,
     small_encoder_features,
     student_dialogue_recipe,
     train_dialogue_network,
     tuning_split,
 )
-from mer_fusion.training.launch import RunOptions, run_recipe
-from mer_fusion.training.recipe import student_recipe
-from mer_fusion.training.saving import checkpoint_path, save_trained, shortened_loop
-from mer_fusion.training.sources import LABELS
-from mer_fusion.training.text import Teachers, TextOptions, teaching_set, train_text_encoder
-from mer_fusion.training.text_corpus import CorpusOptions, teacher_corpus
-from mer_sdk.dialogue_file import Dialogue
+from mer_fusion.training.fusion.data import LABELS
+from mer_fusion.training.fusion.launch import run_recipe
+from mer_fusion.training.fusion.recipe import student_recipe
+from mer_fusion.training.run import RunOptions
+from mer_fusion.training.text.corpus import CorpusOptions, teacher_corpus
+from mer_fusion.training.text.encoder import Teachers, TextOptions, teaching_set, train_text_encoder
+from mer_sdk.dialogue.dialogue_file import Dialogue
 from mer_sdk.errors import OptionError
 from mer_sdk.evaluation.datasets.meld import LABELS as MELD_LABELS
 

@@ -28,22 +28,21 @@ from mer_fusion.encoders.audio import AudioEncoder
 from mer_fusion.encoders.face import FaceEncoder
 from mer_fusion.models.registry import PlainObjective
 from mer_fusion.network import EmotionNetwork
-from mer_fusion.training.banks import cached_bank, make_bank
-from mer_fusion.training.dialogue_launch import is_dialogue_model
-from mer_fusion.training.fusion import FeatureBank, FusionTask, Scenes, window_inputs
-from mer_fusion.training.launch import RunOptions
-from mer_fusion.training.loop import LoopOptions
-from mer_fusion.training.network import (
+from mer_fusion.training.cards import checkpoint_path, save_trained, shortened_loop
+from mer_fusion.training.dialogue.launch import is_dialogue_model
+from mer_fusion.training.fusion.data import LABELS, Sources, open_sources
+from mer_fusion.training.fusion.feature_cache import cached_bank, make_bank
+from mer_fusion.training.fusion.recipe import ENCODERS_OF, Recipe, student_recipe
+from mer_fusion.training.fusion.task import FeatureBank, FusionTask, Scenes, window_inputs
+from mer_fusion.training.fusion.train import (
     Encoders,
-    Trained,
     baseline_contract,
     fitted_temperature,
     heard_alone,
     taken_encoders,
 )
-from mer_fusion.training.recipe import ENCODERS_OF, Recipe, student_recipe
-from mer_fusion.training.saving import checkpoint_path, save_trained, shortened_loop
-from mer_fusion.training.sources import LABELS, Sources, open_sources
+from mer_fusion.training.loop import LoopOptions
+from mer_fusion.training.run import RunOptions, Trained
 from mer_quantization.fake_quantize import (
     FakeQuantized,
     fold_norms,
@@ -52,8 +51,8 @@ from mer_quantization.fake_quantize import (
     trainable,
 )
 from mer_quantization.qat_tasks import EncoderTask, audio_task, face_task, settle, tune
-from mer_sdk.agreement import distance, flips
 from mer_sdk.errors import OptionError
+from mer_sdk.parity.agreement import distance, flips
 
 QAT_SCHEMES = ("int8",)
 
@@ -300,7 +299,7 @@ class _Tuning:
         loops = {"audio": recipe.audio_loop, "face": recipe.face_loop, "fusion": recipe.fusion_loop}
         learned = {part: loops[part].epochs for part in (*ready.training["seconds"], "fusion")}
         epochs = ", ".join(f"{part} {count}" for part, count in learned.items())
-        kept = ("speakers", "held_out_speakers", "test_speaker")
+        kept = ("speakers", "held_out_speakers", "test_speakers")
         results = ready.results | {f"fake quantization against float: {key}": row for key, row in self.figures.items()}
         return replace(
             old,

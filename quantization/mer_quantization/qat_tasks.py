@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from mer_fusion.encoders.audio import AudioEncoder
 from mer_fusion.encoders.face import FaceEncoder
-from mer_fusion.training.audio import AudioOptions, feature_distance
 from mer_fusion.training.episodes import speaker_batches
-from mer_fusion.training.face import FaceOptions, FaceSet, augmented
+from mer_fusion.training.faces.encoder import FaceOptions, FaceSet, augmented
 from mer_fusion.training.loop import LoopOptions, Task, fit
-from mer_fusion.training.speech import SpeechSet, training_windows
+from mer_fusion.training.speech.encoder import AudioOptions, feature_distance
+from mer_fusion.training.speech.spectra import SpeechSet, training_windows
 from mer_quantization.fake_quantize import FakeQuantized, fake_quantized_encoder
-from mer_sdk.agreement import distance
+from mer_sdk.parity.agreement import distance
 
 
 class Encoding(nn.Module):

@@ -4,8 +4,8 @@ The gate's clips are of the speakers whom no shipped encoder learned from, where
 sure as it will be of strangers, which its temperature is fitted to.
 
 Sound and faces come from one take where the data set has both. Where it has sound alone, FER+ gives the faces, paired
-by label as for training (`mer_fusion.training.fusion`): a still of the expression and a neutral one of the same size
-alternate, since a talking face is at rest more than half of the time, and some steps have none.
+by label as for training (`mer_fusion.training.fusion.task`): a still of the expression and a neutral one of the same
+size alternate, since a talking face is at rest more than half of the time, and some steps have none.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from mer_fusion.training.sources import TEST_ACTOR
-from mer_sdk.dialogue_file import Dialogue
+from mer_fusion.training.fusion.data import TUNING_FOLD
+from mer_sdk.contract.manifest import FaceContract, Manifest
+from mer_sdk.dialogue.dialogue_file import Dialogue
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets import Clip, FerPlus, Ravdess, Selection, open_dataset
 from mer_sdk.evaluation.datasets.meld import BUNDLE_LABELS, LABELS, Meld
-from mer_sdk.evaluation.datasets.ravdess import fold_of, merge_labels
+from mer_sdk.evaluation.datasets.ravdess import TEST_FOLD, fold_of, merge_labels
 from mer_sdk.evaluation.features import audio_chunks, face_crops, track_box
-from mer_sdk.frontends.face import crop_face
-from mer_sdk.manifest import FaceContract, Manifest
+from mer_sdk.frontends.face_crop import crop_face
 
 NEUTRAL = "neutral"
 # Votes on which most people agree; shares of steps at rest and without a face.
@@ -90,9 +90,7 @@ def recordings(options: DataOptions, manifest: Manifest, held_out: bool = False)
     if ravdess is None:
         raise DataError(f"--data {' '.join(options.data)} has no sound: add --data ravdess:PATH")
     mapping = merge_labels(manifest.labels)
-    clips = [
-        replace(clip, label=mapping[clip.label]) for clip in ravdess.clips(Selection(exclude_actors=(TEST_ACTOR,)))
-    ]
+    clips = [replace(clip, label=mapping[clip.label]) for clip in ravdess.clips(Selection(exclude_folds=(TEST_FOLD,)))]
     clips = [clip for clip in clips if clip.audio is not None]
     faceless = [clip for clip in clips if not clip.paired]
     if faceless and ferplus is None:
@@ -196,7 +194,7 @@ def _calibrating_first(clips: Sequence[Clip], seed: int) -> list[Clip]:
     Raises:
         DataError: fewer than two labels.
     """
-    strangers = {clip.id for clip in clips if fold_of(clip.speaker) == fold_of(TEST_ACTOR)}
+    strangers = {clip.id for clip in clips if fold_of(clip.speaker) == TUNING_FOLD}
     if len({clip.label for clip in clips}) < 2:
         raise DataError(
             f"all {len(clips)} clips are labelled {clips[0].label if clips else 'nothing'}: ranges of one label say "

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mer_sdk.agreement import TOLERANCE
 from mer_sdk.errors import OptionError
+from mer_sdk.parity.agreement import TOLERANCE
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from mer_quantization.schemes import DYN8, Scheme
-from mer_sdk.agreement import distance
+from mer_sdk.parity.agreement import distance
 
 KINDS = (nn.Conv1d, nn.Conv2d, nn.Linear, nn.Embedding)
 # Runs of a graph that are compared.

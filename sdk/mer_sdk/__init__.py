@@ -9,18 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mer_sdk.baseline import PersonalBaseline
-    from mer_sdk.bundle import Bundle
-    from mer_sdk.conversation import Conversation
-    from mer_sdk.conversation_options import ConversationOptions
-    from mer_sdk.estimate import EmotionEstimate, UtteranceEstimate
-    from mer_sdk.frontends.voice import VoiceOptions
-    from mer_sdk.live import LiveSensor
-    from mer_sdk.live_conversation import LiveConversation
-    from mer_sdk.live_queue import LiveOptions
-    from mer_sdk.sensor import EmotionSensor
-    from mer_sdk.smoothing import Smoothing
-    from mer_sdk.utterance_cutter import UtteranceOptions
+    from mer_sdk.contract.bundle import Bundle
+    from mer_sdk.contract.estimate import EmotionEstimate, UtteranceEstimate
+    from mer_sdk.dialogue.conversation import Conversation
+    from mer_sdk.dialogue.options import ConversationOptions
+    from mer_sdk.dialogue.utterances import UtteranceOptions
+    from mer_sdk.frontends.voice_activity import VoiceOptions
+    from mer_sdk.live.conversation import LiveConversation
+    from mer_sdk.live.sensor import LiveSensor
+    from mer_sdk.live.step_queue import LiveOptions
+    from mer_sdk.window.baseline import PersonalBaseline
+    from mer_sdk.window.sensor import EmotionSensor
+    from mer_sdk.window.smoothing import Smoothing
 
 __all__ = [
     "Bundle",
@@ -41,19 +41,19 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Bundle": "mer_sdk.bundle",
-    "Conversation": "mer_sdk.conversation",
-    "ConversationOptions": "mer_sdk.conversation_options",
-    "EmotionEstimate": "mer_sdk.estimate",
-    "EmotionSensor": "mer_sdk.sensor",
-    "LiveConversation": "mer_sdk.live_conversation",
-    "LiveOptions": "mer_sdk.live_queue",
-    "LiveSensor": "mer_sdk.live",
-    "PersonalBaseline": "mer_sdk.baseline",
-    "Smoothing": "mer_sdk.smoothing",
-    "UtteranceEstimate": "mer_sdk.estimate",
-    "UtteranceOptions": "mer_sdk.utterance_cutter",
-    "VoiceOptions": "mer_sdk.frontends.voice",
+    "Bundle": "mer_sdk.contract.bundle",
+    "Conversation": "mer_sdk.dialogue.conversation",
+    "ConversationOptions": "mer_sdk.dialogue.options",
+    "EmotionEstimate": "mer_sdk.contract.estimate",
+    "EmotionSensor": "mer_sdk.window.sensor",
+    "LiveConversation": "mer_sdk.live.conversation",
+    "LiveOptions": "mer_sdk.live.step_queue",
+    "LiveSensor": "mer_sdk.live.sensor",
+    "PersonalBaseline": "mer_sdk.window.baseline",
+    "Smoothing": "mer_sdk.window.smoothing",
+    "UtteranceEstimate": "mer_sdk.contract.estimate",
+    "UtteranceOptions": "mer_sdk.dialogue.utterances",
+    "VoiceOptions": "mer_sdk.frontends.voice_activity",
 }
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from mer_converters.convert import ConversionResult, ConvertOptions, convert_many
-from mer_converters.scenes import face_crops, voice_chunks
+from mer_converters.pipeline.convert import ConversionResult, ConvertOptions, convert_many
+from mer_converters.pipeline.synthetic_inputs import face_crops, voice_chunks
 from mer_converters.targets import target_names
 from mer_fusion.checkpoint import Card, save_checkpoint
 from mer_fusion.encoders.audio import AudioEncoderConfig
@@ -19,7 +19,14 @@ from mer_fusion.encoders.face import FaceEncoderConfig
 from mer_fusion.encoders.text import TextEncoderConfig
 from mer_fusion.models.amb_dsgdn import AmbDsgdnConfig
 from mer_fusion.network import EmotionNetwork, NetworkConfig
-from mer_sdk.manifest import AudioContract, BaselineContract, Clock, DataSource, DialogueContract, FaceContract
+from mer_sdk.contract.manifest import (
+    AudioContract,
+    BaselineContract,
+    Clock,
+    DataSource,
+    DialogueContract,
+    FaceContract,
+)
 
 # Makes the helper modules of this folder and of the one above importable: pytest's importlib mode leaves them out.
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]

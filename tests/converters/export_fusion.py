@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mer_converters.graphs import PlainFusion
+from mer_converters.pipeline.graphs import PlainFusion
 from mer_converters.targets import find_target
 from mer_converters.targets.registry import ExportJob
 from mer_fusion.models.registry import fusion_model
-from mer_fusion.training.recipe import student_recipe
+from mer_fusion.training.fusion.recipe import student_recipe
 from mer_quantization.schemes import find_scheme
-from mer_sdk.manifest import GraphSpec, TensorSpec
 from mer_sdk.runtimes import load_graph
+from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
 SCALE = {"audio": 20.0, "face": 1.0}  # as the features of the shipped encoders
 

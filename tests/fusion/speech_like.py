@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from mer_fusion.training.face import FaceSet
-from mer_fusion.training.sources import Sources
-from mer_fusion.training.speech import SpeechSet, make_speech_set
+from mer_fusion.training.faces.encoder import FaceSet
+from mer_fusion.training.fusion.data import Sources
+from mer_fusion.training.speech.spectra import SpeechSet, make_speech_set
 
 
 def speech_set(clips: int = 48, speakers: int = 4, classes: int = 3, seconds: float = 2.0) -> SpeechSet:

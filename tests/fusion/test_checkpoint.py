@@ -26,10 +26,10 @@ from mer_fusion.models.amb_dsgdn import AmbDsgdnConfig
 from mer_fusion.models.fdrl import FdrlConfig
 from mer_fusion.network import EmotionNetwork, NetworkConfig
 from mer_fusion.torch_bundle import graph_specs, open_checkpoint
-from mer_sdk.conversation import Conversation
+from mer_sdk.contract.manifest import AudioContract, BaselineContract, DialogueContract, FaceContract
+from mer_sdk.dialogue.conversation import Conversation
 from mer_sdk.errors import CheckpointError, OptionError
 from mer_sdk.frontends.text import TextFrontend
-from mer_sdk.manifest import AudioContract, BaselineContract, DialogueContract, FaceContract
 
 LABELS = ("neutral", "happy", "sad")
 AUDIO = AudioEncoderConfig(frames=20, mels=16, stem=4, channels=(4, 8), blocks=(1, 1), features=6)

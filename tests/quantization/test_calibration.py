@@ -12,20 +12,19 @@ import pytest
 
 from mer_quantization.calibration import calibration_inputs, read_samples, save_samples
 from mer_quantization.recordings import DataOptions, dialogues, recordings
-from mer_sdk.bundle import Bundle
-from mer_sdk.errors import DataError, OptionError
-from mer_sdk.evaluation.datasets.ferplus import COLUMNS
-from mer_sdk.manifest import (
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.manifest import (
     AudioContract,
     BaselineContract,
     Clock,
     DialogueContract,
     FaceContract,
-    GraphSpec,
     Manifest,
-    TensorSpec,
     TextContract,
 )
+from mer_sdk.errors import DataError, OptionError
+from mer_sdk.evaluation.datasets.ferplus import COLUMNS
+from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
 LABELS = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 ROWS, CHUNK, CROP = 16, 6000, 24

@@ -15,7 +15,7 @@ pytest.importorskip("accelerate")
 
 from mer_fusion.checkpoint import shipped_checkpoint
 from mer_fusion.encoders.face import FaceEncoder, FaceEncoderConfig
-from mer_fusion.training.face import FaceOptions, FaceSet
+from mer_fusion.training.faces.encoder import FaceOptions, FaceSet
 from mer_fusion.training.loop import LoopOptions
 from mer_quantization.fake_quantize import (
     FakeQuantized,

@@ -63,7 +63,7 @@ def fake_camera(monkeypatch):
     cv2 = pytest.importorskip("cv2")
     from fake_devices import FakeVideo
 
-    from mer_sdk.sources import camera
+    from mer_sdk.live.sources import camera
 
     monkeypatch.setattr(cv2, "VideoCapture", FakeVideo)
     monkeypatch.setattr(camera, "LINUX", False)

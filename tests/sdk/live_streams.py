@@ -43,7 +43,7 @@ def offline(bundle, pcm, rate, frames, smoothing=None):
     events = [(time, 0, rgb) for rgb, time in frames]
     events += [(start / rate, 1, pcm[start : start + 1000]) for start in range(0, len(pcm), 1000)]
     with EmotionSensor.open(bundle, detector=Faces(), smoothing=smoothing) as sensor:
-        sensor._intake.expected = {"audio", "video"}
+        sensor._alignment.expected = {"audio", "video"}
         estimates = []
         for time, kind, what in sorted(events, key=lambda event: event[:2]):
             estimates += sensor.push_audio(what, rate, time) if kind else sensor.push_frame(what, time)

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from mer_sdk.frontends.voice import VoiceOptions
-from mer_sdk.utterance_cutter import UtteranceOptions
+from mer_sdk.dialogue.utterances import UtteranceOptions
+from mer_sdk.frontends.voice_activity import VoiceOptions
 
 RATE, PIECE = 16000, 512
 QUICK = UtteranceOptions(VoiceOptions(hangover=0.32), minimum=0.1, longest=3.0, pre_roll=0.2)

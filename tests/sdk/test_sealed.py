@@ -12,7 +12,7 @@ import pytest
 SEALED = """
 import json, os, resource, signal, socket, sys
 from mer_sdk import EmotionSensor, LiveOptions, LiveSensor
-from mer_sdk.sources import Capture, Playback
+from mer_sdk.live.sources import Capture, Playback
 
 bundle, clip, guarded = sys.argv[1:]
 broken = []
@@ -105,30 +105,30 @@ from mer_sdk.errors import StreamError
 
 pcm = np.random.default_rng(0).uniform(-0.5, 0.5, 32000).astype(np.float32)
 
-def course(sensor, samples=pcm):
+def timeline(sensor, samples=pcm):
     return [list(estimate.probabilities.values()) for estimate in sensor.push_audio(samples, 16000)]
 
 parent = EmotionSensor.open(sys.argv[1])
-first = course(parent, pcm[:16000])
+first = timeline(parent, pcm[:16000])
 live = LiveSensor.open(sys.argv[1])
 live.push_audio(pcm, 16000)
 live.get(20)
 reader, writer = os.pipe()
 if os.fork() == 0:
     with EmotionSensor.open(sys.argv[1]) as own:
-        whole = course(own)
+        whole = timeline(own)
     try:
         live.get()
         said = "nothing"
     except StreamError as error:
         said = str(error)
     said += f"; closed: {live.close()}"
-    os.write(writer, json.dumps([whole, first + course(parent, pcm[16000:]), said]).encode())
+    os.write(writer, json.dumps([whole, first + timeline(parent, pcm[16000:]), said]).encode())
     os._exit(0)
 os.close(writer)
 told = b"".join(iter(lambda: os.read(reader, 65536), b""))
 live.finish()
-print(json.dumps([*json.loads(told), first + course(parent, pcm[16000:]), len(list(live))]))
+print(json.dumps([*json.loads(told), first + timeline(parent, pcm[16000:]), len(list(live))]))
 """
 
 

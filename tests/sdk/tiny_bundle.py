@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mer_sdk.bundle import hash_files
-from mer_sdk.golden import CaseInput, GoldenCase, run_case, save_golden
-from mer_sdk.manifest import (
+from mer_sdk.contract.bundle import hash_files
+from mer_sdk.contract.golden import CaseInput, GoldenCase, save_golden
+from mer_sdk.contract.manifest import (
     AudioContract,
     BaselineContract,
     DataSource,
     FaceContract,
-    GraphSpec,
     Manifest,
-    TensorSpec,
     manifest_to_text,
 )
+from mer_sdk.parity.golden import run_case
+from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
 LABELS = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 CHUNK, CROP, AUDIO, FACE, STEPS = 6000, 16, 6, 5, 16

@@ -15,8 +15,8 @@ import numpy as np
 import soundfile
 
 from mer_sdk import EmotionSensor
-from mer_sdk.estimate import EmotionEstimate
-from mer_sdk.media import AudioPiece, MediaFile
+from mer_sdk.contract.estimate import EmotionEstimate
+from mer_sdk.media.decode import AudioPiece, MediaFile
 
 RATE = 16000
 ROWS, COLUMNS = 27, 48

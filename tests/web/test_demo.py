@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from mer_sdk import EmotionSensor
-from mer_sdk.frontends.face import open_detector, overlap
-from mer_sdk.looks import FaceOptions
+from mer_sdk.frontends.face_crop import overlap
+from mer_sdk.frontends.face_detection import open_detector
+from mer_sdk.frontends.face_tracks import FaceOptions
 
 # Starts a browser.
 pytestmark = pytest.mark.slow
@@ -133,7 +134,7 @@ def test_a_tflite_bundle_runs_too_without_a_network(drive, build, serve, real):
 def test_the_finder_that_the_page_carries_finds_a_face_without_a_network(
     drive, build, serve, helper, tiny_onnx, face_finder, tmp_path
 ):
-    face = pytest.importorskip("mer_converters.finder").drawn_face(1)
+    face = pytest.importorskip("mer_converters.face_finder").drawn_face(1)
     camera = helper("web/clips.py").write_still(tmp_path, face)
     steps = [
         *OFFLINE,

@@ -11,7 +11,7 @@ import urllib.request
 
 import pytest
 
-from mer_sdk.phone.desk import page_folder
+from mer_sdk.phone.session import page_folder
 
 # Starts a browser.
 pytestmark = pytest.mark.slow
@@ -71,7 +71,7 @@ def verified(bundle):
 
 
 def test_golden_cases_pass_and_the_report_is_merged(check, drive, copied, tmp_path):
-    command = check(copied, "--minutes", "0.02", "--plot", str(tmp_path / "course.svg"))
+    command = check(copied, "--minutes", "0.02", "--plot", str(tmp_path / "timeline.svg"))
     steps = [("wait", READY), ("click", "#start"), ("wait", ENDED), ("text", "#status"), ("text", "#cases")]
     status, cases = drive(command.address, steps)
     assert status.startswith("Done")
@@ -86,7 +86,7 @@ def test_golden_cases_pass_and_the_report_is_merged(check, drive, copied, tmp_pa
     assert run["golden"]["max_abs_error"] < 1e-4
     assert set(run["latency_ms"]) == {"audio", "face", "fusion", "step"}
     assert run["sustained"]["steps"] > 10
-    assert "<svg" in (tmp_path / "course.svg").read_text()
+    assert "<svg" in (tmp_path / "timeline.svg").read_text()
 
 
 @pytest.mark.parametrize(

@@ -19,16 +19,16 @@ from types import ModuleType
 
 import numpy as np
 
-from mer_sdk.affect import expectation
-from mer_sdk.bundle import Bundle
-from mer_sdk.codec import to_json
-from mer_sdk.decision import decide, softmax
-from mer_sdk.engine import StepEngine
+from mer_sdk.contract.affect import expectation
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.manifest import SCHEMA_VERSION, AudioContract, Clock, FaceContract
 from mer_sdk.frontends.audio import AudioFrontend, Resampler
-from mer_sdk.frontends.face import crop_face
-from mer_sdk.frontends.finder import FinderContract, FinderDetector
-from mer_sdk.intake import Intake
-from mer_sdk.manifest import SCHEMA_VERSION, AudioContract, Clock, FaceContract
+from mer_sdk.frontends.face_crop import crop_face
+from mer_sdk.frontends.face_finder import FinderContract, FinderDetector
+from mer_sdk.window.alignment import StreamAlignment
+from mer_sdk.window.decision import decide, softmax
+from mer_sdk.window.engine import StepEngine
 
 ROOT = Path(__file__).resolve().parents[2]
 RATES = (8000, 16000, 22050, 44100, 48000)
@@ -83,7 +83,7 @@ def write_face_finder(folder: Path) -> Path:
     made = Path(os.environ.get("MER_FINDER") or ROOT / "bundles" / "face_finder-onnx-fp32.mer")
     if made.is_dir():
         return shutil.copytree(made, folder / made.name)
-    from mer_converters.finder import convert_finder
+    from mer_converters.face_finder import convert_finder
     from mer_fusion.checkpoint import SHIPPED
 
     (row,) = convert_finder(SHIPPED / "face_finder.safetensors", ("onnx",), ("fp32",), folder)
@@ -160,35 +160,35 @@ def _sensor(arrays: dict[str, np.ndarray], path: Path) -> dict[str, object]:
     pcm = rng.uniform(-0.5, 0.5, 6 * 44100).astype(np.float32)
     frames = rng.integers(0, 256, (48, 40, 50, 3), np.uint8)
     arrays["sensor_pcm"], arrays["sensor_frames"] = pcm, np.stack([_rgba(frame) for frame in frames])
-    intake, engine = Intake(bundle.manifest), StepEngine(bundle)
+    alignment, engine = StreamAlignment(bundle.manifest), StepEngine(bundle)
     events: list[dict[str, object]] = []
     estimates: list[dict[str, object]] = []
 
     def take() -> None:
-        given = intake.take()
+        given = alignment.take()
         seen = next((one for one in FACES if one[0] <= given.number < one[1]), None)
         crop = None
         if seen and given.frames:
             crop = crop_face(given.frames[-1][1](), seen[2], bundle.manifest.face)
         output = engine.step(given.chunk, crop, seen[3] if seen else None)
         present = [name for name, count in output.present.items() if count]
-        verdict = decide(output.probabilities, bundle.manifest, bool(present))
+        decided = decide(output.probabilities, bundle.manifest, bool(present))
         estimates.append(
-            {**to_json(verdict), "state": "+".join(present) or "none", "reliance": output.reliance}
+            {**to_json(decided), "state": "+".join(present) or "none", "reliance": output.reliance}
             | {"time": (given.number + 1) / 4, "face": seen and {"id": seen[3], "box": seen[2]}}
         )
 
     for index, frame in enumerate(frames):
         begin, end = index * 44100 // 8, (index + 1) * 44100 // 8
         heard = index not in (20, 21, 22, 23)
-        intake.add_frame(partial(np.asarray, frame), index / 8)
+        alignment.add_frame(partial(np.asarray, frame), index / 8)
         if heard:
-            intake.add_audio(pcm[begin:end], 44100, begin / 44100)
-        while intake.ready(2.0):
+            alignment.add_audio(pcm[begin:end], 44100, begin / 44100)
+        while alignment.ready(2.0):
             take()
         events.append({"begin": begin, "end": end, "heard": heard})
-    end = intake.end()
-    while intake.done < end:
+    end = alignment.end()
+    while alignment.done < end:
         take()
     return {"faces": FACES, "events": events, "estimates": estimates}
 

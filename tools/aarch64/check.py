@@ -30,7 +30,7 @@ from pages import write_page
 from place import ROOT, Place, emulator, make_chroot
 from wheels import fetch_wheels, install, machine_of, resolved
 
-from mer_sdk.bundle import Bundle
+from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import MerError, OptionError
 
 RUNTIMES = {"tflite": "litert", "onnx": "onnx"}

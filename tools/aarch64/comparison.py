@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from place import Place
 
-from mer_sdk.agreement import TOLERANCE, distance
+from mer_sdk.parity.agreement import TOLERANCE, distance
 
 SAME_LABEL = 0.98
 

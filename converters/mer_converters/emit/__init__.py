@@ -1,12 +1,12 @@
 """Hand-over for native apps: a typed wrapper and a golden-case test beside a bundle, generated from its manifest."""
 
 from mer_converters.emit import cpp, kotlin, swift
-from mer_converters.emit.asked import Asked, read_asked
 from mer_converters.emit.registry import Language, find_language, language_names, languages
+from mer_converters.emit.request import EmitRequest, parse_emit
 from mer_converters.emit.write import emit
 
 __all__ = [
-    "Asked",
+    "EmitRequest",
     "Language",
     "cpp",
     "emit",
@@ -14,6 +14,6 @@ __all__ = [
     "kotlin",
     "language_names",
     "languages",
-    "read_asked",
+    "parse_emit",
     "swift",
 ]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from mer_converters.emit.handover import Handover
 from mer_converters.emit.naming import figures, identifier, means
 from mer_converters.emit.registry import register
+from mer_converters.emit.source_bundle import SourceBundle
 from mer_converters.emit.template import fill, read_template, wrapped
-from mer_sdk.affect import norm
-from mer_sdk.manifest import TensorSpec
+from mer_sdk.contract.affect import norm
+from mer_sdk.runtimes.graph import TensorSpec
 
 _ADAPTERS = {"tflite": "graph_litert.cpp", "onnx": "graph_onnx.cpp", "executorch": "graph_executorch.cpp"}
 _RAW = {"audio": "chunk", "face": "crop"}
@@ -28,26 +28,25 @@ class Cpp:
         "executorch": "ExecuTorch (C++ API)",
     }
 
-    def files(self, handover: Handover) -> dict[str, str]:
+    def files(self, source: SourceBundle) -> dict[str, str]:
         """See `Language.files`."""
-        adapter = _ADAPTERS[handover.manifest.target]
-        values = _values(handover, self.runtimes[handover.manifest.target], adapter)
+        adapter = _ADAPTERS[source.manifest.target]
+        values = _values(source, self.runtimes[source.manifest.target], adapter)
         sources = ("contract.hpp", "graph.hpp", "check.cpp", adapter, "sensor.hpp", "sensor.cpp", "golden_test.cpp")
         return {
-            name: fill(read_template(f"cpp/{name}"), values, handover.conditions)
-            for name in (*sources, "CMakeLists.txt")
+            name: fill(read_template(f"cpp/{name}"), values, source.conditions) for name in (*sources, "CMakeLists.txt")
         }
 
-    def golden_path(self, handover: Handover) -> str:
+    def golden_path(self, source: SourceBundle) -> str:
         """See `Language.golden_path`."""
         return "golden.bin"
 
 
-def _values(handover: Handover, runtime: str, adapter: str) -> dict[str, str]:
-    manifest, modalities = handover.manifest, handover.modalities
+def _values(source: SourceBundle, runtime: str, adapter: str) -> dict[str, str]:
+    manifest, modalities = source.manifest, source.modalities
     raw = [_RAW[name] for name in modalities]
-    return figures(handover, runtime) | {
-        "namespace": "_".join(handover.words),
+    return figures(source, runtime) | {
+        "namespace": "_".join(source.words),
         "graph_source": adapter,
         "labels": wrapped([f'"{label}"' for label in manifest.labels], "    "),
         "emotions": wrapped([identifier(label) for label in manifest.labels], "    "),
@@ -58,10 +57,10 @@ def _values(handover: Handover, runtime: str, adapter: str) -> dict[str, str]:
         "modality_indices": "\n".join(
             f"inline constexpr std::size_t k{name.capitalize()} = {index};" for index, name in enumerate(modalities)
         ),
-        "features_sizes": ", ".join(str(handover.size(name)) for name in modalities),
-        "means": "\n".join(_mean(handover, name) for name in modalities),
+        "features_sizes": ", ".join(str(source.size(name)) for name in modalities),
+        "means": "\n".join(_mean(source, name) for name in modalities),
         "mean_data": ", ".join(f"k{name.capitalize()}Mean.data()" for name in modalities),
-        "graphs": "\n".join(_graph(handover, name) for name in handover.graphs),
+        "graphs": "\n".join(_graph(source, name) for name in source.graphs),
         "step_parameters": ", ".join(f"std::span<const float> {name}" for name in raw),
         "step_arguments": ", ".join(raw),
         "features": ", ".join(f"features[k{name.capitalize()}]" for name in modalities),
@@ -72,19 +71,19 @@ def _pair(valence: float, arousal: float) -> str:
     return f"{{{{{valence!r}, {arousal!r}}}}}"
 
 
-def _mean(handover: Handover, name: str) -> str:
-    values = means(handover, name)
+def _mean(source: SourceBundle, name: str) -> str:
+    values = means(source, name)
     body = wrapped(values, "    ")
     return f"inline constexpr std::array<double, {len(values)}> k{name.capitalize()}Mean{{\n    {body}}};"
 
 
-def _graph(handover: Handover, name: str) -> str:
-    spec = handover.manifest.graphs[name]
+def _graph(source: SourceBundle, name: str) -> str:
+    spec = source.manifest.graphs[name]
     title = "".join(part.capitalize() for part in re.split(r"\W|_", name))
     return (
         f"inline const GraphInfo k{title}Graph{{\n"
         f'    "{spec.file}",\n'
-        f"    {handover.bytes(spec)},\n"
+        f"    {source.bytes(spec)},\n"
         f"    {{{_tensors(spec.inputs)}}},\n"
         f"    {{{_tensors(spec.outputs)}}}}};"
     )

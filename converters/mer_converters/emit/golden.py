@@ -11,26 +11,26 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mer_converters.emit.handover import Handover
-from mer_sdk.bundle import Bundle
-from mer_sdk.decision import decide, softmax
-from mer_sdk.engine import StepEngine, StepFeatures
-from mer_sdk.estimate import UNKNOWN
+from mer_converters.emit.source_bundle import SourceBundle
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.estimate import UNKNOWN
+from mer_sdk.contract.golden import RAW
 from mer_sdk.frontends.audio import AudioFrontend
-from mer_sdk.frontends.face import crop_face
-from mer_sdk.golden import RAW
+from mer_sdk.frontends.face_crop import crop_face
+from mer_sdk.window.decision import decide, softmax
+from mer_sdk.window.engine import StepEngine, StepFeatures
 
 MAGIC = b"MERGOLD1"
 # Where the steps of the host's part begin an enrolment, and with how many steps.
 ENROL_AT, ENROL_STEPS = 10, 3
 
 
-def golden_bytes(handover: Handover) -> bytes:
+def golden_bytes(source: SourceBundle) -> bytes:
     """The golden file of a bundle. The same bundle gives the same bytes.
 
     The arrays of the cases have their names of golden.npz; those of the host's part begin with `host_`.
     """
-    arrays = _cases(handover) | _host(handover)
+    arrays = _cases(source) | _host(source)
     parts = [MAGIC, struct.pack("<I", len(arrays))]
     for name, array in arrays.items():
         encoded = name.encode()
@@ -40,33 +40,33 @@ def golden_bytes(handover: Handover) -> bytes:
     return b"".join(parts)
 
 
-def _cases(handover: Handover) -> dict[str, np.ndarray]:
+def _cases(source: SourceBundle) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
-    for index, case in enumerate(handover.cases):
-        for name in handover.modalities:
+    for index, case in enumerate(source.cases):
+        for name in source.modalities:
             arrays[f"case{index}_{RAW[name]}"] = case.given.raw[name]
             arrays[f"case{index}_{name}_mask"] = case.given.masks[name]
         arrays[f"case{index}_logits"] = case.answer.logits
         arrays[f"case{index}_reliance"] = case.answer.reliance
-        if handover.quantized:
+        if source.quantized:
             # A quantized bundle that a gate of older days let through has no answers of its own.
             arrays[f"case{index}_made_logits"] = case.answer.logits if case.made is None else case.made
     return arrays
 
 
-def _host(handover: Handover) -> dict[str, np.ndarray]:
+def _host(source: SourceBundle) -> dict[str, np.ndarray]:
     """What stays outside the graphs, computed by this SDK from seeded input."""
     random = np.random.default_rng(17)
-    arrays = _decisions(handover, random) | _steps(handover, random)
-    if "audio" in handover.modalities:
-        arrays |= _sound(handover, random)
-    if "face" in handover.modalities:
-        arrays |= _crops(handover, random)
+    arrays = _decisions(source, random) | _steps(source, random)
+    if "audio" in source.modalities:
+        arrays |= _sound(source, random)
+    if "face" in source.modalities:
+        arrays |= _crops(source, random)
     return arrays
 
 
-def _sound(handover: Handover, random: np.random.Generator) -> dict[str, np.ndarray]:
-    manifest = handover.manifest
+def _sound(source: SourceBundle, random: np.random.Generator) -> dict[str, np.ndarray]:
+    manifest = source.manifest
     step = manifest.audio.sample_rate * manifest.clock.step_ms // 1000
     # Less than a step, over two steps at once, none, and an end that is more than half a step.
     pieces = [step // 3, 2 * step + 7, 0, step - 50, 2 * step // 3]
@@ -76,8 +76,8 @@ def _sound(handover: Handover, random: np.random.Generator) -> dict[str, np.ndar
     return {"host_sound": sound, "host_pieces": np.array(pieces), "host_chunks": np.stack(chunks)}
 
 
-def _crops(handover: Handover, random: np.random.Generator) -> dict[str, np.ndarray]:
-    contract = handover.manifest.face
+def _crops(source: SourceBundle, random: np.random.Generator) -> dict[str, np.ndarray]:
+    contract = source.manifest.face
     frame = random.integers(0, 256, (90, 120, 3), dtype=np.uint8)
     # Inside, smaller than the crop, with fractions of pixels, and outside the frame on two sides.
     boxes = np.array([[20, 5, 60, 70], [50, 40, 17, 13], [10.25, 8.5, 51.5, 40.75], [-20, 40, 70, 90]], np.float32)
@@ -86,8 +86,8 @@ def _crops(handover: Handover, random: np.random.Generator) -> dict[str, np.ndar
     return {"host_frame": frame, "host_boxes": boxes, "host_crops": np.stack([c for c in crops if c is not None])}
 
 
-def _decisions(handover: Handover, random: np.random.Generator) -> dict[str, np.ndarray]:
-    manifest = handover.manifest
+def _decisions(source: SourceBundle, random: np.random.Generator) -> dict[str, np.ndarray]:
+    manifest = source.manifest
     # Sure ones, and one that is as unsure as can be.
     logits = np.concatenate([random.normal(0, 3, (4, len(manifest.labels))), np.zeros((1, len(manifest.labels)))])
     logits = logits.astype(np.float32)
@@ -95,14 +95,14 @@ def _decisions(handover: Handover, random: np.random.Generator) -> dict[str, np.
     verdicts = [decide(row, manifest, True) for row in shares]
     named = [-1 if v.emotion == UNKNOWN else manifest.labels.index(v.emotion) for v in verdicts]
     rows = [(name, v.valence, v.arousal) for name, v in zip(named, verdicts, strict=True)]
-    return {"host_logits": logits, "host_probabilities": shares, "host_verdicts": np.array(rows)}
+    return {"host_logits": logits, "host_probabilities": shares, "host_decisions": np.array(rows)}
 
 
 class _Recorder:
     """A fusion graph that keeps what it was given."""
 
-    def __init__(self, handover: Handover) -> None:
-        self._labels, self._modalities = len(handover.manifest.labels), len(handover.modalities)
+    def __init__(self, source: SourceBundle) -> None:
+        self._labels, self._modalities = len(source.manifest.labels), len(source.modalities)
         self.given: dict[str, np.ndarray] = {}
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -113,29 +113,29 @@ class _Recorder:
         }
 
 
-def _steps(handover: Handover, random: np.random.Generator) -> dict[str, np.ndarray]:
+def _steps(source: SourceBundle, random: np.random.Generator) -> dict[str, np.ndarray]:
     """More steps than the window holds, some missing, with an enrolment: the window and the baseline after them."""
-    manifest, fusion = handover.manifest, _Recorder(handover)
+    manifest, fusion = source.manifest, _Recorder(source)
     engine = StepEngine(Bundle(manifest, loader=lambda _: {"fusion": fusion}))
     steps = 2 * manifest.clock.window_steps + 5
     arrays: dict[str, np.ndarray] = {}
-    for name in handover.modalities:
+    for name in source.modalities:
         mask = (random.random(steps) < 0.8).astype(np.float32)
         mask[-1] = 1.0
         mean = np.asarray(manifest.baseline.population_mean[name], np.float32)
-        rows = mean + random.normal(0, 1, (steps, handover.size(name))).astype(np.float32)
+        rows = mean + random.normal(0, 1, (steps, source.size(name))).astype(np.float32)
         arrays |= {f"host_mask_{name}": mask, f"host_rows_{name}": rows.astype(np.float32)}
     for step in range(steps):
         if step == ENROL_AT:
             engine.enrol(ENROL_STEPS)
         given: dict[str, np.ndarray | None] = {
             name: arrays[f"host_rows_{name}"][step] if arrays[f"host_mask_{name}"][step] else None
-            for name in handover.modalities
+            for name in source.modalities
         }
         engine.advance(StepFeatures(given.get("audio"), given.get("face")))
-    for name in handover.modalities:
+    for name in source.modalities:
         arrays[f"host_window_{name}"] = fusion.given[name][0]
         arrays[f"host_window_mask_{name}"] = fusion.given[f"{name}_mask"][0]
     engine.finish()
-    arrays |= {f"host_mean_{name}": engine.baseline.mean(name) for name in handover.modalities}
+    arrays |= {f"host_mean_{name}": engine.baseline.mean(name) for name in source.modalities}
     return arrays

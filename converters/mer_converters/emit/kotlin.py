@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mer_converters.emit.handover import Handover
 from mer_converters.emit.naming import figures, identifier, means
 from mer_converters.emit.registry import register
+from mer_converters.emit.source_bundle import SourceBundle
 from mer_converters.emit.template import fill, read_template, wrapped
-from mer_sdk.affect import norm
-from mer_sdk.manifest import TensorSpec
+from mer_sdk.contract.affect import norm
+from mer_sdk.runtimes.graph import TensorSpec
 
 _ADAPTERS = {"tflite": "LiteRtGraph.kt", "onnx": "OnnxGraph.kt"}
 _DEPENDENCIES = {
@@ -28,42 +28,40 @@ class Kotlin:
     title = "Kotlin"
     runtimes: Mapping[str, str] = {"tflite": "LiteRT", "onnx": "ONNX Runtime"}
 
-    def files(self, handover: Handover) -> dict[str, str]:
+    def files(self, source: SourceBundle) -> dict[str, str]:
         """See `Language.files`."""
-        values = _values(handover, self.runtimes[handover.manifest.target])
-        sources = ["Contract.kt", "Graph.kt", _ADAPTERS[handover.manifest.target], "Sensor.kt", "StepWindow.kt"]
-        sources += ["AudioChunker.kt"] if "audio" in handover.modalities else []
-        sources += ["FaceCrop.kt"] if "face" in handover.modalities else []
-        package = "/".join(_package(handover))
+        values = _values(source, self.runtimes[source.manifest.target])
+        sources = ["Contract.kt", "Graph.kt", _ADAPTERS[source.manifest.target], "Sensor.kt", "StepWindow.kt"]
+        sources += ["AudioChunker.kt"] if "audio" in source.modalities else []
+        sources += ["FaceCrop.kt"] if "face" in source.modalities else []
+        package = "/".join(_package(source))
         paths = {f"src/main/kotlin/{package}/{name}": name for name in sources}
         paths |= {f"src/androidTest/kotlin/{package}/{name}": name for name in _TESTS}
         paths["build.gradle.kts"] = "build.gradle.kts"
-        return {
-            path: fill(read_template(f"kotlin/{name}"), values, handover.conditions) for path, name in paths.items()
-        }
+        return {path: fill(read_template(f"kotlin/{name}"), values, source.conditions) for path, name in paths.items()}
 
-    def golden_path(self, handover: Handover) -> str:
+    def golden_path(self, source: SourceBundle) -> str:
         """See `Language.golden_path`."""
         return "src/androidTest/assets/golden.bin"
 
 
-def _package(handover: Handover) -> tuple[str, ...]:
-    return ("mer", "_".join(handover.words))
+def _package(source: SourceBundle) -> tuple[str, ...]:
+    return ("mer", "_".join(source.words))
 
 
-def _values(handover: Handover, runtime: str) -> dict[str, str]:
-    manifest, modalities = handover.manifest, handover.modalities
+def _values(source: SourceBundle, runtime: str) -> dict[str, str]:
+    manifest, modalities = source.manifest, source.modalities
     encoders = [
         f"        {_RAW[name]}?.let {{ features[Modality.{name.upper()}] = "
         f"graphs.getValue(Contract.{name.upper()}).run(listOf(it)).first() }}"
         for name in modalities
     ]
-    return figures(handover, runtime) | {
-        "package": ".".join(_package(handover)),
+    return figures(source, runtime) | {
+        "package": ".".join(_package(source)),
         "dependency": _DEPENDENCIES[manifest.target],
         "emotions": "\n".join(_emotion(label) for label in manifest.labels),
-        "modalities": "\n".join(_modality(handover, name) for name in modalities),
-        "graphs": "\n\n".join(_graph(handover, name) for name in handover.graphs),
+        "modalities": "\n".join(_modality(source, name) for name in modalities),
+        "graphs": "\n\n".join(_graph(source, name) for name in source.graphs),
         "sensor_graphs": ", ".join(f"Contract.{name.upper()}" for name in (*modalities, "fusion")),
         "step_parameters": ", ".join(f"{_RAW[name]}: FloatArray?" for name in modalities),
         "step_arguments": ", ".join(_RAW[name] for name in modalities),
@@ -76,13 +74,13 @@ def _emotion(label: str) -> str:
     return f'    {identifier(label).upper()}("{label}", {valence!r}, {arousal!r}),'
 
 
-def _modality(handover: Handover, name: str) -> str:
-    body = wrapped(means(handover, name), " " * 12)
+def _modality(source: SourceBundle, name: str) -> str:
+    body = wrapped(means(source, name), " " * 12)
     return f"    {name.upper()}(\n        doubleArrayOf(\n            {body},\n        ),\n    ),"
 
 
-def _graph(handover: Handover, name: str) -> str:
-    spec, manifest = handover.manifest.graphs[name], handover.manifest
+def _graph(source: SourceBundle, name: str) -> str:
+    spec, manifest = source.manifest.graphs[name], source.manifest
     sha256 = next(file.sha256 for file in manifest.files if file.path == spec.file)
     lines = [f"    val {identifier(name).upper()} = GraphInfo(", f'        "{spec.file}",', f'        "{sha256}",']
     return "\n".join([*lines, *_tensors(spec.inputs), *_tensors(spec.outputs), "    )"])

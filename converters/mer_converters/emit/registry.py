@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
-from mer_converters.emit.handover import Handover
+from mer_converters.emit.source_bundle import SourceBundle
 from mer_sdk.errors import OptionError
 
 
@@ -22,10 +22,10 @@ class Language(Protocol):
     title: str
     runtimes: Mapping[str, str]
 
-    def files(self, handover: Handover) -> dict[str, str]:
+    def files(self, source: SourceBundle) -> dict[str, str]:
         """Path in the folder -> text of every source file. The same bundle gives the same texts."""
 
-    def golden_path(self, handover: Handover) -> str:
+    def golden_path(self, source: SourceBundle) -> str:
         """Path in the folder of the golden file that the test reads."""
 
 

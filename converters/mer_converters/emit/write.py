@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 
 from mer_converters.emit.golden import golden_bytes
-from mer_converters.emit.handover import open_handover
 from mer_converters.emit.registry import Language, find_language, languages
-from mer_converters.staging import make_staging, put_in_place, writing
-from mer_sdk.bundle import Bundle
+from mer_converters.emit.source_bundle import open_source_bundle
+from mer_converters.pipeline.staging import make_staging, put_in_place, writing
+from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import ConversionError, OptionError
 
 # By its first line a file shows that it may be written over.
@@ -34,17 +34,17 @@ def emit(bundle: str | Path, language: str) -> Path:
     chosen = find_language(language)
     opened = Bundle.open(bundle)
     check_target(chosen, opened.manifest.target, opened.name)
-    handover = open_handover(opened)
+    source = open_source_bundle(opened)
     if not Path(bundle).exists():
         raise OptionError(
-            f"{bundle} came with the SDK and lies in {handover.path}; copy it to a folder of yours, so that the code "
+            f"{bundle} came with the SDK and lies in {source.path}; copy it to a folder of yours, so that the code "
             "can be written beside it"
         )
-    final = handover.path.resolve().parent / f"{handover.path.name.removesuffix('.mer')}-{chosen.name}"
-    _refuse_other(final, chosen, chosen.golden_path(handover))
-    texts = chosen.files(handover)
+    final = source.path.resolve().parent / f"{source.path.name.removesuffix('.mer')}-{chosen.name}"
+    _refuse_other(final, chosen, chosen.golden_path(source))
+    texts = chosen.files(source)
     contents = {path: text.encode() for path, text in texts.items()}
-    contents[chosen.golden_path(handover)] = golden_bytes(handover)
+    contents[chosen.golden_path(source)] = golden_bytes(source)
     staging = make_staging(final.parent)
     try:
 

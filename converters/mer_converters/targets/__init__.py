@@ -1,9 +1,11 @@
 """Export targets, one file each. Importing them loads no converter tool: a tool is imported where it is used."""
 
-from mer_converters.targets import coreml, executorch, onnx, tflite
+from mer_converters.targets.coreml import exporter as coreml
+from mer_converters.targets.executorch import exporter as executorch
+from mer_converters.targets.onnx import exporter as onnx
 from mer_converters.targets.registry import (
     ExportJob,
-    NudgingTarget,
+    PerturbableTarget,
     QuantizingTarget,
     Target,
     find_target,
@@ -11,10 +13,11 @@ from mer_converters.targets.registry import (
     target_names,
     tool_versions,
 )
+from mer_converters.targets.tflite import exporter as tflite
 
 __all__ = [
     "ExportJob",
-    "NudgingTarget",
+    "PerturbableTarget",
     "QuantizingTarget",
     "Target",
     "coreml",

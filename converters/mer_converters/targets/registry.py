@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mer_quantization.proof import GraphProof
 from mer_quantization.schemes import Scheme
 from mer_sdk.errors import OptionError
-from mer_sdk.manifest import GraphSpec
+from mer_sdk.runtimes.graph import GraphSpec
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ class Target(Protocol):
         """Write the graph to `path` (a file, or a folder for packages). The same job gives the same bytes."""
 
     def check(self, path: Path, spec: GraphSpec) -> str | None:
-        """Look at the written program without running it: a sentence on what was checked, or None if nothing was.
+        """Look at the written program without running it: a sentence on what was checked, or None if nothing
+        was.
 
         Raises:
             ConversionError: the program is not what the contract says.
@@ -87,10 +88,10 @@ class QuantizingTarget(Target, Protocol):
 
 
 @runtime_checkable
-class NudgingTarget(QuantizingTarget, Protocol):
+class PerturbableTarget(QuantizingTarget, Protocol):
     """A target whose quantized files can be written with other last bits, to see what hangs on them."""
 
-    def nudge(self, path: Path, share: float, out: Path) -> None:
+    def perturb(self, path: Path, share: float, out: Path) -> None:
         """Write the graph at `path` to `out` with 1 + `share` times whatever another machine's floats may differ in."""
 
 

@@ -1,7 +1,7 @@
 /** What the page shows of an estimate. Every part has its place from the beginning, so that nothing jumps. */
 import { type EmotionEstimate, sentence, UNKNOWN } from "@mer-edge/web";
 
-const COURSE_SECONDS = 60;
+const TIMELINE_SECONDS = 60;
 
 const element = <T extends Element = HTMLElement>(id: string) => document.getElementById(id) as unknown as T;
 
@@ -24,8 +24,8 @@ export function setModel(text: string): void {
 /** The parts that show estimates with these labels. */
 export class View {
   private readonly rows: { row: HTMLElement; fill: HTMLElement; value: HTMLElement }[];
-  private readonly canvas = element<HTMLCanvasElement>("course");
-  private readonly course: { time: number; shares: number[] }[] = [];
+  private readonly canvas = element<HTMLCanvasElement>("timeline");
+  private readonly timeline: { time: number; shares: number[] }[] = [];
 
   constructor(private readonly labels: readonly string[]) {
     this.rows = labels.map((label, index) => {
@@ -60,8 +60,8 @@ export class View {
     const late = estimate.dropped ? `, ${estimate.dropped} left out` : "";
     element("latency").textContent = `${estimate.latency_ms.toFixed(1)} ms of 250${late}`;
     this.showReliance(estimate);
-    this.course.push({ time: estimate.time, shares });
-    while (this.course[0]!.time < estimate.time - COURSE_SECONDS) this.course.shift();
+    this.timeline.push({ time: estimate.time, shares });
+    while (this.timeline[0]!.time < estimate.time - TIMELINE_SECONDS) this.timeline.shift();
     this.draw();
   }
 
@@ -93,13 +93,13 @@ export class View {
     const style = getComputedStyle(document.documentElement);
     context.strokeStyle = style.getPropertyValue("--rule");
     for (const level of [0, 0.5, 1]) line(context, [[0, y(level, height)], [width, y(level, height)]]);
-    const now = this.course.at(-1)?.time ?? 0;
+    const now = this.timeline.at(-1)?.time ?? 0;
     context.lineWidth = 2;
     context.lineJoin = "round";
     for (const index of this.labels.keys()) {
       context.strokeStyle = style.getPropertyValue(`--c${index % 7}`);
-      const points = this.course.map(({ time, shares }): [number, number] => [
-        width * (1 - (now - time) / COURSE_SECONDS),
+      const points = this.timeline.map(({ time, shares }): [number, number] => [
+        width * (1 - (now - time) / TIMELINE_SECONDS),
         y(shares[index]!, height),
       ]);
       line(context, points);

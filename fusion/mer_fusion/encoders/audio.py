@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mer_fusion.encoders.body import EncoderConfig, convolution_body
+from mer_fusion.encoders.backbone import EncoderConfig, convolution_backbone
 from mer_sdk.errors import OptionError
 
 FRAME_SAMPLES = 400
@@ -189,7 +189,7 @@ class AudioEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.frontend = LogMel(config.mels)
-        self.body = convolution_body(config)
+        self.body = convolution_backbone(config)
         self.dropout = nn.Dropout(config.dropout)
         self.project = nn.Linear(config.channels[-1] * 2, config.features)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mer_fusion.encoders.body import EncoderConfig, convolution_body
+from mer_fusion.encoders.backbone import EncoderConfig, convolution_backbone
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class FaceEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.register_buffer("luma", torch.tensor([0.299, 0.587, 0.114]).reshape(1, 1, 1, 3) / 255.0, persistent=False)
-        self.body = convolution_body(config)
+        self.body = convolution_backbone(config)
         self.dropout = nn.Dropout(config.dropout)
         self.project = nn.Linear(config.channels[-1], config.features)
 

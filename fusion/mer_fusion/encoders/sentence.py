@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mer_sdk.contract.manifest import DataSource
 from mer_sdk.errors import CheckpointError, MissingExtra
-from mer_sdk.manifest import DataSource
 
 MODEL = "all-MiniLM-L6-v2"
 WIDTH = 384

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mer_sdk.contract.manifest import TextContract
 from mer_sdk.errors import OptionError
-from mer_sdk.manifest import TextContract
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mer_sdk.bundle import file_sha256
-from mer_sdk.codec import from_json, to_json
+from mer_sdk.contract.bundle import file_sha256
+from mer_sdk.contract.codec import from_json, to_json
+from mer_sdk.contract.manifest import DataSource
 from mer_sdk.errors import CheckpointError, OptionError
-from mer_sdk.frontends.finder import FinderContract
-from mer_sdk.manifest import DataSource
+from mer_sdk.frontends.face_finder import FinderContract
 
 STRIDES = (8, 16, 32)
 

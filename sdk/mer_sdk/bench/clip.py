@@ -12,8 +12,9 @@ import numpy as np
 
 from mer_sdk.bench.steps import BOX, RATE
 from mer_sdk.errors import MediaError, MissingExtra
-from mer_sdk.frontends.face import Detection, FaceDetector, open_detector
-from mer_sdk.media import AudioPiece, MediaFile
+from mer_sdk.frontends.face_crop import Detection
+from mer_sdk.frontends.face_detection import FaceDetector, open_detector
+from mer_sdk.media.decode import AudioPiece, MediaFile
 
 SECONDS, FRAMES, WIDTH, HEIGHT = 6, 25, 1280, 720
 CODECS = ("libx264", "mpeg4")

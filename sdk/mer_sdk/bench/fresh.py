@@ -12,9 +12,9 @@ from pathlib import Path
 from time import perf_counter, process_time
 
 from mer_sdk.bench.steps import StepInput, TimedStep
-from mer_sdk.bundle import Bundle
-from mer_sdk.codec import from_json
-from mer_sdk.sensor import EmotionSensor
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.codec import from_json
+from mer_sdk.window.sensor import EmotionSensor
 
 STEPS = 64  # four windows: whatever a stream keeps is there by then
 
@@ -102,8 +102,8 @@ def _steps(task: Task, begun: float, imported: float) -> None:
 
 def _stream(task: Task, clip: str) -> None:
     from mer_sdk.bench.clip import FixedFace
-    from mer_sdk.frontends.face import FaceDetector, open_detector
-    from mer_sdk.media import MediaFile
+    from mer_sdk.frontends.face_detection import FaceDetector, open_detector
+    from mer_sdk.media.decode import MediaFile
 
     with MediaFile(clip) as media:
         video = media.info.video

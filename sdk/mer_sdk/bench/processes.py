@@ -15,7 +15,7 @@ import numpy as np
 
 from mer_sdk.bench.fresh import FirstEstimate, Peak, Streamed, Task
 from mer_sdk.bench.timing import Progress, blas_environment
-from mer_sdk.codec import from_json
+from mer_sdk.contract.codec import from_json
 from mer_sdk.errors import MerError
 
 CODE = "import time; begun = time.perf_counter(); from mer_sdk.bench.fresh import main; main(begun)"

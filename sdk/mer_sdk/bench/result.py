@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mer_sdk.bench.board import board_name
 from mer_sdk.bench.processes import ColdStart, WholeRun
-from mer_sdk.bench.sensors import ROOT, SensorCourse
+from mer_sdk.bench.sensors import ROOT, SensorReadings
 from mer_sdk.bench.sustained import Sustained
 from mer_sdk.bench.timing import Quantiles, Ratio
-from mer_sdk.board import board_name
-from mer_sdk.codec import json_schema
+from mer_sdk.contract.codec import json_schema
 
 SCHEMA_VERSION = 1
 
@@ -113,7 +113,7 @@ class BenchResult:
     Attributes:
         clip: what was decoded, in words; "" where nothing was.
         media: "decode" and "detect" -> milliseconds a step, the same for all bundles.
-        sensors: the course of each over the measurement.
+        sensors: the timeline of each over the measurement.
         missing: what was not measured, and why; and what this machine does not show.
         warnings: what makes a reader think twice.
     """
@@ -124,7 +124,7 @@ class BenchResult:
     media: dict[str, Quantiles]
     bundles: tuple[BundleResult, ...]
     sustained: Sustained | None
-    sensors: tuple[SensorCourse, ...]
+    sensors: tuple[SensorReadings, ...]
     missing: tuple[str, ...]
     warnings: tuple[str, ...]
     schema_version: int = SCHEMA_VERSION

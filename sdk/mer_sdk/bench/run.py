@@ -20,7 +20,7 @@ from mer_sdk.bench.sensors import ROOT, Recorder, Sensors
 from mer_sdk.bench.steps import TimedStep
 from mer_sdk.bench.sustained import Sustained, sustain
 from mer_sdk.bench.timing import Quantiles, Times, measure, ratio
-from mer_sdk.bundle import Bundle
+from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import MissingExtra, RuntimeUnavailable
 from mer_sdk.runtimes import runtime_note
 
@@ -89,7 +89,7 @@ def run_bench(
         media=media,
         bundles=results,
         sustained=lasting,
-        sensors=recorder.courses(),
+        sensors=recorder.timelines(),
         missing=(*missing, *sensors.missing()),
         warnings=findings(machine, options, results, times, lasting),
     )

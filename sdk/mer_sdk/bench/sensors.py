@@ -39,7 +39,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class SensorCourse:
+class SensorReadings:
     """One sensor over the whole of the measurement; see `Reading` for kind and `UNITS` for the unit."""
 
     name: str
@@ -181,10 +181,10 @@ class Recorder:
             count, first, _, highest, total = self._found.get(key, (0, value, value, value, 0.0))
             self._found[key] = (count + 1, first, value, max(highest, value), total + value)
 
-    def courses(self) -> tuple[SensorCourse, ...]:
+    def timelines(self) -> tuple[SensorReadings, ...]:
         """Every sensor that gave a value, in the order of `Sensors.sample`."""
         return tuple(
-            SensorCourse(
+            SensorReadings(
                 name, kind, UNITS[kind], n, round(first, 2), round(last, 2), round(top, 2), round(total / n, 2)
             )
             for (name, kind), (n, first, last, top, total) in self._found.items()

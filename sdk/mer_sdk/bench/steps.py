@@ -10,18 +10,18 @@ from time import perf_counter, process_time
 
 import numpy as np
 
-from mer_sdk.bundle import Bundle
-from mer_sdk.decision import Verdict, decide
-from mer_sdk.dialogue import DialogueEngine, UtteranceFeatures
-from mer_sdk.engine import StepEngine
-from mer_sdk.estimate import EmotionEstimate, FaceView
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.estimate import EmotionEstimate, FaceView
+from mer_sdk.contract.manifest import Manifest
+from mer_sdk.dialogue.engine import DialogueEngine, UtteranceFeatures
 from mer_sdk.frontends.audio import AudioFrontend
-from mer_sdk.frontends.face import crop_face
+from mer_sdk.frontends.face_crop import crop_face
 from mer_sdk.frontends.text import TextFrontend
-from mer_sdk.manifest import Manifest
 from mer_sdk.runtimes import Graph
-from mer_sdk.smoothing import Smoother, Smoothing
-from mer_sdk.wording import worded
+from mer_sdk.window.decision import DecidedLabel, decide
+from mer_sdk.window.engine import StepEngine
+from mer_sdk.window.postprocessing import postprocess
+from mer_sdk.window.smoothing import Smoother, Smoothing
 
 # What a phone or a webcam gives: stereo at 48 kHz, 1280 x 720, a face of a third of the height.
 RATE, CHANNELS = 48000, 2
@@ -60,7 +60,7 @@ class TimedStep:
         source: StepInput | None = None,
     ) -> None:
         self.manifest = bundle.manifest
-        self.said: EmotionEstimate | Verdict | None = None
+        self.said: EmotionEstimate | DecidedLabel | None = None
         self._spent: list[tuple[str, float]] = []
         graphs: dict[str, Graph] = {
             name: _TimedGraph(name, graph, self._spent) for name, graph in bundle.load_graphs(runtime, threads).items()
@@ -94,9 +94,9 @@ class TimedStep:
         self._turn += 1
         output = self._steps.step(raw.get("audio"), raw.get("face"), self._view.id if self._view else None)
         end = self._turn * self.manifest.clock.step_ms / 1000
-        return worded(output, self.manifest, self._smoother, end, self._view, begun)
+        return postprocess(output, self.manifest, self._smoother, end, self._view, begun)
 
-    def _utterance(self, raw: Mapping[str, np.ndarray]) -> Verdict:
+    def _utterance(self, raw: Mapping[str, np.ndarray]) -> DecidedLabel:
         assert self._talk is not None
         rows = {name: self._talk.encode(name, [value]) for name, value in raw.items()}
         if "text" in self.manifest.modalities and "text" not in rows:

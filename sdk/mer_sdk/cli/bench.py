@@ -12,7 +12,7 @@ import typer
 
 from mer_sdk.cli.doctor import diagnose
 from mer_sdk.cli.options import DetectorOption, JsonOption, RuntimeOption, ThreadsOption
-from mer_sdk.codec import to_json
+from mer_sdk.contract.codec import to_json
 from mer_sdk.runtimes import available
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def bench(
     """
     from mer_sdk.bench.result import Options
     from mer_sdk.bench.run import run_bench
-    from mer_sdk.cli.bench_tables import show
+    from mer_sdk.cli.tables.bench import show
 
     options = Options(rounds, warm_up, starts, minutes, threads, seed, runtime, input, detector)
     machine = _machine()

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from mer_sdk.bundle import Bundle
 from mer_sdk.cli.options import DetectorOption, JsonOption, ThreadsOption
-from mer_sdk.codec import to_json
-from mer_sdk.comparison import Comparison, compare_bundles
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.codec import to_json
+from mer_sdk.parity.comparison import Comparison, compare_bundles
 
 
 def compare(

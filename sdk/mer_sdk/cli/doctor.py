@@ -11,11 +11,11 @@ from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 
 from mer_sdk import __version__
-from mer_sdk.bundle import packaged_bundles
 from mer_sdk.cli import commands, missing_package
-from mer_sdk.cli.doctor_board import board_rows, provider_rows
 from mer_sdk.cli.options import JsonOption
-from mer_sdk.codec import to_json
+from mer_sdk.cli.tables.board import board_rows, provider_rows
+from mer_sdk.contract.bundle import packaged_bundles
+from mer_sdk.contract.codec import to_json
 from mer_sdk.runtimes import RuntimeStatus, available, runtime_note
 
 

@@ -12,8 +12,6 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from mer_sdk.bundle import Bundle
-from mer_sdk.cli.evaluate_dialogues import COVERAGE_TITLE, add_coverage, score_cell, show_dialogues
 from mer_sdk.cli.options import (
     BundleArgument,
     JsonOption,
@@ -24,8 +22,10 @@ from mer_sdk.cli.options import (
     progress_bars,
     writable,
 )
-from mer_sdk.codec import to_json
-from mer_sdk.dialogue_file import Dialogue
+from mer_sdk.cli.tables.dialogues import COVERAGE_TITLE, add_coverage, score_cell, show_dialogues
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.codec import to_json
+from mer_sdk.dialogue.dialogue_file import Dialogue
 from mer_sdk.errors import OptionError
 from mer_sdk.evaluation.conditions import PROTOCOLS, STATES
 from mer_sdk.evaluation.datasets import Clip, Meld, Ravdess, Selection, open_dataset

@@ -6,10 +6,10 @@ import json as json_module
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mer_sdk.bundle import Bundle, BundleSummary
 from mer_sdk.cli.options import BundleArgument, JsonOption
-from mer_sdk.codec import to_json
-from mer_sdk.manifest import Manifest
+from mer_sdk.contract.bundle import Bundle, BundleSummary
+from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.manifest import Manifest
 from mer_sdk.report.evidence import GraphProof, percent, read_evidence, stored, total_shares
 
 if TYPE_CHECKING:

@@ -16,16 +16,16 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from mer_sdk.bundle import Bundle
 from mer_sdk.cli.options import BundleArgument, JsonOption, actors_of, writable
-from mer_sdk.codec import to_json
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.golden import GoldenCase, load_golden
+from mer_sdk.contract.manifest import Manifest
 from mer_sdk.errors import OptionError
-from mer_sdk.golden import GoldenCase, load_golden
-from mer_sdk.manifest import Manifest
-from mer_sdk.phone.desk import LOST, Advanced, Began, Refused, Reported, Service, page_folder
 from mer_sdk.phone.merging import DeviceEntry, describe, device_entry, merge
 from mer_sdk.phone.report import read_report
 from mer_sdk.phone.server import PhoneServer, local_address
+from mer_sdk.phone.session import LOST, Advanced, Began, Refused, Reported, Service, page_folder
 from mer_sdk.phone.tables import show
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def phone_check(
     host: Annotated[str | None, typer.Option("--host", help="Address of this computer that the phone reaches.")] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 0,
     wait: Annotated[float, typer.Option("--wait", min=0.01, help="End after so many minutes without a phone.")] = 10.0,
-    plot: Annotated[Path | None, typer.Option("--plot", help="Write the sustained run's course as .svg.")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Write the sustained run's timeline as .svg.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Check an ONNX or TFLite bundle on a phone, in its browser: no app, no account, all within the local network.
@@ -258,7 +258,7 @@ def _entries(server: PhoneServer, phones: int, wait: float, console: Console) ->
 
 
 def _tell(entry: DeviceEntry, folder: Path, plot: Path | None, console: Console) -> None:
-    """Keep what passed, draw the course, and say so."""
+    """Keep what passed, draw the timeline, and say so."""
     device = describe(entry.device)
     if entry.passed:
         merge(folder, entry)
@@ -269,14 +269,14 @@ def _tell(entry: DeviceEntry, folder: Path, plot: Path | None, console: Console)
     else:
         said = "the golden cases are not near enough; the bundle was left as it is"
         console.print(f"FAILED on {device}: {said}", style="red", markup=False)
-    course = entry.runs[0].sustained
-    if plot is not None and course is not None:
+    timeline = entry.runs[0].sustained
+    if plot is not None and timeline is not None:
         from mer_sdk.phone.curve import curve_svg
 
         try:
-            plot.write_text(curve_svg(course.points, f"{device}: a step of {folder.stem}"), "utf-8")
+            plot.write_text(curve_svg(timeline.points, f"{device}: a step of {folder.stem}"), "utf-8")
         except OSError as error:
             raise OptionError(f"--plot {plot} cannot be written ({error}); give another place") from error
-        console.print(f"course: {plot}", soft_wrap=True, markup=False)
+        console.print(f"timeline: {plot}", soft_wrap=True, markup=False)
     elif plot is not None:
-        console.print("no course was drawn: there was no sustained run (--minutes)", style="yellow")
+        console.print("no timeline was drawn: there was no sustained run (--minutes)", style="yellow")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mer_sdk.bundle import Bundle
 from mer_sdk.cli.doctor import diagnose
 from mer_sdk.cli.options import JsonOption, ThreadsOption, actors_of, names_of, progress_bars, writable
-from mer_sdk.codec import to_json
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.codec import to_json
 from mer_sdk.errors import OptionError
 
 if TYPE_CHECKING:

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 import typer
 
-from mer_sdk.agreement import distance, rule, within
-from mer_sdk.bundle import Bundle
 from mer_sdk.cli.options import BundleArgument, JsonOption, RuntimeOption, ThreadsOption
-from mer_sdk.codec import to_json
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.golden import CaseOutput, GoldenCase, load_golden
+from mer_sdk.contract.manifest import Manifest
 from mer_sdk.errors import BundleError
-from mer_sdk.finder_golden import verify_finder
-from mer_sdk.golden import CaseOutput, GoldenCase, load_golden, run_case, wrong_texts
-from mer_sdk.manifest import Manifest
+from mer_sdk.parity.agreement import distance, rule, within
+from mer_sdk.parity.face_finder_golden import verify_finder
+from mer_sdk.parity.golden import run_case, wrong_texts
 from mer_sdk.runtimes import runtime_note, stand_in_for
 
 

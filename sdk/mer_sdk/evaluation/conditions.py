@@ -18,11 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mer_sdk.baseline import PersonalBaseline
-from mer_sdk.engine import StepEngine, StepFeatures
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.features import ClipFeatures
 from mer_sdk.evaluation.metrics import log_softmax
+from mer_sdk.window.baseline import PersonalBaseline
+from mer_sdk.window.engine import StepEngine, StepFeatures
 
 STATES = {"audio+face": ("audio", "face"), "audio": ("audio",), "face": ("face",)}
 PROTOCOLS = ("cold", "warm", "enrolled", "none")

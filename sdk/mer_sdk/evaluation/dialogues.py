@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mer_sdk.affect import SYNONYMS
-from mer_sdk.bundle import Bundle
-from mer_sdk.dialogue import DialogueEngine, UtteranceFeatures
-from mer_sdk.dialogue_file import Dialogue
+from mer_sdk.contract.affect import SYNONYMS
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.dialogue.dialogue_file import Dialogue
+from mer_sdk.dialogue.engine import DialogueEngine, UtteranceFeatures
 from mer_sdk.errors import DataError
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.curves import Curves, curves
@@ -64,7 +64,7 @@ class DialogueResult:
 
 @dataclass(frozen=True)
 class DialogueReport:
-    """Scores of one bundle; plain values, `mer_sdk.codec.to_json` writes it.
+    """Scores of one bundle; plain values, `mer_sdk.contract.codec.to_json` writes it.
 
     Attributes:
         bundle, model, target, scheme, runtime: what ran.

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mer_sdk.bundle import Bundle
-from mer_sdk.engine import StepEngine
+from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.conditions import (
@@ -22,6 +21,7 @@ from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.features import encode_clip
 from mer_sdk.evaluation.metrics import Interval
 from mer_sdk.runtimes import runtime_note
+from mer_sdk.window.engine import StepEngine
 
 __all__ = [
     "ConditionResult",
@@ -105,7 +105,7 @@ class ConditionResult:
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """Scores of one bundle; plain values, `mer_sdk.codec.to_json` writes it.
+    """Scores of one bundle; plain values, `mer_sdk.contract.codec.to_json` writes it.
 
     Attributes:
         bundle, model, target, scheme, runtime: what ran.

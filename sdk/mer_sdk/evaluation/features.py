@@ -8,13 +8,14 @@ from itertools import groupby
 
 import numpy as np
 
-from mer_sdk.engine import StepEngine, StepFeatures
+from mer_sdk.contract.manifest import FaceContract, Manifest
 from mer_sdk.errors import DataError, SignalError
 from mer_sdk.evaluation.datasets.clip import Clip, clip_duration, load_audio, load_faces, load_frames
 from mer_sdk.frontends.audio import AudioFrontend
-from mer_sdk.frontends.face import FaceDetector, check_frame, crop_face, open_detector
-from mer_sdk.looks import FaceWatch
-from mer_sdk.manifest import FaceContract, Manifest
+from mer_sdk.frontends.face_crop import check_frame, crop_face
+from mer_sdk.frontends.face_detection import FaceDetector, open_detector
+from mer_sdk.frontends.face_tracks import FaceTracks
+from mer_sdk.window.engine import StepEngine, StepFeatures
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ def encode_clip(
 
     A clip has as many steps as the sensor gives for its file: the last one counts where half of it is there. The face
     of a step is the last image of the track whose time lies in the step; a step without one is missing. Clips without a
-    track but with a video are watched as the sensor watches them (see `mer_sdk.looks.FaceWatch`), and the face is cut
-    out with the contract's margin.
+    track but with a video are watched as the sensor watches them (see `mer_sdk.frontends.face_tracks.FaceTracks`), and
+    the face is cut out with the contract's margin.
 
     Args:
         engine: encodes; its window and baselines are not touched.
@@ -94,7 +95,7 @@ def face_crops(
     seconds = manifest.clock.step_ms / 1000
     crops: list[np.ndarray | None] = [None] * steps
     images = load_faces(clip, manifest.face.black_level) if clip.faces else load_frames(clip)
-    watch: FaceWatch | None = None
+    watch: FaceTracks | None = None
     for step, group in groupby(images, key=lambda image: int(image[0] / seconds)):
         frames = list(group)
         if step >= steps:
@@ -103,9 +104,9 @@ def face_crops(
             image = frames[-1][1]
             crops[step] = crop_face(image, track_box(image, manifest.face, track_scale), manifest.face)
             continue
-        watch = watch or FaceWatch(detector or open_detector(None), manifest.face)
-        looks = watch.look([(time, partial(check_frame, image)) for time, image in frames])
-        crops[step] = looks[0].crop if looks else None
+        watch = watch or FaceTracks(detector or open_detector(None), manifest.face)
+        faces_seen = watch.look([(time, partial(check_frame, image)) for time, image in frames])
+        crops[step] = faces_seen[0].crop if faces_seen else None
     return crops
 
 

@@ -119,21 +119,21 @@ def argmax_agreement(first: np.ndarray, second: np.ndarray) -> float:
     return float((np.asarray(first).argmax(axis=1) == np.asarray(second).argmax(axis=1)).mean())
 
 
-def flicker_rate(courses: Sequence[Sequence[object]], step_seconds: float) -> float:
-    """How often the label of a course changes, per minute; changes to and from "unknown" count.
+def flicker_rate(timelines: Sequence[Sequence[object]], step_seconds: float) -> float:
+    """How often the label of a timeline changes, per minute; changes to and from "unknown" count.
 
     Args:
-        courses: the labels (names or indices) of consecutive steps of each clip; nothing is counted between clips.
+        timelines: the labels (names or indices) of consecutive steps of each clip; nothing is counted between clips.
         step_seconds: time between two steps, above 0.
 
     Raises:
-        OptionError: no course has two steps, or the time is not above 0.
+        OptionError: no timeline has two steps, or the time is not above 0.
     """
     if not step_seconds > 0:
         raise OptionError(f"step_seconds is {step_seconds}; it must be above 0, such as 0.25")
-    pairs = [pair for course in courses for pair in pairwise(course)]
+    pairs = [pair for timeline in timelines for pair in pairwise(timeline)]
     if not pairs:
-        raise OptionError("no course has two steps, so no label can change; give longer courses")
+        raise OptionError("no timeline has two steps, so no label can change; give longer timelines")
     return 60.0 * sum(before != after for before, after in pairs) / (len(pairs) * step_seconds)
 
 

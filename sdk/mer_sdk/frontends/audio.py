@@ -10,8 +10,8 @@ from math import ceil, gcd
 
 import numpy as np
 
+from mer_sdk.contract.manifest import AudioContract, Clock
 from mer_sdk.errors import SignalError
-from mer_sdk.manifest import AudioContract, Clock
 
 ZERO_CROSSINGS = 16
 ROLLOFF = 0.945

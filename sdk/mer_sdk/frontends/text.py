@@ -30,8 +30,8 @@ from bisect import bisect_right
 
 import numpy as np
 
+from mer_sdk.contract.manifest import TextContract
 from mer_sdk.errors import OptionError, SignalError
-from mer_sdk.manifest import TextContract
 
 LONGEST_WORD = 24
 LONGEST_MARK = 3

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mer_sdk.bundle import Bundle
-from mer_sdk.engine import StepEngine
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.manifest import Manifest
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.conditions import clip_log_probabilities
 from mer_sdk.evaluation.datasets.clip import Clip, load_audio
 from mer_sdk.evaluation.features import audio_chunks, encode_clip, face_crops
 from mer_sdk.evaluation.metrics import Interval
-from mer_sdk.manifest import Manifest
 from mer_sdk.phone.report import ClipAnswer
+from mer_sdk.window.engine import StepEngine
 
 
 @dataclass(frozen=True)

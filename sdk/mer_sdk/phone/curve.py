@@ -1,4 +1,4 @@
-"""The course of a sustained run: one line for a terminal, and an SVG of its own."""
+"""The timeline of a sustained run: one line for a terminal, and an SVG of its own."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ import queue
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from mer_sdk.bundle import MANIFEST
+from mer_sdk.contract.bundle import MANIFEST
 from mer_sdk.errors import DataError
-from mer_sdk.phone.desk import Advanced, Began, Desk, Event, Phone, Refused, Reported, Service
+from mer_sdk.phone.session import Advanced, Began, CheckSession, Event, Phone, Refused, Reported, Service
 
 # A report of all golden cases and 100 clips has about 0.3 MB.
 MOST_BYTES = 2_000_000
@@ -37,7 +37,7 @@ class Host(ThreadingHTTPServer):
     service: Service
     token: str
     events: queue.SimpleQueue[Event]
-    desk: Desk
+    check_session: CheckSession
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -95,12 +95,12 @@ class Handler(BaseHTTPRequestHandler):
         return cookie.value if cookie else ""
 
     def _phone(self) -> Phone | None:
-        return self.server.desk.phone(self._session())
+        return self.server.check_session.phone(self._session())
 
     def _begin(self) -> None:
         if self._body(PROGRESS_BYTES) is None:
             return
-        found = self.server.desk.begin(self._session())
+        found = self.server.check_session.begin(self._session())
         if found is None:
             self.server.events.put(Refused(0, f"{self.client_address[0]} came while another phone is being checked"))
             places = self.server.service.phones

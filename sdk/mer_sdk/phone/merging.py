@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from mer_sdk.agreement import distance, flips, rule, within
-from mer_sdk.bundle import MANIFEST
-from mer_sdk.codec import to_json
+from mer_sdk.contract.bundle import MANIFEST
+from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.golden import GoldenCase
+from mer_sdk.contract.manifest import manifest_from_text, manifest_to_text
 from mer_sdk.errors import DataError, OptionError
-from mer_sdk.golden import GoldenCase
-from mer_sdk.manifest import manifest_from_text, manifest_to_text
+from mer_sdk.parity.agreement import distance, flips, rule, within
 from mer_sdk.phone.clips import PhoneAccuracy
 from mer_sdk.phone.report import BrowserRun, Device, Latency, PhoneReport, SustainedRun
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from mer_sdk.codec import from_json
+from mer_sdk.contract.codec import from_json
+from mer_sdk.contract.manifest import Manifest
 from mer_sdk.errors import DataError
-from mer_sdk.manifest import Manifest
 
 SCHEMA_VERSION = 1
 # Longest text in a report, characters.
@@ -209,13 +209,13 @@ def _check_run(run: BrowserRun, manifest: Manifest, cases: int) -> None:
             raise ValueError("quantiles are not in order, or are of no round")
     _finite((run.load_ms,), least=0.0)
     if run.sustained is not None:
-        course = run.sustained
-        _finite((course.seconds, course.span, course.first, course.last), least=0.0)
-        if not 1 <= len(course.points) <= MOST_POINTS or course.steps < 1:
-            raise ValueError(f"a course has {len(course.points)} points; allowed are 1 to {MOST_POINTS}")
-        for point in course.points:
+        timeline = run.sustained
+        _finite((timeline.seconds, timeline.span, timeline.first, timeline.last), least=0.0)
+        if not 1 <= len(timeline.points) <= MOST_POINTS or timeline.steps < 1:
+            raise ValueError(f"a timeline has {len(timeline.points)} points; allowed are 1 to {MOST_POINTS}")
+        for point in timeline.points:
             _finite((point.seconds, point.p50, point.p90), least=0.0)
-        _rising([point.seconds for point in course.points])
+        _rising([point.seconds for point in timeline.points])
 
 
 def _finite(values: Iterable[float], least: float = -math.inf) -> None:
@@ -225,4 +225,4 @@ def _finite(values: Iterable[float], least: float = -math.inf) -> None:
 
 def _rising(values: Sequence[float]) -> None:
     if any(after <= before for before, after in pairwise(values)):
-        raise ValueError("the course does not go forward in time")
+        raise ValueError("the timeline does not go forward in time")

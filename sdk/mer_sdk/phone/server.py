@@ -14,8 +14,8 @@ import threading
 from typing import Any
 
 from mer_sdk.errors import OptionError
-from mer_sdk.phone.desk import Desk, Event, Service
 from mer_sdk.phone.handler import QUIET, Handler, Host
+from mer_sdk.phone.session import CheckSession, Event, Service
 
 
 class PhoneServer:
@@ -72,7 +72,7 @@ class PhoneServer:
 
     def silence(self) -> dict[int, float]:
         """Phone -> seconds since it was last heard of, of those that began and have not reported."""
-        return self._http.desk.silence()
+        return self._http.check_session.silence()
 
 
 class _Server(Host):
@@ -87,7 +87,7 @@ class _Server(Host):
         context: ssl.SSLContext | None,
     ) -> None:
         self.service, self.token, self.events, self._context = service, token, events, context
-        self.desk = Desk(service.phones)
+        self.check_session = CheckSession(service.phones)
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
         super().__init__(address, Handler)

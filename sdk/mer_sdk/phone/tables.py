@@ -12,13 +12,13 @@ from mer_sdk.phone.report import SustainedRun
 
 
 def show(entry: DeviceEntry, console: Console) -> None:
-    """Agreement, latency, the course and the scores of one phone."""
+    """Agreement, latency, the timeline and the scores of one phone."""
     console.print(_agreement(entry))
     console.print(entry.runs[0].golden.rule, style="dim")
     console.print(_times(entry))
-    course = entry.runs[0].sustained
-    if course is not None:
-        _show_course(course, console)
+    timeline = entry.runs[0].sustained
+    if timeline is not None:
+        _show_timeline(timeline, console)
     if any(run.hidden for run in entry.runs):
         console.print("the page was out of sight for a while, where browsers slow it down", style="yellow")
     if entry.accuracy is not None:
@@ -54,12 +54,12 @@ def _times(entry: DeviceEntry) -> Table:
     return table
 
 
-def _show_course(course: SustainedRun, console: Console) -> None:
-    change = 100 * (course.last / course.first - 1) if course.first else 0.0
-    console.print(f"{terminal_curve(course.points)}  median of a step over {course.seconds:.0f} s", soft_wrap=True)
+def _show_timeline(timeline: SustainedRun, console: Console) -> None:
+    change = 100 * (timeline.last / timeline.first - 1) if timeline.first else 0.0
+    console.print(f"{terminal_curve(timeline.points)}  median of a step over {timeline.seconds:.0f} s", soft_wrap=True)
     console.print(
-        f"first {course.span:.0f} s: {course.first:.2f} ms, last {course.span:.0f} s: {course.last:.2f} ms "
-        f"({change:+.0f} %), {course.steps} steps"
+        f"first {timeline.span:.0f} s: {timeline.first:.2f} ms, last {timeline.span:.0f} s: {timeline.last:.2f} ms "
+        f"({change:+.0f} %), {timeline.steps} steps"
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mer_sdk.bench.timing import Quantiles
-from mer_sdk.bundle import Bundle
+from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import OptionError
 from mer_sdk.report.evidence import Evidence, read_evidence
 from mer_sdk.report.results import Measurement, headline

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mer_sdk.bundle import Bundle
-from mer_sdk.dialogue_file import Dialogue
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.dialogue.dialogue_file import Dialogue
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.dialogues import DialogueOptions, scored_dialogues

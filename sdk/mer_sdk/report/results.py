@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mer_sdk.codec import from_json
+from mer_sdk.contract.codec import from_json
 from mer_sdk.errors import OptionError
 from mer_sdk.evaluation.curves import Curves
 from mer_sdk.evaluation.dialogues import DialogueReport, DialogueResult

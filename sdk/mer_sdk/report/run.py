@@ -8,7 +8,7 @@ from functools import partial
 
 from mer_sdk.bench.steps import TimedStep
 from mer_sdk.bench.timing import Quantiles, interleaved
-from mer_sdk.bundle import Bundle
+from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import OptionError, RuntimeUnavailable
 from mer_sdk.evaluation.conditions import STATES
 from mer_sdk.evaluation.datasets import Meld, Ravdess, Selection, open_dataset

@@ -44,7 +44,7 @@ def bundle_table(contents: Contents) -> Markup:
 
 
 def gate_table(entries: Sequence[Entry]) -> Markup:
-    """Verdict, the three distances, agreement and UAR at conversion."""
+    """DecidedLabel, the three distances, agreement and UAR at conversion."""
     found = [entry.evidence for entry in entries]
     return table(
         Column("bundle", tuple(_name(entry) for entry in entries)),

@@ -1,8 +1,8 @@
 """Inference runtimes, one file each. Importing this package imports none of the runtimes' own packages."""
 
 from mer_sdk.runtimes import coreml, executorch, litert, onnx
+from mer_sdk.runtimes.graph import Graph
 from mer_sdk.runtimes.registry import (
-    Graph,
     Runtime,
     RuntimeStatus,
     available,

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from mer_sdk.errors import BundleError, RuntimeUnavailable
-from mer_sdk.manifest import GraphSpec
-from mer_sdk.runtimes.registry import check_tensors, ordered_inputs, register
+from mer_sdk.runtimes.graph import GraphSpec, check_tensors, ordered_inputs
+from mer_sdk.runtimes.registry import register
 
 
 @register("coreml", target="coreml", extra="convert", packages=(("coremltools", "coremltools"),), system="Darwin")

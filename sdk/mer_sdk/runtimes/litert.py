@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from mer_sdk.errors import BundleError, RuntimeUnavailable
-from mer_sdk.manifest import GraphSpec
-from mer_sdk.runtimes.registry import check_tensors, ordered_inputs, positional, register, tensor_dtype
+from mer_sdk.runtimes.graph import GraphSpec, check_tensors, ordered_inputs, positional, tensor_dtype
+from mer_sdk.runtimes.registry import register
 
 
 def _interpreter_class() -> Any:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from mer_sdk.errors import BundleError, RuntimeUnavailable
-from mer_sdk.manifest import GraphSpec
-from mer_sdk.runtimes.registry import check_tensors, ordered_inputs, register, tensor_dtype
+from mer_sdk.runtimes.graph import GraphSpec, check_tensors, ordered_inputs, tensor_dtype
+from mer_sdk.runtimes.registry import register
 
 _TYPES = {"float32": "tensor(float)", "int32": "tensor(int32)"}
 

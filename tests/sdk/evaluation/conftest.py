@@ -9,17 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mer_sdk.bundle import Bundle
-from mer_sdk.manifest import (
-    AudioContract,
-    BaselineContract,
-    Clock,
-    Decision,
-    FaceContract,
-    GraphSpec,
-    Manifest,
-    TensorSpec,
-)
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.manifest import AudioContract, BaselineContract, Clock, Decision, FaceContract, Manifest
+from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
 # pytest's importlib mode leaves helper modules out; feature_files.py lies beside the folders that use it.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))

@@ -13,10 +13,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mer_sdk.bundle import Bundle
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.manifest import FinderContract
 from mer_sdk.errors import MerError, OptionError
 from mer_sdk.evaluation.datasets import open_dataset
-from mer_sdk.manifest import FinderContract
 
 FOLDER = Path(__file__).resolve().parents[3] / "tools" / "aarch64"
 

@@ -8,9 +8,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mer_sdk.bundle import Bundle
 from mer_sdk.cli.evaluate import evaluate
-from mer_sdk.codec import from_json
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.codec import from_json
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.evaluate import EvaluationReport
 

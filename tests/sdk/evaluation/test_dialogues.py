@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from mer_sdk.bundle import Bundle
 from mer_sdk.cli import main
-from mer_sdk.conversation import Conversation
-from mer_sdk.dialogue_file import Dialogue, Utterance
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.dialogue.conversation import Conversation
+from mer_sdk.dialogue.dialogue_file import Dialogue, Utterance
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.dialogues import LIVE, WHOLE, DialogueOptions, evaluate_dialogues, predict_dialogues
 from mer_sdk.evaluation.metrics import bootstrap_interval, class_f1, log_softmax, macro_f1, weighted_f1

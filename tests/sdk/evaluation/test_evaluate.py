@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from mer_sdk.bundle import Bundle
-from mer_sdk.codec import from_json, to_json
-from mer_sdk.engine import StepEngine
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.codec import from_json, to_json
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.conditions import ConditionPredictions, clip_log_probabilities
 from mer_sdk.evaluation.datasets import Clip, Ravdess, Selection, load_image
@@ -26,6 +25,7 @@ from mer_sdk.evaluation.evaluate import (
     summarise,
 )
 from mer_sdk.evaluation.features import audio_chunks, encode_clip, face_crops, track_box
+from mer_sdk.window.engine import StepEngine
 
 WINDOW, STEP, CHUNK = 4, 4000, 4200
 PRIOR, AUDIO_MEAN, FACE_MEAN = 2.0, np.array([0.1, 0.0]), np.array([0.5, 0.4, 0.3])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mer_sdk.affect import SYNONYMS
+from mer_sdk.contract.affect import SYNONYMS
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets import open_dataset
 from mer_sdk.evaluation.datasets.meld import BUNDLE_LABELS, LABELS, Meld

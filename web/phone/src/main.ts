@@ -3,7 +3,7 @@ import { Bundle, hasSimd, hasWebGpu, MerError, mostThreads, sha256, type Target 
 import { type Device, describeDevice, inWords } from "./device";
 import { begin, Progress, Refusal, sendReport, Unreachable } from "./host";
 import type { ClipAnswer, News, Plan, Run, Settings, Task } from "./messages";
-import { addCase, addTimes, drawCourse, say, setBar, setTitle, startButton } from "./view";
+import { addCase, addTimes, drawTimeline, say, setBar, setTitle, startButton } from "./view";
 
 // Target -> runtime and version, see vite.config.js.
 declare const RUNTIMES: Record<Target, string>;
@@ -141,7 +141,7 @@ function runOne(
       if (data.kind === "progress") advance(data.what, data.done, data.total);
       else if (data.kind === "case") addCase(name, data.answer.case, data.error, data.near);
       else if (data.kind === "latency") addTimes(name, data.latency);
-      else if (data.kind === "course") drawCourse(data.points, plan.seconds);
+      else if (data.kind === "timeline") drawTimeline(data.points, plan.seconds);
       else if (data.kind === "failed") reject(new MerError(data.why));
       else resolve({ run: { ...data.run, hidden }, clips: data.clips });
     };

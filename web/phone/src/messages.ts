@@ -79,6 +79,6 @@ export type News =
   | { kind: "progress"; what: string; done: number; total: number }
   | { kind: "case"; answer: CaseAnswer; error: number; near: boolean }
   | { kind: "latency"; latency: Record<string, Latency> }
-  | { kind: "course"; points: Point[] }
+  | { kind: "timeline"; points: Point[] }
   | { kind: "done"; run: Run; clips: ClipAnswer[] }
   | { kind: "failed"; why: string };

@@ -36,10 +36,10 @@ export function addTimes(run: string, latency: Record<string, Latency>): void {
   }
 }
 
-/** The course of a sustained run so far: medians over time, from 0 up. */
-export function drawCourse(points: readonly Point[], seconds: number): void {
-  const svg = element<SVGSVGElement>("course");
-  for (const id of ["course-title", "course"]) element(id).toggleAttribute("hidden", false);
+/** The timeline of a sustained run so far: medians over time, from 0 up. */
+export function drawTimeline(points: readonly Point[], seconds: number): void {
+  const svg = element<SVGSVGElement>("timeline");
+  for (const id of ["timeline-title", "timeline"]) element(id).toggleAttribute("hidden", false);
   const most = Math.max(...points.map((point) => point.p50)) * 1.2 || 1;
   const line = points
     .map((point) => `${((point.seconds / seconds) * 318 + 1).toFixed(1)} ${(74 - (point.p50 / most) * 68).toFixed(1)}`)
@@ -47,7 +47,7 @@ export function drawCourse(points: readonly Point[], seconds: number): void {
   svg.innerHTML =
     `<line x1="0" x2="320" y1="74" y2="74"/><path d="M${line}"/>` +
     `<text x="0" y="88">0 s</text><text x="320" y="88" text-anchor="end">${Math.round(seconds)} s</text>`;
-  element("course-note").textContent = `${points.at(-1)!.p50.toFixed(2)} ms a step now, ${points[0]!.p50.toFixed(2)} ms at the start`;
+  element("timeline-note").textContent = `${points.at(-1)!.p50.toFixed(2)} ms a step now, ${points[0]!.p50.toFixed(2)} ms at the start`;
 }
 
 function addRow(table: string, cells: string[]): HTMLTableRowElement {

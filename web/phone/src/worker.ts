@@ -51,7 +51,7 @@ async function work(task: Task): Promise<void> {
   const sustained = plan.seconds
     ? await sustain(step, plan.seconds, (now, points) => {
         tell({ kind: "progress", what: "steps without a pause", done: now, total: plan.seconds });
-        tell({ kind: "course", points });
+        tell({ kind: "timeline", points });
       })
     : null;
   tell({ kind: "done", run: { provider, threads, load_ms, cases, latency, sustained, hidden: false }, clips });

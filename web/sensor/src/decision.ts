@@ -1,4 +1,4 @@
-/** From logits to what is said of them: probabilities, the label, valence and arousal: mer_sdk.decision and affect. */
+/** From logits to what is said of them: probabilities, the label, valence and arousal: mer_sdk.window.decision and affect. */
 import { OptionError } from "./errors";
 import type { Manifest } from "./manifest";
 
@@ -52,7 +52,7 @@ export function argmax(values: ArrayLike<number>): number {
   return best;
 }
 
-export interface Verdict {
+export interface DecidedLabel {
   emotion: string;
   confidence: number;
   probabilities: Record<string, number>;
@@ -60,8 +60,8 @@ export interface Verdict {
   arousal: number;
 }
 
-/** The verdict on probabilities; "unknown", at the origin, where no modality is present. */
-export function decide(probabilities: Float64Array, manifest: Manifest, present: boolean): Verdict {
+/** The decision on probabilities; "unknown", at the origin, where no modality is present. */
+export function decide(probabilities: Float64Array, manifest: Manifest, present: boolean): DecidedLabel {
   const best = argmax(probabilities);
   const known = present && probabilities[best]! >= manifest.decision.abstention_threshold;
   let [valence, arousal] = [0, 0];

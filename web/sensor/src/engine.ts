@@ -1,4 +1,4 @@
-/** The step engine: features of each step, the window, the personal baselines and the fusion graph: mer_sdk.engine. */
+/** The step engine: features of each step, the window, the personal baselines and the fusion graph: mer_sdk.window.engine. */
 import { PersonalBaseline } from "./baseline";
 import { softmax } from "./decision";
 import { OptionError, SignalError } from "./errors";

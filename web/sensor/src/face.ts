@@ -1,4 +1,4 @@
-/** Faces: the crop that the face graph reads, the tracker, and finders: mer_sdk.frontends.face. */
+/** Faces: the crop that the face graph reads, the tracker, and finders: mer_sdk.frontends.face_crop. */
 import { SignalError } from "./errors";
 import type { FaceContract } from "./manifest";
 

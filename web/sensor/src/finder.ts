@@ -13,7 +13,7 @@ export interface Found {
   faces: Detection[];
 }
 
-/** The graph of a face finder's bundle: mer_sdk.frontends.finder.FinderDetector, whose contract says how. */
+/** The graph of a face finder's bundle: mer_sdk.frontends.face_finder.FinderDetector, whose contract says how. */
 export class GraphFinder implements FaceFinder {
   readonly name = "bundle";
   private readonly input: Float32Array;

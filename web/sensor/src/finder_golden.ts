@@ -1,4 +1,4 @@
-/** Golden frames of a face finder's bundle: what its graph gives for them, and the faces: mer_sdk.finder_golden. */
+/** Golden frames of a face finder's bundle: what its graph gives for them, and the faces: mer_sdk.parity.face_finder_golden. */
 import type { Bundle } from "./bundle";
 import { OptionError } from "./errors";
 import type { Frame } from "./face";

@@ -1,4 +1,4 @@
-/** Golden cases: raw input, features and output of a whole window, by which this port proves itself: mer_sdk.golden. */
+/** Golden cases: raw input, features and output of a whole window, by which this port proves itself: mer_sdk.contract.golden. */
 import { PersonalBaseline } from "./baseline";
 import type { Bundle } from "./bundle";
 import { encodeRow } from "./engine";

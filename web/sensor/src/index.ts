@@ -20,7 +20,7 @@ export { browserFinder, CentreFinder, type Found, GraphFinder, letterboxed, open
 export { type FinderCase, findingErrors, readFinderCases } from "./finder_golden";
 export { array, type CaseOutput, type GoldenCase, isNear, maxError, rawRow, readGolden, runCase, sqnr } from "./golden";
 export type { Graph, Tensors } from "./graph";
-export { Intake, type StepInput } from "./intake";
+export { StreamAlignment, type StepInput } from "./alignment";
 export { type FinderContract, type GraphSpec, type Manifest, modalities, readManifest, SCHEMA_VERSION, type Target, type TensorSpec } from "./manifest";
 export { type NpyArray, readNpz } from "./npz";
 export { Resampler } from "./resampler";

@@ -34,7 +34,7 @@ interface Scope {
 
 async function start(core: Core, folder: string): Promise<void> {
   const scope = globalThis as unknown as Scope;
-  // It tells the course of its loading as errors, which would hide real ones.
+  // It tells the timeline of its loading as errors, which would hide real ones.
   scope.Module = { locateFile: (name: string) => folder + name, printErr: (line: string) => console.debug(line) };
   const own = Object.getOwnPropertyDescriptor(scope, "importScripts");
   if (scope.importScripts) {

@@ -1,5 +1,5 @@
 /**
- * The manifest of a bundle, as mer_sdk.manifest defines it; docs/manifest.schema.json is its schema. Field names are
+ * The manifest of a bundle, as mer_sdk.contract.manifest defines it; docs/manifest.schema.json is its schema. Field names are
  * those of the JSON, so that a manifest is used as it was read.
  */
 import { BundleError } from "./errors";
@@ -44,7 +44,7 @@ export interface FaceContract {
   black_level: number;
 }
 
-/** What lies outside of a face finder's graph: mer_sdk.manifest.FinderContract says how a frame becomes its input. */
+/** What lies outside of a face finder's graph: mer_sdk.contract.manifest.FinderContract says how a frame becomes its input. */
 export interface FinderContract {
   height: number;
   width: number;

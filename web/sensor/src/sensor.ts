@@ -6,7 +6,7 @@ import { decide, norm } from "./decision";
 import { StepEngine } from "./engine";
 import { cropFace, type FaceFinder, FaceTracker, type FaceView, type Frame } from "./face";
 import { CentreFinder } from "./finder";
-import { Intake, type StepInput } from "./intake";
+import { StreamAlignment, type StepInput } from "./alignment";
 import { loadGraphs, type RuntimeOptions } from "./runtime";
 
 /** One step's estimate; the fields are those of mer_sdk.EmotionEstimate. */
@@ -42,7 +42,7 @@ export interface SensorOptions extends RuntimeOptions {
  * given, once every stream that began has passed its end.
  */
 export class EmotionSensor {
-  private intake: Intake;
+  private alignment: StreamAlignment;
   private tracker = new FaceTracker();
   private queue: StepInput[] = [];
   private dropped = 0;
@@ -54,7 +54,7 @@ export class EmotionSensor {
     private readonly options: SensorOptions,
     readonly finder: FaceFinder,
   ) {
-    this.intake = new Intake(bundle.manifest, options.patience ?? 2);
+    this.alignment = new StreamAlignment(bundle.manifest, options.patience ?? 2);
   }
 
   /**
@@ -77,19 +77,19 @@ export class EmotionSensor {
 
   /** Wait for a stream before anything of it has come, so that both begin together. */
   expect(stream: "audio" | "video"): void {
-    this.intake.expect(stream);
+    this.alignment.expect(stream);
   }
 
   /** Do without a stream from now on. */
   release(stream: "audio" | "video"): void {
-    this.intake.release(stream);
+    this.alignment.release(stream);
   }
 
   /** Begin a new stream at time 0: empty window, and the baseline given to `open`, or a cold one. */
   async reset(): Promise<void> {
     await this.work;
     this.engine.reset(this.options.baseline);
-    this.intake = new Intake(this.bundle.manifest, this.options.patience ?? 2);
+    this.alignment = new StreamAlignment(this.bundle.manifest, this.options.patience ?? 2);
     this.tracker = new FaceTracker();
     this.queue = [];
     this.dropped = 0;
@@ -108,7 +108,7 @@ export class EmotionSensor {
     sampleRate: number,
     time: number | null = null,
   ): Promise<EmotionEstimate[]> {
-    this.intake.addAudio(toMono(channels), sampleRate, time);
+    this.alignment.addAudio(toMono(channels), sampleRate, time);
     return await this.finished();
   }
 
@@ -118,19 +118,19 @@ export class EmotionSensor {
    * @throws SignalError a time that is not finite or goes back.
    */
   async pushFrame(frame: Frame, time: number): Promise<EmotionEstimate[]> {
-    this.intake.addFrame(frame, time);
+    this.alignment.addFrame(frame, time);
     return await this.finished();
   }
 
   /** End the stream: the estimates still due. */
   async flush(): Promise<EmotionEstimate[]> {
-    const end = this.intake.end();
-    while (this.intake.taken < end) this.queue.push(this.intake.take());
+    const end = this.alignment.end();
+    while (this.alignment.taken < end) this.queue.push(this.alignment.take());
     return await this.estimates();
   }
 
   private finished(): Promise<EmotionEstimate[]> {
-    while (this.intake.ready()) this.queue.push(this.intake.take());
+    while (this.alignment.ready()) this.queue.push(this.alignment.take());
     return this.estimates();
   }
 
@@ -160,12 +160,12 @@ export class EmotionSensor {
     const features = await this.engine.encode(given.chunk, look?.crop ?? null);
     const output = await this.engine.advance(features, look?.view.id ?? null);
     const seen = Object.keys(output.present).filter((name) => output.present[name]);
-    const verdict = decide(output.probabilities, manifest, seen.length > 0);
+    const decided = decide(output.probabilities, manifest, seen.length > 0);
     const dropped = this.dropped;
     this.dropped = 0;
     return {
       time: ((given.number + 1) * manifest.clock.step_ms) / 1000,
-      ...verdict,
+      ...decided,
       va_source: manifest.va_source,
       state: seen.join("+") || "none",
       reliance: output.reliance,

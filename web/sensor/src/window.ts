@@ -1,4 +1,4 @@
-/** The window of one modality: the last rows of features, newest last, and whose they are: mer_sdk.window. */
+/** The window of one modality: the last rows of features, newest last, and whose they are: mer_sdk.window.feature_window. */
 
 interface Row {
   features: Float32Array;

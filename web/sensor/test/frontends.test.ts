@@ -136,9 +136,9 @@ test("softmax, affect and abstention equal Python's", () => {
   const shares = softmax(floats("logits"), 0.7);
   expect(maxError(shares, get("shares").data)).toBeLessThan(1e-6);
   const manifest = { labels, decision: { temperature: 0.7, abstention_threshold: 0.99 } } as Manifest;
-  const verdict = decide(shares, manifest, true);
-  expect(maxError([verdict.valence, verdict.arousal], expected)).toBeLessThan(1e-6);
-  expect(verdict.emotion).toBe("unknown");
+  const decided = decide(shares, manifest, true);
+  expect(maxError([decided.valence, decided.arousal], expected)).toBeLessThan(1e-6);
+  expect(decided.emotion).toBe("unknown");
   expect(decide(shares, manifest, false)).toMatchObject({ emotion: "unknown", valence: 0, arousal: 0 });
   expect(() => norm("bored")).toThrow(OptionError);
 });

@@ -10,7 +10,7 @@ from mer_sdk.evaluation.datasets.clip import (
     load_frames,
     load_image,
 )
-from mer_sdk.evaluation.datasets.cremad_logmel import CremadLogMel, SpectrumClip, read_voice_votes
+from mer_sdk.evaluation.datasets.cremad_logmel import CremadLogMel, CremadVotes, SpectrumClip
 from mer_sdk.evaluation.datasets.dialogue_features import DialogueFeatures
 from mer_sdk.evaluation.datasets.features import FeatureDialogue, FeatureSplit
 from mer_sdk.evaluation.datasets.ferplus import FerPlus, LabelledImages
@@ -31,6 +31,7 @@ __all__ = [
     "ArchivedImage",
     "Clip",
     "CremadLogMel",
+    "CremadVotes",
     "DialogueFeatures",
     "FeatureDialogue",
     "FeatureSplit",
@@ -53,7 +54,6 @@ __all__ = [
     "load_frames",
     "load_image",
     "open_dataset",
-    "read_voice_votes",
     "refuse_test_corpora",
     "register",
 ]

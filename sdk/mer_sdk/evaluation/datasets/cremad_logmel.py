@@ -58,6 +58,7 @@ class CremadLogMel:
     """
 
     name = "cremad_logmel"
+    title = "CREMA-D as log-mel spectrograms (Cao and others 2014)"
     labels = LABELS
     licence = "ODbL 1.0 and DbCL 1.0"
     use = TRAIN
@@ -95,25 +96,41 @@ class CremadLogMel:
         return tuple(found)
 
 
-def read_voice_votes(folder: str | Path) -> dict[str, np.ndarray]:
-    """Clip -> share of the listeners' votes for each of `LABELS`, float32 [6], of those who heard the voice alone.
+@register("cremad_votes")
+class CremadVotes:
+    """What people heard in CREMA-D's voices.
 
     Args:
         folder: holds tabulatedVotes.csv, itself or in a subfolder.
 
+    Attributes:
+        shares: clip -> share of the votes for each of `LABELS`, float32 [6], of those who heard the voice alone.
+
     Raises:
         DataError: the file is missing, has other columns or a row without whole numbers, or no votes on voices.
     """
-    path = next(iter(sorted(Path(folder).rglob("tabulatedVotes.csv"))), None)
-    if path is None:
-        raise DataError(f"tabulatedVotes.csv is missing below {folder}; get it from the CREMA-D repository")
+
+    name = "cremad_votes"
+    title = "CREMA-D, votes of those who heard the voices (Cao and others 2014)"
+    licence = "ODbL 1.0 and DbCL 1.0"
+
+    def __init__(self, folder: str | Path) -> None:
+        path = next(iter(sorted(Path(folder).rglob("tabulatedVotes.csv"))), None)
+        if path is None:
+            raise DataError(f"tabulatedVotes.csv is missing below {folder}; get it from the CREMA-D repository")
+        self.shares = _voice_votes(path)
+        if not self.shares:
+            raise DataError(f"{path} has no votes on voices alone (rows numbered from 100000); fetch it again")
+
+
+def _voice_votes(path: Path) -> dict[str, np.ndarray]:
+    letters = {label: letter for letter, label in _VOTES.items()}
     votes: dict[str, np.ndarray] = {}
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         number = (reader.fieldnames or [""])[0]
         if not {*_VOTES, "fileName"} <= set(reader.fieldnames or ()):
             raise DataError(f"{path} has other columns than A, D, F, H, N, S and fileName; fetch it again")
-        letters = {label: letter for letter, label in _VOTES.items()}
         for row in reader:
             try:
                 counts = np.array([int(row[letters[label]]) for label in LABELS], np.float32)
@@ -122,8 +139,6 @@ def read_voice_votes(folder: str | Path) -> dict[str, np.ndarray]:
                 raise DataError(f"{path}:{reader.line_num} is cut off or no number ({error})") from error
             if kind in _VOICE_ROWS and counts.sum() > 0:
                 votes[row["fileName"]] = counts / counts.sum()
-    if not votes:
-        raise DataError(f"{path} has no votes on voices alone (rows numbered from 100000); fetch it again")
     return votes
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mer_sdk.dialogue_file import Dialogue, read_dialogues
+from mer_sdk.dialogue.dialogue_file import Dialogue, read_dialogues
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets.registry import register
 

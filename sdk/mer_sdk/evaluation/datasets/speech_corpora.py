@@ -125,7 +125,8 @@ class SpeechCorpus:
 
     def __init__(self, facts: CorpusFacts, folder: str | Path) -> None:
         self.facts = facts
-        self.name, self.labels, self.licence, self.use = facts.name, facts.labels, facts.licence, facts.use
+        self.name, self.title, self.labels = facts.name, facts.title, facts.labels
+        self.licence, self.use = facts.licence, facts.use
         self.folder = Path(folder)
         rows = read_table(self.folder / "labels.csv", _REQUIRED)
         speakers = {name: number for number, name in enumerate(sorted({row["speaker"] for row in rows}), start=1)}

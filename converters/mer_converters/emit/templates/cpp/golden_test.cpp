@@ -145,10 +145,10 @@ void check_host(const std::map<std::string, Array>& golden) {
   for (std::size_t i = 0; i < golden.at("host_logits").shape[0]; ++i) {
     const Estimate found = decide(golden.at("host_logits")[i]);
     const std::vector<float> shares(found.probabilities.begin(), found.probabilities.end());
-    const auto verdict = golden.at("host_verdicts")[i];
+    const auto decided = golden.at("host_decisions")[i];
     const float named = found.emotion ? static_cast<float>(static_cast<int>(*found.emotion)) : -1.0f;
-    expect(furthest(shares, golden.at("host_probabilities")[i]) <= 1e-6 && named == verdict[0] &&
-               std::abs(found.valence - verdict[1]) <= 1e-6 && std::abs(found.arousal - verdict[2]) <= 1e-6,
+    expect(furthest(shares, golden.at("host_probabilities")[i]) <= 1e-6 && named == decided[0] &&
+               std::abs(found.valence - decided[1]) <= 1e-6 && std::abs(found.arousal - decided[2]) <= 1e-6,
            "decision " + std::to_string(i));
   }
 }

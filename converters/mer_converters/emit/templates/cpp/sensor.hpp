@@ -33,7 +33,7 @@ struct Estimate {
   std::array<int, kModalities.size()> present{};
 };
 
-/// The verdict on logits: softmax with the bundle's temperature, abstention, valence and arousal.
+/// The decision on logits: softmax with the bundle's temperature, abstention, valence and arousal.
 Estimate decide(std::span<const float> logits);
 
 /// The number of the step that holds a time in seconds since the stream began.

@@ -100,7 +100,7 @@ class GoldenCheck(content: ByteArray) {
         for (index in 0 until logits.shape[0]) {
             val found = decide(logits[index])
             val shares = found.probabilities.values.map(Double::toFloat).toFloatArray()
-            val (named, valence, arousal) = array("host_verdicts")[index].asList()
+            val (named, valence, arousal) = array("host_decisions")[index].asList()
             val fine = furthest(shares, array("host_probabilities")[index]) <= 1e-6 &&
                 (found.emotion?.ordinal ?: -1) == named.toInt() &&
                 abs(found.valence - valence) <= 1e-6 && abs(found.arousal - arousal) <= 1e-6

@@ -98,7 +98,7 @@ class Sensor private constructor(private val graphs: Map<GraphInfo, Graph>) : Au
 /** The number of the step that holds a time in seconds since the stream began. */
 fun stepAt(seconds: Double): Long = floor((seconds + 1e-6) / (Contract.STEP_MS / 1000.0)).toLong()
 
-/** The verdict on logits: softmax with the bundle's temperature, abstention, valence and arousal. */
+/** The decision on logits: softmax with the bundle's temperature, abstention, valence and arousal. */
 fun decide(logits: FloatArray): Estimate {
     val scaled = logits.map { it / Contract.TEMPERATURE }
     val most = scaled.max()

@@ -119,13 +119,13 @@ final class GoldenTests: XCTestCase {
         for index in 0..<logits.shape[0] {
             let found = decide(logits.row(index))
             let shares = Emotion.allCases.map { Float(found.probabilities[$0] ?? .nan) }
-            let verdict = try golden["host_verdicts"].row(index)
+            let decided = try golden["host_decisions"].row(index)
             let named = found.emotion.flatMap { Emotion.allCases.firstIndex(of: $0) } ?? -1
             let wanted = try golden["host_probabilities"].row(index)
             XCTAssertLessThanOrEqual(furthest(shares, wanted), 1e-6)
-            XCTAssertEqual(named, Int(verdict[0]))
-            XCTAssertEqual(found.valence, Double(verdict[1]), accuracy: 1e-6)
-            XCTAssertEqual(found.arousal, Double(verdict[2]), accuracy: 1e-6)
+            XCTAssertEqual(named, Int(decided[0]))
+            XCTAssertEqual(found.valence, Double(decided[1]), accuracy: 1e-6)
+            XCTAssertEqual(found.arousal, Double(decided[2]), accuracy: 1e-6)
         }
     }
 

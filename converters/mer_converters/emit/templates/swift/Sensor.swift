@@ -97,7 +97,7 @@ public func stepNumber(at seconds: Double) -> Int {
     Int(((seconds + 1e-6) / (Double(Contract.stepMilliseconds) / 1000)).rounded(.down))
 }
 
-/// The verdict on logits: softmax with the bundle's temperature, abstention, valence and arousal.
+/// The decision on logits: softmax with the bundle's temperature, abstention, valence and arousal.
 public func decide(_ logits: [Float]) -> Estimate {
     let scaled = logits.map { Double($0) / Contract.temperature }
     let most = scaled.max() ?? 0

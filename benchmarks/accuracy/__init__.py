@@ -1,0 +1,1 @@
+"""Protocols P1, P2, P4 and what quantization costs."""

@@ -1,0 +1,253 @@
+"""What each paper's own idea buys on protocol P2: the fusion of the students with and without it, several seeds.
+
+    python -m benchmarks.accuracy.p2_ablations --data ravdess:PATH --data ferplus:PATH [--seeds 3]
+
+Every variant is trained on the labels alone (no teacher that could bring the idea in again), over the encoders of the
+shipped GRJCA student, with the clips of the 15 speakers from whom that audio encoder learned. Two measures:
+
+- scenes: the speech of the 4 held-out speakers paired with faces as in training, modalities dropped as in training, ten
+  fresh draws of each clip;
+- P2: the real audio-visual clips of actor 05 with both modalities, warm (5 orders) and cold.
+
+Writes docs/results/p2_ablations.json: UAR with 95 % intervals over clips, and the paired difference of each variant
+from its model as published. All seeds (and draws or orders) of a clip are resampled together. Trained pieces are kept
+in --run-dir, so that an interrupted run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.streams.recorded_windows import RecordedWindows
+from mer_fusion.checkpoint import Checkpoint, load_checkpoint, shipped_checkpoint
+from mer_fusion.models.registry import fusion_model
+from mer_fusion.training.fusion.data import LABELS, TRACKED_ACTOR, Sources, open_sources
+from mer_fusion.training.fusion.feature_cache import cached_bank, make_bank
+from mer_fusion.training.fusion.recipe import student_recipe
+from mer_fusion.training.fusion.task import FeatureBank, FusionOptions, FusionTask, Scenes, window_inputs
+from mer_fusion.training.fusion.train import heard_alone
+from mer_fusion.training.loop import LoopOptions, fit
+from mer_sdk.evaluation.datasets import Selection, open_dataset
+from mer_sdk.evaluation.datasets.ravdess import merge_labels
+from mer_sdk.evaluation.metrics import bootstrap_interval, paired_bootstrap, uar
+
+ROOT = Path(__file__).resolve().parents[2]
+OUT = ROOT / "docs" / "results" / "p2_ablations.json"
+DRAWS = 10
+NEUTRAL = LABELS.index("neutral")
+STATES, PROTOCOLS = ("audio+face",), ("warm", "cold")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A model as published (`name` is "published"), or with one thing changed.
+
+    Attributes:
+        fusion, objective: options that differ from the recipe's.
+    """
+
+    model: str
+    name: str
+    fusion: Mapping[str, Any] = field(default_factory=dict)
+    objective: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def tag(self) -> str:
+        return f"{self.model}-{self.name}".replace(" ", "-")
+
+
+VARIANTS = (
+    Variant("grjca", "published"),
+    Variant("grjca", "last iteration instead of gates", {"gating": "none"}),
+    Variant("grjca", "hierarchical gates", {"gating": "hgrjca"}),
+    Variant("atsuko", "published"),
+    Variant("atsuko", "no band routing", {"band_routing": False}),
+    Variant("atsuko", "bands pooled by mean", {"band_pooling": "mean"}),
+    Variant("atsuko", "bands pooled by absolute value", {"band_pooling": "absolute"}),
+    Variant("atsuko", "router not supervised", {}, {"router_weight": 0.0}),
+    Variant("atsuko", "no complementarity module", {}, {"router_weight": 0.0, "branch_weight": 0.0}),
+    Variant("fdrl", "published"),
+    Variant("fdrl", "no alignment", {}, {"alignment": 0.0}),
+    Variant("fdrl", "no disparity", {}, {"disparity": 0.0}),
+    Variant("fdrl", "no predictors", {}, {"prediction": 0.0}),
+    Variant("fdrl", "none of the three", {}, {"alignment": 0.0, "disparity": 0.0, "prediction": 0.0}),
+)
+
+
+def bank_of(sources: Sources, donor: Checkpoint, run_dir: Path) -> FeatureBank:
+    """Features of all clips and stills through the donor's encoders, with its population means."""
+    network, frames = donor.network, donor.network.audio.config.frames
+    bank = cached_bank(
+        run_dir,
+        (network.audio, network.face),
+        sources,
+        f"{frames} {NEUTRAL} 0",
+        lambda: make_bank(network.audio, network.face, sources, frames, NEUTRAL, 0, torch.device("cpu")),
+    )
+    means = donor.card.baseline.population_mean
+    return replace(bank, **{f"{name}_population": torch.tensor(mean) for name, mean in means.items()})
+
+
+def of_clips(bank: FeatureBank, keep: torch.Tensor) -> FeatureBank:
+    """The bank with only those speech clips for which the boolean `keep` is true."""
+    names = ("audio", "audio_mask", "labels", "speakers", "heldout")
+    assert {item.name for item in fields(bank)} >= set(names)
+    return replace(bank, **{name: getattr(bank, name)[keep] for name in names})
+
+
+def trained(
+    variant: Variant, seed: int, bank: FeatureBank, confusion: torch.Tensor, epochs: int, run_dir: Path
+) -> tuple[nn.Module, float]:
+    """The fusion network of a variant and the seconds that its training took."""
+    recipe = student_recipe(seed, variant.model)
+    loop = replace(recipe.fusion_loop, epochs=epochs)
+    torch.manual_seed(seed + 2)
+    model = fusion_model(recipe.network.model)
+    network = model.network(recipe.network.fusion | variant.fusion)
+    objective = model.objective(network, variant.objective)
+    scenes = Scenes(bank, confusion, NEUTRAL, recipe.fusion)
+    task = FusionTask(objective, bank, scenes, recipe.fusion, name=f"{variant.tag}-{seed}")
+    history = fit(task, LoopOptions(**vars(loop)), run_dir, quiet=True, validate_every=epochs)
+    return network.eval(), history.seconds
+
+
+@torch.no_grad()
+def scene_predictions(network: nn.Module, bank: FeatureBank, confusion: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Labels [N] of the held-out clips and what the network takes each for, [DRAWS, N]; the same scenes every time."""
+    scenes = Scenes(bank, confusion, NEUTRAL, FusionOptions(people=1))
+    generator = torch.Generator().manual_seed(11)
+    table = np.full((DRAWS, len(bank.labels)), -1)
+    for draw in range(DRAWS):
+        for rows in scenes.batches(generator):
+            batch = scenes.build(scenes.draw(rows, generator), bank)
+            table[draw, rows.numpy()] = network(*window_inputs(batch)).logits.argmax(1).numpy()
+    assert (table >= 0).all(), "every clip is in one batch of every draw"
+    return bank.labels.numpy(), table
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """What networks over the encoders of the shipped GRJCA student learn from, and what they are asked.
+
+    Attributes:
+        donor: that student.
+        learning, unseen: features of the clips of the speakers from whom its audio encoder learned, and of the others.
+        confusion: what that encoder takes the others' labels for.
+        windows: of actor 05's clips.
+        truth: clip -> index of its label.
+    """
+
+    donor: Checkpoint
+    learning: FeatureBank
+    unseen: FeatureBank
+    confusion: torch.Tensor
+    windows: RecordedWindows
+    truth: Mapping[str, int]
+
+    def asked(self, network: nn.Module) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Measure -> labels [N] and predictions [R, N] of a network."""
+        found = {"scenes of held-out speakers": scene_predictions(network, self.unseen, self.confusion)}
+        for item in self.windows.predictions(network):
+            labels = np.array([self.truth[clip] for clip in item.clips])
+            found[f"P2 {item.state} {item.protocol}"] = labels, item.log_probabilities.argmax(axis=2)
+        return found
+
+
+def open_bench(data: list[str], run_dir: Path) -> Bench:
+    """Features of all clips, made once and kept in `run_dir`."""
+    sources = open_sources(data)
+    path = shipped_checkpoint("grjca", "student")
+    donor = load_checkpoint(path)
+    bank = bank_of(sources, donor, run_dir)
+    confusion = heard_alone(donor, sources.speech.subset(sources.heldout)).confusion
+    ravdess = next(open_dataset(spec) for spec in data if spec.startswith("ravdess:"))
+    clips = ravdess.clips(Selection(actors=(TRACKED_ACTOR,), paired_only=True))
+    merged = merge_labels(LABELS)
+    return Bench(
+        donor,
+        of_clips(bank, ~bank.heldout),
+        of_clips(bank, bank.heldout),
+        confusion,
+        RecordedWindows(path, clips, STATES, PROTOCOLS),
+        {clip.id: LABELS.index(merged[clip.label]) for clip in clips},
+    )
+
+
+def figures(labels: np.ndarray, table: np.ndarray, published: np.ndarray | None) -> dict[str, Any]:
+    """UAR of predictions [R, N] with its interval, and the paired difference from the published variant's."""
+    interval = bootstrap_interval(labels, table)
+    result: dict[str, Any] = {"uar": round(uar(labels, table), 4), "interval": _pair(interval)}
+    if published is not None:
+        paired = paired_bootstrap(labels, table, published)
+        result["difference"] = round(paired.difference, 4)
+        result["difference_interval"] = _pair(paired.interval)
+    return result
+
+
+def _pair(interval: Any) -> list[float]:
+    return [round(interval.low, 4), round(interval.high, 4)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", action="append", required=True, help="ravdess:PATH and ferplus:PATH")
+    parser.add_argument("--models", nargs="+", default=sorted({variant.model for variant in VARIANTS}))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--run-dir", type=Path, default=ROOT / "runs" / "p2_ablations")
+    parser.add_argument("--out", type=Path, default=OUT)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    bench = open_bench(options.data, options.run_dir)
+    tables: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+    results: dict[str, Any] = {}
+    for variant in [variant for variant in VARIANTS if variant.model in options.models]:
+        begun, seconds = time.perf_counter(), []
+        gathered: dict[str, list[np.ndarray]] = {}
+        wanted: dict[str, np.ndarray] = {}
+        for seed in range(options.seeds):
+            network, spent = trained(variant, seed, bench.learning, bench.confusion, options.epochs, options.run_dir)
+            seconds.append(round(spent))
+            for name, (labels, table) in bench.asked(network).items():
+                wanted[name] = labels
+                gathered.setdefault(name, []).append(table)
+        stacked = {name: np.concatenate(parts) for name, parts in gathered.items()}
+        tables[variant.model, variant.name] = stacked
+        first = tables[variant.model, "published"]
+        results.setdefault(variant.model, {})[variant.name] = {
+            "options": {"fusion": dict(variant.fusion), "objective": dict(variant.objective)},
+            "seconds": seconds,
+            "figures": {
+                name: figures(wanted[name], table, None if variant.name == "published" else first[name])
+                | {"per_seed": [round(uar(wanted[name], part), 4) for part in gathered[name]]}
+                for name, table in stacked.items()
+            },
+        }
+        shown = results[variant.model][variant.name]["figures"]
+        words = "  ".join(f"{name}: {100 * value['uar']:.1f}" for name, value in shown.items())
+        print(f"{variant.model}, {variant.name}: {words}  ({time.perf_counter() - begun:.0f} s)", flush=True)
+    report = {
+        "protocol": "student-sized fusion, labels alone, encoders of the shipped GRJCA student",
+        "encoders_sha256": bench.donor.sha256,
+        "seeds": list(range(options.seeds)),
+        "epochs": options.epochs,
+        "draws_of_scenes": DRAWS,
+        "models": results,
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(report, indent=1) + "\n")
+    print(options.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Protocol P2 for every shipped window model: full precision, student in torch, and every bundle that runs here.
+
+    python -m benchmarks.accuracy.p2_windows --data ravdess:PATH [--bundles bundles] [--schemes fp32 fp16]
+
+Writes docs/results/p2.json. P2: RAVDESS actor 05's real audio-visual clips, who is in no training or tuning set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mer_fusion.checkpoint import SHIPPED, Card, load_checkpoint
+from mer_fusion.training.fusion.data import TRACKED_ACTOR
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.codec import to_json
+from mer_sdk.errors import RuntimeUnavailable
+from mer_sdk.evaluation.datasets import Clip, Ravdess, Selection, open_dataset
+from mer_sdk.evaluation.datasets.ravdess import merge_labels
+from mer_sdk.evaluation.dialogues import DialogueReport
+from mer_sdk.evaluation.evaluate import EvaluationOptions, EvaluationReport, evaluate
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = ("full", "student")
+
+
+def window_cards() -> dict[str, dict[str, Card]]:
+    """Model -> role -> card of the shipped window models, in alphabetical order."""
+    cards: dict[str, dict[str, Card]] = {}
+    for path in sorted(SHIPPED.glob("*.safetensors")):
+        card = load_checkpoint(path).card
+        if card.dialogue is None:
+            cards.setdefault(card.network.model, {})[card.role] = card
+    return cards
+
+
+def sources(model: str, bundles: Path, schemes: Iterable[str]) -> Iterable[tuple[str, str, Path]]:
+    """(role, what runs it, path) of everything there is of one model in the given schemes."""
+    for role in ROLES:
+        path = SHIPPED / f"{model}-{role}.safetensors"
+        if path.exists():
+            yield role, "torch", path
+    for scheme in schemes:
+        for path in sorted(bundles.glob(f"{model}-*-{scheme}.mer")):
+            yield "student", path.stem.removeprefix(f"{model}-"), path
+
+
+def measured(clips: tuple[Clip, ...], path: Path) -> tuple[EvaluationReport, float]:
+    """The report of one checkpoint or bundle and the seconds it took."""
+    begun = time.perf_counter()
+    bundle = Bundle.open(str(path))
+    report = evaluate(bundle, clips, merge_labels(bundle.manifest.labels), EvaluationOptions())
+    return report, time.perf_counter() - begun
+
+
+def scores(report: EvaluationReport | DialogueReport) -> Any:
+    """A report as JSON without its curves, which no table here shows."""
+    return to_json(replace(report, results=tuple(replace(item, curves=None) for item in report.results)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, help="ravdess:PATH with actor 05's audio and faces")
+    parser.add_argument("--bundles", type=Path, default=ROOT / "bundles")
+    parser.add_argument("--schemes", nargs="+", default=["fp32", "fp16"], help="of the bundles (default: fp32 fp16)")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "p2.json")
+    options = parser.parse_args()
+    dataset = open_dataset(options.data)
+    assert isinstance(dataset, Ravdess), "P2 is defined on RAVDESS"
+    clips = dataset.clips(Selection(actors=(TRACKED_ACTOR,), paired_only=True))
+    models: dict[str, Any] = {}
+    for model, cards in window_cards().items():
+        rows: list[dict[str, Any]] = []
+        for role, runs, path in sources(model, options.bundles, options.schemes):
+            try:
+                report, seconds = measured(clips, path)
+            except RuntimeUnavailable as error:
+                print(f"{model}, {role}, {runs}: not run here ({error})", flush=True)
+                continue
+            warm = report.result("audio+face", "warm")
+            print(f"{model}, {role}, {runs}: audio+face warm {100 * warm.uar:.1f} ({seconds:.0f} s)", flush=True)
+            rows.append({"role": role, "runs": runs, "seconds": round(seconds), "report": scores(report)})
+        models[model] = {
+            "rows": rows,
+            "training": {
+                role: {
+                    "sha256": card.weights_sha256,
+                    "parameters": card.parameters,
+                    "seconds": card.training.get("seconds", {}),
+                    "machine": card.training.get("machine", ""),
+                    "temperature": card.decision.temperature,
+                    "results": to_json(card.results),
+                }
+                for role, card in cards.items()
+            },
+        }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps({"protocol": "P2", "models": models}, indent=1) + "\n")
+    print(f"written: {options.out}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Face finder, tracking and identity."""

@@ -1,0 +1,1 @@
+"""Tables that `make results` writes into README and docs."""

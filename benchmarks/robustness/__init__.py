@@ -1,0 +1,1 @@
+"""What small changes of the input or the activations do."""

@@ -1,0 +1,1 @@
+"""Milliseconds, megabytes and imports."""

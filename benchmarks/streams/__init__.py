@@ -1,0 +1,1 @@
+"""What baseline, smoothing and voice activity do to a stream."""

@@ -1,0 +1,91 @@
+"""The windows that an evaluation shows the fusion graph, recorded once and answered for many fusion networks.
+
+Encoders and personal baselines do not depend on the fusion, so all networks over the same encoders see the same
+windows under a protocol. Recording them turns an evaluation of minutes into one of seconds; the protocol itself stays
+`mer_sdk.evaluation.conditions.predict`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from mer_fusion.torch_bundle import open_checkpoint
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.manifest import Decision
+from mer_sdk.evaluation.conditions import ConditionPredictions, predict
+from mer_sdk.evaluation.datasets import Clip
+from mer_sdk.evaluation.features import encode_clip
+from mer_sdk.window.engine import StepEngine
+
+_BATCH = 512
+
+
+class _Recorder:
+    """A fusion graph that keeps what it is shown, in order, and answers with zeros."""
+
+    def __init__(self, classes: int) -> None:
+        self.rows: list[tuple[np.ndarray, ...]] = []
+        self._classes = classes
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        names = ("audio", "face", "audio_mask", "face_mask")
+        self.rows.append(tuple(np.array(inputs[name], np.float32) for name in names))
+        return {"logits": np.zeros((1, self._classes), np.float32), "reliance": np.zeros((1, 2), np.float32)}
+
+
+class _Answers:
+    """A fusion graph that gives prepared answers in the order in which the windows were recorded."""
+
+    def __init__(self, logits: np.ndarray, reliance: np.ndarray) -> None:
+        self._logits, self._reliance, self._next = logits, reliance, 0
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        row = slice(self._next, self._next + 1)
+        self._next += 1
+        return {"logits": self._logits[row], "reliance": self._reliance[row]}
+
+
+class RecordedWindows:
+    """Every window of the clips under some states and protocols.
+
+    Args:
+        checkpoint: whose encoders and population means are used; its fusion is not.
+        clips: with speakers, sound and faces.
+        states, protocols: see `mer_sdk.evaluation.conditions`.
+    """
+
+    def __init__(
+        self, checkpoint: Path, clips: Sequence[Clip], states: Sequence[str], protocols: Sequence[str]
+    ) -> None:
+        bundle = open_checkpoint(checkpoint)
+        self._manifest = replace(bundle.manifest, decision=Decision())
+        self._encoders = {name: graph for name, graph in bundle.load_graphs(None, 1).items() if name != "fusion"}
+        self._states, self._protocols = tuple(states), tuple(protocols)
+        self.recorder = _Recorder(len(self._manifest.labels))
+        engine = self._engine(self.recorder)
+        self._clips = [encode_clip(clip, engine) for clip in clips]
+        predict(self._clips, engine, self._states, self._protocols)
+
+    def predictions(self, fusion: nn.Module) -> list[ConditionPredictions]:
+        """What a fusion network says under every state and protocol, at temperature 1."""
+        fusion = fusion.eval()
+        logits, reliance = [], []
+        rows = self.recorder.rows
+        with torch.inference_mode():
+            for start in range(0, len(rows), _BATCH):
+                columns = zip(*rows[start : start + _BATCH], strict=True)
+                output = fusion(*(torch.from_numpy(np.concatenate(column)) for column in columns))
+                logits.append(output.logits.numpy())
+                reliance.append(output.reliance.numpy())
+        answers = _Answers(np.concatenate(logits), np.concatenate(reliance))
+        return predict(self._clips, self._engine(answers), self._states, self._protocols)
+
+    def _engine(self, fusion: _Recorder | _Answers) -> StepEngine:
+        graphs = {**self._encoders, "fusion": fusion}
+        return StepEngine(Bundle(self._manifest, None, loader=lambda threads: dict(graphs)))

@@ -1,0 +1,132 @@
+"""What the source files of a bundle are made from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from mer_sdk.contract.affect import check_labels
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.golden import GoldenCase, load_golden
+from mer_sdk.contract.manifest import Manifest
+from mer_sdk.errors import BundleError, OptionError
+from mer_sdk.parity.agreement import TOLERANCE
+from mer_sdk.runtimes.graph import GraphSpec
+
+# A modality's encoder graph reads one raw input.
+MODALITIES = ("audio", "face")
+
+
+@dataclass(frozen=True, eq=False)
+class SourceBundle:
+    """A window bundle that is fit for an app.
+
+    Attributes:
+        path: the bundle's folder.
+        manifest: its manifest.
+        cases: its golden cases.
+    """
+
+    path: Path
+    manifest: Manifest
+    cases: tuple[GoldenCase, ...]
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """ "audio" and "face" as far as the bundle reads them, in the order of the fusion graph's inputs."""
+        return self.manifest.modalities
+
+    @property
+    def graphs(self) -> dict[str, GraphSpec]:
+        """The graphs that the code can run: every one whose inputs and outputs are float32."""
+        return {name: graph for name, graph in self.manifest.graphs.items() if _floats(graph)}
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The model's name in words, such as ("amb", "dsgdn"), for names of namespaces and packages."""
+        found = tuple(word.lower() for word in re.findall(r"[A-Za-z][A-Za-z0-9]*", self.manifest.model))
+        return found or ("model",)
+
+    @property
+    def quantized(self) -> bool:
+        """Whether golden cases are held to what the bundle itself gave where it was made."""
+        return self.manifest.scheme not in TOLERANCE
+
+    @property
+    def conditions(self) -> frozenset[str]:
+        """Names that a template may ask for with `//#if`."""
+        return frozenset({*self.modalities, self.manifest.target, *(["quantized"] if self.quantized else [])})
+
+    def size(self, modality: str) -> int:
+        """Length of a modality's feature vector."""
+        return self.manifest.graphs[modality].outputs[0].shape[1]
+
+    def bytes(self, graph: GraphSpec) -> int:
+        """Size of a graph's file, or of all files of its package."""
+        return sum(
+            spec.bytes
+            for spec in self.manifest.files
+            if spec.path == graph.file or spec.path.startswith(graph.file + "/")
+        )
+
+    def output(self, name: str) -> int:
+        """Position of an output of the fusion graph."""
+        return [tensor.name for tensor in self.manifest.graphs["fusion"].outputs].index(name)
+
+
+def open_source_bundle(bundle: Bundle) -> SourceBundle:
+    """Check that code can be written for a bundle.
+
+    Raises:
+        OptionError: a checkpoint, a dialogue bundle, a bundle without fusion, or labels without affect norms.
+        BundleError: graphs that do not fit the contract, or no golden cases.
+    """
+    manifest = bundle.manifest
+    if bundle.path is None or not bundle.path.is_dir():
+        raise OptionError(
+            f"{bundle.name} is a checkpoint; --emit reads a bundle: convert it first with mer-convert --target"
+        )
+    if manifest.dialogue is not None:
+        raise OptionError(
+            f"{bundle.name} is a dialogue bundle; --emit writes code for window bundles, such as those of --model "
+            "grjca; docs/bundle.md says how to feed a dialogue bundle from any language"
+        )
+    if "fusion" not in manifest.graphs:
+        raise OptionError(
+            f"{bundle.name} holds {', '.join(manifest.graphs)} and no fusion graph; --emit writes code for window "
+            "bundles, such as those of --model grjca"
+        )
+    check_labels(manifest.labels)
+    _check_graphs(manifest)
+    return SourceBundle(bundle.path, manifest, load_golden(bundle))
+
+
+def _check_graphs(manifest: Manifest) -> None:
+    fusion, modalities = manifest.graphs["fusion"], manifest.modalities
+    unknown = [name for name in modalities if name not in MODALITIES or name not in manifest.graphs]
+    if unknown:
+        raise BundleError(
+            f"{manifest.name} reads {' and '.join(unknown)} without an encoder graph for it that an app could feed; "
+            "convert a student, which has its encoders in the bundle"
+        )
+    wanted = [*modalities, *(f"{name}_mask" for name in modalities)]
+    found = [tensor.name for tensor in fusion.inputs]
+    outputs = [tensor.name for tensor in fusion.outputs]
+    if found != wanted or not {"logits", "reliance"} <= set(outputs):
+        raise BundleError(
+            f"{manifest.name}: the fusion graph has the inputs {', '.join(found)} and the outputs "
+            f"{', '.join(outputs)}; needed are {', '.join(wanted)} and logits, reliance: convert the bundle again"
+        )
+    for name in (*modalities, "fusion"):
+        if not _floats(manifest.graphs[name]):
+            raise BundleError(f"{manifest.name}: {name} has other types than float32; convert the bundle again")
+    if set(manifest.baseline.population_mean) != set(modalities):
+        raise BundleError(
+            f"{manifest.name} has population means of {sorted(manifest.baseline.population_mean)}, needed are those of "
+            f"{sorted(modalities)}: convert the bundle again"
+        )
+
+
+def _floats(graph: GraphSpec) -> bool:
+    return all(tensor.dtype == "float32" for tensor in (*graph.inputs, *graph.outputs))

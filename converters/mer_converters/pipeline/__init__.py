@@ -1,0 +1,1 @@
+"""What happens to every target: plan, export, gate, golden cases, bundle files."""

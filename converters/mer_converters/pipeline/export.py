@@ -1,0 +1,283 @@
+"""One target's artifacts: exported, read back, run, and held against fp32; what must stay in float is found."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from torch import nn
+
+from mer_converters.pipeline.accuracy import Accuracy, Answers, compare_answers
+from mer_converters.pipeline.float_fallback import FloatModules, fewest_in_float, ranked
+from mer_converters.pipeline.gate import PASSED, Distance, distance, judge
+from mer_converters.pipeline.golden import golden_file
+from mer_converters.pipeline.graphs import Graph
+from mer_converters.targets import ExportJob, QuantizingTarget, Target
+from mer_quantization.confidence import Confidence, fitted_confidence
+from mer_quantization.proof import GraphProof, check_proof
+from mer_quantization.schemes import FP32, Scheme
+from mer_quantization.sensitivity import OperationError
+from mer_sdk.contract.golden import CaseOutput, GoldenCase, save_golden
+from mer_sdk.contract.manifest import BaselineContract
+from mer_sdk.errors import ConversionError
+from mer_sdk.parity.golden import run_case
+from mer_sdk.runtimes import Graph as RuntimeGraph
+from mer_sdk.runtimes import load_graph
+
+Sensitivities = dict[str, tuple[OperationError, ...]]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One scheme of one target as written.
+
+    Attributes:
+        scheme: its name.
+        seconds: from the end of the artifact before (the first one: from the start of the process) to its last check.
+        conversion: fp32 of this target against torch.
+        quantization: this scheme against fp32 of this target, None for fp32.
+        check: what was checked without running, per graph.
+        proof: what each graph holds in integers; empty for schemes in floating point.
+        accuracy: a quantized scheme against fp32 on labelled clips, None where there were none.
+        confidence: fitted to this artifact's answers on labelled clips, None where there were none.
+        float_modules: graph -> operations of the network that stay in float, as asked for or moved by the fallback.
+        moved: those of them that the fallback moved, "graph.operation", the most sensitive first.
+        tries: artifacts that were made to find them, 1 where the first one was kept.
+    """
+
+    scheme: str
+    seconds: float
+    conversion: Distance
+    quantization: Distance | None
+    check: dict[str, str]
+    proof: dict[str, GraphProof] = field(default_factory=dict)
+    accuracy: Accuracy | None = None
+    confidence: Confidence | None = None
+    float_modules: FloatModules = field(default_factory=dict)
+    moved: tuple[str, ...] = ()
+    tries: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What the artifacts of one target are made of.
+
+    Attributes:
+        target: where to.
+        graphs: of the network in export form, the fusion last.
+        baseline, temperature: of the checkpoint's card.
+        cases: golden cases of the untouched network.
+        calibration: folder of the calibration inputs, None where there are none.
+        answer: runs loaded graphs over labelled clips; None where there are none.
+        coverage: share of answers to give, for the abstention threshold.
+        float_modules: graph -> operations that the user wants in float in quantized schemes.
+        sensitivities: scheme -> graph -> its operations; empty where nothing is to be moved to float by itself.
+    """
+
+    target: Target
+    graphs: tuple[Graph, ...]
+    baseline: BaselineContract
+    temperature: float
+    cases: tuple[GoldenCase, ...]
+    calibration: Path | None = None
+    answer: Callable[[Mapping[str, RuntimeGraph]], Answers] | None = None
+    coverage: float = 1.0
+    float_modules: FloatModules = field(default_factory=dict)
+    sensitivities: dict[str, Sensitivities] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """A scheme's files with what was found of them."""
+
+    folder: Path
+    files: dict[str, Path]
+    check: dict[str, str]
+    proof: dict[str, GraphProof]
+    float_modules: FloatModules
+    outputs: tuple[CaseOutput, ...]
+    answers: Answers | None
+
+
+def build(material: Material, schemes: Sequence[Scheme], folder: Path, started: float) -> tuple[Artifact, ...]:
+    """Export and measure in this process. Fp32 is always made, as the reference, and removed if not asked for.
+
+    Args:
+        material: see there.
+        schemes: what to keep.
+        folder: the artifacts go to `folder/SCHEME/GRAPH.SUFFIX`, and the golden cases with a quantized artifact's own
+            logits to `golden_file`.
+        started: time.time() when the work was asked for.
+
+    Raises:
+        MerError: an artifact is not what the contract says or does not run.
+    """
+    artifacts, mark = [], started
+    fp32 = _make(material, FP32, folder / FP32.name, {})
+    conversion = distance(fp32.outputs, [case.answer for case in material.cases])
+    for scheme in (FP32, *(scheme for scheme in schemes if scheme != FP32)):
+        if scheme not in schemes:
+            continue
+        made, moved, tries = _made(material, scheme, folder, fp32, conversion)
+        if scheme.quantized:
+            pairs = zip(material.cases, made.outputs, strict=True)
+            own = [replace(case, made=output.logits) for case, output in pairs]
+            save_golden(folder / golden_file(scheme.name), own)
+        now = time.time()
+        artifacts.append(
+            Artifact(
+                scheme.name,
+                now - mark,
+                conversion,
+                None if scheme == FP32 else distance(made.outputs, fp32.outputs),
+                made.check,
+                made.proof,
+                _accuracy(scheme, made, fp32),
+                _confidence(material, made),
+                made.float_modules,
+                moved,
+                tries,
+            )
+        )
+        mark = now
+    if FP32 not in schemes:
+        shutil.rmtree(folder / FP32.name)
+    return tuple(artifacts)
+
+
+def _made(
+    material: Material, scheme: Scheme, folder: Path, fp32: _Made, conversion: Distance
+) -> tuple[_Made, tuple[str, ...], int]:
+    """A scheme, with more operations in float where it would not pass the gate: (artifact, what was moved, tries)."""
+    if scheme == FP32:
+        return fp32, (), 1
+    asked = kept_in_float(material.target, material.graphs, scheme, material.float_modules)
+    first = _make(material, scheme, folder / scheme.name, asked, fp32)
+    ranking = ranked(material.sensitivities.get(scheme.name, {})) if scheme.quantized else []
+    ranking = [(graph, name) for graph, name in ranking if name not in asked.get(graph, ())]
+
+    def passes(made: _Made | None) -> bool:
+        if made is None:
+            return False
+        apart, accuracy = distance(made.outputs, fp32.outputs), _accuracy(scheme, made, fp32)
+        return judge(scheme, conversion, apart, accuracy=accuracy).state == PASSED
+
+    if not ranking or passes(first):
+        return first, (), 1
+
+    def make(moved: FloatModules) -> _Made | None:
+        names = {graph: (*asked.get(graph, ()), *moved.get(graph, ())) for graph in (*asked, *moved)}
+        try:
+            return _make(material, scheme, folder / f"{scheme.name}-{_count(names)}", names, fp32, first)
+        except ConversionError:
+            return None  # nothing is left in integers in one of the graphs
+
+    found = fewest_in_float(ranking, make, passes)
+    kept = found.result or first
+    final = folder / scheme.name
+    if kept.folder != final:
+        shutil.rmtree(final)
+        shutil.copytree(kept.folder, final)
+    for rest in folder.glob(f"{scheme.name}-*"):
+        shutil.rmtree(rest)
+    return kept, tuple(f"{graph}.{name}" for graph, name in found.moved), found.tries
+
+
+def kept_in_float(target: Target, graphs: Sequence[Graph], scheme: Scheme, asked: FloatModules) -> FloatModules:
+    """Graph -> layers that a scheme leaves in float from the start.
+
+    Those asked for; and, where activations have fixed ranges and the target is better for it (`first_in_float`), every
+    convolution that reads a single channel, which is an encoder's first. It has nine weights a filter and reads the
+    log-mel or grey values themselves, and on calibration inputs it is the most sensitive layer of its graph in every
+    model.
+    """
+    if not scheme.quantized:
+        return {}
+    kept = dict(asked)
+    for graph in graphs if scheme.calibrated and target.first_in_float else ():
+        single = [
+            name
+            for name, layer in graph.module.named_modules()
+            if isinstance(layer, nn.Conv2d) and layer.in_channels == 1 and layer.groups == 1
+        ]
+        names = tuple(dict.fromkeys((*kept.get(graph.name, ()), *single)))
+        if names:
+            kept[graph.name] = names
+    return kept
+
+
+def _make(
+    material: Material,
+    scheme: Scheme,
+    folder: Path,
+    float_modules: FloatModules,
+    fp32: _Made | None = None,
+    same: _Made | None = None,
+) -> _Made:
+    """Export every graph, or take it from `same` where that keeps the same operations in float, and run the cases."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    target = material.target
+    files: dict[str, Path] = {}
+    check: dict[str, str] = {}
+    proof: dict[str, GraphProof] = {}
+    for graph in material.graphs:
+        path = files[graph.name] = folder / f"{graph.name}{target.suffix}"
+        keep = float_modules.get(graph.name, ())
+        if same is not None and same.float_modules.get(graph.name, ()) == keep:
+            _copy(same.files[graph.name], path)
+            check |= {name: said for name, said in same.check.items() if name == graph.name}
+            proof |= {name: found for name, found in same.proof.items() if name == graph.name}
+            continue
+        spec = graph.spec(path.name, scheme.name)
+        inputs = material.calibration if scheme.calibrated else None
+        samples = None if inputs is None else inputs / f"{graph.name}.npz"
+        source = fp32.files[graph.name] if fp32 is not None else None
+        target.export(ExportJob(graph.module, graph.example, spec, scheme, source, samples, keep), path)
+        said = target.check(path, spec)
+        if said:
+            check[graph.name] = said
+        if scheme.quantized:
+            proof[graph.name] = _proof(target, scheme, graph, path, keep)
+    specs = {graph.name: graph.spec(files[graph.name].name, "") for graph in material.graphs}
+    loaded = {name: load_graph(target.runtime, files[name], spec, 1) for name, spec in specs.items()}
+    outputs = tuple(run_case(loaded, specs, material.baseline, case.given) for case in material.cases)
+    answers = None if material.answer is None else material.answer(loaded)
+    return _Made(folder, files, check, proof, float_modules, outputs, answers)
+
+
+def _proof(target: Target, scheme: Scheme, graph: Graph, path: Path, keep: tuple[str, ...]) -> GraphProof:
+    if not isinstance(target, QuantizingTarget):
+        raise ConversionError(f"{target.name} cannot prove what it holds in integers, so {scheme.name} is not written")
+    proof = target.proof(path)
+    check_proof(graph.name, scheme, proof, graph.module, keep)
+    return proof
+
+
+def _accuracy(scheme: Scheme, made: _Made, fp32: _Made) -> Accuracy | None:
+    if not scheme.quantized or made.answers is None or fp32.answers is None:
+        return None
+    return compare_answers(made.answers, fp32.answers)
+
+
+def _confidence(material: Material, made: _Made) -> Confidence | None:
+    found = made.answers
+    if found is None:
+        return None
+    return fitted_confidence(
+        found.truth, found.log_probabilities, found.groups, material.temperature, material.coverage, found.composed
+    )
+
+
+def _count(float_modules: FloatModules) -> int:
+    return sum(map(len, float_modules.values()))
+
+
+def _copy(source: Path, path: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, path)
+    else:
+        shutil.copyfile(source, path)

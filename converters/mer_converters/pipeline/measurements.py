@@ -1,0 +1,105 @@
+"""What is made once for all targets before they are converted: calibration inputs, sensitivities, distillation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from mer_converters.pipeline.export import Sensitivities
+from mer_converters.pipeline.float_fallback import FloatModules
+from mer_converters.pipeline.gate import Distillation, distillation
+from mer_converters.pipeline.golden import golden_inputs, one_thread
+from mer_converters.pipeline.graphs import Graph
+from mer_fusion.checkpoint import Checkpoint, load_checkpoint
+from mer_fusion.torch_bundle import open_checkpoint
+from mer_quantization.calibration import calibration_inputs, read_samples, save_samples
+from mer_quantization.recordings import DataOptions
+from mer_quantization.schemes import Scheme
+from mer_quantization.sensitivity import quantizable, sensitivity
+from mer_sdk.errors import MissingExtra, OptionError
+
+Say = Callable[[str], None]
+
+
+def distance_of_distillation(student: Checkpoint, reference: Path | None, say: Say) -> Distillation | None:
+    """The student against its full-precision model; None without one, or where it cannot be run here."""
+    if reference is None:
+        return None
+    try:
+        return distillation(student, load_checkpoint(reference))
+    except MissingExtra as error:
+        # A full-precision dialogue model reads sentence vectors; converting its student must not need their encoder.
+        say(f"student and full-precision model are not compared: {error}")
+        return None
+
+
+def float_modules(graphs: tuple[Graph, ...], names: tuple[str, ...]) -> FloatModules:
+    """GRAPH.LAYER by graph.
+
+    Raises:
+        OptionError: no such graph or layer.
+    """
+    found: FloatModules = {}
+    known = {graph.name: [name for name, _ in graph.module.named_modules() if name] for graph in graphs}
+    for given in names:
+        graph, _, layer = given.partition(".")
+        if layer not in known.get(graph, ()):
+            layers = quantizable(next(item.module for item in graphs if item.name == graph)) if graph in known else {}
+            allowed = f"layers of {graph}: {', '.join(layers)}" if layers else f"graphs: {', '.join(known)}"
+            raise OptionError(f"--keep-float {given} names no layer; give GRAPH.LAYER; {allowed}")
+        found[graph] = (*found.get(graph, ()), layer)
+    return found
+
+
+def record_calibration(checkpoint: Path, data: DataOptions, folder: Path, say: Say) -> None:
+    """Write the calibration inputs of every graph, once for all targets.
+
+    Raises:
+        OptionError, DataError: as `calibration_inputs`.
+        OSError: the folder cannot be written.
+    """
+    inputs = calibration_inputs(
+        open_checkpoint(checkpoint),
+        data,
+        progress=lambda done, total: say(f"calibration clips: {done} of {total}"),
+    )
+    save_samples(folder, inputs)
+
+
+def sensitivities(
+    checkpoint: Checkpoint,
+    graphs: tuple[Graph, ...],
+    wanted: Mapping[str, tuple[Scheme, ...]],
+    folder: Path,
+    golden_folder: Path,
+    say: Say,
+) -> dict[str, Sensitivities]:
+    """Scheme -> graph -> what each operation loses.
+
+    Args:
+        wanted: target -> its schemes.
+        folder: calibration inputs; where it is missing the golden cases are taken, and written to `golden_folder`.
+
+    Raises:
+        OSError: `golden_folder` cannot be written.
+    """
+    schemes = {scheme.name: scheme for found in wanted.values() for scheme in found if scheme.quantized}
+    if not schemes:
+        return {}
+    if not folder.is_dir():
+        folder = golden_folder
+        save_samples(folder, golden_inputs(checkpoint.network.prepare_for_export(), checkpoint.card))
+    found: dict[str, Sensitivities] = {}
+    for scheme in schemes.values():
+        say(f"what each operation loses in {scheme.name}")
+        with one_thread():
+            found[scheme.name] = {
+                graph.name: sensitivity(
+                    graph.module,
+                    [tensor.name for tensor in graph.contract.inputs],
+                    read_samples(folder / f"{graph.name}.npz"),
+                    scheme,
+                )
+                for graph in graphs
+            }
+    return found

@@ -1,0 +1,1 @@
+"""A saved ML Program computed operation by operation: the spec-level check."""

@@ -1,0 +1,262 @@
+"""What scenes for the face finder are drawn with: backgrounds, clutter, bodies, faces through soft masks, a camera.
+
+Canvases are float32 [height, width, 3], RGB, 0-255, and are drawn into; patches are 48 x 48 as FER+ crops are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mer_fusion.training.finder.teachers import Square
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def skin_tint(rng: np.random.Generator) -> np.ndarray:
+    """What grey is multiplied with to look like skin under some light: float32 [3], keeping the luma."""
+    warmth = rng.uniform(0.0, 0.42)
+    tint = np.array([1.0 + warmth, 1.0 - 0.1 * warmth, 1.0 - warmth * rng.uniform(0.6, 1.2)], np.float32)
+    return np.asarray(tint / (tint @ LUMA), np.float32)
+
+
+def relit(rng: np.random.Generator, crop: np.ndarray) -> np.ndarray:
+    """A crop in other contrast and brightness: float32 [48, 48], 0-255."""
+    values = crop.astype(np.float32)
+    mean = values.mean()
+    values = (values - mean) * rng.uniform(0.6, 1.3) + mean * rng.uniform(0.6, 1.3)
+    slope = np.linspace(-0.5, 0.5, 48, dtype=np.float32) * rng.uniform(-0.7, 0.7)
+    return np.asarray(np.clip(values * (1 + slope[None, :]), 0, 255), np.float32)
+
+
+_ROWS, _COLUMNS = np.mgrid[:48, :48].astype(np.float32)
+
+
+def face_mask(place: np.ndarray, reach: float) -> np.ndarray:
+    """Soft ellipse over the face: float32 [48, 48], 0-1; `reach` 1 ends at chin and cheeks."""
+    x, y, side = (float(value) * 48 for value in place)
+    across, down = 0.41 * side * reach, 0.53 * side * reach
+    distance = np.sqrt(((_COLUMNS + 0.5 - x) / across) ** 2 + ((_ROWS + 0.5 - y - 0.02 * side) / down) ** 2)
+    inside = np.clip((1.08 - distance) / 0.16, 0, 1)
+    return np.asarray(inside * whole_mask(1.0), np.float32)
+
+
+def whole_mask(soft: float = 3.0) -> np.ndarray:
+    """The crop's square with soft edges: float32 [48, 48], 0-1."""
+    edge = np.minimum(np.minimum(_COLUMNS, 47 - _COLUMNS), np.minimum(_ROWS, 47 - _ROWS)) + 0.5
+    return np.asarray(np.clip(edge / soft, 0, 1), np.float32)
+
+
+def paste(
+    canvas: np.ndarray,
+    patch: np.ndarray,
+    mask: np.ndarray,
+    place: np.ndarray,
+    target: Square,
+    angle: float,
+    stretch: float,
+    mirrored: bool,
+) -> None:
+    """Blend a patch [48, 48, 3] into the canvas, so that its `place` comes to lie on the target, turned about it."""
+    x, y, side = target
+    source = np.dstack([patch, mask]).astype(np.float32)
+    centre_x, centre_y, own = (float(value) * 48 for value in place)
+    if mirrored:
+        source, centre_x = source[:, ::-1], 48 - centre_x
+    scale = side / own
+    while scale < 0.6:  # averaged down first: the warp reads four pixels, however small the target is
+        source = cv2.resize(source, (source.shape[1] // 2, source.shape[0] // 2), interpolation=cv2.INTER_AREA)
+        centre_x, centre_y, scale = centre_x / 2, centre_y / 2, scale * 2
+    reach = 0.75 * source.shape[0] * scale + 2
+    left, top = max(0, int(x - reach)), max(0, int(y - reach))
+    right, bottom = min(canvas.shape[1], int(x + reach) + 1), min(canvas.shape[0], int(y + reach) + 1)
+    if right <= left or bottom <= top:
+        return
+    turn = math.radians(angle)
+    a, b = scale * math.cos(turn), scale * math.sin(turn)
+    # Pixel centres lie at halves, OpenCV's at whole numbers.
+    matrix = np.array(
+        [
+            [a / stretch, -b * stretch, x - left - 0.5],
+            [b / stretch, a * stretch, y - top - 0.5],
+        ]
+    )
+    matrix[:, 2] -= matrix[:, :2] @ np.array([centre_x - 0.5, centre_y - 0.5])
+    warped = cv2.warpAffine(np.ascontiguousarray(source), matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
+    share = warped[:, :, 3:]
+    area = canvas[top:bottom, left:right]
+    area += share * (warped[:, :, :3] - area)
+
+
+def hidden(rng: np.random.Generator, patch: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Glasses, a mask, a cap or something else in front of a face."""
+    x, y, side = (float(value) * 48 for value in place)
+    patch = patch.copy()
+    kind, grey = rng.random(), float(rng.uniform(0, 255))
+
+    def fill(left: float, top: float, right: float, bottom: float, value: float) -> None:
+        rows = slice(max(0, int(y + top * side)), max(0, int(y + bottom * side)))
+        columns = slice(max(0, int(x + left * side)), max(0, int(x + right * side)))
+        patch[rows, columns] = value
+
+    if kind < 0.3:
+        dark = float(rng.uniform(0, 60))
+        fill(-0.36, -0.22, -0.04, -0.02, dark)
+        fill(0.04, -0.22, 0.36, -0.02, dark)
+        fill(-0.4, -0.2, 0.4, -0.15, dark)
+    elif kind < 0.45:
+        fill(-0.5, 0.05, 0.5, 0.5, grey)
+    elif kind < 0.65:
+        fill(-0.6, -0.7, 0.6, float(rng.uniform(-0.45, -0.25)), grey)
+    else:
+        left, top = rng.uniform(-0.5, 0.2, 2)
+        fill(left, top, left + rng.uniform(0.1, 0.4), top + rng.uniform(0.1, 0.4), grey)
+    return patch
+
+
+def _colour(values: Any) -> tuple[float, float, float]:
+    red, green, blue = (float(value) for value in np.clip(values, 0, 255))
+    return red, green, blue
+
+
+def body(rng: np.random.Generator, canvas: np.ndarray, x: float, y: float, side: float, skin: np.ndarray) -> None:
+    """Hair, neck and shoulders of a head whose box is at (x, y, side)."""
+    grey = rng.uniform(5, 120)
+    hair = _colour(grey * np.array([1.0 + rng.uniform(0, 0.7), 1.0 + rng.uniform(-0.1, 0.25), rng.uniform(0.5, 1.0)]))
+    clothes = _colour(rng.uniform(0, 255, 3) if rng.random() < 0.6 else np.full(3, rng.uniform(0, 255)))
+    skin_colour = _colour(skin * rng.uniform(0.7, 1.05))
+
+    def ellipse(dx: float, dy: float, across: float, down: float, colour: tuple[float, float, float]) -> None:
+        centre = (round((x + dx * side) * 8), round((y + dy * side) * 8))
+        axes = (max(1, round(across * side * 8)), max(1, round(down * side * 8)))
+        cv2.ellipse(canvas, centre, axes, 0, 0, 360, colour, -1, cv2.LINE_AA, 3)
+
+    broad = rng.uniform(0.8, 1.3)
+    long_hair = rng.random() < 0.4
+    if long_hair:
+        ellipse(0, rng.uniform(0.1, 0.5), rng.uniform(0.5, 0.75), rng.uniform(0.7, 1.2), hair)
+    if rng.random() < 0.9:
+        width = rng.uniform(0.2, 0.32)
+        corners = np.array([[x - width * side, y], [x + width * side, y + 1.0 * side]])
+        (left, top), (right, bottom) = np.round(corners).astype(int).tolist()
+        cv2.rectangle(canvas, (left, top), (right, bottom), skin_colour, -1)
+        ellipse(0, rng.uniform(1.4, 1.9), broad, rng.uniform(0.8, 1.1), clothes)
+    if rng.random() < 0.9:
+        ellipse(0, rng.uniform(-0.22, -0.05), rng.uniform(0.44, 0.6), rng.uniform(0.5, 0.68), hair)
+    ellipse(0, rng.uniform(-0.02, 0.08), rng.uniform(0.38, 0.46), rng.uniform(0.48, 0.58), _colour(skin))
+    if rng.random() < 0.5:
+        for ear in (-1, 1):
+            ellipse(ear * 0.44, 0.02, 0.06, 0.13, skin_colour)
+
+
+def hand(rng: np.random.Generator, canvas: np.ndarray, x: float, y: float, side: float) -> None:
+    """A few fingers of skin near a face."""
+    colour = _colour(rng.uniform(60, 220) * skin_tint(rng))
+    x, y = x + rng.uniform(-0.5, 0.5) * side, y + rng.uniform(0.1, 0.7) * side
+    angle = rng.uniform(0, 180)
+    for finger in range(int(rng.integers(1, 5))):
+        centre = (round((x + 0.09 * finger * side) * 8), round(y * 8))
+        axes = (max(1, round(0.05 * side * 8)), max(1, round(rng.uniform(0.15, 0.3) * side * 8)))
+        cv2.ellipse(canvas, centre, axes, angle, 0, 360, colour, -1, cv2.LINE_AA, 3)
+
+
+def _noise_field(rng: np.random.Generator, size: tuple[int, int], coarse: int) -> np.ndarray:
+    """Smooth random field [height, width, 3] around 0, from a coarse grid of `coarse` cells."""
+    grid = rng.normal(0, 1, (coarse, coarse, 3)).astype(np.float32)
+    return np.asarray(cv2.resize(grid, (size[1], size[0]), interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def clutter(rng: np.random.Generator, canvas: np.ndarray, count: int) -> None:
+    """Rectangles, discs, lines, rings and letters."""
+    height, width = canvas.shape[:2]
+    for _ in range(count):
+        colour = _colour(rng.uniform(0, 255, 3))
+        ax, bx = (int(v) for v in rng.integers(-10, width + 10, 2))
+        ay, by = (int(v) for v in rng.integers(-10, height + 10, 2))
+        kind = rng.integers(5)
+        filled = -1 if rng.random() < 0.6 else int(rng.integers(1, 5))
+        if kind == 0:
+            cv2.rectangle(canvas, (ax, ay), (bx, by), colour, filled)
+        elif kind == 1:
+            axes = (1 + abs(bx - ax) // 3, 1 + abs(by - ay) // 3)
+            cv2.ellipse(canvas, (ax, ay), axes, float(rng.uniform(0, 180)), 0, 360, colour, filled, cv2.LINE_AA)
+        elif kind == 2:
+            cv2.line(canvas, (ax, ay), (bx, by), colour, int(rng.integers(1, 8)), cv2.LINE_AA)
+        elif kind == 3:
+            for ring in range(int(rng.integers(1, 4))):
+                cv2.circle(canvas, (ax, ay), 3 + 5 * ring, colour, 2, cv2.LINE_AA)
+        else:
+            text = "".join(chr(int(c)) for c in rng.integers(48, 91, 6))
+            scale = float(rng.uniform(0.3, 1.5))
+            cv2.putText(canvas, text, (ax, ay), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 2, cv2.LINE_AA)
+
+
+def background(rng: np.random.Generator, size: tuple[int, int], pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """A background, uint8 [height, width, 3]: part of a picture, a wall, a gradient, noise of many scales, stripes."""
+    kind = rng.random()
+    if pictures and kind < 0.4:
+        picture = pictures[int(rng.integers(len(pictures)))]
+        share = math.exp(rng.uniform(math.log(0.12), 0.0))
+        rows = max(16, int(picture.shape[0] * share))
+        columns = max(16, int(picture.shape[1] * share))
+        top = int(rng.integers(picture.shape[0] - rows + 1))
+        left = int(rng.integers(picture.shape[1] - columns + 1))
+        part = picture[top : top + rows, left : left + columns][:, :, rng.permutation(3)]
+        return np.asarray(cv2.resize(part, (size[1], size[0]), interpolation=cv2.INTER_AREA))
+    base = np.full((*size, 3), rng.uniform(0, 255), np.float32) + rng.normal(0, 25, 3).astype(np.float32)
+    if kind < 0.55:
+        base += _noise_field(rng, size, 2) * rng.uniform(0, 60)
+    elif kind < 0.75:
+        for coarse in (3, 8, 24, 64):
+            base += _noise_field(rng, size, coarse) * rng.uniform(0, 35)
+    elif kind < 0.85:
+        period, angle = rng.uniform(4, 40), rng.uniform(0, math.pi)
+        y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
+        wave = np.sin((x * math.cos(angle) + y * math.sin(angle)) * 2 * math.pi / period)
+        base += (wave if rng.random() < 0.5 else np.sign(wave))[:, :, None] * rng.normal(0, 40, 3).astype(np.float32)
+        base += _noise_field(rng, size, 6) * rng.uniform(0, 30)
+    else:
+        base += _noise_field(rng, size, 4) * rng.uniform(0, 40)
+        clutter(rng, base, int(rng.integers(8, 40)))
+    return np.clip(base, 0, 255).astype(np.uint8)
+
+
+def camera(rng: np.random.Generator, canvas: np.ndarray) -> np.ndarray:
+    """Light, exposure, colour, blur, noise and JPEG: float32 [H, W, 3], 0-255 -> uint8."""
+    height, width = canvas.shape[:2]
+    gain = np.ones((height, width, 1), np.float32)
+    if rng.random() < 0.4:
+        slope = np.linspace(-0.5, 0.5, width, dtype=np.float32) * np.float32(rng.uniform(-1, 1))
+        fall = np.linspace(-0.5, 0.5, height, dtype=np.float32) * np.float32(rng.uniform(-0.7, 0.7))
+        gain += slope[None, :, None] + fall[:, None, None]
+    if rng.random() < 0.6:
+        gain = gain * (rng.uniform(0.55, 1.25) * rng.uniform(0.88, 1.12, 3)).astype(np.float32)
+    canvas = canvas * gain
+    saturation = np.float32(0.0 if rng.random() < 0.12 else rng.uniform(0.5, 1.2))
+    mixing = saturation * np.eye(3, dtype=np.float32) + (1 - saturation) * LUMA[None, :]
+    canvas = cv2.transform(canvas, mixing)
+    blur = rng.random()
+    if blur < 0.3:
+        canvas = cv2.GaussianBlur(canvas, (0, 0), float(rng.uniform(0.3, 1.3)))
+    elif blur < 0.4:
+        soft = cv2.GaussianBlur(canvas, (0, 0), 1.0)
+        canvas = canvas + (canvas - soft) * np.float32(rng.uniform(0.3, 1.5))
+    elif blur < 0.47:
+        length = int(rng.integers(2, 6))
+        kernel = np.full((1, length) if rng.random() < 0.7 else (length, 1), 1 / length, np.float32)
+        canvas = cv2.filter2D(canvas, -1, kernel)
+    if rng.random() < 0.6:
+        noise = rng.standard_normal((height, width, 1), np.float32)
+        canvas = canvas + noise * np.float32(255 * rng.uniform(0.003, 0.06))
+    result = np.clip(canvas, 0, 255).astype(np.uint8)
+    if rng.random() < 0.5:
+        curve = 255 * np.linspace(0, 1, 256) ** math.exp(rng.uniform(-0.6, 0.6))
+        result = np.asarray(cv2.LUT(result, curve.round().astype(np.uint8)))
+    if rng.random() < 0.3:
+        _, data = cv2.imencode(".jpg", result, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))])
+        result = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+    return result

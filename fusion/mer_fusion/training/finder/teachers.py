@@ -1,0 +1,194 @@
+"""Published face detectors as reference: they say where the faces of training pictures lie, and what is there to find.
+
+The convention of a box is that of the packaged cascade, which the face crops of the project follow: a square about the
+face from the middle of the forehead to the chin, the cheeks inside. FER+ crops vary in how tightly they are cut, so
+each one's box is placed by the two detectors (`label_faces`), brought to the convention by fixed ratios
+(benchmarks/faces/face_finder.py measures them).
+
+Both read files that the user gives; nothing of them is part of what is trained here or shipped.
+
+- UltraFace RFB-320 (Linzaer, Ultra-Light-Fast-Generic-Face-Detector-1MB, MIT), an `.onnx` file for ONNX Runtime;
+- MediaPipe face detection, short range (BlazeFace, Bazarevsky et al. 2019, Apache-2.0), a `.tflite` file for LiteRT.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mer_sdk.errors import MissingExtra, OptionError
+from mer_sdk.frontends.face_crop import Detection, check_frame, overlap
+from mer_sdk.frontends.face_detection import FaceDetector
+from mer_sdk.frontends.face_finder import suppressed
+
+# Square of the cascade from the box of a teacher: (side, of the root of width x height; rise of the centre, of height).
+# Medians over 1200 FER+ faces, laid out as `label_faces` does; benchmarks/faces/face_finder.py measures them larger.
+ULTRAFACE_TO_SQUARE = (1.106, -0.021)
+MEDIAPIPE_TO_SQUARE = (1.138, -0.114)
+AGREEMENT = 0.45  # teachers that overlap less mean different things; the face is left out
+_CELL, _FACE = 80, 64
+_GRID = (3, 4)
+
+Square = tuple[float, float, float]
+
+
+def _existing(path: str | Path, what: str) -> str:
+    if not Path(path).is_file():
+        raise OptionError(f"{path} does not exist; give the {what} file")
+    return str(path)
+
+
+class UltraFace:
+    """A `FaceDetector`: UltraFace RFB-320. The frame is stretched to 320 x 240, as it was trained.
+
+    Args:
+        path: version-RFB-320.onnx.
+        threshold: lowest score that counts as a face, 0-1.
+
+    Raises:
+        OptionError: the file is missing.
+        MissingExtra: onnxruntime is not installed.
+    """
+
+    size = (320, 240)
+
+    def __init__(self, path: str | Path, threshold: float = 0.7) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise MissingExtra("reading UltraFace", str(error.name), "convert") from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3  # the file lists its weights among its inputs: one warning for each
+        self._session = onnxruntime.InferenceSession(
+            _existing(path, "UltraFace .onnx"), options, providers=["CPUExecutionProvider"]
+        )
+        self._threshold = threshold
+
+    def detect(self, rgb: np.ndarray) -> list[Detection]:
+        """See `FaceDetector.detect`; the score is 0-1."""
+        frame = check_frame(rgb)
+        height, width = frame.shape[:2]
+        small = cv2.resize(frame, self.size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        scores, corners = self._session.run(None, {"input": ((small - 127.0) / 128.0).transpose(2, 0, 1)[None]})
+        found = np.flatnonzero(scores[0, :, 1] > self._threshold)
+        boxes = corners[0, found] * np.array([width, height, width, height], np.float32)
+        boxes[:, 2:] -= boxes[:, :2]
+        return suppressed(boxes, scores[0, found, 1], 0.3)
+
+
+class MediaPipe:
+    """A `FaceDetector`: MediaPipe face detection, short range, in a letterboxed square of 128 pixels.
+
+    Args:
+        path: face_detection_short_range.tflite.
+        threshold: lowest score that counts as a face, 0-1.
+
+    Raises:
+        OptionError: the file is missing.
+        MissingExtra: ai-edge-litert is not installed.
+    """
+
+    side = 128
+
+    def __init__(self, path: str | Path, threshold: float = 0.5) -> None:
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as error:
+            raise MissingExtra("reading MediaPipe's detector", str(error.name), "convert") from error
+        self._model = Interpreter(_existing(path, "MediaPipe .tflite"), num_threads=1)
+        self._model.allocate_tensors()
+        self._input = self._model.get_input_details()[0]["index"]
+        self._outputs = {item["name"]: item["index"] for item in self._model.get_output_details()}
+        centres = []
+        # Two anchors a cell of 16 x 16 cells, six a cell of 8 x 8; all of size 1, so that the centre alone counts.
+        for cells, each in ((16, 2), (8, 6)):
+            y, x = np.mgrid[:cells, :cells]
+            centres.append(np.repeat(np.stack([x, y], axis=-1).reshape(-1, 2) + 0.5, each, axis=0) / cells)
+        self._centres = np.concatenate(centres).astype(np.float32)
+        self._threshold = threshold
+
+    def detect(self, rgb: np.ndarray) -> list[Detection]:
+        """See `FaceDetector.detect`; the score is 0-1."""
+        frame = check_frame(rgb)
+        height, width = frame.shape[:2]
+        scale = self.side / max(height, width)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        left, top = (self.side - size[0]) // 2, (self.side - size[1]) // 2
+        square = np.zeros((1, self.side, self.side, 3), np.float32)
+        small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+        square[0, top : top + size[1], left : left + size[0]] = small
+        self._model.set_tensor(self._input, square / 127.5 - 1.0)
+        self._model.invoke()
+        values = self._model.get_tensor(self._outputs["regressors"])[0, :, :4] / self.side
+        logits = self._model.get_tensor(self._outputs["classificators"])[0, :, 0]
+        scores = 1.0 / (1.0 + np.exp(-np.clip(logits, -50, 50)))
+        found = np.flatnonzero(scores > self._threshold)
+        extent = values[found, 2:]
+        boxes = np.concatenate([values[found, :2] + self._centres[found] - extent / 2, extent], axis=1) * self.side
+        boxes[:, :2] -= (left, top)
+        return suppressed(boxes / scale, scores[found], 0.3)
+
+
+def square_from(box: Sequence[float], relation: tuple[float, float]) -> Square:
+    """(centre x, centre y, side) of the project's box, from a teacher's (x, y, width, height)."""
+    side = relation[0] * math.sqrt(box[2] * box[3])
+    return box[0] + box[2] / 2, box[1] + box[3] / 2 + relation[1] * box[3], side
+
+
+def corner_box(square: Sequence[float]) -> tuple[float, float, float, float]:
+    """(x, y, width, height) of (centre x, centre y, side)."""
+    x, y, side = square
+    return x - side / 2, y - side / 2, side, side
+
+
+def label_faces(crops: np.ndarray, ultraface: FaceDetector, mediapipe: FaceDetector) -> np.ndarray:
+    """Boxes of crops [N, 48, 48]: float32 [N, 3] squares in shares of the crop, NaN where no face was agreed upon.
+
+    UltraFace sees twelve crops in one frame, MediaPipe one at a time. Where both find a face, the square is the mean of
+    both; where one does, it is its own.
+    """
+    squares = np.full((len(crops), 3), np.nan, np.float32)
+    rows, columns = _GRID
+    for start in range(0, len(crops), rows * columns):
+        part = crops[start : start + rows * columns]
+        sheet = np.full((rows * _CELL, columns * _CELL), 128, np.uint8)
+        first: list[Detection | None] = [None] * len(part)
+        for index, crop in enumerate(part):
+            row, column = divmod(index, columns)
+            area = np.s_[row * _CELL : (row + 1) * _CELL, column * _CELL : (column + 1) * _CELL]
+            sheet[area] = framed(crop, _FACE, (_CELL - _FACE) // 2)
+        for face in ultraface.detect(np.repeat(sheet[:, :, None], 3, axis=2)):
+            column, row = int((face[0] + face[2] / 2) // _CELL), int((face[1] + face[3] / 2) // _CELL)
+            index = row * columns + column
+            if 0 <= column < columns and 0 <= row < rows and index < len(part):
+                known = first[index]
+                if known is None or face[4] > known[4]:
+                    margin = (_CELL - _FACE) // 2
+                    x, y = face[0] - column * _CELL - margin, face[1] - row * _CELL - margin
+                    first[index] = (x / _FACE, y / _FACE, face[2] / _FACE, face[3] / _FACE, face[4])
+        for index, crop in enumerate(part):
+            found = mediapipe.detect(np.repeat(framed(crop, 96, 16)[:, :, None], 3, axis=2))
+            given: list[Square] = []
+            one = first[index]
+            if one is not None:
+                given.append(square_from(one, ULTRAFACE_TO_SQUARE))
+            if found:
+                best = max(found, key=lambda face: face[4])
+                box = ((best[0] - 16) / 96, (best[1] - 16) / 96, best[2] / 96, best[3] / 96)
+                given.append(square_from(box, MEDIAPIPE_TO_SQUARE))
+            if len(given) == 2 and overlap(corner_box(given[0]), corner_box(given[1])) < AGREEMENT:
+                continue
+            if given:
+                squares[start + index] = np.mean(given, axis=0)
+    return squares
+
+
+def framed(crop: np.ndarray, size: int, margin: int) -> np.ndarray:
+    """A crop enlarged to `size` with its edge repeated `margin` pixels beyond, as it has no surroundings."""
+    large = cv2.resize(crop, (size, size), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.copyMakeBorder(large, margin, margin, margin, margin, cv2.BORDER_REPLICATE))

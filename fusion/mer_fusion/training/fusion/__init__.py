@@ -1,0 +1,1 @@
+"""Training of window models: encoders, feature cache, fusion."""

@@ -1,0 +1,147 @@
+"""Data sets as tensors: speech with teacher scores from RAVDESS, still faces from FER+."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mer_fusion.training.faces.encoder import FaceSet
+from mer_fusion.training.speech.corpora import Corpus, card_sources, corpora_sets
+from mer_fusion.training.speech.spectra import SpeechSet, make_speech_set
+from mer_sdk.contract.manifest import DataSource
+from mer_sdk.errors import DataError, OptionError
+from mer_sdk.evaluation.datasets import (
+    TEST_FOLD,
+    CremadLogMel,
+    CremadVotes,
+    FerPlus,
+    Ravdess,
+    Selection,
+    SpeechCorpus,
+    load_audio,
+    open_dataset,
+)
+from mer_sdk.evaluation.datasets.ravdess import SPEAKER_FOLDS, fold_of, merge_labels
+from mer_sdk.evaluation.datasets.teacher_scores import distillation_targets
+from mer_sdk.frontends.audio import Resampler
+
+LABELS = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+SAMPLE_RATE = 16000
+# Whose face track and video the data have in full size; one of the tuning fold.
+TRACKED_ACTOR = 5
+# Its speakers are looked at while settings are chosen; encoders do not learn from them.
+TUNING_FOLD = 0
+
+SOURCES = (
+    DataSource(
+        "RAVDESS speech (Livingstone and Russo 2018, zenodo 1188976)",
+        "CC BY-NC-SA 4.0",
+        "audio encoder and fusion; research and evaluation only",
+    ),
+    DataSource(
+        "FER+ (Barsoum et al. 2016) on FER2013 faces",
+        "labels MIT; pixels collected from the web, research only",
+        "face encoder and fusion",
+    ),
+    DataSource(
+        "wav2vec2 scores on RAVDESS (cristinalunaj/MMEmotionRecognition at aeb7844)",
+        "MIT",
+        "soft targets of the audio encoder",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a window model is trained on.
+
+    Attributes:
+        speech: clips of every RAVDESS speaker but those of the test fold.
+        heldout: (N,) bool, speakers that the audio encoder does not learn from: those of the tuning fold. They show the
+            errors on unseen people from which the fusion learns what to trust.
+        faces, tuning_faces: FER+ train and valid.
+        corpora: further speech that the audio encoder alone learns from.
+        data: what the card says of all of them.
+    """
+
+    speech: SpeechSet
+    heldout: torch.Tensor
+    faces: FaceSet
+    tuning_faces: FaceSet
+    corpora: tuple[SpeechSet, ...] = ()
+    data: tuple[DataSource, ...] = SOURCES
+
+
+def open_sources(specs: Sequence[str]) -> Sources:
+    """Read "ravdess:PATH" and "ferplus:PATH", and further speech where it is given.
+
+    Teacher scores are looked for below the RAVDESS path; without them the audio encoder learns from labels alone.
+
+    Raises:
+        OptionError: one of the two is not given, or another data set is, or one for evaluation alone.
+        DataError: a file is missing, empty, truncated or unlabelled.
+    """
+    opened = [open_dataset(spec) for spec in specs]
+    ravdess = next((item for item in opened if isinstance(item, Ravdess)), None)
+    ferplus = next((item for item in opened if isinstance(item, FerPlus)), None)
+    corpora: list[Corpus] = [item for item in opened if isinstance(item, CremadLogMel | CremadVotes | SpeechCorpus)]
+    if ravdess is None or ferplus is None or len(opened) != len(corpora) + 2:
+        raise OptionError(
+            f"--data {' '.join(specs)}: training needs --data ravdess:PATH and --data ferplus:PATH (speech and faces), "
+            "once each; more speech: nemo, indian_emospeech, cremad_logmel and cremad_votes"
+        )
+    waves: list[np.ndarray] = []
+    speech = read_speech(ravdess, waves)
+    heldout = torch.tensor([fold_of(speaker) == TUNING_FOLD for speaker in speech.speakers.tolist()])
+    learned = [wave for wave, unseen in zip(waves, heldout.tolist(), strict=True) if not unseen]
+    sets = corpora_sets(corpora, LABELS, learned)
+    return Sources(
+        speech,
+        heldout,
+        read_faces(ferplus, "train"),
+        read_faces(ferplus, "valid"),
+        sets,
+        SOURCES + card_sources(corpora),
+    )
+
+
+def read_speech(ravdess: Ravdess, waves: list[np.ndarray] | None = None) -> SpeechSet:
+    """Every clip of RAVDESS speech but the test fold's, at 16 kHz, with the scores of the teacher of that fold.
+
+    Args:
+        waves: where given, the sound of the clips is added to it.
+    """
+    clips = ravdess.clips(Selection(exclude_folds=(TEST_FOLD,)))
+    mapping = merge_labels(LABELS)
+    sound, known = [] if waves is None else waves, {}
+    try:
+        scores = distillation_targets(ravdess.folder, TEST_FOLD, SPEAKER_FOLDS[TEST_FOLD])
+    except DataError as error:
+        print(f"no published teacher, labels alone: {error}", flush=True)
+        scores = {}
+    for clip in clips:
+        wave, rate = load_audio(clip)
+        sound.append(wave if rate == SAMPLE_RATE else Resampler(rate, SAMPLE_RATE).whole(wave))
+        if clip.id in scores:
+            known[clip.id] = _merged(scores[clip.id], ravdess.labels, mapping)
+    labels = [LABELS.index(mapping[clip.label]) for clip in clips]
+    names = [clip.id for clip in clips]
+    return make_speech_set(sound, labels, [clip.speaker for clip in clips], names, known, len(LABELS))
+
+
+def read_faces(ferplus: FerPlus, split: str) -> FaceSet:
+    """One split of FER+ as grey values in 0-1 with vote distributions over `LABELS`."""
+    images = ferplus.split(split, LABELS)
+    return FaceSet(torch.from_numpy(images.images).float() / 255.0, torch.from_numpy(images.targets))
+
+
+def _merged(scores: np.ndarray, labels: Sequence[str], mapping: dict[str, str]) -> np.ndarray:
+    """Log probabilities over a data set's labels -> over `LABELS`, probabilities of merged labels added."""
+    merged = np.full(len(LABELS), -np.inf, np.float32)
+    for value, label in zip(scores, labels, strict=True):
+        place = LABELS.index(mapping[label])
+        merged[place] = np.logaddexp(merged[place], value)
+    return merged

@@ -1,0 +1,166 @@
+"""Shapes and options of every window model, full precision and student: one recipe each, alike but for the fusion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mer_fusion.encoders.audio import AudioEncoderConfig
+from mer_fusion.encoders.face import FaceEncoderConfig
+from mer_fusion.models.atsuko import AtsukoConfig
+from mer_fusion.models.fdrl import FdrlConfig
+from mer_fusion.models.grjca import GrjcaConfig
+from mer_fusion.network import NetworkConfig
+from mer_fusion.training.faces.encoder import FaceOptions
+from mer_fusion.training.faces.talking import TalkingLoss
+from mer_fusion.training.faces.talking_sets import TalkingOptions
+from mer_fusion.training.fusion.data import LABELS
+from mer_fusion.training.fusion.task import FusionOptions
+from mer_fusion.training.loop import LoopOptions
+from mer_fusion.training.speech.encoder import AudioOptions
+from mer_sdk.errors import OptionError
+
+WINDOW_MODELS = ("grjca", "hgrjca", "atsuko", "fdrl")
+# Whose encoders a model takes unless told otherwise: they do not depend on the fusion, so nobody trains them twice.
+ENCODERS_OF = {"atsuko": "grjca", "fdrl": "grjca"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Shapes and options of one network, full precision or student.
+
+    Attributes:
+        name: of the model on the command line, one of `WINDOW_MODELS`.
+        role: "full" or "student".
+        network: shapes; its `model` is the name of the class ("grjca" for hgrjca too).
+        objective: options of the model's objective, empty for its defaults.
+    """
+
+    name: str
+    role: str
+    network: NetworkConfig
+    audio_loop: LoopOptions
+    face_loop: LoopOptions
+    talking_loop: LoopOptions
+    fusion_loop: LoopOptions
+    audio: AudioOptions = field(default_factory=AudioOptions)
+    face: FaceOptions = field(default_factory=FaceOptions)
+    talking: TalkingOptions = field(default_factory=TalkingOptions)
+    talking_loss: TalkingLoss = field(default_factory=TalkingLoss)
+    fusion: FusionOptions = field(default_factory=FusionOptions)
+    objective: dict[str, Any] = field(default_factory=dict)
+
+
+def full_precision_recipe(seed: int, model: str = "grjca") -> Recipe:
+    """The reference: 3 x 3 convolutions throughout, 128 features a modality.
+
+    Raises:
+        OptionError: a model that is none of `WINDOW_MODELS`.
+    """
+    audio = AudioEncoderConfig(
+        frames=120, stem=32, channels=(48, 96, 160), blocks=(1, 1, 1), separable=False, features=128
+    )
+    face = FaceEncoderConfig(stem=32, channels=(64, 128, 192), blocks=(2, 2, 2), separable=False, features=128)
+    return Recipe(
+        model,
+        "full",
+        _network(model, "full", audio, face),
+        LoopOptions(epochs=80, seed=seed),
+        LoopOptions(epochs=24, seed=seed),
+        LoopOptions(epochs=14, learning_rate=1e-3, seed=seed),
+        LoopOptions(epochs=60, learning_rate=1e-3, weight_decay=0.05, precision="no", seed=seed),
+    )
+
+
+def student_recipe(seed: int, model: str = "grjca") -> Recipe:
+    """The student: the same classes with about a tenth of the parameters, 64 features a modality.
+
+    Raises:
+        OptionError: a model that is none of `WINDOW_MODELS`.
+    """
+    audio = AudioEncoderConfig(
+        frames=120, stem=16, channels=(32, 56, 88), blocks=(1, 1, 1), separable=False, features=64
+    )
+    face = FaceEncoderConfig(stem=16, channels=(24, 48, 80), blocks=(1, 1, 1), separable=False, features=64)
+    return Recipe(
+        model,
+        "student",
+        _network(model, "student", audio, face),
+        LoopOptions(epochs=160, seed=seed),
+        LoopOptions(epochs=24, seed=seed),
+        LoopOptions(epochs=40, learning_rate=2e-3, seed=seed),
+        LoopOptions(epochs=60, learning_rate=2e-3, weight_decay=0.02, precision="no", seed=seed),
+    )
+
+
+def with_encoders(recipe: Recipe, encoders: NetworkConfig) -> Recipe:
+    """The same recipe around the encoders of another network.
+
+    Raises:
+        OptionError: that network lacks one of the two encoders.
+    """
+    if encoders.audio is None or encoders.face is None:
+        raise OptionError("the checkpoint of --encoders has no audio or no face encoder; give a window model's")
+    return replace(recipe, network=_network(recipe.name, recipe.role, encoders.audio, encoders.face))
+
+
+def _network(model: str, role: str, audio: AudioEncoderConfig, face: FaceEncoderConfig) -> NetworkConfig:
+    """What every network shares: the window, normalisation that fp16 can hold, classes and no regression head, because
+    neither data set has valence or arousal."""
+    full = role == "full"
+    dims = (audio.features, face.features)
+    if model in ("grjca", "hgrjca"):
+        channels = (96, 96) if full else (48, 48)
+        grjca = GrjcaConfig(
+            steps=16,
+            stable=True,
+            norm_eps=1e-6,
+            classes=len(LABELS),
+            regression_outputs=0,
+            audio_dim=dims[0],
+            face_dim=dims[1],
+            audio_channels=channels,
+            face_channels=channels,
+            kernel=5 if full else 3,
+            attention_dropout=0.3 if full else 0.2,
+            tcn_dropout=0.2 if full else 0.1,
+            head_width=96 if full else 64,
+            head_dropout=0.3 if full else 0.2,
+            gating=model,
+        )
+        return NetworkConfig("grjca", audio, face, grjca.to_dict())
+    if model == "atsuko":
+        atsuko = AtsukoConfig(dims=dims, classes=len(LABELS))
+        if not full:
+            atsuko = replace(
+                atsuko,
+                width=64,
+                layers=1,
+                feed_forward=128,
+                router_width=24,
+                head_width=64,
+                dropout=0.1,
+                head_dropout=0.2,
+            )
+        return NetworkConfig("atsuko", audio, face, atsuko.to_dict())
+    if model == "fdrl":
+        fdrl = FdrlConfig(dims=dims, classes=len(LABELS))
+        if not full:
+            fdrl = replace(fdrl, width=64, feed_forward=96, head_width=64, dropout=0.1, head_dropout=0.2)
+        return NetworkConfig("fdrl", audio, face, fdrl.to_dict())
+    raise OptionError(f"model {model!r} is unknown; allowed: {', '.join(WINDOW_MODELS)}")
+
+
+def shortened(recipe: Recipe, share: float) -> Recipe:
+    """The same recipe with a share of its epochs, at least one each: to try the line out, not to use the result."""
+
+    def cut(loop: LoopOptions) -> LoopOptions:
+        return replace(loop, epochs=max(1, round(loop.epochs * share)))
+
+    return replace(
+        recipe,
+        audio_loop=cut(recipe.audio_loop),
+        face_loop=cut(recipe.face_loop),
+        talking_loop=cut(recipe.talking_loop),
+        fusion_loop=cut(recipe.fusion_loop),
+    )

@@ -1,0 +1,1 @@
+"""Training on published features and protocols of the papers."""

@@ -1,0 +1,49 @@
+"""How any training is run, and what it gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mer_fusion.checkpoint import Card
+from mer_fusion.network import EmotionNetwork
+from mer_sdk.errors import OptionError
+
+PARTS = ("all", "audio", "face")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a recipe is run, whichever it is.
+
+    Attributes:
+        run_dir: where state is kept.
+        part: "all", or one encoder alone, so that both can be trained at once.
+        threads: CPU threads, 0 for torch's default.
+        epochs_share: share of the recipe's epochs.
+        quiet: no line per epoch.
+        encoders: path of a checkpoint whose audio and face encoders are taken, "train" to train them, or "" for the
+            model's usual way: GRJCA trains its own, the others take those of the GRJCA checkpoint that is shipped.
+
+    Raises:
+        OptionError: an unknown part.
+    """
+
+    run_dir: Path
+    part: str = "all"
+    threads: int = 0
+    epochs_share: float = 1.0
+    quiet: bool = False
+    encoders: str = ""
+
+    def __post_init__(self) -> None:
+        if self.part not in PARTS:
+            raise OptionError(f"part {self.part!r} is unknown; allowed: {', '.join(PARTS)}")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network with its card; the card's hash is filled in when it is saved."""
+
+    network: EmotionNetwork
+    card: Card

@@ -1,0 +1,1 @@
+"""Training on utterances of paired recordings (protocol P1)."""

@@ -1,0 +1,234 @@
+"""`mer run`: estimates of a media file or of live sources, step by step, or of a dialogue, utterance by utterance."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mer_sdk.bench.timing import blas_threads
+from mer_sdk.cli.options import BundleArgument, DetectorOption, JsonOption, RuntimeOption, ThreadsOption, writable
+from mer_sdk.cli.run.dialogues import run_dialogues
+from mer_sdk.cli.run.live import check_conversation, interruptible, open_sensor, run_conversation, run_live
+from mer_sdk.cli.run.timeline import RunOptions, Timeline, pyplot
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.estimate import EmotionEstimate
+from mer_sdk.errors import MerError, OptionError
+from mer_sdk.frontends.face_tracks import FaceOptions
+from mer_sdk.live.sources import PcmPipe, is_live, named_sources
+from mer_sdk.runtimes import runtime_note
+from mer_sdk.window.sensor import EmotionSensor
+from mer_sdk.window.smoothing import Smoothing
+
+# What a shell shows for a program that Ctrl-C ended before it was done.
+INTERRUPTED = 130
+
+
+def run(
+    bundle: BundleArgument,
+    media: Annotated[
+        str,
+        typer.Argument(
+            metavar="INPUT",
+            help="Audio or video file; camera[:N or device path], microphone[:NAME], camera+microphone; - for 16-bit "
+            "samples on standard input; play:FILE in place of devices; for dialogue bundles also a csv file.",
+        ),
+    ],
+    json: JsonOption = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", help="Write the timeline over time as an image (.png); live, its last ten minutes."),
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option("--record", help="Write the estimates to this file as they come, as JSON lines.")
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option("--seconds", min=0.0, help="End after so many seconds; default: at the end, or Ctrl-C."),
+    ] = None,
+    smoothing: Annotated[
+        float, typer.Option("--smoothing", help="Time constant of a mean over the probabilities, seconds; 0 is off.")
+    ] = 0.0,
+    margin: Annotated[
+        float, typer.Option("--margin", help="Lead that another emotion needs before it is said, 0 to 1; 0 is off.")
+    ] = 0.0,
+    faces: Annotated[
+        int, typer.Option("--faces", help="Faces to follow, 1 to 8; an estimate is about one, others are listed.")
+    ] = 1,
+    voice: Annotated[
+        bool | None,
+        typer.Option(
+            "--voice/--no-voice",
+            help="Count sound only where somebody speaks; default: live, not in files.",
+            show_default=False,
+        ),
+    ] = None,
+    enrol: Annotated[
+        float | None,
+        typer.Option("--enrol", metavar="SECONDS", help="The first person is neutral for so many seconds at first."),
+    ] = None,
+    rate: Annotated[int, typer.Option("--rate", help="Sample rate of standard input, Hz.")] = 16000,
+    channels: Annotated[int, typer.Option("--channels", help="Channels of standard input.")] = 1,
+    runtime: RuntimeOption = None,
+    threads: ThreadsOption = 1,
+    detector: DetectorOption = None,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", help="Begin with this person's saved profile instead of cold.")
+    ] = None,
+    save_baseline: Annotated[
+        Path | None, typer.Option("--save-baseline", help="Save the person's profile at the end.")
+    ] = None,
+) -> None:
+    """Estimate emotions every 250 ms, in a file or live; or in a dialogue, utterance by utterance.
+
+    Live, a terminal shows bars, what is seen and heard, latency and the last seconds; a pipe gets a line a step. A
+    camera or microphone that goes away is opened again. Ctrl-C ends it, with exit code 0 (a file: 130). Sound and
+    pictures are never written, and nothing is sent anywhere.
+
+    With --json each line is one JSON object: time, emotion, confidence, probabilities, valence, arousal, state
+    (audio+face, audio, face or none), reliance per modality, face box, latency, speech, other faces, seconds of
+    enrolment to go, and live what was lost; for dialogues index, speaker and text.
+
+    A dialogue is a csv file with the columns Speaker and Utterance, as in MELD; Dialogue_ID and StartTime are optional.
+    A dialogue bundle that reads sound runs live, too: it gives an estimate for each utterance.
+
+    Examples: mer run grjca clip.mp4 --plot clip.png;  mer run grjca camera+microphone --margin 0.1 --record day.jsonl;
+    mer run grjca camera+microphone --faces 2 --enrol 4;  arecord -f S16_LE -r 16000 | mer run grjca -
+    """
+    for path, option in ((plot, "--plot"), (record, "--record"), (save_baseline, "--save-baseline")):
+        writable(path, option)
+    if plot is not None:
+        pyplot()
+    if enrol is not None and baseline is not None:
+        raise OptionError("--enrol begins a profile anew, and --baseline goes on with a saved one; leave one out")
+    options = RunOptions(
+        json=json,
+        plot=plot,
+        record=record,
+        seconds=seconds,
+        runtime=runtime,
+        threads=threads,
+        detector=detector,
+        baseline=baseline,
+        save_baseline=save_baseline,
+        smoothing=Smoothing(smoothing, margin),
+        faces=FaceOptions(faces=faces),
+        voice=voice,
+        enrol=enrol,
+    )
+    opened = Bundle.open(bundle)
+    note = runtime_note(runtime or opened.runtime)
+    if note:
+        typer.echo(note, err=True)
+    if opened.manifest.dialogue is not None:
+        _check_dialogue(opened, media, options)
+        if not is_live(media):
+            run_dialogues(opened, Path(media), options)
+            return
+        sources = named_sources(media, rate, channels)
+        check_conversation(opened, sources)
+        with _few_threads(threads):
+            run_conversation(opened, options, sources)
+        return
+    if media.lower().endswith(".csv"):
+        raise OptionError(
+            f"{media} is a csv file, and {opened.name} reads {' and '.join(opened.manifest.modalities)}: give a sound "
+            "or video file, or run a dialogue bundle (such as amb_dsgdn) on it"
+        )
+    with _few_threads(threads):
+        if not is_live(media):
+            with open_sensor(opened, options, live=False) as sensor:
+                interrupted = run_steps(sensor, options, sensor.stream(media, enrol), Path(media).name)
+            if interrupted:
+                raise typer.Exit(INTERRUPTED)
+            return
+        sources = named_sources(media, rate, channels)
+        if isinstance(sources[0], PcmPipe) and len(sources) == 1:
+            pipe = sources[0]
+            with open_sensor(opened, options, live=True) as sensor:
+                run_steps(sensor, options, _piped(sensor, pipe, enrol), pipe.name)
+        else:
+            run_live(opened, options, sources)
+
+
+def run_steps(sensor: EmotionSensor, options: RunOptions, stream: Iterable[EmotionEstimate], title: str) -> bool:
+    """Run what can wait for the device: every step is made, as fast as that goes.
+
+    Returns:
+        Whether it was interrupted before its end.
+    """
+    broken: MerError | None = None
+    interrupted = False
+    with Timeline(sensor.manifest.labels, options) as timeline, interruptible():
+        try:
+            for estimate in stream:
+                if options.seconds is not None and estimate.time > options.seconds:
+                    break
+                timeline.add(estimate)
+        except MerError as error:
+            # What a damaged file gave before it broke off is kept; the error still ends the command.
+            broken = error
+        except KeyboardInterrupt:
+            interrupted = True
+        if timeline.steps:
+            if options.save_baseline is not None:
+                sensor.baseline.save(options.save_baseline)
+            timeline.end(title)
+        if broken is not None:
+            raise broken
+    return interrupted
+
+
+def _piped(sensor: EmotionSensor, pipe: PcmPipe, enrol: float | None) -> Iterator[EmotionEstimate]:
+    """Estimates of sound on standard input. Nothing is dropped: whoever writes into the pipe waits."""
+    if enrol is not None:
+        sensor.enrol(enrol)
+    pipe.open()
+    while (piece := pipe.read()) is not None:
+        yield from sensor.push_audio(piece.pcm, piece.sample_rate)
+    yield from sensor.flush()
+
+
+def _check_dialogue(bundle: Bundle, media: str, options: RunOptions) -> None:
+    """Refuse what says nothing to a dialogue bundle."""
+    window = {
+        "--baseline": options.baseline is not None,
+        "--save-baseline": options.save_baseline is not None,
+        "--smoothing or --margin": options.smoothing not in (None, Smoothing()),
+        "--faces": options.faces not in (None, FaceOptions()),
+        "--enrol": options.enrol is not None,
+    }
+    streams = {"--detector": options.detector is not None, "--seconds": options.seconds is not None}
+    voice = {"--voice or --no-voice": options.voice is not None}
+    why = f"{bundle.name} is a dialogue bundle"
+    for given, reason in (
+        (window, f"is for window bundles, and {why}"),
+        (voice, f"is for window bundles, and {why}, whose utterances are always cut by voice activity"),
+        ({} if is_live(media) else streams, "is for sound and pictures, and a csv file holds text alone"),
+    ):
+        for option, there in given.items():
+            if there:
+                raise OptionError(f"{option} {reason}: leave it out")
+
+
+@contextmanager
+def _few_threads(count: int) -> Iterator[None]:
+    """Keep numpy's BLAS and OpenCV to so many threads: small matrices and frames gain nothing from more.
+
+    They would spin while they wait for one another, on all cores.
+    """
+    name = "OPENCV_FOR_THREADS_NUM"
+    given, before = os.environ.get(name), blas_threads(count)
+    # Read once, when OpenCV is loaded, which is not before the first frame.
+    os.environ.setdefault(name, str(count))
+    try:
+        yield
+    finally:
+        if given is None:
+            os.environ.pop(name, None)
+        if before:
+            blas_threads(before)

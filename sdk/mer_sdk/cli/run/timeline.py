@@ -1,0 +1,314 @@
+"""A timeline of estimates for people: the pieces of a line, what is kept and counted of it, and the plot over time."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mer_sdk.contract.estimate import UNKNOWN, EmotionEstimate, UtteranceEstimate
+from mer_sdk.errors import MissingExtra, OptionError
+from mer_sdk.frontends.face_tracks import FaceOptions
+from mer_sdk.window.smoothing import Smoothing
+
+Estimate = EmotionEstimate | UtteranceEstimate
+STATES = ("none", "face", "audio", "audio+face")
+# What is kept of a timeline that has no end: the last ten minutes for a plot, the last hour of latencies, in steps.
+PLOTTED = 2400
+TIMED = 14400
+
+
+def label_text(estimate: Estimate) -> str:
+    """The emotion with its confidence and a bar, in rich's markup."""
+    style = "dim" if estimate.emotion == UNKNOWN else "bold"
+    bar = "█" * round(20 * estimate.confidence)
+    return f"[{style}]{estimate.emotion:<10}[/] {100 * estimate.confidence:3.0f} % [cyan]{bar:<20}[/]"
+
+
+def shares(estimate: Estimate) -> str:
+    """The reliance on each modality."""
+    return "  ".join(f"{name} {100 * share:3.0f} %" for name, share in estimate.reliance.items())
+
+
+def step_line(estimate: EmotionEstimate) -> str:
+    """A step in one line, in rich's markup; who it is about, further persons and what a live stream lost at its end."""
+    parts = [
+        f"{estimate.time:7.2f} s",
+        label_text(estimate),
+        f"V {estimate.valence:+.2f}",
+        f"A {estimate.arousal:+.2f}",
+        f"{estimate.state:<10}",
+        shares(estimate),
+    ]
+    if estimate.face is not None and (estimate.face.id or estimate.others):
+        # Whom the line is about is said once there is somebody else to be taken for.
+        parts.append(f"person {estimate.face.id}")
+    parts += [other_person(one) for one in estimate.others]
+    parts += ["[dim]no speech[/]"] if estimate.speech is False else []
+    parts += [f"enrolling, {estimate.enrolling:g} s to go"] if estimate.enrolling else []
+    if estimate.live is not None:
+        parts += [f"[yellow]no {name}[/]" for name in estimate.live.stale]
+        parts += [f"[red]{estimate.live.dropped} dropped[/]"] if estimate.live.dropped else []
+        parts += [f"[red]{estimate.live.late} late[/]"] if estimate.live.late else []
+    return "  ".join(parts)
+
+
+def other_person(estimate: EmotionEstimate) -> str:
+    """Who else is seen, and how they feel."""
+    assert estimate.face is not None  # `EmotionEstimate.others` are of faces
+    return f"person {estimate.face.id} {estimate.emotion} {100 * estimate.confidence:.0f} %"
+
+
+def utterance_line(estimate: UtteranceEstimate) -> str:
+    """An utterance in one line, in rich's markup; who said it and the words at its end, where they are known."""
+    from rich.markup import escape
+
+    parts = [f"{estimate.index:4}", *([f"{estimate.time:7.2f} s"] if estimate.time is not None else [])]
+    parts += [label_text(estimate), f"{estimate.state:<10}", shares(estimate)]
+    if estimate.speaker is not None or estimate.text is not None:
+        parts.append(escape(f"{estimate.speaker or '?'}: {estimate.text or ''}"))
+    return "  ".join(parts)
+
+
+def utterances_line(estimates: Sequence[UtteranceEstimate], of: str = "") -> str:
+    """How many utterances there were (`of` what), their emotions, and the median latency."""
+    if not estimates:
+        return "no utterance"
+    words = _most_common(Counter(estimate.emotion for estimate in estimates))
+    latency = sorted(estimate.latency_ms for estimate in estimates)[len(estimates) // 2]
+    return f"{len(estimates)} utterances{of}: {words}; median {latency:.2f} ms an utterance"
+
+
+def _most_common(emotions: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in emotions.most_common(3))
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What `mer run` was asked for, beside the bundle and the input; see its help.
+
+    Attributes:
+        voice: whether sound counts only where somebody speaks; None where that is left to the input.
+    """
+
+    json: bool = False
+    plot: Path | None = None
+    record: Path | None = None
+    seconds: float | None = None
+    runtime: str | None = None
+    threads: int = 1
+    detector: str | None = None
+    baseline: Path | None = None
+    save_baseline: Path | None = None
+    smoothing: Smoothing | None = None
+    faces: FaceOptions | None = None
+    voice: bool | None = None
+    enrol: float | None = None
+
+
+class Tally:
+    """What the last line of a timeline says; its size does not grow with the timeline."""
+
+    def __init__(self) -> None:
+        self._emotions: Counter[str] = Counter()
+        self._latencies: deque[float] = deque(maxlen=TIMED)
+        self._faces = self._dropped = self._late = 0
+
+    def add(self, estimate: EmotionEstimate) -> None:
+        """Count a step."""
+        self._emotions[estimate.emotion] += 1
+        self._faces += estimate.face is not None
+        self._latencies.append(estimate.latency_ms)
+        if estimate.live is not None:
+            self._dropped += estimate.live.dropped
+            self._late += estimate.live.late
+
+    def line(self) -> str:
+        """Steps, emotions, faces, losses; the median latency is that of the last hour."""
+        steps = sum(self._emotions.values())
+        if not steps:
+            return "no step"
+        words = _most_common(self._emotions)
+        latency = sorted(self._latencies)[len(self._latencies) // 2]
+        lost = f"; {self._dropped} dropped, {self._late} late" if self._dropped or self._late else ""
+        return f"{steps} steps: {words}; a face in {self._faces}; median {latency:.2f} ms a step{lost}"
+
+
+class Recorder:
+    """Writes estimates to a file as they come, one JSON object a line.
+
+    Sound and pictures are never written.
+
+    Args:
+        path: the file; None writes nothing.
+
+    Raises:
+        OptionError: it cannot be written.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        try:
+            self._file = None if path is None else path.open("w", encoding="utf-8")
+        except OSError as error:
+            raise OptionError(f"--record {path} cannot be written ({error}); give another place") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, estimate: dict[str, object]) -> None:
+        """Write one line, at once.
+
+        Raises:
+            OptionError: the disk is full.
+        """
+        if self._file is not None:
+            try:
+                self._file.write(json.dumps(estimate) + "\n")
+                self._file.flush()
+            except OSError as error:
+                raise OptionError(f"--record {self._path} cannot be written ({error}); give another place") from error
+
+
+class Timeline:
+    """The timeline of a run of steps: printed, recorded, counted and drawn; use it in a `with` statement.
+
+    Args:
+        labels: the bundle's, in order.
+        options: see `RunOptions`.
+        kept: how many steps the image shows, the last ones; None all.
+        quiet: print no line a step, as something else shows them.
+
+    Attributes:
+        steps: how many there were.
+        enrolling: see `EmotionEstimate`; of the last step.
+
+    Raises:
+        OptionError: see `Recorder`.
+    """
+
+    def __init__(
+        self, labels: Sequence[str], options: RunOptions, kept: int | None = None, quiet: bool = False
+    ) -> None:
+        self.steps, self.enrolling = 0, 0.0
+        self._person: int | None = None
+        self._labels, self._options, self._quiet = tuple(labels), options, quiet
+        self._recorder = Recorder(options.record)
+        self._tally = Tally()
+        self._kept: deque[EmotionEstimate] = deque(maxlen=kept)
+
+    def __enter__(self) -> Timeline:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._recorder.close()
+
+    def add(self, estimate: EmotionEstimate) -> None:
+        """Take the next step."""
+        self.steps += 1
+        self._tell_enrolment(estimate)
+        self._recorder.write(estimate.to_json())
+        self._tally.add(estimate)
+        if self._options.plot is not None:
+            self._kept.append(estimate)
+        if self._options.json:
+            print(json.dumps(estimate.to_json()), flush=True)
+        elif not self._quiet:
+            say(step_line(estimate))
+
+    def _tell_enrolment(self, estimate: EmotionEstimate) -> None:
+        """Say on stderr where somebody else's coming ended an enrolment."""
+        other = estimate.face is not None and self._person not in (None, estimate.face.id)
+        if self.enrolling and not estimate.enrolling and other:
+            print(
+                f"mer: the enrolment ended {self.enrolling:g} s early, as another person came to the fore",
+                file=sys.stderr,
+                flush=True,
+            )
+        self.enrolling = estimate.enrolling
+        self._person = estimate.face.id if estimate.face else self._person
+
+    def end(self, title: str) -> None:
+        """Draw the image, print the last line, and say on stderr where an enrolment is not complete.
+
+        Raises:
+            OptionError: see `draw`.
+        """
+        if self._kept and self._options.plot is not None:
+            times = [estimate.time for estimate in self._kept]
+            draw(list(self._kept), times, "time (s)", self._labels, STATES, self._options.plot, title)
+        if not self._options.json:
+            say(self._tally.line())
+        if self.enrolling:
+            print(f"mer: the enrolment still wants {self.enrolling:g} s of sound or face", file=sys.stderr)
+
+
+def say(line: str) -> None:
+    """Print a line in rich's markup, at once."""
+    from rich.console import Console
+
+    Console(highlight=False).print(line, soft_wrap=True)
+
+
+def pyplot():  # type: ignore[no-untyped-def]  # matplotlib has no usable types
+    """matplotlib's pyplot, drawing to files.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+    """
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise MissingExtra("--plot", "matplotlib", "demo") from error
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def draw(
+    estimates: Sequence[Estimate],
+    places: Sequence[float],
+    axis: str,
+    labels: Sequence[str],
+    states: Sequence[str],
+    path: Path,
+    title: str,
+) -> None:
+    """Write probabilities, reliance and state over time as an image.
+
+    Args:
+        estimates: at least one.
+        places: where each stands on the axis that is called `axis`.
+        states: those that may occur, from nothing to everything.
+
+    Raises:
+        OptionError: the image cannot be written.
+    """
+    plt = pyplot()
+    figure, axes = plt.subplots(3, 1, figsize=(10, 7), sharex=True, height_ratios=[5, 2, 1], layout="constrained")
+    for label in labels:
+        axes[0].plot(places, [estimate.probabilities[label] for estimate in estimates], label=label)
+    axes[0].set(ylabel="probability", ylim=(0, 1), title=title)
+    axes[0].legend(ncols=4, fontsize="small")
+    names = list(estimates[0].reliance)
+    axes[1].stackplot(places, *([estimate.reliance[name] for estimate in estimates] for name in names), labels=names)
+    axes[1].set(ylabel="reliance", ylim=(0, 1))
+    axes[1].legend(fontsize="small")
+    axes[2].step(places, [states.index(estimate.state) for estimate in estimates], where="post")
+    axes[2].set(xlabel=axis, ylim=(-0.5, len(states) - 0.5))
+    axes[2].set_yticks(range(len(states)), states, fontsize="small")
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        figure.savefig(aside, format=path.suffix.lstrip(".") or "png", dpi=120)
+        aside.replace(path)
+    except (OSError, ValueError) as error:
+        raise OptionError(f"--plot {path} cannot be written ({error}); give another place or .png") from error
+    finally:
+        plt.close(figure)
+        aside.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""The contract that every port obeys: manifest, bundle files, golden cases, and what an estimate is."""

@@ -1,0 +1,175 @@
+"""Golden cases: raw input, features and output of a whole window, by which any port of a bundle proves itself.
+
+A window's rows are steps, or the utterances of a dialogue; one file format and one way to run a case serve both.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.errors import BundleError
+
+GOLDEN = "golden.npz"
+# Modality -> name of its raw input, in the graph and in the file.
+RAW = {"text": "ids", "audio": "pcm", "face": "crop"}
+
+
+@dataclass(frozen=True, eq=False)
+class CaseInput:
+    """What a window is made of; N rows, the newest last.
+
+    Attributes:
+        raw: modality -> raw input of every row: ids int32 [N, words, slots]; pcm float32 [N, chunk_samples] in [-1, 1];
+            crops float32 [N, S, S, 3], RGB 0-255. In a dialogue pcm and crops have a second axis: an utterance's steps.
+        masks: modality -> float32 [N], 1 present, 0 missing; in the order of the fusion graph's inputs.
+        speakers: in a dialogue the number of each utterance's speaker, float32 [N].
+        names: in a dialogue the name that each number was made from.
+        texts: in a dialogue with text the words that the ids were made from; "" where the text is missing.
+    """
+
+    raw: dict[str, np.ndarray]
+    masks: dict[str, np.ndarray]
+    speakers: np.ndarray | None = None
+    names: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class CaseOutput:
+    """What is made of a case, float32.
+
+    Attributes:
+        features: modality -> [N, D] before the baseline, 0 in rows where it is missing; of an utterance the mean
+            over its steps.
+        logits: [K], of a dialogue [N, K]; with the cold baseline.
+        reliance: [M], of a dialogue [N, M].
+    """
+
+    features: dict[str, np.ndarray]
+    logits: np.ndarray
+    reliance: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class GoldenCase:
+    """A window, and what the model in torch made of it.
+
+    `made` is there in quantized bundles, which are not near enough to the model to be checked by its answer: the
+    logits of the bundle itself where it was made, float32 of `answer.logits`' shape.
+    """
+
+    given: CaseInput
+    answer: CaseOutput
+    made: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class _File:
+    """The arrays of one case, by their names in the file."""
+
+    path: Path
+    prefix: str
+    arrays: Mapping[str, np.ndarray]
+
+    def has(self, name: str) -> bool:
+        return self.prefix + name in self.arrays
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if not self.has(name):
+            raise BundleError(f"{self.path}: {self.prefix}{name} is missing; convert the bundle again")
+        array = self.arrays[self.prefix + name]
+        # Everything but ids, texts and their lengths is float32.
+        return array if array.dtype.kind in "iu" else np.asarray(array, np.float32)
+
+
+def load_golden(bundle: Bundle) -> tuple[GoldenCase, ...]:
+    """The cases of a bundle's golden file, in order; none where the bundle is a checkpoint.
+
+    Raises:
+        BundleError: the bundle has no golden file, or it is damaged.
+    """
+    if bundle.path is None or not bundle.path.is_dir():
+        return ()
+    return read_golden(bundle.path / GOLDEN)
+
+
+def read_golden(path: Path) -> tuple[GoldenCase, ...]:
+    """The cases of a golden file.
+
+    Raises:
+        BundleError: it is missing or damaged, or a case lacks an array.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise BundleError(f"{path} cannot be read ({error}); convert the bundle again") from error
+    count = len({key.split("_")[0] for key in arrays})
+    if not count:
+        raise BundleError(f"{path} holds no case; convert the bundle again")
+    return tuple(_read_case(_File(path, f"case{index}_", arrays)) for index in range(count))
+
+
+def save_golden(path: Path, cases: Sequence[GoldenCase]) -> None:
+    """Write a golden file: `case{i}_{name}`, compressed; the same cases give the same bytes.
+
+    The names are those of docs/bundle.md. Texts and speakers' names are UTF-8: `texts` holds the bytes of all rows one
+    after the other (uint8), `texts_bytes` how many belong to each row.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for index, case in enumerate(cases):
+        given, answer = case.given, case.answer
+        named = {RAW[name]: value for name, value in given.raw.items()}
+        named |= {f"{name}_mask": mask for name, mask in given.masks.items()}
+        if given.speakers is not None:
+            named |= {"speakers": given.speakers, **_packed("names", given.names)}
+        if given.texts:
+            named |= _packed("texts", given.texts)
+        named |= {f"{name}_features": rows for name, rows in answer.features.items()}
+        named |= {"logits": answer.logits, "reliance": answer.reliance}
+        if case.made is not None:
+            named["made_logits"] = case.made
+        arrays |= {f"case{index}_{name}": value for name, value in named.items()}
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+def _read_case(file: _File) -> GoldenCase:
+    # The order of the fusion graph's inputs.
+    modalities = [name for name in RAW if file.has(f"{name}_mask")]
+    if not modalities:
+        raise BundleError(f"{file.path}: {file.prefix}*_mask is missing; convert the bundle again")
+    dialogue = file.has("speakers")
+    given = CaseInput(
+        raw={name: file[RAW[name]] for name in modalities},
+        masks={name: file[f"{name}_mask"] for name in modalities},
+        speakers=file["speakers"] if dialogue else None,
+        names=_unpacked(file, "names") if dialogue else (),
+        texts=_unpacked(file, "texts") if "text" in modalities else (),
+    )
+    features = {name: file[f"{name}_features"] for name in modalities}
+    made = file["made_logits"] if file.has("made_logits") else None
+    return GoldenCase(given, CaseOutput(features, file["logits"], file["reliance"]), made)
+
+
+def _packed(name: str, texts: Sequence[str]) -> dict[str, np.ndarray]:
+    encoded = [text.encode("utf-8") for text in texts]
+    lengths = np.array([len(text) for text in encoded], np.uint32)
+    return {name: np.frombuffer(b"".join(encoded), np.uint8), f"{name}_bytes": lengths}
+
+
+def _unpacked(file: _File, name: str) -> tuple[str, ...]:
+    content, ends = file[name].tobytes(), np.cumsum(file[f"{name}_bytes"])
+    starts = [0, *ends[:-1]]
+    try:
+        return tuple(content[start:end].decode("utf-8") for start, end in zip(starts, ends, strict=True))
+    except UnicodeDecodeError as error:
+        raise BundleError(
+            f"{file.path}: {file.prefix}{name} is not UTF-8 ({error}); convert the bundle again"
+        ) from error

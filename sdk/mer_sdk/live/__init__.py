@@ -1,0 +1,1 @@
+"""Live streams: queues, threads, and the sources that feed them."""

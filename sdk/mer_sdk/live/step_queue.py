@@ -1,0 +1,223 @@
+"""What comes in live: put in order, cut into steps, bounded, and every loss counted. It knows nothing of threads."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mer_sdk.contract.manifest import Clock
+from mer_sdk.errors import OptionError
+from mer_sdk.window.alignment import SLACK, STREAMS, StepInput, StreamAlignment
+
+# Sound that begins this close to where the last piece ended goes on from there; none can be missing between, samples.
+SEAMLESS = 0.5
+# A piece may overlap the sound before it by this much before the overlap is cut off (see `frontends.audio`), seconds.
+OVERLAP = 0.05
+
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """How a live sensor waits, and what it keeps. All times in seconds.
+
+    Attributes:
+        streams: of "audio", "video": those that are known to come, and are waited for from the start. A stream that is
+            not named counts once it begins.
+        tolerance: how far a time stamp may lie behind the latest one of its stream. Frames wait so long before they are
+            used; sound waits only where its time stamp does not join the piece before it to half a sample.
+        stale_seconds: a stream that is waited for and has given nothing for so long is stale: steps are made without
+            it, and their estimates say so, until it comes again.
+        queue_seconds: how much may wait: steps that are not made yet, estimates that nobody took, and what one stream
+            may be ahead of the other. Where more comes, the oldest step is dropped and counted.
+
+    Raises:
+        OptionError: an unknown stream, or times outside their ranges.
+    """
+
+    streams: tuple[str, ...] = ()
+    tolerance: float = 0.1
+    stale_seconds: float = 1.0
+    queue_seconds: float = 2.0
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.streams if name not in STREAMS]
+        if unknown:
+            raise OptionError(f"the stream {unknown[0]!r} is unknown; allowed are {' and '.join(STREAMS)}")
+        if not (math.isfinite(self.tolerance) and self.tolerance >= 0):
+            raise OptionError(f"tolerance is {self.tolerance} s; allowed is 0 or more, such as 0.1")
+        if not self.stale_seconds > 0:
+            raise OptionError(f"stale_seconds is {self.stale_seconds}; it must be above 0, such as 1.0")
+        if not (math.isfinite(self.queue_seconds) and self.queue_seconds > self.tolerance):
+            raise OptionError(
+                f"queue_seconds is {self.queue_seconds}; it must be above the tolerance of {self.tolerance} s"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class LiveStep:
+    """A step that is over, and the streams that it was made without because they were stale."""
+
+    given: StepInput
+    stale: tuple[str, ...]
+
+
+class LiveQueue:
+    """Pieces in, steps out, in order.
+
+    Args:
+        alignment: a fresh one.
+        clock: the bundle's.
+        options: see `LiveOptions`.
+        now: see `LiveSensor`.
+
+    Attributes:
+        steps: those that are over and wait to be made.
+        dropped: steps that had no room, so far.
+        late: pieces and frames that came too late, so far.
+    """
+
+    def __init__(
+        self, alignment: StreamAlignment, clock: Clock, options: LiveOptions, now: Callable[[], float]
+    ) -> None:
+        self._alignment, self._options, self._now = alignment, options, now
+        self._step = clock.step_ms / 1000.0
+        self._window_steps = clock.window_steps
+        self.room = max(1, round(options.queue_seconds / self._step))
+        self.steps: deque[LiveStep] = deque()
+        self.dropped = self.late = 0
+        # Pieces that wait for earlier ones: (time, order of coming, what), by stream.
+        self._held: dict[str, list[tuple[float, int, Any]]] = {name: [] for name in STREAMS}
+        self._order = 0
+        self._newest = dict.fromkeys(STREAMS, -math.inf)
+        # The last piece, if its time stamp was far ahead of its stream and none has confirmed it yet: (time, what).
+        self._doubtful: dict[str, tuple[float, Any]] = {}
+        # Where the last piece that came, and the last that was handed on, ended by their own time stamps.
+        self._audio_end = self._handed_end = 0.0
+        self._came = dict.fromkeys(STREAMS, now())
+        self._began = False
+        alignment.expected.update(options.streams)
+
+    @property
+    def audio_due(self) -> float:
+        """Where sound without a time stamp begins: where the last piece ended, or at the step that is due."""
+        return max(self._audio_end, self._alignment.done * self._step)
+
+    def add_audio(self, mono: np.ndarray, rate: int, time: float) -> None:
+        """Take mono float32 samples [n] at `rate` Hz, the first at `time` seconds."""
+        self._add("audio", time, (mono, rate))
+
+    def add_frame(self, pixels: Callable[[], np.ndarray], time: float) -> None:
+        """Take a frame; see `StreamAlignment.add_frame`."""
+        self._add("video", time, pixels)
+
+    def move(self) -> None:
+        """Queue the steps that are over."""
+        self._take(None)
+
+    def finish(self) -> None:
+        """Queue all steps that are left; nothing may be added afterwards."""
+        for name in STREAMS:
+            if name in self._doubtful:
+                self._hold(name, *self._doubtful.pop(name))
+            self._release(name, -math.inf)
+        self._take(self._alignment.end())
+
+    def waits(self) -> bool:
+        """Whether a step lacks nothing but a stream that may become stale."""
+        return self._alignment.waits()
+
+    def stale(self) -> tuple[str, ...]:
+        """The streams that are waited for and have given nothing for `stale_seconds`."""
+        now, limit = self._now(), self._options.stale_seconds
+        return tuple(name for name in STREAMS if name in self._alignment.expected and now - self._came[name] > limit)
+
+    def _add(self, stream: str, time: float, what: Any) -> None:
+        self._alignment.expected.add(stream)
+        for at, piece in self._believed(stream, time, what):
+            self._hold(stream, at, piece)
+        self._release(stream, self._options.tolerance)
+        self._take(None)
+
+    def _believed(self, stream: str, time: float, what: Any) -> list[tuple[float, Any]]:
+        """What may be used: one wrong time stamp far ahead must not make everything after it late."""
+        far = self._window_steps * self._step
+        doubtful = self._doubtful.pop(stream, None)
+        if doubtful is not None and abs(time - doubtful[0]) <= far:
+            return [doubtful, (time, what)]
+        self.late += doubtful is not None
+        known = max(self._newest.values())
+        if known == -math.inf or time - max(known, self._audio_end) <= far:
+            return [(time, what)]
+        self._doubtful[stream] = (time, what)
+        return []
+
+    def _hold(self, stream: str, time: float, what: Any) -> None:
+        heapq.heappush(self._held[stream], (time, self._order, what))
+        self._order += 1
+        self._newest[stream] = max(self._newest[stream], time)
+        if stream == "audio":
+            self._audio_end = max(self._audio_end, time + len(what[0]) / what[1])
+
+    def _release(self, stream: str, tolerance: float) -> None:
+        """Hand on what is old enough that nothing can come before it any more."""
+        held = self._held[stream]
+        while held:
+            time, _, what = held[0]
+            seamless = stream == "audio" and abs(time - self._handed_end) * what[1] <= SEAMLESS
+            if not seamless and time > self._newest[stream] - tolerance:
+                return
+            heapq.heappop(held)
+            if not self._began and time > self._options.queue_seconds:
+                self._alignment.begin_at(time)
+            self._began = True
+            used = self._hand_audio(time, *what) if stream == "audio" else self._hand_frame(time, what)
+            self.late += not used
+            # A stream that comes again after a stall is late at first. It is waited for as soon as waiting can help,
+            # else steps would be made without it for ever.
+            if used or time > self._alignment.done * self._step - self._options.queue_seconds:
+                self._came[stream] = self._now()
+
+    def _hand_audio(self, time: float, mono: np.ndarray, rate: int) -> bool:
+        """Whether any of a piece could be used."""
+        window = self._window_steps * self._step
+        self._handed_end = max(self._handed_end, time + len(mono) / rate)
+        if time + len(mono) / rate <= self._alignment.done * self._step:
+            return False
+        if self._alignment.audio_rate not in (None, rate) or time - self._alignment.audio_time > window:
+            self._alignment.restart_audio(time)
+        before = self._alignment.audio_time
+        if time < before - OVERLAP:
+            mono, time = mono[round((before - time) * rate) :], before
+        if len(mono):
+            self._alignment.add_audio(mono, rate, time)
+        return len(mono) > 0
+
+    def _hand_frame(self, time: float, pixels: Callable[[], np.ndarray]) -> bool:
+        """Whether a frame could be used."""
+        if time < max(self._alignment.video_time, self._alignment.done * self._step) - SLACK:
+            return False
+        self._alignment.add_frame(pixels, time)
+        return True
+
+    def _take(self, end: int | None) -> None:
+        """Queue the steps that are over; with `end`, all before that number."""
+        alignment = self._alignment
+        while True:
+            stale = tuple(name for name in self.stale() if alignment.lags(name)) if end is None else ()
+            if end is None and not alignment.ready(self._options.queue_seconds, stale):
+                return
+            if end is not None and alignment.done >= end:
+                return
+            due = alignment.done
+            alignment.skip_empty(self._window_steps)
+            if alignment.done != due:
+                continue
+            self.steps.append(LiveStep(alignment.take(), stale))
+            if len(self.steps) > self.room:
+                self.steps.popleft()
+                self.dropped += 1

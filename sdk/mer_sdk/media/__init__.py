@@ -1,0 +1,1 @@
+"""Media files: decoding, and what their packets say of time and geometry."""

@@ -1,0 +1,1 @@
+"""Window models: from sound and frames to an estimate at every step."""

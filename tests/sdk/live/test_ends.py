@@ -1,0 +1,145 @@
+"""How a live stream ends, and what does not end it: errors, close and finish from anywhere, bad input."""
+
+import threading
+
+import numpy as np
+import pytest
+from live_streams import LONG, noise, open_live
+
+from mer_sdk import LiveConversation, LiveOptions, LiveSensor
+from mer_sdk.errors import OptionError, SignalError, StreamError
+
+
+def test_bad_input_is_refused_and_the_stream_goes_on(tiny_onnx):
+    with open_live(tiny_onnx, LiveOptions(queue_seconds=60)) as live:
+        for pcm, rate, time in (
+            (np.array([np.nan], np.float32), 16000, None),
+            (noise(0.1), 10, None),
+            (noise(0.1), 16000, float("inf")),
+        ):
+            with pytest.raises(SignalError):
+                live.push_audio(pcm, rate, time)
+        with pytest.raises(SignalError, match="a frame has shape"):
+            live.push_frame(np.zeros((3, 4)), 0.0)
+        with pytest.raises(OptionError, match="no text"):
+            live.push_text("hello")
+        live.push_audio(noise(0.5), 16000)
+        live.push_audio(np.zeros(0, np.float32), 16000)
+        live.finish()
+        assert len(list(live)) == 2
+
+
+def test_close_returns_while_a_consumer_waits(tiny_onnx):
+    live, taken = open_live(tiny_onnx), []
+    consumer = threading.Thread(target=lambda: taken.extend(live))
+    consumer.start()
+    assert live.close(LONG)
+    consumer.join(LONG)
+    assert (consumer.is_alive(), taken, live.over) == (False, [], True)
+    assert live.close()
+    assert not live.push_audio(noise(0.1), 16000)
+    assert not live.push_frame(np.zeros((5, 5, 3), np.uint8), 0.0)
+    assert live.finish(0)
+
+
+def test_close_returns_while_a_callback_hangs(tiny_onnx):
+    entered, go = threading.Event(), threading.Event()
+    live = open_live(tiny_onnx, LiveOptions(), lambda estimate: (entered.set(), go.wait(LONG)))
+    live.push_audio(noise(1.0), 16000)
+    assert entered.wait(LONG)
+    assert not live.close(0.01)
+    go.set()
+    assert live.close(LONG)
+
+
+def test_a_callback_that_raises_ends_the_stream_with_its_error(tiny_onnx):
+    def raises(estimate):
+        raise ValueError("no screen")
+
+    live = open_live(tiny_onnx, LiveOptions(), raises)
+    live.push_audio(noise(0.5), 16000)
+    live._thread.join(LONG)
+    # A `with` block that ended well would raise it, too.
+    for act in (lambda: live.push_audio(noise(0.5), 16000), live.finish, lambda: live.__exit__(None)):
+        with pytest.raises(StreamError, match="ValueError: no screen") as caught:
+            act()
+        assert isinstance(caught.value.__cause__, ValueError)
+    assert live.close()
+
+
+def test_an_error_of_the_detector_reaches_the_consumer(tiny_onnx):
+    class Broken:
+        def detect(self, rgb):
+            raise RuntimeError("no model")
+
+    live = LiveSensor.open(tiny_onnx, detector=Broken())
+    live.push_frame(np.full((60, 80, 3), 90, np.uint8), 0.0)
+    live.finish()
+    with pytest.raises(StreamError, match="no model"):
+        list(live)
+    assert live.close()
+
+
+def test_close_and_finish_within_a_callback(tiny_onnx):
+    given = []
+
+    def once(estimate):
+        given.append((estimate.time, live.finish(), live.close()))
+
+    with open_live(tiny_onnx, LiveOptions(), once) as live:
+        live.push_audio(noise(1.0), 16000)
+        live._thread.join(LONG)
+    assert given == [(0.25, False, False)]
+
+
+def test_in_another_process_only_close_is_allowed(tiny_onnx, tiny_senses):
+    live = open_live(tiny_onnx)
+    talk = LiveConversation.open(tiny_senses)
+    picture = np.zeros((5, 5, 3), np.uint8)
+    both = [
+        lambda one: one.push_audio(noise(0.1), 16000),
+        lambda one: one.push_frame(picture, 0.0),
+        lambda one: one.get(0),
+        lambda one: next(iter(one)),
+        lambda one: one.finish(0),
+        lambda one: (one.over,),
+        lambda one: (one.dropped,),
+        lambda one: (one.late,),
+        lambda one: (one.stale,),
+    ]
+    acts = {
+        live: [*both, lambda one: (one.baseline,), lambda one: one.between_steps().__enter__()],
+        talk: [
+            *both,
+            lambda one: one.push_text("hello", 0.0),
+            lambda one: one.timeline(),
+            lambda one: (one.short, one.dropped_frames),
+            lambda one: one.between_utterances().__enter__(),
+        ],
+    }
+    for one, tried in acts.items():
+        # A real fork is in test_sealed.py; here the parent's thread goes on, as it cannot in a child.
+        process, one._process = one._process, -1
+        for act in tried:
+            with pytest.raises(StreamError, match=f"a {one._what} does not go through a fork"):
+                act(one)
+        assert one.close()
+        assert one._thread.is_alive()
+        one._process = process
+        assert one.close(LONG)
+        assert not one._thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("streams", ("sound",)),
+        ("tolerance", -0.1),
+        ("stale_seconds", 0),
+        ("queue_seconds", 0.1),
+        ("queue_seconds", float("nan")),
+    ],
+)
+def test_options_outside_their_ranges_are_refused(name, value):
+    with pytest.raises(OptionError, match=name if name != "streams" else "'sound' is unknown"):
+        LiveOptions(**{name: value})

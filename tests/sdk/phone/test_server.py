@@ -1,0 +1,280 @@
+"""The server of the phone check over real connections on loopback, and the command's refusals."""
+
+import http.client
+import json
+import shutil
+import ssl
+import threading
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from mer_sdk.cli.phone_check import phone_check
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.manifest import FinderContract, manifest_from_text, manifest_to_text
+from mer_sdk.errors import DataError, OptionError
+from mer_sdk.phone import session as check_session
+from mer_sdk.phone.certificate import server_context
+from mer_sdk.phone.server import PhoneServer
+from mer_sdk.phone.session import Advanced, Began, Refused, Reported, Service, page_folder
+
+
+class Client:
+    """A browser, as far as the server can tell."""
+
+    def __init__(self, server, token=None, context=None):
+        self._port = int(server.address.split(":")[2].split("/")[0])
+        self._token = server.token if token is None else token
+        self._context = context
+        self._cookie = {}
+
+    def ask(self, method, path, body=None, headers=None):
+        kind = http.client.HTTPSConnection if self._context else http.client.HTTPConnection
+        more = {"context": self._context} if self._context else {}
+        connection = kind("127.0.0.1", self._port, timeout=10, **more)
+        sent = {**self._cookie, **(headers or {})}
+        connection.request(method, f"/{self._token}/{path}", body, sent)
+        answer = connection.getresponse()
+        content = answer.read()
+        if answer.getheader("Set-Cookie"):
+            self._cookie = {"Cookie": answer.getheader("Set-Cookie").split(";")[0]}
+        connection.close()
+        return SimpleNamespace(status=answer.status, content=content, headers=dict(answer.getheaders()))
+
+
+@pytest.fixture
+def page(tmp_path):
+    folder = tmp_path / "page"
+    (folder / "ort").mkdir(parents=True)
+    (folder / "index.html").write_text("<p>page</p>")
+    (folder / "ort" / "run.wasm.br").write_bytes(b"packed")
+    (tmp_path / "secret.txt").write_text("not served")
+    return folder
+
+
+@pytest.fixture
+def serve(tiny_onnx, page):
+    """`serve(phones=1, context=None)`: a server whose reports are accepted where their text is "good"."""
+    bundle, open_servers = Bundle.open(tiny_onnx), []
+
+    def read(text):
+        if text != "good":
+            raise DataError("the report is refused: it is bad")
+        return text
+
+    def start(phones=1, context=None):
+        service = Service(bundle.path, bundle.manifest, {"rounds": 5}, read, (lambda: b"clip",), phones, page)
+        server = PhoneServer(service, "127.0.0.1", context=context)
+        server.__enter__()
+        open_servers.append(server)
+        return server
+
+    yield start
+    for server in open_servers:
+        server.__exit__()
+
+
+def events(server):
+    found = []
+    while (event := server.next_event(0.05)) is not None:
+        found.append(event)
+    return found
+
+
+def test_one_phone_from_the_page_to_the_report(serve, tiny_onnx):
+    server = serve()
+    phone = Client(server)
+    first = phone.ask("GET", "")
+    assert (first.status, first.content) == (200, b"<p>page</p>")
+    assert first.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+    assert first.headers["Cache-Control"] == "no-store"
+    assert phone.ask("GET", "bundle/audio.onnx").status == 403
+    assert phone.ask("POST", "report", "good").status == 403
+    assert json.loads(phone.ask("POST", "begin", "{}", {"User-Agent": "Test\x07 1"}).content) == {"phone": 1}
+    assert json.loads(phone.ask("GET", "check.json").content) == {"rounds": 5}
+    assert phone.ask("GET", "bundle/audio.onnx").content == (tiny_onnx / "audio.onnx").read_bytes()
+    assert phone.ask("GET", "bundle/manifest.json").status == 200
+    assert phone.ask("GET", "clips/0").content == b"clip"
+    assert phone.ask("GET", "clips/1").status == 404
+    assert phone.ask("POST", "progress", '{"what": "timing", "done": 1, "total": 2}').status == 204
+    assert phone.ask("POST", "report", "bad").status == 422
+    assert phone.ask("POST", "report", b"\xff").status == 422
+    assert phone.ask("POST", "report", "good").status == 200
+    # An answer that was lost is given again, and counts once.
+    assert phone.ask("POST", "report", "good").status == 200
+    found = [event for event in events(server) if not (isinstance(event, Refused) and event.phone == 0)]
+    assert found == [
+        Began(1, "Test 1"),
+        Advanced(1, "timing", 1.0, 2.0),
+        Refused(1, "the report is refused: it is bad"),
+        Refused(1, "the report is refused: it is not UTF-8"),
+        Reported(1, "good"),
+    ]
+    assert server.silence() == {}
+
+
+def test_nothing_but_the_page_and_the_bundle_can_be_reached(serve):
+    server = serve()
+    phone = Client(server)
+    phone.ask("POST", "begin", "{}")
+    for path in ("../secret.txt", "..%2fsecret.txt", "bundle/../secret.txt", "bundle/../../secret.txt", "ort/x", "x"):
+        assert phone.ask("GET", path).status == 404
+    assert phone.ask("GET", "ort/run.wasm").status == 406
+    packed = phone.ask("GET", "ort/run.wasm", headers={"Accept-Encoding": "gzip, br"})
+    assert (packed.content, packed.headers["Content-Encoding"]) == (b"packed", "br")
+    assert packed.headers["Content-Type"] == "application/wasm"
+    assert phone.ask("POST", "other", "{}").status == 404
+
+
+def test_a_wrong_token_opens_nothing_and_is_told(serve):
+    server = serve()
+    for token in ("", "x", server.token[:-1], server.token + "x", "é"):
+        stranger = Client(server, token)
+        try:
+            answer = stranger.ask("GET", "")
+        except UnicodeEncodeError:
+            continue
+        assert answer.status == 404
+        assert b"open the one that mer phone-check shows now" in answer.content
+        assert stranger.ask("POST", "begin", "{}").status == 404
+    assert {event.phone for event in events(server)} == {0}
+
+
+def test_what_is_too_long_or_no_progress_is_refused(serve):
+    server = serve()
+    phone = Client(server)
+    phone.ask("POST", "begin", "{}")
+    too_long = phone.ask("POST", "report", headers={"Content-Length": "3000000"})
+    assert (too_long.status, too_long.headers["Connection"]) == (413, "close")
+    assert b"allowed are 2000000" in too_long.content
+    assert phone.ask("POST", "report", headers={"Transfer-Encoding": "chunked"}).status == 411
+    assert phone.ask("POST", "report", headers={"Content-Length": "-1"}).status == 411
+    for progress in (
+        "",
+        "[]",
+        '{"what": "x"}',
+        '{"what": "x", "done": 3, "total": 2}',
+        '{"what": "\\u0007", "done": 0, "total": 1}',
+    ):
+        assert phone.ask("POST", "progress", progress).status == 400
+    told = [event.why for event in events(server) if isinstance(event, Refused)]
+    assert any("3000000 bytes were sent" in why for why in told)
+
+
+def test_a_second_phone_waits_for_its_place(serve, monkeypatch):
+    server = serve()
+    first, second = Client(server), Client(server)
+    assert first.ask("POST", "begin", "{}").status == 200
+    refused = second.ask("POST", "begin", "{}")
+    assert refused.status == 409
+    assert b"start it with --phones 2" in refused.content
+    # The same phone may load the page again and go on.
+    assert json.loads(first.ask("POST", "begin", "{}").content) == {"phone": 1}
+    # Who was not heard of for long loses the place.
+    monkeypatch.setattr(check_session, "LOST", 0.0)
+    assert json.loads(second.ask("POST", "begin", "{}").content) == {"phone": 2}
+    late = first.ask("POST", "report", "good")
+    assert (late.status, server.silence().keys()) == (403, {2})
+    assert b"another phone has taken its place" in late.content
+
+
+def test_two_phones_at_once_are_told_apart(serve):
+    server = serve(phones=2)
+    first, second, third = Client(server), Client(server), Client(server)
+    threads = [threading.Thread(target=one.ask, args=("POST", "begin", "{}")) for one in (first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert b"--phones 3" in third.ask("POST", "begin", "{}").content
+    assert set(server.silence()) == {1, 2}
+    assert second.ask("POST", "report", "good").status == first.ask("POST", "report", "good").status == 200
+    assert sorted(event.phone for event in events(server) if isinstance(event, Reported)) == [1, 2]
+
+
+def test_https_with_a_certificate_made_on_the_spot(serve):
+    pytest.importorskip("cryptography")
+    server = serve(context=server_context("127.0.0.1"))
+    assert server.address.startswith("https://")
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    assert Client(server, context=trusting).ask("GET", "").status == 200
+    # One that does not trust it yet, or does not speak TLS, does no harm.
+    with pytest.raises(ssl.SSLCertVerificationError):
+        Client(server, context=ssl.create_default_context()).ask("GET", "")
+    with pytest.raises((http.client.HTTPException, OSError)):
+        Client(server).ask("GET", "")
+    assert Client(server, context=trusting).ask("GET", "").status == 200
+
+
+def test_a_server_without_its_page_or_address_says_what_to_do(tiny_onnx, page, tmp_path):
+    bundle = Bundle.open(tiny_onnx)
+    service = Service(bundle.path, bundle.manifest, {}, lambda text: text, page=tmp_path / "none")
+    with pytest.raises(OptionError, match="make web"):
+        PhoneServer(service, "127.0.0.1")
+    service = Service(bundle.path, bundle.manifest, {}, lambda text: text, page=page)
+    with pytest.raises(OptionError, match="--host an address of this computer"):
+        PhoneServer(service, "192.0.2.7")
+
+
+@pytest.fixture
+def command():
+    app = typer.Typer()
+    app.command()(phone_check)
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def changed(bundle, path, **changes):
+    """A copy of a bundle whose manifest says something else."""
+    manifest = shutil.copytree(bundle, path) / "manifest.json"
+    manifest.write_text(manifest_to_text(replace(manifest_from_text(manifest.read_text()), **changes)))
+    return path
+
+
+def test_the_command_refuses_what_no_browser_runs(command, tiny_onnx, tmp_path):
+    other = changed(tiny_onnx, tmp_path / "other.mer", target="coreml")
+    contract = FinderContract(height=8, width=8, threshold=0.5, overlap=0.3)
+    graphs = {"finder": Bundle.open(tiny_onnx).manifest.graphs["face"]}
+    finder = changed(tiny_onnx, tmp_path / "finder.mer", graphs=graphs, finder=contract)
+    wrong = [
+        (
+            (other,),
+            "made for coreml, and a browser runs onnx and tflite: `mer-convert --model grjca --target onnx,tflite",
+        ),
+        ((finder,), "tiny is a face finder, whose golden frames `mer verify` proves"),
+        ((tmp_path / "none.mer",), "does not exist"),
+        ((tiny_onnx, "--actors", "5"), "give --data"),
+        ((tiny_onnx, "--data", "meld:/nowhere"), "/nowhere does not exist"),
+        ((tiny_onnx, "--plot", tmp_path / "timeline.png"), "ends in .svg"),
+    ]
+    for arguments, said in wrong:
+        error = command(*arguments).exception
+        assert said in str(error)
+        assert "\n" not in str(error)
+
+
+def test_the_page_is_the_checkouts_own_or_that_of_its_wheel(tmp_path, monkeypatch):
+    checkout, installed = tmp_path / "mer_sdk" / "phone", tmp_path / "site" / "mer_phone_page"
+    monkeypatch.setattr("mer_sdk.phone.session.__file__", str(checkout / "check_session.py"))
+    monkeypatch.setattr("mer_sdk.phone.session.PAGE_PACKAGE", "no_such_package")
+    assert page_folder() == checkout / "page"
+    monkeypatch.undo()
+    monkeypatch.setattr("mer_sdk.phone.session.__file__", str(checkout / "check_session.py"))
+    (installed / "page").mkdir(parents=True)
+    (installed / "__init__.py").touch()
+    monkeypatch.syspath_prepend(installed.parent)
+    assert page_folder() == installed / "page"
+    (checkout / "page").mkdir(parents=True)
+    (checkout / "page" / "index.html").touch()
+    assert page_folder() == checkout / "page"
+
+
+def test_the_command_ends_by_itself_where_nobody_comes(command, tiny_onnx, page, monkeypatch):
+    monkeypatch.setattr("mer_sdk.cli.phone_check.Service", lambda **given: Service(**given, page=page))
+    result = command(tiny_onnx, "--host", "127.0.0.1", "--wait", "0.01")
+    assert result.exit_code == 1
+    assert "no phone was heard of" in result.output
+    assert "http://127.0.0.1:" in result.output

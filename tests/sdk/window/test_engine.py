@@ -1,0 +1,172 @@
+import numpy as np
+import pytest
+
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.errors import OptionError, SignalError
+from mer_sdk.window.baseline import PersonalBaseline
+from mer_sdk.window.decision import softmax
+from mer_sdk.window.engine import PERSONS, StepEngine, StepFeatures
+
+AUDIO, FACE, STEPS = 6, 5, 16
+
+
+class Recorder:
+    """A fusion graph that keeps what it was given."""
+
+    def run(self, inputs):
+        self.seen = {name: np.array(value) for name, value in inputs.items()}
+        return {"logits": np.arange(7, dtype=np.float32)[None], "reliance": np.array([[0.25, 0.75]], np.float32)}
+
+
+@pytest.fixture
+def recorder():
+    return Recorder()
+
+
+@pytest.fixture
+def engine(tiny_onnx, recorder):
+    return StepEngine(Bundle(Bundle.open(tiny_onnx).manifest, loader=lambda threads: {"fusion": recorder}))
+
+
+def features(seed, audio=True, face=True):
+    random = np.random.default_rng(seed)
+    row = random.normal(size=AUDIO + FACE).astype(np.float32)
+    return StepFeatures(row[:AUDIO] if audio else None, row[AUDIO:] if face else None)
+
+
+def test_the_newest_step_is_the_last_row_and_missing_ones_are_zero(engine, recorder):
+    engine.advance(features(0))
+    output = engine.advance(features(1, face=False))
+    seen = recorder.seen
+    assert seen["audio_mask"].tolist() == [[0.0] * 14 + [1.0, 1.0]]
+    assert seen["face_mask"].tolist() == [[0.0] * 14 + [1.0, 0.0]]
+    np.testing.assert_allclose(seen["audio"][0, -1], features(1).audio - 0.1, atol=1e-6)
+    np.testing.assert_allclose(seen["face"][0, -2], features(0).face + 0.05, atol=1e-6)
+    assert not seen["audio"][0, :14].any()
+    assert not seen["face"][0, -1].any()
+    assert (output.present, output.steps) == ({"audio": 2, "face": 1}, 2)
+    assert output.reliance == {"audio": 0.25, "face": 0.75}
+    np.testing.assert_allclose(output.probabilities, softmax(np.arange(7)))
+
+
+def test_a_step_is_observed_once_it_has_left_the_window(engine, recorder):
+    for step in range(STEPS):
+        engine.advance(features(step))
+    assert engine.baseline.steps == {"audio": 0, "face": 0}
+    engine.advance(features(STEPS, face=False))
+    assert engine.baseline.steps == {"audio": 1, "face": 1}
+    mean = (20 * 0.1 + features(0).audio) / 21
+    np.testing.assert_allclose(recorder.seen["audio"][0, 0], features(1).audio - mean, atol=1e-6)
+    engine.finish()
+    assert engine.baseline.steps == {"audio": 17, "face": 16}
+
+
+def test_an_empty_window_says_nothing(engine):
+    output = engine.advance(StepFeatures(None, None))
+    assert output.steps == 0
+    assert output.reliance == {"audio": 0.0, "face": 0.0}
+    np.testing.assert_allclose(output.probabilities, 1 / 7)
+
+
+def test_another_person_has_another_baseline_and_own_face_rows(engine, recorder):
+    engine.advance(features(0, face=False))
+    engine.advance(features(1), person=4)
+    engine.advance(features(2), person=9)
+    assert recorder.seen["face_mask"][0, -3:].tolist() == [0.0, 0.0, 1.0]
+    # Sound belongs to whoever was current when it was heard.
+    assert recorder.seen["audio_mask"][0, -3:].tolist() == [0.0, 0.0, 1.0]
+    second = engine.baseline
+    engine.advance(features(3), person=4)
+    assert recorder.seen["face_mask"][0, -4:].tolist() == [0.0, 1.0, 0.0, 1.0]
+    assert recorder.seen["audio_mask"][0, -4:].tolist() == [1.0, 1.0, 0.0, 1.0]
+    first = engine.baseline
+    assert first is not second
+    engine.finish()
+    # What was heard before the first face belongs to its owner.
+    assert first.steps == {"audio": 3, "face": 2}
+    assert second.steps == {"audio": 1, "face": 1}
+
+
+def test_the_first_person_takes_over_the_given_baseline(tiny_onnx, recorder):
+    bundle = Bundle(Bundle.open(tiny_onnx).manifest, loader=lambda threads: {"fusion": recorder})
+    enrolled = PersonalBaseline(bundle.manifest.baseline)
+    enrolled.observe("face", np.ones((100, FACE)))
+    engine = StepEngine(bundle, baseline=enrolled)
+    engine.advance(features(0), person=3)
+    assert engine.baseline is enrolled
+    engine.advance(features(0), person=4)
+    assert engine.baseline.steps["face"] == 0
+    engine.reset()
+    assert engine.baseline.steps["face"] == 0
+
+
+def test_other_faces_have_windows_of_their_own_and_no_sound(engine, recorder):
+    engine.advance(features(0), person=4)
+    engine.advance(features(1), person=4, others={9: features(2).face})
+    engine.look_at(9)
+    assert recorder.seen["audio_mask"].sum() == 0
+    assert recorder.seen["face_mask"][0, -2:].tolist() == [0.0, 1.0]
+    np.testing.assert_array_equal(recorder.seen["face"][0, -1], features(2).face - engine.baseline_of(9).mean("face"))
+    assert engine.persons == (4, 9)
+    with pytest.raises(OptionError, match="person 7 is not known here; known are 4, 9"):
+        engine.look_at(7)
+    engine.finish()
+    assert engine.baseline_of(9).steps == {"audio": 0, "face": 1}
+
+
+def test_enrolment_begins_the_baseline_anew_with_the_next_steps_alone(engine):
+    engine.advance(features(0), person=4)
+    engine.enrol(2)
+    for number in (1, 2, 3):
+        assert engine.enrolling == max(0, 3 - number)
+        engine.advance(features(number), person=4)
+    assert engine.baseline.steps == {"audio": 2, "face": 2}  # at once, not when they leave the window
+    expected = PersonalBaseline(engine.manifest.baseline)
+    for number in (1, 2, 3):
+        expected.observe("face", features(number).face)
+    engine.finish()  # what was there before the enrolment stays out, what came after it goes in, each row once
+    assert engine.baseline.steps == {"audio": 3, "face": 3}
+    np.testing.assert_allclose(engine.baseline.mean("face"), expected.mean("face"), rtol=1e-6)
+
+
+def test_a_step_without_anything_does_not_count_for_the_enrolment(engine):
+    engine.enrol(1)
+    engine.skip()
+    assert engine.enrolling == 1
+    engine.advance(features(0))
+    assert engine.enrolling == 0
+
+
+def test_somebody_else_is_not_enrolled_in_passing(engine):
+    engine.advance(features(0), person=4)
+    engine.enrol(3)
+    engine.advance(features(1), person=9)
+    assert engine.enrolling == 0
+    assert engine.baseline.steps["face"] == 0
+
+
+def test_a_forgotten_person_leaves_nothing_behind(engine):
+    engine.advance(features(0), person=4)
+    engine.advance(features(1), person=9)
+    engine.forget(4)
+    assert engine.persons == (9,)
+    engine.forget(9)
+    assert engine.persons == (9,)  # the current person begins anew
+    engine.finish()
+    assert engine.baseline.steps == {"audio": 0, "face": 0}
+
+
+def test_baselines_are_kept_of_a_bounded_number_of_persons(engine):
+    for person in range(PERSONS + 10):
+        engine.advance(features(0), person=person)
+    assert len(engine.persons) == PERSONS
+    assert engine.persons[-1] == PERSONS + 9
+    assert len(engine._faces) <= engine.manifest.clock.window_steps
+
+
+def test_inputs_of_another_shape_are_refused(tiny_onnx):
+    engine = StepEngine(Bundle.open(tiny_onnx))
+    with pytest.raises(SignalError, match=r"pcm has shape \(100,\), needed is \(6000,\)"):
+        engine.encode(np.zeros(100), None)
+    with pytest.raises(SignalError, match=r"crop has shape \(8, 8, 3\), needed is \(16, 16, 3\)"):
+        engine.encode(None, np.zeros((8, 8, 3)))
