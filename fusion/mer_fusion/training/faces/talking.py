@@ -38,6 +38,17 @@ class TalkingLoss:
     still: FaceOptions = field(default_factory=FaceOptions)
 
 
+class StillsClassifier(nn.Module):
+    """An encoder and a linear classifier of its features: grey crops (B, size, size) in 0-1 -> logits (B, K), None."""
+
+    def __init__(self, encoder: FaceEncoder, classify: nn.Linear) -> None:
+        super().__init__()
+        self.encoder, self.classify = encoder, classify
+
+    def forward(self, grey: Tensor) -> tuple[Tensor, None]:
+        return self.classify(self.encoder.encode(grey).float()), None
+
+
 class TalkingLearner(nn.Module):
     """An encoder and the heads that it is trained under, which are thrown away afterwards.
 
@@ -58,6 +69,10 @@ class TalkingLearner(nn.Module):
         self.score = nn.Linear(width, 1)
         self.dropout = nn.Dropout(0.3)
         self.classify = nn.Linear(width, classes)
+
+    def on_stills(self) -> StillsClassifier:
+        """The encoder with its classifier of stills, which is called as a `FaceLearner` is."""
+        return StillsClassifier(self.encoder, self.still)
 
     def decide(self, features: Tensor, mask: Tensor, baseline: Tensor) -> Tensor:
         """Logits (B, K) of raw features (B, T, D), their mask (B, T) and each take's baseline (B, D)."""
@@ -130,7 +145,10 @@ class TalkingTask:
         data = self._training
         for number, takes in enumerate(self._takes(generator)):
             images = self._draws.images(takes, generator)
-            talking = changed(images, self._size, self._options, generator).unflatten(0, images.shape[:2])
+            take = torch.arange(len(takes)).repeat_interleave(images.shape[1])
+            person = take // self._options.takes
+            talking = changed(images.flatten(0, 1), take, person, self._size, self._options, generator)
+            talking = talking.unflatten(0, images.shape[:2])
             index = torch.multinomial(self._weights, self._loss.stills, generator=generator)
             stills = augmented(self._stills.images[index], self._loss.still, generator)
             warmth = random_warmth(len(takes), generator)

@@ -80,7 +80,10 @@ class TalkingFaces:
 
     def subset(self, keep: Tensor) -> TalkingFaces:
         """The takes where the boolean `keep` (C,) is true."""
-        takes = torch.nonzero(keep).flatten()
+        return self.rows(torch.nonzero(keep).flatten())
+
+    def rows(self, takes: Tensor) -> TalkingFaces:
+        """The given takes, in that order."""
         count = self.count[takes]
         first = torch.cumsum(count, 0) - count
         owner = torch.arange(len(takes)).repeat_interleave(count)
@@ -193,17 +196,16 @@ class TalkingDraws:
         return partners, share
 
 
-def changed(images: Tensor, size: int, options: TalkingOptions, generator: torch.Generator) -> Tensor:
-    """Crops as other cameras, detectors and lamps would give them: (B, T, S, S) in 0-1 -> (B * T, size, size).
+def changed(
+    images: Tensor, take: Tensor, person: Tensor, size: int, options: TalkingOptions, generator: torch.Generator
+) -> Tensor:
+    """Crops as other cameras, detectors and lamps would give them: (N, S, S) in 0-1 -> (N, size, size).
 
     Args:
-        images: `options.takes` takes of each person, one person after the other.
+        take, person: (N,) number of the take and of the person of each image, from 0.
     """
-    takes, each, stored = images.shape[0], images.shape[1], images.shape[2]
-    total = takes * each
-    take = torch.arange(takes).repeat_interleave(each)
-    person = take // options.takes
-    people = int(person.max()) + 1
+    total, stored = len(images), images.shape[1]
+    takes, people = int(take.max()) + 1, int(person.max()) + 1
 
     def of(owner: Tensor | None, count: int, low: float, high: float) -> Tensor:
         values = low + (high - low) * torch.rand(count, generator=generator)

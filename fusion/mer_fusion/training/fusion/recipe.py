@@ -15,6 +15,7 @@ from mer_fusion.training.faces.encoder import FaceOptions
 from mer_fusion.training.faces.talking import TalkingLoss
 from mer_fusion.training.faces.talking_sets import TalkingOptions
 from mer_fusion.training.fusion.data import LABELS
+from mer_fusion.training.fusion.feature_cache import CacheOptions
 from mer_fusion.training.fusion.task import FusionOptions
 from mer_fusion.training.loop import LoopOptions
 from mer_fusion.training.speech.encoder import AudioOptions
@@ -48,6 +49,7 @@ class Recipe:
     talking: TalkingOptions = field(default_factory=TalkingOptions)
     talking_loss: TalkingLoss = field(default_factory=TalkingLoss)
     fusion: FusionOptions = field(default_factory=FusionOptions)
+    cache: CacheOptions = field(default_factory=CacheOptions)
     objective: dict[str, Any] = field(default_factory=dict)
 
 
@@ -88,7 +90,7 @@ def student_recipe(seed: int, model: str = "grjca") -> Recipe:
         _network(model, "student", audio, face),
         LoopOptions(epochs=160, seed=seed),
         LoopOptions(epochs=24, seed=seed),
-        LoopOptions(epochs=40, learning_rate=2e-3, seed=seed),
+        LoopOptions(epochs=30, learning_rate=1.5e-3, seed=seed),
         LoopOptions(epochs=60, learning_rate=2e-3, weight_decay=0.02, precision="no", seed=seed),
     )
 
