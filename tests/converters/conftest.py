@@ -91,9 +91,6 @@ def write_checkpoint(network: EmotionNetwork, path: Path, role: str = "student")
         face=face,
         notes=("made by a test",),
         distillation=measured if role == "student" else None,
-        distillation=Distillation(0.05, 0.4, 0.875, 16, "clips made by a test", "0" * 64)
-        if role == "student"
-        else None,
     )
     save_checkpoint(network, card, path)
     return path
