@@ -285,9 +285,9 @@ def overview(measured: Mapping[str, Json]) -> list[str]:
     return [
         *prose(
             "In %, [95 % interval]. P1: WAR of 8 emotions, 20 speakers, from sound and action units; full precision "
-            "with the person's mean removed, student warm. P2: UAR of 7 emotions on real clips of five unseen actors, warm. "
-            "P3: accuracy of sentiment from text, audio and video features. P4: weighted F1 of 7 emotions in dialogues "
-            "of unseen episodes, from text. A dash: not measured yet."
+            "with the person's mean removed, student warm. P2: UAR of 7 emotions on real clips of five unseen actors, "
+            "warm. P3: accuracy of sentiment from text, audio and video features. P4: weighted F1 of 7 emotions in "
+            "dialogues of unseen episodes, from text. A dash: not measured yet."
         ),
         *table(header, whole),
     ]
