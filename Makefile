@@ -13,7 +13,7 @@ RAVDESS ?= $(DATA)
 PAIRS ?= $(DATA)/ravdess_pairs
 FERPLUS ?= $(DATA)
 MELD ?= $(DATA)/meld
-MOSI ?= $(DATA)/mosi
+SPEECH ?= $(DATA)/speech
 # The fp32 bundles of the second folder are those of the first.
 AARCH64_BUNDLES ?= $(foreach target,tflite onnx,$(wildcard $(BUNDLES)/*-$(target)-*.mer) \
 	$(foreach scheme,w8 dyn8 int8,$(wildcard $(QUANTIZED)/*-$(target)-$(scheme).mer)))
@@ -105,7 +105,10 @@ results: convert
 	$(BIN)/python -m benchmarks.accuracy.p2_ablations --data ravdess:$(RAVDESS) --data ravdess_pairs:$(PAIRS) --data ferplus:$(FERPLUS)
 	$(BIN)/python -m benchmarks.accuracy.p2_baselines --data ravdess:$(RAVDESS) --data ravdess_pairs:$(PAIRS) --data ferplus:$(FERPLUS)
 	$(BIN)/python -m benchmarks.accuracy.p2_windows --data ravdess_pairs:$(PAIRS) --bundles $(BUNDLES)
-	$(BIN)/python -m benchmarks.accuracy.p3_trimodal --data mosi:$(MOSI) --ablations
+	$(BIN)/python -m benchmarks.robustness.p5_sound fusion/mer_fusion/checkpoints/grjca-student.safetensors \
+		fusion/mer_fusion/checkpoints/grjca-full.safetensors fusion/mer_fusion/checkpoints/atsuko-student.safetensors \
+		fusion/mer_fusion/checkpoints/fdrl-student.safetensors --data ravdess:$(RAVDESS) \
+		$(foreach corpus,urdu ased turev tess emovo,--data $(corpus):$(SPEECH)/$(corpus))
 	$(BIN)/python -m benchmarks.accuracy.text_encoder --data meld:$(MELD) --save runs/text/student_text.safetensors
 	$(BIN)/python -m benchmarks.accuracy.p4_dialogue --data meld:$(MELD) --text-encoder runs/text/student_text.safetensors
 	$(BIN)/python -m benchmarks.accuracy.p4_bundles --data meld:$(MELD) --bundles $(BUNDLES)

@@ -26,7 +26,8 @@ from mer_quantization.schemes import find_scheme
 from mer_sdk.contract.bundle import Bundle, file_sha256, hash_files
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.golden import GOLDEN
-from mer_sdk.contract.manifest import FINDER, BaselineContract, Manifest, manifest_to_text
+from mer_sdk.contract.manifest import FINDER, BaselineContract, Manifest
+from mer_sdk.contract.manifest_file import manifest_to_text
 from mer_sdk.errors import ConversionError
 from mer_sdk.parity.agreement import TOLERANCE
 from mer_sdk.parity.face_finder_golden import FinderCase, apart, load_finder_cases, run_finder, save_finder_cases

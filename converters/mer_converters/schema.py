@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from mer_sdk.contract.manifest import manifest_schema
+from mer_sdk.contract.manifest_file import manifest_schema
 
 
 def schema_text() -> str:

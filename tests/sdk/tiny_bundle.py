@@ -10,14 +10,8 @@ import torch
 
 from mer_sdk.contract.bundle import hash_files
 from mer_sdk.contract.golden import CaseInput, GoldenCase, save_golden
-from mer_sdk.contract.manifest import (
-    AudioContract,
-    BaselineContract,
-    DataSource,
-    FaceContract,
-    Manifest,
-    manifest_to_text,
-)
+from mer_sdk.contract.manifest import AudioContract, BaselineContract, DataSource, FaceContract, Manifest
+from mer_sdk.contract.manifest_file import manifest_to_text
 from mer_sdk.parity.golden import run_case
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 

@@ -18,8 +18,8 @@ from mer_sdk.contract.manifest import (
     FaceContract,
     Manifest,
     TextContract,
-    manifest_to_text,
 )
+from mer_sdk.contract.manifest_file import manifest_to_text
 from mer_sdk.dialogue.engine import speaker_numbers
 from mer_sdk.frontends.text import TextFrontend
 from mer_sdk.parity.golden import run_case

@@ -21,7 +21,8 @@ from mer_quantization.recordings import DataOptions
 from mer_quantization.schemes import FP32, Scheme
 from mer_sdk.contract.bundle import hash_files
 from mer_sdk.contract.codec import to_json
-from mer_sdk.contract.manifest import Decision, Manifest, manifest_to_text
+from mer_sdk.contract.manifest import Decision, Manifest
+from mer_sdk.contract.manifest_file import manifest_to_text
 from mer_sdk.parity.agreement import SQNR_DB
 from mer_sdk.runtimes import runtime_note
 

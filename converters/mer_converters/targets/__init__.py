@@ -1,8 +1,5 @@
-"""Export targets, one file each. Importing them loads no converter tool: a tool is imported where it is used."""
+"""Export targets, one room each. Importing this loads no torch: `find_target` loads the tools of what it names."""
 
-from mer_converters.targets.coreml import exporter as coreml
-from mer_converters.targets.executorch import exporter as executorch
-from mer_converters.targets.onnx import exporter as onnx
 from mer_converters.targets.registry import (
     ExportJob,
     PerturbableTarget,
@@ -13,19 +10,14 @@ from mer_converters.targets.registry import (
     target_names,
     tool_versions,
 )
-from mer_converters.targets.tflite import exporter as tflite
 
 __all__ = [
     "ExportJob",
     "PerturbableTarget",
     "QuantizingTarget",
     "Target",
-    "coreml",
-    "executorch",
     "find_target",
-    "onnx",
     "register",
     "target_names",
-    "tflite",
     "tool_versions",
 ]

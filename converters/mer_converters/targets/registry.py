@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
-from torch import Tensor, nn
-
-from mer_quantization.proof import GraphProof
 from mer_quantization.schemes import Scheme
 from mer_sdk.errors import OptionError
 from mer_sdk.runtimes.graph import GraphSpec
+
+# Names of targets are looked up, and a saved package is opened by the interpreter, without torch.
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from mer_quantization.proof import GraphProof
+
+# One room a target, named after it; its exporter registers itself when it is imported.
+ROOMS = ("coreml", "executorch", "onnx", "tflite")
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,7 @@ def register(kind: type[T]) -> type[T]:
 
 def target_names() -> tuple[str, ...]:
     """The names of all targets, in alphabetical order."""
-    return tuple(sorted(_TARGETS))
+    return ROOMS
 
 
 def find_target(name: str) -> Target:
@@ -117,8 +123,9 @@ def find_target(name: str) -> Target:
     Raises:
         OptionError: there is none; the message lists them.
     """
-    if name not in _TARGETS:
+    if name not in ROOMS:
         raise OptionError(f"target {name!r} is unknown; allowed: {', '.join(target_names())}, all")
+    import_module(f"mer_converters.targets.{name}.exporter")
     return _TARGETS[name]
 
 

@@ -7,6 +7,7 @@ inference runtime executes its graphs.
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -14,12 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mer_sdk.contract.manifest import FileSpec, Manifest, manifest_from_text
+from mer_sdk.contract.manifest import FileSpec, Manifest
+from mer_sdk.contract.manifest_file import manifest_from_text
 from mer_sdk.errors import BundleError, MissingExtra, OptionError
 from mer_sdk.runtimes import Graph, load_graph, runtime_for_target, runtime_named, runtime_note
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
 MANIFEST = "manifest.json"
+MOST_MANIFEST_BYTES = 16_000_000
 OPENERS = "mer.openers"
 
 GraphLoader = Callable[[int], dict[str, Graph]]
@@ -212,6 +215,9 @@ def _read_checked(folder: Path) -> Manifest:
     if not folder.is_dir():
         raise BundleError(f"{folder} is a file, not a bundle; a bundle is a folder (NAME.mer) with a {MANIFEST}")
     try:
+        size = (folder / MANIFEST).stat().st_size
+        if size > MOST_MANIFEST_BYTES:
+            raise BundleError(f"{folder / MANIFEST} has {size:,} bytes; allowed are {MOST_MANIFEST_BYTES:,}")
         text = (folder / MANIFEST).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise BundleError(f"{folder} has no {MANIFEST}; is it a bundle made by mer-convert?") from None
@@ -220,18 +226,16 @@ def _read_checked(folder: Path) -> Manifest:
     manifest = manifest_from_text(text)
     for spec in manifest.files:
         _check_file(folder, spec)
-    listed = [spec.path for spec in manifest.files]
-    for graph in manifest.graphs.values():
-        # A Core ML package is a folder: its files are listed, the graph names the folder.
-        if not any(path == graph.file or path.startswith(graph.file + "/") for path in listed):
-            raise BundleError(f"{graph.file} is a graph of the manifest without a hash; convert the bundle again")
     return manifest
 
 
 def _check_file(folder: Path, spec: FileSpec) -> None:
     path = folder / spec.path
-    if not path.is_file():
+    if not path.exists():
         raise BundleError(f"{spec.path} is listed in the manifest and missing from {folder}; convert or copy it again")
+    # Links may lead out of the bundle, and a device or a pipe never ends.
+    if path.resolve() != folder.resolve() / spec.path or not stat.S_ISREG(path.lstat().st_mode):
+        raise BundleError(f"{spec.path} is no plain file of the bundle in {folder}; copy the bundle with its files")
     size = path.stat().st_size
     if size != spec.bytes:
         raise BundleError(

@@ -5,7 +5,9 @@ A window's rows are steps, or the utterances of a dialogue; one file format and 
 
 from __future__ import annotations
 
+import math
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.manifest import Manifest
 from mer_sdk.errors import BundleError
 
 GOLDEN = "golden.npz"
+MOST_BYTES = 2**28
 # Modality -> name of its raw input, in the graph and in the file.
 RAW = {"text": "ids", "audio": "pcm", "face": "crop"}
 
@@ -92,11 +96,49 @@ def load_golden(bundle: Bundle) -> tuple[GoldenCase, ...]:
     """The cases of a bundle's golden file, in order; none where the bundle is a checkpoint.
 
     Raises:
-        BundleError: the bundle has no golden file, or it is damaged.
+        BundleError: the bundle has no golden file, it is damaged, or a case does not fit the manifest.
     """
     if bundle.path is None or not bundle.path.is_dir():
         return ()
-    return read_golden(bundle.path / GOLDEN)
+    cases = read_golden(bundle.path / GOLDEN)
+    for index, case in enumerate(cases):
+        _check_case(case, bundle.manifest, f"{bundle.path / GOLDEN}: case {index}")
+    return cases
+
+
+def _check_case(case: GoldenCase, manifest: Manifest, where: str) -> None:
+    """Every array has the shape that the manifest's graphs read and give."""
+    dialogue, fusion = manifest.dialogue, manifest.graphs.get("fusion")
+    if fusion is None or tuple(case.given.masks) != tuple(name for name in RAW if name in manifest.modalities):
+        raise BundleError(f"{where} is of {', '.join(case.given.masks)}, as no graph of this bundle reads")
+    rows = manifest.clock.window_steps if dialogue is None else dialogue.utterances
+    sizes = {tensor.name: tensor.shape for tensor in fusion.inputs}
+    many: tuple[int, ...] = () if dialogue is None else (rows,)
+    wanted: list[tuple[str, np.ndarray, tuple[int, ...]]] = [
+        ("logits", case.answer.logits, (*many, len(manifest.labels))),
+        ("reliance", case.answer.reliance, (*many, len(manifest.modalities))),
+    ]
+    if case.made is not None:
+        wanted.append(("made_logits", case.made, case.answer.logits.shape))
+    if dialogue is not None:
+        speakers = case.given.speakers
+        wanted.append(("speakers", np.zeros(0) if speakers is None else speakers, (rows,)))
+    for name, mask in case.given.masks.items():
+        graph, raw = manifest.graphs.get(name), case.given.raw[name]
+        one = sizes[name][2:] if graph is None else graph.inputs[0].shape[1:]
+        # In a dialogue sound and faces have an axis of their own for the steps of an utterance.
+        steps = raw.shape[1:2] if dialogue is not None and raw.ndim == len(one) + 2 else ()
+        wanted += [
+            (f"{name}_mask", mask, (rows,)),
+            (RAW[name], raw, (rows, *steps, *one)),
+            (f"{name}_features", case.answer.features[name], (rows, sizes[name][2])),
+        ]
+    for name, array, shape in wanted:
+        if array.shape != shape or not np.isfinite(array).all():
+            raise BundleError(
+                f"{where}: {name} is {'x'.join(map(str, array.shape))} and should be "
+                f"{'x'.join(map(str, shape))} finite numbers; convert the bundle again"
+            )
 
 
 def read_golden(path: Path) -> tuple[GoldenCase, ...]:
@@ -105,15 +147,44 @@ def read_golden(path: Path) -> tuple[GoldenCase, ...]:
     Raises:
         BundleError: it is missing or damaged, or a case lacks an array.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise BundleError(f"{path} cannot be read ({error}); convert the bundle again") from error
+    arrays = read_arrays(path)
     count = len({key.split("_")[0] for key in arrays})
     if not count:
         raise BundleError(f"{path} holds no case; convert the bundle again")
     return tuple(_read_case(_File(path, f"case{index}_", arrays)) for index in range(count))
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Every array of a golden file by its name. Headers are read before anything is allocated.
+
+    Raises:
+        BundleError: it is missing, damaged, or would take more than `MOST_BYTES` of memory.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > MOST_BYTES:
+                raise ValueError(f"its arrays have over {MOST_BYTES:,} bytes")
+            return {member.filename.removesuffix(".npy"): _read_array(archive, member) for member in members}
+    except (OSError, ValueError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        raise BundleError(f"{path} cannot be read ({error}); convert the bundle again") from error
+
+
+def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    with archive.open(member) as file:
+        try:
+            version = np.lib.format.read_magic(file)
+            formats = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+            shape, fortran, dtype = formats[version](file)
+        except Exception as error:  # the header is Python text, and its parser raises whatever Python's does
+            raise ValueError(f"{member.filename} has no header of numpy's format") from error
+        if dtype.kind not in "fiu" or min(shape, default=0) < 0:
+            raise ValueError(f"{member.filename} holds {dtype}, not numbers")
+        values = file.read()
+    # A header may claim more than the file holds: only what is there is allocated.
+    if math.prod(shape) * dtype.itemsize != len(values):
+        raise ValueError(f"{member.filename} does not hold what its header says")
+    return np.frombuffer(values, dtype).reshape(shape, order="F" if fortran else "C")
 
 
 def save_golden(path: Path, cases: Sequence[GoldenCase]) -> None:

@@ -5,16 +5,15 @@ The dataclasses below are that contract. `manifest.json` is their JSON, and `doc
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from mer_sdk.contract.codec import from_json, json_schema, to_json
-from mer_sdk.errors import BundleError, OptionError
+from mer_sdk.errors import OptionError
+from mer_sdk.limits import Limits
 from mer_sdk.runtimes.graph import GraphSpec
 
-SCHEMA_VERSION = 4
+# A newer version is refused; of a newer minor version, fields that are unknown here are left out.
+SCHEMA_VERSION, SCHEMA_MINOR = 4, 1
 # The one graph of a face finder's bundle.
 FINDER = "finder"
 
@@ -23,8 +22,8 @@ FINDER = "finder"
 class Clock:
     """Time runs in steps; the fusion graph reads a window of the last `window_steps` of them."""
 
-    step_ms: int = 250
-    window_steps: int = 16
+    step_ms: Annotated[int, Limits(20, 2000)] = 250
+    window_steps: Annotated[int, Limits(1, 256)] = 16
 
 
 @dataclass(frozen=True)
@@ -35,9 +34,9 @@ class AudioContract:
     the host-side filter that brings other sample rates to `sample_rate`.
     """
 
-    sample_rate: int = 16000
-    chunk_samples: int = 16200
-    resampler: str = "kaiser-sinc"
+    sample_rate: Annotated[int, Limits(8000, 48000)] = 16000
+    chunk_samples: Annotated[int, Limits(1, 480000)] = 16200
+    resampler: Annotated[str, Limits(choices=("kaiser-sinc",))] = "kaiser-sinc"
 
 
 @dataclass(frozen=True)
@@ -50,11 +49,11 @@ class FaceContract:
     face".
     """
 
-    crop_size: int = 48
-    margin: float = 0.0
-    resize_filter: str = "triangle"
-    channel_order: str = "RGB"
-    black_level: float = 8.0
+    crop_size: Annotated[int, Limits(8, 512)] = 48
+    margin: Annotated[float, Limits(-0.4, 2.0)] = 0.0
+    resize_filter: Annotated[str, Limits(choices=("triangle",))] = "triangle"
+    channel_order: Annotated[str, Limits(choices=("RGB",))] = "RGB"
+    black_level: Annotated[float, Limits(0, 254)] = 8.0
 
 
 @dataclass(frozen=True)
@@ -89,12 +88,12 @@ class FinderContract:
         OptionError: a size below 1, or a share outside of 0-1.
     """
 
-    height: int = 128
-    width: int = 160
-    threshold: float = 0.5
-    overlap: float = 0.4
-    box: str = "cascade-square"
-    resize_filter: str = "triangle"
+    height: Annotated[int, Limits(16, 2048)] = 128
+    width: Annotated[int, Limits(16, 2048)] = 160
+    threshold: Annotated[float, Limits(0, 1)] = 0.5
+    overlap: Annotated[float, Limits(0, 1)] = 0.4
+    box: Annotated[str, Limits(choices=("cascade-square",))] = "cascade-square"
+    resize_filter: Annotated[str, Limits(choices=("triangle",))] = "triangle"
 
     def __post_init__(self) -> None:
         if self.height < 1 or self.width < 1 or not (0 <= self.threshold <= 1 and 0 <= self.overlap <= 1):
@@ -118,11 +117,11 @@ class TextContract:
         hash: name of the hash function over UTF-8 bytes.
     """
 
-    words: int = 24
-    slots: int = 8
-    buckets: int = 8192
-    ngrams: tuple[int, int] = (3, 5)
-    hash: str = "fnv1a-32"
+    words: Annotated[int, Limits(1, 512)] = 24
+    slots: Annotated[int, Limits(1, 64)] = 8
+    buckets: Annotated[int, Limits(2, 2**24)] = 8192
+    ngrams: Annotated[tuple[int, int], Limits(1, 16)] = (3, 5)
+    hash: Annotated[str, Limits(choices=("fnv1a-32",))] = "fnv1a-32"
 
 
 @dataclass(frozen=True)
@@ -139,8 +138,8 @@ class DialogueContract:
         causal: whether the answer for an utterance depends on it and earlier ones alone.
     """
 
-    utterances: int = 16
-    speakers: int = 9
+    utterances: Annotated[int, Limits(1, 256)] = 16
+    speakers: Annotated[int, Limits(1, 64)] = 9
     causal: bool = True
 
 
@@ -152,8 +151,8 @@ class BaselineContract:
     A step is observed once it has left the window, so that a window is never judged against itself.
     """
 
-    prior_steps: float
-    population_mean: dict[str, tuple[float, ...]]
+    prior_steps: Annotated[float, Limits(least=0, most=1000000.0)]
+    population_mean: Annotated[dict[str, tuple[float, ...]], Limits(least=-1000000.0, most=1000000.0, items=4096)]
 
 
 @dataclass(frozen=True)
@@ -163,27 +162,27 @@ class Decision:
     `coverage` is the share of clips that were at least that confident where the threshold was chosen.
     """
 
-    temperature: float = 1.0
-    abstention_threshold: float = 0.0
-    coverage: float = 1.0
+    temperature: Annotated[float, Limits(0.01, 100)] = 1.0
+    abstention_threshold: Annotated[float, Limits(0, 1)] = 0.0
+    coverage: Annotated[float, Limits(0, 1)] = 1.0
 
 
 @dataclass(frozen=True)
 class FileSpec:
     """One file of the bundle with its hash. `manifest.json` itself is not listed."""
 
-    path: str
-    sha256: str
-    bytes: int
+    path: Annotated[str, Limits(characters=500)]
+    sha256: Annotated[str, Limits(pattern="[0-9a-f]{64}")]
+    bytes: Annotated[int, Limits(least=0, most=2**31)]
 
 
 @dataclass(frozen=True)
 class DataSource:
     """A data set that the weights were trained on."""
 
-    name: str
-    licence: str
-    use: str
+    name: Annotated[str, Limits(characters=500)]
+    licence: Annotated[str, Limits(characters=500)]
+    use: Annotated[str, Limits(characters=500)]
 
 
 @dataclass(frozen=True)
@@ -194,19 +193,19 @@ class Manifest:
     `text` is there where the bundle has a text graph.
     """
 
-    name: str
-    model: str
-    labels: tuple[str, ...]
-    target: str
-    scheme: str
-    graphs: dict[str, GraphSpec]
+    name: Annotated[str, Limits(characters=200)]
+    model: Annotated[str, Limits(characters=100)]
+    labels: Annotated[tuple[str, ...], Limits(items=256, characters=100)]
+    target: Annotated[str, Limits(characters=100)]
+    scheme: Annotated[str, Limits(characters=100)]
+    graphs: Annotated[dict[str, GraphSpec], Limits(items=16)]
     baseline: BaselineContract
-    files: tuple[FileSpec, ...]
-    checkpoint_sha256: str
-    parameters: dict[str, int]
-    data: tuple[DataSource, ...]
-    tools: dict[str, str]
-    gate: str
+    files: Annotated[tuple[FileSpec, ...], Limits(items=4096)]
+    checkpoint_sha256: Annotated[str, Limits(characters=64)]
+    parameters: Annotated[dict[str, int], Limits(least=0, most=10**12, items=64)]
+    data: Annotated[tuple[DataSource, ...], Limits(items=256)]
+    tools: Annotated[dict[str, str], Limits(items=64, characters=200)]
+    gate: Annotated[str, Limits(characters=100)]
     clock: Clock = field(default_factory=Clock)
     audio: AudioContract = field(default_factory=AudioContract)
     face: FaceContract = field(default_factory=FaceContract)
@@ -215,8 +214,9 @@ class Manifest:
     finder: FinderContract | None = None
     decision: Decision = field(default_factory=Decision)
     va_source: str = "circumplex"
-    device_verified: tuple[dict[str, Any], ...] = ()
-    schema_version: int = SCHEMA_VERSION
+    device_verified: Annotated[tuple[dict[str, Any], ...], Limits(items=256)] = ()
+    schema_version: Annotated[int, Limits(1, SCHEMA_VERSION)] = SCHEMA_VERSION
+    schema_minor: Annotated[int, Limits(0, 10**6)] = SCHEMA_MINOR
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -225,65 +225,3 @@ class Manifest:
             return ()
         names = [tensor.name for tensor in self.graphs["fusion"].inputs]
         return tuple(name for name in names if f"{name}_mask" in names)
-
-
-def manifest_to_text(manifest: Manifest) -> str:
-    """The manifest as the text of `manifest.json`: keys in the order of the dataclasses, two-space indent."""
-    return json.dumps(to_json(manifest), indent=2) + "\n"
-
-
-def manifest_from_text(text: str) -> Manifest:
-    """Read and check the text of a `manifest.json`.
-
-    Raises:
-        BundleError: not JSON, a newer schema, a missing or unknown field, or values that contradict one another.
-    """
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise BundleError(
-            f"manifest.json is not valid JSON ({error}); write the bundle again with mer-convert"
-        ) from error
-    version = data.get("schema_version") if isinstance(data, dict) else None
-    if not isinstance(version, int):
-        raise BundleError("manifest.json has no schema_version; is this folder a bundle made by mer-convert?")
-    if version > SCHEMA_VERSION:
-        raise BundleError(
-            f"the bundle has manifest schema {version}, this mer_sdk reads up to {SCHEMA_VERSION}: "
-            "pip install --upgrade mer-edge, or convert the bundle again with this version"
-        )
-    try:
-        manifest = from_json(Manifest, data)
-    except ValueError as error:
-        raise BundleError(f"manifest.json does not fit its schema: {error}") from error
-    _check(manifest)
-    return manifest
-
-
-def manifest_schema() -> dict[str, Any]:
-    """The JSON Schema of `manifest.json`."""
-    return json_schema(Manifest)
-
-
-def _check(manifest: Manifest) -> None:
-    if manifest.finder is not None:
-        if set(manifest.graphs) != {FINDER}:
-            raise BundleError(
-                f"manifest.json lists the graphs {sorted(manifest.graphs)}; a face finder has one, {FINDER!r}"
-            )
-        _check_paths(manifest)
-        return
-    if "fusion" not in manifest.graphs:
-        raise BundleError(f"manifest.json lists the graphs {sorted(manifest.graphs)}; a bundle needs 'fusion'")
-    if not manifest.labels or len(set(manifest.labels)) != len(manifest.labels):
-        raise BundleError(f"manifest.json has labels {list(manifest.labels)}; there must be some, each once")
-    for name, mean in manifest.baseline.population_mean.items():
-        if not all(math.isfinite(value) for value in mean):
-            raise BundleError(f"manifest.json: the population mean of {name} has a value that is not finite")
-    _check_paths(manifest)
-
-
-def _check_paths(manifest: Manifest) -> None:
-    for spec in manifest.files:
-        if spec.path.startswith("/") or ".." in spec.path.split("/"):
-            raise BundleError(f"manifest.json lists {spec.path!r}, which lies outside the bundle")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mer_sdk.contract.bundle import Bundle
-from mer_sdk.contract.golden import GOLDEN
+from mer_sdk.contract.golden import GOLDEN, read_arrays
 from mer_sdk.contract.manifest import FINDER, FinderContract
 from mer_sdk.errors import BundleError, OptionError
 from mer_sdk.frontends.face_finder import FinderDetector, FinderGraph
@@ -56,17 +55,24 @@ def load_finder_cases(bundle: Bundle) -> tuple[FinderCase, ...]:
     Raises:
         BundleError: there are none, or the file is damaged.
     """
-    path = (bundle.path or Path()) / GOLDEN
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-        count = len(arrays) // len(FIELDS)
-        cases = tuple(FinderCase(*(arrays[f"case{i}_{name}"] for name in FIELDS)) for i in range(count))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise BundleError(f"{path} cannot be read ({error}); convert the bundle again") from error
-    if not cases:
-        raise BundleError(f"{path} holds no case; convert the bundle again")
-    return cases
+    path, contract = (bundle.path or Path()) / GOLDEN, bundle.manifest.finder
+    arrays = read_arrays(path)
+    count = len(arrays) // len(FIELDS)
+    if contract is None or not count:
+        raise BundleError(f"{path} holds no case of a face finder; convert the bundle again")
+    shapes = {tensor.name: tensor.shape[1:] for tensor in bundle.manifest.graphs[FINDER].outputs}
+    cases = []
+    for i in range(count):
+        found = {name: arrays.get(f"case{i}_{name}") for name in FIELDS}
+        frame, scores, boxes, faces = (found[name] for name in FIELDS)
+        if frame is None or scores is None or boxes is None or faces is None:
+            raise BundleError(f"{path}: case {i} lacks {', '.join(n for n in FIELDS if found[n] is None)}")
+        right = frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3 and min(frame.shape) > 0
+        right = right and (scores.shape, boxes.shape) == (shapes["scores"], shapes["boxes"])
+        if not (right and faces.ndim == 2 and faces.shape[1] == 5):
+            raise BundleError(f"{path}: case {i} does not fit the manifest; convert the bundle again")
+        cases.append(FinderCase(frame, scores, boxes, faces))
+    return tuple(cases)
 
 
 def apart(found: FinderCase, wanted: FinderCase) -> dict[str, float]:

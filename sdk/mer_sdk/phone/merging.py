@@ -15,7 +15,7 @@ import numpy as np
 from mer_sdk.contract.bundle import MANIFEST
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.golden import GoldenCase
-from mer_sdk.contract.manifest import manifest_from_text, manifest_to_text
+from mer_sdk.contract.manifest_file import manifest_from_text, manifest_to_text
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.parity.agreement import distance, flips, rule, within
 from mer_sdk.phone.clips import PhoneAccuracy

@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
 
 from mer_sdk.errors import BundleError, SignalError
+from mer_sdk.limits import Limits
 
 # What `TensorSpec.dtype` may say: every target has these two.
 DTYPES = {"float32": np.dtype(np.float32), "int32": np.dtype(np.int32)}
@@ -20,9 +21,9 @@ DTYPES = {"float32": np.dtype(np.float32), "int32": np.dtype(np.int32)}
 class TensorSpec:
     """One input or output of a graph. `range` is the closed interval of allowed values, where there is one."""
 
-    name: str
-    shape: tuple[int, ...]
-    dtype: str = "float32"
+    name: Annotated[str, Limits(characters=100)]
+    shape: Annotated[tuple[int, ...], Limits(least=1, most=2**22, items=8)]
+    dtype: Annotated[str, Limits(choices=tuple(DTYPES))] = "float32"
     range: tuple[float, float] | None = None
 
 
@@ -37,11 +38,11 @@ class GraphSpec:
     in the file: its weight, or, where activations are quantized too, its input.
     """
 
-    file: str
-    scheme: str
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
-    float_operations: tuple[str, ...] = ()
+    file: Annotated[str, Limits(characters=500)]
+    scheme: Annotated[str, Limits(characters=100)]
+    inputs: Annotated[tuple[TensorSpec, ...], Limits(items=64)]
+    outputs: Annotated[tuple[TensorSpec, ...], Limits(items=64)]
+    float_operations: Annotated[tuple[str, ...], Limits(items=4096, characters=500)] = ()
 
 
 class Graph(Protocol):

@@ -23,7 +23,8 @@ from mer_converters.pipeline.convert import ConversionResult
 from mer_converters.pipeline.gate import Distance
 from mer_sdk.contract.bundle import Bundle, hash_files
 from mer_sdk.contract.golden import RAW, read_golden, save_golden
-from mer_sdk.contract.manifest import Decision, DialogueContract, Manifest, manifest_to_text
+from mer_sdk.contract.manifest import Decision, DialogueContract, Manifest
+from mer_sdk.contract.manifest_file import manifest_to_text
 from mer_sdk.errors import BundleError, ConversionError, OptionError
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 from mer_sdk.window.baseline import PersonalBaseline

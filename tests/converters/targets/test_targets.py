@@ -114,7 +114,7 @@ def test_coreml_check_refuses_another_contract(converted: Converted) -> None:
 
 
 def test_coreml_check_names_an_unknown_operation(converted: Converted, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mer_converters.targets import coreml
+    from mer_converters.targets.coreml import exporter
     from mer_converters.targets.coreml.interpreter import interpreter
     from mer_converters.targets.coreml.interpreter.handlers import handler_for
 
@@ -123,7 +123,7 @@ def test_coreml_check_names_an_unknown_operation(converted: Converted, monkeypat
     spec = Bundle.open(path).manifest.graphs["fusion"]
     monkeypatch.setattr(interpreter, "handler_for", lambda name: None if name == "tanh" else handler_for(name))
     with pytest.raises(ConversionError, match="has 1 operation that cannot be computed here: tanh"):
-        coreml.check_program(path / spec.file, spec)
+        exporter.check_program(path / spec.file, spec)
 
 
 def test_fp16_stores_smaller_weights(converted: Converted) -> None:

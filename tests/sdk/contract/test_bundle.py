@@ -61,7 +61,7 @@ def test_a_newer_schema_is_refused(copy):
 
 def test_a_graph_without_a_hash_is_refused(copy):
     edit(copy, lambda data: data.update(files=[f for f in data["files"] if f["path"] != "audio.onnx"]))
-    with pytest.raises(BundleError, match=r"audio\.onnx is a graph of the manifest without a hash"):
+    with pytest.raises(BundleError, match=r"audio\.onnx is a graph without a hash"):
         Bundle.open(copy)
 
 

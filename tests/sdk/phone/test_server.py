@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from mer_sdk.cli.phone_check import phone_check
 from mer_sdk.contract.bundle import Bundle
-from mer_sdk.contract.manifest import FinderContract, manifest_from_text, manifest_to_text
+from mer_sdk.contract.manifest import FinderContract
+from mer_sdk.contract.manifest_file import manifest_from_text, manifest_to_text
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.phone import session as check_session
 from mer_sdk.phone.certificate import server_context

@@ -60,14 +60,14 @@ def full_precision_recipe(seed: int, model: str = "grjca") -> Recipe:
         OptionError: a model that is none of `WINDOW_MODELS`.
     """
     audio = AudioEncoderConfig(
-        frames=120, stem=32, channels=(48, 96, 160), blocks=(1, 1, 1), separable=False, features=128
+        frames=120, level="chunk", stem=32, channels=(48, 96, 160), blocks=(1, 1, 1), separable=False, features=128
     )
     face = FaceEncoderConfig(stem=32, channels=(64, 128, 192), blocks=(2, 2, 2), separable=False, features=128)
     return Recipe(
         model,
         "full",
         _network(model, "full", audio, face),
-        LoopOptions(epochs=80, seed=seed),
+        LoopOptions(epochs=18, seed=seed),
         LoopOptions(epochs=24, seed=seed),
         LoopOptions(epochs=14, learning_rate=1e-3, seed=seed),
         LoopOptions(epochs=60, learning_rate=1e-3, weight_decay=0.05, precision="no", seed=seed),
@@ -81,14 +81,14 @@ def student_recipe(seed: int, model: str = "grjca") -> Recipe:
         OptionError: a model that is none of `WINDOW_MODELS`.
     """
     audio = AudioEncoderConfig(
-        frames=120, stem=16, channels=(32, 56, 88), blocks=(1, 1, 1), separable=False, features=64
+        frames=120, level="chunk", stem=16, channels=(32, 56, 88), blocks=(1, 1, 1), separable=False, features=64
     )
     face = FaceEncoderConfig(stem=16, channels=(24, 48, 80), blocks=(1, 1, 1), separable=False, features=64)
     return Recipe(
         model,
         "student",
         _network(model, "student", audio, face),
-        LoopOptions(epochs=160, seed=seed),
+        LoopOptions(epochs=24, seed=seed),
         LoopOptions(epochs=24, seed=seed),
         LoopOptions(epochs=30, learning_rate=1.5e-3, seed=seed),
         LoopOptions(epochs=60, learning_rate=2e-3, weight_decay=0.02, precision="no", seed=seed),

@@ -94,7 +94,7 @@ def changed_windows(
     slope, curve = uniform(-1, 1) * place, uniform(-1, 1) * (6 * place**2 - 0.5)
     coloured = window + conditions.slope_db * _NATS * (slope + curve)
     window = torch.where(chosen(conditions.line), coloured, window)
-    window = window + torch.where(chosen(conditions.telephone), _telephone(mels, uniform(0, 1)), torch.tensor(0.0))
+    window = window + torch.where(chosen(conditions.telephone), telephone_band(mels, uniform(0, 1)), torch.tensor(0.0))
     window = torch.where(same, recorded, _masked(window, conditions, generator))
     window = window + uniform(-conditions.gain_db, conditions.gain_db) * _NATS
     return window.clamp(min=LogMel.silence), ~(silent & ~same)[:, 0, 0]
@@ -129,7 +129,7 @@ def _fluctuation(shape: torch.Size, generator: torch.Generator) -> Tensor:
     return spread - 0.5 / bins
 
 
-def _telephone(mels: int, choice: Tensor) -> Tensor:
+def telephone_band(mels: int, choice: Tensor) -> Tensor:
     """(B, 1, mels) what bands lose in a telephone: below 300 Hz in half of them, above 3.4 to 4 kHz in all."""
     top = 2595.0 * math.log10(1 + 8000 / 700)
     bottom = 2595.0 * math.log10(1 + 50 / 700)

@@ -18,7 +18,8 @@ from mer_converters.targets import find_target
 from mer_converters.targets.registry import ExportJob
 from mer_quantization.schemes import SCHEMES
 from mer_sdk.contract.golden import save_golden
-from mer_sdk.contract.manifest import Decision, manifest_to_text
+from mer_sdk.contract.manifest import Decision
+from mer_sdk.contract.manifest_file import manifest_to_text
 
 # The model's name becomes namespace and package, so that one run of a compiler takes several bundles.
 MODELS = {"onnx": "first", "tflite": "second", "executorch": "third"}

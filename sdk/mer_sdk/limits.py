@@ -1,0 +1,76 @@
+"""What a dataclass field may hold: `Annotated[int, Limits(20, 2000)]`, checked when read, shown in the JSON Schema."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What the values of one field may be; of an array or a mapping, each value in it.
+
+    Attributes:
+        least, most: smallest and largest number.
+        items: how many values an array or a mapping holds at most.
+        choices: the only strings allowed; empty for any.
+        pattern: a regular expression that a whole string matches; "" for any.
+        characters: longest string.
+    """
+
+    least: float | None = None
+    most: float | None = None
+    items: int | None = None
+    choices: tuple[str, ...] = ()
+    pattern: str = ""
+    characters: int | None = None
+
+
+def check_count(count: int, path: str, limits: Limits | None) -> None:
+    """Raises ValueError where an array or mapping at `path` has more values than its limits allow."""
+    if limits is not None and limits.items is not None and count > limits.items:
+        raise ValueError(f"{path} has {count} values; allowed are at most {limits.items}")
+
+
+def check_scalar(value: Any, path: str, limits: Limits) -> None:
+    """Raises ValueError where a number or string at `path` is outside its limits."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        least = -math.inf if limits.least is None else limits.least
+        most = math.inf if limits.most is None else limits.most
+        if not least <= value <= most:
+            raise ValueError(f"{path} is {shown(value)}; allowed are {least:.15g} to {most:.15g}")
+    if isinstance(value, str):
+        if limits.choices and value not in limits.choices:
+            raise ValueError(f"{path} is {shown(value)}; allowed: {', '.join(limits.choices)}")
+        if limits.characters is not None and len(value) > limits.characters:
+            raise ValueError(f"{path} has {len(value)} characters; allowed are at most {limits.characters}")
+        if limits.pattern and not re.fullmatch(limits.pattern, value):
+            raise ValueError(f"{path} is {shown(value)}, which is not of the form {limits.pattern}")
+
+
+def shown(value: Any) -> str:
+    """A value of a file as a message shows it: what it is, never pages of it."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "an array"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return f"a number of {value.bit_length()} bits"
+    text = ascii(value) if isinstance(value, str) else f"{value}"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def limits_schema(kind: type, limits: Limits | None) -> dict[str, Any]:
+    """The limits of a value of type `kind` in the words of JSON Schema."""
+    if limits is None:
+        return {}
+    if kind is str:
+        found: dict[str, Any] = {"enum": list(limits.choices)} if limits.choices else {}
+        found |= {} if limits.characters is None else {"maxLength": limits.characters}
+        return found | ({"pattern": f"^(?:{limits.pattern})$"} if limits.pattern else {})
+    if kind in (int, float):
+        found = {} if limits.least is None else {"minimum": limits.least}
+        return found | ({} if limits.most is None else {"maximum": limits.most})
+    return {}
