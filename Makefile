@@ -10,6 +10,7 @@ MODELS := grjca atsuko fdrl amb_dsgdn
 # Where the data sets are, for `make results`: one folder that holds them all, or each for itself.
 DATA ?=
 RAVDESS ?= $(DATA)
+PAIRS ?= $(DATA)/ravdess_pairs
 FERPLUS ?= $(DATA)
 MELD ?= $(DATA)/meld
 SPEECH ?= $(DATA)/speech
@@ -101,9 +102,9 @@ results: convert
 	@test -n "$(DATA)$(RAVDESS)" || { echo "Say where the data sets are: make results DATA=PATH"; exit 2; }
 	$(BIN)/python -m benchmarks.accuracy.p1_paired --data ravdess:$(RAVDESS)
 	$(BIN)/python -m benchmarks.accuracy.p1_schemes --data ravdess:$(RAVDESS)
-	$(BIN)/python -m benchmarks.accuracy.p2_ablations --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS)
-	$(BIN)/python -m benchmarks.accuracy.p2_baselines --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS)
-	$(BIN)/python -m benchmarks.accuracy.p2_windows --data ravdess:$(RAVDESS) --bundles $(BUNDLES)
+	$(BIN)/python -m benchmarks.accuracy.p2_ablations --data ravdess:$(RAVDESS) --data ravdess_pairs:$(PAIRS) --data ferplus:$(FERPLUS)
+	$(BIN)/python -m benchmarks.accuracy.p2_baselines --data ravdess:$(RAVDESS) --data ravdess_pairs:$(PAIRS) --data ferplus:$(FERPLUS)
+	$(BIN)/python -m benchmarks.accuracy.p2_windows --data ravdess_pairs:$(PAIRS) --bundles $(BUNDLES)
 	$(BIN)/python -m benchmarks.robustness.p5_sound fusion/mer_fusion/checkpoints/grjca-student.safetensors \
 		fusion/mer_fusion/checkpoints/grjca-full.safetensors fusion/mer_fusion/checkpoints/atsuko-student.safetensors \
 		fusion/mer_fusion/checkpoints/fdrl-student.safetensors --data ravdess:$(RAVDESS) \
@@ -112,11 +113,11 @@ results: convert
 	$(BIN)/python -m benchmarks.accuracy.p4_dialogue --data meld:$(MELD) --text-encoder runs/text/student_text.safetensors
 	$(BIN)/python -m benchmarks.accuracy.p4_bundles --data meld:$(MELD) --bundles $(BUNDLES)
 	for model in grjca atsuko fdrl; do $(BIN)/mer-convert --model $$model --target tflite,onnx --scheme fp32,w8,dyn8,int8 \
-		--data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS) --out $(QUANTIZED); $(BIN)/mer-convert --model $$model \
-		--target executorch --scheme fp32,dyn8,int8 --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS) --out $(QUANTIZED); done
+		--data ravdess_pairs:$(PAIRS) --out $(QUANTIZED); $(BIN)/mer-convert --model $$model \
+		--target executorch --scheme fp32,dyn8,int8 --data ravdess_pairs:$(PAIRS) --out $(QUANTIZED); done
 	$(BIN)/mer-convert --model amb_dsgdn --target tflite,onnx --scheme fp32,w8,dyn8,int8 --data meld:$(MELD) --out $(QUANTIZED)
 	$(BIN)/mer-convert --model amb_dsgdn --target executorch --scheme fp32,dyn8,int8 --data meld:$(MELD) --out $(QUANTIZED)
-	$(BIN)/python -m benchmarks.accuracy.schemes --data ravdess:$(RAVDESS) --data meld:$(MELD) --bundles $(QUANTIZED)
+	$(BIN)/python -m benchmarks.accuracy.schemes --data ravdess_pairs:$(PAIRS) --data meld:$(MELD) --bundles $(QUANTIZED)
 	$(BIN)/python -m benchmarks.robustness.activation_ranges --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS) --data meld:$(MELD) \
 		--bundles $(BUNDLES)
 	$(BIN)/python -m benchmarks.streams.smoothing --data ravdess:$(RAVDESS) \

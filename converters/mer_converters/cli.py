@@ -21,7 +21,8 @@ except ModuleNotFoundError as missing:
 if TYPE_CHECKING:
     from mer_converters.emit import EmitRequest
     from mer_converters.pipeline.convert import ConversionResult
-    from mer_converters.pipeline.gate import Distance, Distillation
+    from mer_converters.pipeline.gate import Distance
+    from mer_fusion.checkpoint import Distillation
 
 FACE_FINDER = "face_finder"
 
@@ -78,10 +79,6 @@ def convert(
         typer.Option(help="Move the fewest sensitive layers to float where a quantized scheme fails the gate."),
     ] = True,
     out: Annotated[Path, typer.Option(help="Folder for the bundles.")] = Path("bundles"),
-    reference: Annotated[
-        Path | None,
-        typer.Option(help="Full-precision checkpoint to compare with. Default: the shipped one, if it is there."),
-    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Targets converted at the same time.")] = 2,
     emit: Annotated[
         list[str] | None,
@@ -138,14 +135,11 @@ def convert(
     source = checkpoint or shipped_checkpoint(model)
     chosen, checking = (DataOptions(tuple(item), calibration_clips) if item else None for item in (data, check_data))
     card = load_checkpoint(source).card
-    full = reference or _shipped_full(card.network.model)
     targets = _targets(_split(target or ([] if request.languages else ["all"]))) or request.targets
     if request.languages and card.dialogue is not None:
         raise OptionError(f"--emit writes code for window models; {card.network.model} reads dialogues: leave it out")
     request.check(targets)
-    options = ConvertOptions(
-        out, force, full, jobs, chosen, checking, coverage, tuple(_split(keep_float or [])), fallback
-    )
+    options = ConvertOptions(out, force, jobs, chosen, checking, coverage, tuple(_split(keep_float or [])), fallback)
     with console.status("starting the converters") as status:
         rows = convert_many(source, targets, _split(scheme or ["fp32"]), options, status.update)
         written: dict[Path | None, list[Path]] = {
@@ -198,15 +192,6 @@ def _targets(names: tuple[str, ...]) -> tuple[str, ...]:
     return target_names() if "all" in names else names
 
 
-def _shipped_full(model: str) -> Path | None:
-    from mer_fusion.checkpoint import shipped_checkpoint
-
-    try:
-        return shipped_checkpoint(model, "full")
-    except OptionError:
-        return None
-
-
 def _table(rows: tuple[ConversionResult, ...]) -> Table:
     # Narrow enough for 80 columns.
     table = Table(box=box.SIMPLE_HEAD, title="Largest difference on the logits of the golden cases", pad_edge=False)
@@ -246,8 +231,8 @@ def _scheme(row: ConversionResult) -> str:
 
 
 def _distilled(value: Distillation | None) -> str:
-    """Mean difference of the log-probabilities, and on how many windows both name the same label."""
-    return "not run" if value is None else f"{value.mean_abs_log_probability:.2f}, {value.agreement:.0%}"
+    """Mean difference of the log-probabilities, and on how many answers both name the same label."""
+    return "not said" if value is None else f"{value.mean_abs_log_probability:.2f}, {value.agreement:.0%}"
 
 
 def _notes(rows: tuple[ConversionResult, ...]) -> list[str]:
@@ -255,10 +240,11 @@ def _notes(rows: tuple[ConversionResult, ...]) -> list[str]:
     from mer_sdk.runtimes import runtime_note
 
     notes = []
-    windows = next((row.distillation.windows for row in rows if row.distillation), 0)
-    if windows:
+    student = next((row.distillation for row in rows if row.distillation), None)
+    if student:
         notes.append(
-            f"student vs full model: mean difference of log-probabilities, same label on {windows} synthetic answers"
+            "student vs full model: mean difference of log-probabilities, same label; measured when it was distilled, "
+            f"{student.data}"
         )
     if any(row.quantization is not None and row.quantization.sqnr_db is not None and not row.accuracy for row in rows):
         notes.append("dB: signal to quantization noise of the logits; quantized schemes need 20 dB")

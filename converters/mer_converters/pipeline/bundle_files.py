@@ -10,10 +10,10 @@ from typing import Any
 
 from mer_converters.pipeline.accuracy import LEAST_AGREEMENT, MOST_UAR_LOST
 from mer_converters.pipeline.export import Artifact, Sensitivities
-from mer_converters.pipeline.gate import PASSED, Distance, Distillation, GateResult
+from mer_converters.pipeline.gate import PASSED, Distance, GateResult
 from mer_converters.pipeline.synthetic_inputs import synthetic_inputs
 from mer_converters.targets import Target, tool_versions
-from mer_fusion.checkpoint import Card, Checkpoint
+from mer_fusion.checkpoint import Card, Checkpoint, Distillation
 from mer_fusion.torch_bundle import graph_specs, manifest_of
 from mer_quantization.confidence import Confidence
 from mer_quantization.proof import GraphProof
@@ -202,12 +202,13 @@ def _verified(facts: BundleFacts) -> list[str]:
     gate = "passed" if facts.gate.state == PASSED else "FAILED"
     lines = [f"- Gate: {gate}: {facts.gate.reason}"]
     if facts.distillation is None:
-        lines.append("- Student against the full-precision model: not measured at conversion")
+        lines.append("- Student against the full-precision model: the checkpoint's card does not say")
     else:
         d = facts.distillation
         lines.append(
-            f"- Student against the full-precision model, {d.windows} answers to synthetic input: log-probabilities "
-            f"differ by {d.mean_abs_log_probability:.3f} on average, the same label on {d.agreement:.0%}"
+            f"- Student against the full-precision model (measured once, {d.data}, {d.answers} answers): "
+            f"log-probabilities differ by {d.mean_abs_log_probability:.3f} on average, the same label on "
+            f"{d.agreement:.0%}"
         )
     measured = (
         ("fp32 against torch", facts.artifact.conversion),

@@ -17,12 +17,11 @@ from pathlib import Path
 from mer_converters.pipeline.accuracy import Accuracy
 from mer_converters.pipeline.bundle_files import BundleFacts, write_bundle_files
 from mer_converters.pipeline.export import Artifact, Sensitivities
-from mer_converters.pipeline.gate import FAILED, Distance, Distillation, GateResult, judge
+from mer_converters.pipeline.gate import FAILED, Distance, GateResult, judge
 from mer_converters.pipeline.golden import golden_cases, golden_file
 from mer_converters.pipeline.graphs import network_graphs
 from mer_converters.pipeline.measurements import (
     Say,
-    distance_of_distillation,
     float_modules,
     record_calibration,
     sensitivities,
@@ -30,7 +29,7 @@ from mer_converters.pipeline.measurements import (
 from mer_converters.pipeline.staging import make_staging, put_in_place, refuse_other, writing
 from mer_converters.pipeline.worker import Job, Outcome
 from mer_converters.targets import find_target
-from mer_fusion.checkpoint import Checkpoint, load_checkpoint
+from mer_fusion.checkpoint import Checkpoint, Distillation, load_checkpoint
 from mer_quantization.confidence import Confidence, check_coverage
 from mer_quantization.proof import GraphProof
 from mer_quantization.recordings import DataOptions
@@ -52,7 +51,6 @@ class ConvertOptions:
     Attributes:
         out: folder that the bundles go into; made where it is missing.
         force: write a bundle although the gate failed; its manifest then says so.
-        reference: full-precision checkpoint for the distance of distillation, None to leave it out.
         jobs: targets converted at the same time, at least 1.
         data: clips that calibrate the schemes which need it; None where there are none.
         check_data: clips on which schemes are judged and their confidence is fitted; None for other clips of `data`.
@@ -68,7 +66,6 @@ class ConvertOptions:
 
     out: Path
     force: bool = False
-    reference: Path | None = None
     jobs: int = 2
     data: DataOptions | None = None
     check_data: DataOptions | None = None
@@ -89,7 +86,8 @@ class ConversionResult:
         path: the bundle, None where none was written.
         bytes: size of the graph files.
         seconds: time spent; the first scheme of a target carries the start of its tool.
-        distillation, conversion, quantization: the three distances, None where there was none to measure.
+        distillation: as the checkpoint's card says, None where it does not.
+        conversion, quantization: distances measured here, None where there was none to measure.
         gate: "passed", "failed" or "error" (nothing to judge).
         reason: one sentence about the gate or the error.
         check: graph -> what was checked of the program without running it.
@@ -197,12 +195,11 @@ def convert_many(
         )
         with ThreadPoolExecutor(max(1, options.jobs)) as pool:
             futures = {target: pool.submit(_run_worker, job, target, wanted[target], staging) for target in targets}
-            distilled = distance_of_distillation(loaded, options.reference, say)
             rows: list[ConversionResult] = []
             for target, future in futures.items():
                 outcome = future.result()
                 say(f"{target} converted" if outcome.error is None else f"{target} failed")
-                rows += _rows(loaded, target, wanted[target], outcome, distilled, staging, options, losses)
+                rows += _rows(loaded, target, wanted[target], outcome, staging, options, losses)
         return tuple(rows)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -258,24 +255,23 @@ def _rows(
     target: str,
     schemes: tuple[Scheme, ...],
     outcome: Outcome,
-    distilled: Distillation | None,
     staging: Path,
     options: ConvertOptions,
     losses: dict[str, Sensitivities],
 ) -> list[ConversionResult]:
     if outcome.error is not None:
+        distilled = checkpoint.card.distillation
         return [
             ConversionResult(target, scheme.name, None, 0, 0.0, distilled, None, None, ERROR, outcome.error, {})
             for scheme in schemes
         ]
-    return [_row(checkpoint, target, artifact, distilled, staging, options, losses) for artifact in outcome.artifacts]
+    return [_row(checkpoint, target, artifact, staging, options, losses) for artifact in outcome.artifacts]
 
 
 def _row(
     checkpoint: Checkpoint,
     target: str,
     artifact: Artifact,
-    distilled: Distillation | None,
     staging: Path,
     options: ConvertOptions,
     losses: dict[str, Sensitivities],
@@ -289,7 +285,7 @@ def _row(
     state, reason = gate.state, gate.reason
     if gate.state != FAILED or options.force:
         try:
-            path = _finish(checkpoint, target, artifact, distilled, gate, staging, options, losses)
+            path = _finish(checkpoint, target, artifact, gate, staging, options, losses)
         except ConversionError as error:
             state, reason = ERROR, str(error)
     return ConversionResult(
@@ -298,7 +294,7 @@ def _row(
         path,
         size,
         artifact.seconds,
-        distilled,
+        checkpoint.card.distillation,
         artifact.conversion,
         artifact.quantization,
         state,
@@ -315,7 +311,6 @@ def _finish(
     checkpoint: Checkpoint,
     target: str,
     artifact: Artifact,
-    distilled: Distillation | None,
     gate: GateResult,
     staging: Path,
     options: ConvertOptions,
@@ -328,7 +323,7 @@ def _finish(
         name=name.removesuffix(".mer"),
         target=find_target(target),
         scheme=scheme,
-        distillation=distilled,
+        distillation=checkpoint.card.distillation,
         artifact=artifact,
         gate=gate,
         data=options.data,

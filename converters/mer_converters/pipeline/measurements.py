@@ -1,4 +1,4 @@
-"""What is made once for all targets before they are converted: calibration inputs, sensitivities, distillation."""
+"""What is made once for all targets before they are converted: calibration inputs, sensitivities."""
 
 from __future__ import annotations
 
@@ -7,30 +7,17 @@ from pathlib import Path
 
 from mer_converters.pipeline.export import Sensitivities
 from mer_converters.pipeline.float_fallback import FloatModules
-from mer_converters.pipeline.gate import Distillation, distillation
 from mer_converters.pipeline.golden import golden_inputs, one_thread
 from mer_converters.pipeline.graphs import Graph
-from mer_fusion.checkpoint import Checkpoint, load_checkpoint
+from mer_fusion.checkpoint import Checkpoint
 from mer_fusion.torch_bundle import open_checkpoint
 from mer_quantization.calibration import calibration_inputs, read_samples, save_samples
 from mer_quantization.recordings import DataOptions
 from mer_quantization.schemes import Scheme
 from mer_quantization.sensitivity import quantizable, sensitivity
-from mer_sdk.errors import MissingExtra, OptionError
+from mer_sdk.errors import OptionError
 
 Say = Callable[[str], None]
-
-
-def distance_of_distillation(student: Checkpoint, reference: Path | None, say: Say) -> Distillation | None:
-    """The student against its full-precision model; None without one, or where it cannot be run here."""
-    if reference is None:
-        return None
-    try:
-        return distillation(student, load_checkpoint(reference))
-    except MissingExtra as error:
-        # A full-precision dialogue model reads sentence vectors; converting its student must not need their encoder.
-        say(f"student and full-precision model are not compared: {error}")
-        return None
 
 
 def float_modules(graphs: tuple[Graph, ...], names: tuple[str, ...]) -> FloatModules:

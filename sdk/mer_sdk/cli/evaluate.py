@@ -18,6 +18,7 @@ from mer_sdk.cli.options import (
     RuntimeOption,
     ThreadsOption,
     actors_of,
+    folds_of,
     names_of,
     progress_bars,
     writable,
@@ -28,7 +29,7 @@ from mer_sdk.contract.codec import to_json
 from mer_sdk.dialogue.dialogue_file import Dialogue
 from mer_sdk.errors import OptionError
 from mer_sdk.evaluation.conditions import PROTOCOLS, STATES
-from mer_sdk.evaluation.datasets import Clip, Meld, Ravdess, Selection, open_dataset
+from mer_sdk.evaluation.datasets import Clip, Meld, Ravdess, RavdessPairs, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.dialogues import DialogueOptions, DialogueReport, evaluate_dialogues
 from mer_sdk.evaluation.evaluate import EvaluationOptions, EvaluationReport
@@ -37,9 +38,18 @@ from mer_sdk.evaluation.evaluate import evaluate as evaluate_bundle
 
 def evaluate(
     bundle: BundleArgument,
-    data: Annotated[str, typer.Option(help="Data set and where it lies: ravdess:PATH, or meld:PATH.")],
+    data: Annotated[
+        str, typer.Option(help="Data set and where it lies: ravdess:PATH, ravdess_pairs:PATH, or meld:PATH.")
+    ],
     actors: Annotated[
         str, typer.Option(help="Actors to test on, such as 5 or 5,12. Default: all with both sound and face.")
+    ] = "",
+    folds: Annotated[
+        str,
+        typer.Option(
+            help="Speaker-disjoint folds of RAVDESS to test on, such as 3. Default: 3 for ravdess_pairs, whose "
+            "speakers no shipped model has learned from; all for ravdess."
+        ),
     ] = "",
     states: Annotated[str, typer.Option(help=f"Modality states, of {', '.join(STATES)}.")] = "audio+face,audio,face",
     protocol: Annotated[
@@ -62,10 +72,10 @@ def evaluate(
     the clips before, in random orders) and enrolled (four neutral clips of the person, which are not scored).
 
     A dialogue bundle is scored on the texts and speakers of MELD, utterance by utterance: weighted F1, accuracy, UAR,
-    macro F1, calibration and F1 per class, with 95 % intervals over dialogues. --actors, --states, --protocol, --orders
-    and --track-scale are for clips, --split for dialogues.
+    macro F1, calibration and F1 per class, with 95 % intervals over dialogues. --actors, --folds, --states, --protocol,
+    --orders and --track-scale are for clips, --split for dialogues.
 
-    Example: mer evaluate build/grjca-tflite.mer --data ravdess:~/data/RAVDESS --actors 5 --out report.json
+    Example: mer evaluate build/grjca-tflite.mer --data ravdess_pairs:~/data/ravdess_pairs --out report.json
     """
     options = EvaluationOptions(
         states=names_of(states),
@@ -80,7 +90,7 @@ def evaluate(
     opened = Bundle.open(bundle)
     report: EvaluationReport | DialogueReport
     if opened.manifest.dialogue is None:
-        clips, labels = _clips(data, actors_of(actors), opened, options)
+        clips, labels = _clips(data, actors_of(actors), folds_of(folds), opened, options)
         with progress_bars(Console(stderr=True)) as progress:
             report = evaluate_bundle(opened, clips, labels, options, progress)
     else:
@@ -107,20 +117,29 @@ def _show(report: EvaluationReport) -> None:
     shown.print(_table(report))
     shown.print(_coverage(report))
     shown.print(_classes(report))
+    if len(report.speakers) > 1:
+        shown.print(_people(report))
 
 
 def _clips(
-    data: str, actors: tuple[int, ...] | None, bundle: Bundle, options: EvaluationOptions
+    data: str,
+    actors: tuple[int, ...] | None,
+    folds: tuple[int, ...] | None,
+    bundle: Bundle,
+    options: EvaluationOptions,
 ) -> tuple[tuple[Clip, ...], dict[str, str]]:
     dataset = open_dataset(data)
-    if not isinstance(dataset, Ravdess):
+    if not isinstance(dataset, Ravdess | RavdessPairs):
         raise OptionError(
             f"{data!r} has no clips with sound and faces, which {bundle.name} reads; `mer evaluate` takes ravdess:PATH "
-            "for it"
+            "or ravdess_pairs:PATH for it"
         )
+    if actors is None and folds is None:
+        folds = dataset.tested_folds
     # Without actors the states are compared on the same clips, so each clip must hold both modalities.
     paired = actors is None or "audio+face" in options.states
-    return dataset.clips(Selection(actors=actors, paired_only=paired)), merge_labels(bundle.manifest.labels)
+    selection = Selection(actors=actors, folds=folds, paired_only=paired)
+    return dataset.clips(selection), merge_labels(bundle.manifest.labels)
 
 
 def _dialogues(data: str, split: str, bundle: Bundle) -> tuple[Dialogue, ...]:
@@ -176,6 +195,16 @@ def _classes(report: EvaluationReport) -> Table:
     for result in report.results:
         cells = ["-" if value is None else f"{100 * value:.0f}" for value in result.recall.values()]
         table.add_row(result.state, result.protocol, *cells)
+    return table
+
+
+def _people(report: EvaluationReport) -> Table:
+    table = _empty_table("UAR per person in %")
+    for speaker in report.speakers:
+        table.add_column(str(speaker), justify="right", no_wrap=True)
+    for result in report.results:
+        values = (result.uar_by_speaker.get(str(speaker)) for speaker in report.speakers)
+        table.add_row(result.state, result.protocol, *("-" if v is None else f"{100 * v:.0f}" for v in values))
     return table
 
 

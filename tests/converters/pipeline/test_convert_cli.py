@@ -11,16 +11,16 @@ import pytest
 from mer_converters import cli
 from mer_converters.pipeline import convert as module
 from mer_converters.pipeline.convert import ConversionResult
-from mer_converters.pipeline.gate import Distance, Distillation
+from mer_converters.pipeline.gate import Distance
+from mer_fusion.checkpoint import Distillation
 
 
 def _row(target: str, scheme: str, gate: str, out: Path | None) -> ConversionResult:
     path = out / f"grjca-{target}-{scheme}.mer" if out else None
     near = Distance(2e-7, 0.0, {})
     other = None if scheme == "fp32" else near
-    return ConversionResult(
-        target, scheme, path, 1_234_567, 3.25, Distillation(0.04, 0.2, 0.9375, 16), near, other, gate, "because", {}
-    )
+    apart = Distillation(0.04, 0.2, 0.9375, 16, "clips of a test", "0" * 64)
+    return ConversionResult(target, scheme, path, 1_234_567, 3.25, apart, near, other, gate, "because", {})
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

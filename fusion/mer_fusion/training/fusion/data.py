@@ -1,4 +1,4 @@
-"""Data sets as tensors: speech with teacher scores from RAVDESS, still faces from FER+."""
+"""Data sets as tensors: speech with teacher scores and talking faces from RAVDESS, still faces from FER+."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from mer_fusion.training.faces.encoder import FaceSet
+from mer_fusion.training.faces.talking_sets import TalkingFaces, read_talking_faces
 from mer_fusion.training.speech.corpora import Corpus, card_sources, corpora_sets
 from mer_fusion.training.speech.spectra import SpeechSet, make_speech_set
 from mer_sdk.contract.manifest import DataSource
@@ -19,6 +20,7 @@ from mer_sdk.evaluation.datasets import (
     CremadVotes,
     FerPlus,
     Ravdess,
+    RavdessPairs,
     Selection,
     SpeechCorpus,
     load_audio,
@@ -42,9 +44,14 @@ SOURCES = (
         "audio encoder and fusion; research and evaluation only",
     ),
     DataSource(
+        "RAVDESS face crops of the same takes (luyunan0404/Multimodal-Emotion-Recognition at 0ffba1e)",
+        "CC BY-NC-SA 4.0",
+        "face encoder and fusion; research and evaluation only",
+    ),
+    DataSource(
         "FER+ (Barsoum et al. 2016) on FER2013 faces",
         "labels MIT; pixels collected from the web, research only",
-        "face encoder and fusion",
+        "face encoder",
     ),
     DataSource(
         "wav2vec2 scores on RAVDESS (cristinalunaj/MMEmotionRecognition at aeb7844)",
@@ -62,13 +69,15 @@ class Sources:
         speech: clips of every RAVDESS speaker but those of the test fold.
         heldout: (N,) bool, speakers that the audio encoder does not learn from: those of the tuning fold. They show the
             errors on unseen people from which the fusion learns what to trust.
+        talking: faces of the same takes, of all speakers but those of the test fold; named as the takes of `speech`.
         faces, tuning_faces: FER+ train and valid.
-        corpora: further speech that the audio encoder alone learns from.
+        corpora: further speech, without faces.
         data: what the card says of all of them.
     """
 
     speech: SpeechSet
     heldout: torch.Tensor
+    talking: TalkingFaces
     faces: FaceSet
     tuning_faces: FaceSet
     corpora: tuple[SpeechSet, ...] = ()
@@ -76,22 +85,24 @@ class Sources:
 
 
 def open_sources(specs: Sequence[str]) -> Sources:
-    """Read "ravdess:PATH" and "ferplus:PATH", and further speech where it is given.
+    """Read "ravdess:PATH", "ravdess_pairs:PATH" and "ferplus:PATH", and further speech where it is given.
 
     Teacher scores are looked for below the RAVDESS path; without them the audio encoder learns from labels alone.
 
     Raises:
-        OptionError: one of the two is not given, or another data set is, or one for evaluation alone.
+        OptionError: one of the three is not given, or another data set is, or one for evaluation alone.
         DataError: a file is missing, empty, truncated or unlabelled.
     """
     opened = [open_dataset(spec) for spec in specs]
     ravdess = next((item for item in opened if isinstance(item, Ravdess)), None)
     ferplus = next((item for item in opened if isinstance(item, FerPlus)), None)
+    pairs = next((item for item in opened if isinstance(item, RavdessPairs)), None)
     corpora: list[Corpus] = [item for item in opened if isinstance(item, CremadLogMel | CremadVotes | SpeechCorpus)]
-    if ravdess is None or ferplus is None or len(opened) != len(corpora) + 2:
+    if ravdess is None or ferplus is None or pairs is None or len(opened) != len(corpora) + 3:
         raise OptionError(
-            f"--data {' '.join(specs)}: training needs --data ravdess:PATH and --data ferplus:PATH (speech and faces), "
-            "once each; more speech: nemo, indian_emospeech, cremad_logmel and cremad_votes"
+            f"--data {' '.join(specs)}: training needs --data ravdess:PATH (speech), --data ravdess_pairs:PATH (faces "
+            "of the same takes) and --data ferplus:PATH (still faces), once each; more speech: nemo, indian_emospeech, "
+            "cremad_logmel and cremad_votes"
         )
     waves: list[np.ndarray] = []
     speech = read_speech(ravdess, waves)
@@ -101,6 +112,7 @@ def open_sources(specs: Sequence[str]) -> Sources:
     return Sources(
         speech,
         heldout,
+        read_talking(pairs),
         read_faces(ferplus, "train"),
         read_faces(ferplus, "valid"),
         sets,
@@ -130,6 +142,14 @@ def read_speech(ravdess: Ravdess, waves: list[np.ndarray] | None = None) -> Spee
     labels = [LABELS.index(mapping[clip.label]) for clip in clips]
     names = [clip.id for clip in clips]
     return make_speech_set(sound, labels, [clip.speaker for clip in clips], names, known, len(LABELS))
+
+
+def read_talking(pairs: RavdessPairs) -> TalkingFaces:
+    """The faces of every take but the test fold's."""
+    folds = sorted({clip.fold for clip in pairs.clips() if clip.fold not in (None, TEST_FOLD)})
+    clips = pairs.clips_to_learn_from(folds)
+    mapping = merge_labels(LABELS)
+    return read_talking_faces(clips, [LABELS.index(mapping[clip.label]) for clip in clips])
 
 
 def read_faces(ferplus: FerPlus, split: str) -> FaceSet:

@@ -12,7 +12,10 @@ from mer_fusion.models.fdrl import FdrlConfig
 from mer_fusion.models.grjca import GrjcaConfig
 from mer_fusion.network import NetworkConfig
 from mer_fusion.training.faces.encoder import FaceOptions
+from mer_fusion.training.faces.talking import TalkingLoss
+from mer_fusion.training.faces.talking_sets import TalkingOptions
 from mer_fusion.training.fusion.data import LABELS
+from mer_fusion.training.fusion.feature_cache import CacheOptions
 from mer_fusion.training.fusion.task import FusionOptions
 from mer_fusion.training.loop import LoopOptions
 from mer_fusion.training.speech.encoder import AudioOptions
@@ -39,10 +42,14 @@ class Recipe:
     network: NetworkConfig
     audio_loop: LoopOptions
     face_loop: LoopOptions
+    talking_loop: LoopOptions
     fusion_loop: LoopOptions
     audio: AudioOptions = field(default_factory=AudioOptions)
     face: FaceOptions = field(default_factory=FaceOptions)
+    talking: TalkingOptions = field(default_factory=TalkingOptions)
+    talking_loss: TalkingLoss = field(default_factory=TalkingLoss)
     fusion: FusionOptions = field(default_factory=FusionOptions)
+    cache: CacheOptions = field(default_factory=CacheOptions)
     objective: dict[str, Any] = field(default_factory=dict)
 
 
@@ -62,6 +69,7 @@ def full_precision_recipe(seed: int, model: str = "grjca") -> Recipe:
         _network(model, "full", audio, face),
         LoopOptions(epochs=18, seed=seed),
         LoopOptions(epochs=24, seed=seed),
+        LoopOptions(epochs=14, learning_rate=1e-3, seed=seed),
         LoopOptions(epochs=60, learning_rate=1e-3, weight_decay=0.05, precision="no", seed=seed),
     )
 
@@ -82,6 +90,7 @@ def student_recipe(seed: int, model: str = "grjca") -> Recipe:
         _network(model, "student", audio, face),
         LoopOptions(epochs=24, seed=seed),
         LoopOptions(epochs=24, seed=seed),
+        LoopOptions(epochs=30, learning_rate=1.5e-3, seed=seed),
         LoopOptions(epochs=60, learning_rate=2e-3, weight_decay=0.02, precision="no", seed=seed),
     )
 
@@ -154,5 +163,6 @@ def shortened(recipe: Recipe, share: float) -> Recipe:
         recipe,
         audio_loop=cut(recipe.audio_loop),
         face_loop=cut(recipe.face_loop),
+        talking_loop=cut(recipe.talking_loop),
         fusion_loop=cut(recipe.fusion_loop),
     )

@@ -53,7 +53,10 @@ class SpeechSet:
 
     def subset(self, keep: Tensor) -> SpeechSet:
         """The clips where the boolean `keep` (N,) is true. Classes that a corpus had it still has."""
-        index = torch.nonzero(keep).flatten()
+        return self.rows(torch.nonzero(keep).flatten())
+
+    def rows(self, index: Tensor) -> SpeechSet:
+        """The clips of the given rows, in that order."""
         return SpeechSet(
             self.mel[index],
             self.lengths[index],
@@ -154,6 +157,12 @@ def device_chunks(speech: SpeechSet, index: int, frames: int) -> Tensor:
         .unfold(0, frames, STEP_FRAMES)
         .transpose(1, 2)
     )
+
+
+def inside_takes(speech: SpeechSet) -> Tensor:
+    """(N, frames) bool, the frames that hold each clip, without the silence around it."""
+    place = torch.arange(speech.mel.shape[1])[None] - _LEFT
+    return (place >= 0) & (place < speech.lengths[:, None])
 
 
 def training_windows(

@@ -124,6 +124,8 @@ class Ravdess:
     name = "ravdess"
     labels = LABELS
     licence = "CC BY-NC-SA 4.0"
+    # Folds that are scored where nobody says which; None for all.
+    tested_folds: tuple[int, ...] | None = None
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)

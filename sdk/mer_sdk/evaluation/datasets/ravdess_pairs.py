@@ -60,6 +60,8 @@ class RavdessPairs:
     name = "ravdess_pairs"
     labels = LABELS
     licence = "CC BY-NC-SA 4.0"
+    # Folds that are scored where nobody says which.
+    tested_folds: tuple[int, ...] | None = (TEST_FOLD,)
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
