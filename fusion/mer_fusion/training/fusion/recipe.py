@@ -34,6 +34,8 @@ class Recipe:
         name: of the model on the command line, one of `WINDOW_MODELS`.
         role: "full" or "student".
         network: shapes; its `model` is the name of the class ("grjca" for hgrjca too).
+        audio_loop, audio_last_loop: the audio encoder's two parts, see `train_audio`.
+        audio_last_share: share of the clips that RAVDESS gives in the second.
         objective: options of the model's objective, empty for its defaults.
     """
 
@@ -41,9 +43,11 @@ class Recipe:
     role: str
     network: NetworkConfig
     audio_loop: LoopOptions
+    audio_last_loop: LoopOptions
     face_loop: LoopOptions
     talking_loop: LoopOptions
     fusion_loop: LoopOptions
+    audio_last_share: float = 0.65
     audio: AudioOptions = field(default_factory=AudioOptions)
     face: FaceOptions = field(default_factory=FaceOptions)
     talking: TalkingOptions = field(default_factory=TalkingOptions)
@@ -68,6 +72,7 @@ def full_precision_recipe(seed: int, model: str = "grjca") -> Recipe:
         "full",
         _network(model, "full", audio, face),
         LoopOptions(epochs=18, seed=seed),
+        LoopOptions(epochs=8, learning_rate=1e-3, warmup_epochs=0.5, seed=seed),
         LoopOptions(epochs=24, seed=seed),
         LoopOptions(epochs=14, learning_rate=1e-3, seed=seed),
         LoopOptions(epochs=60, learning_rate=1e-3, weight_decay=0.05, precision="no", seed=seed),
@@ -89,6 +94,7 @@ def student_recipe(seed: int, model: str = "grjca") -> Recipe:
         "student",
         _network(model, "student", audio, face),
         LoopOptions(epochs=24, seed=seed),
+        LoopOptions(epochs=8, learning_rate=1e-3, warmup_epochs=0.5, seed=seed),
         LoopOptions(epochs=24, seed=seed),
         LoopOptions(epochs=30, learning_rate=1.5e-3, seed=seed),
         LoopOptions(epochs=60, learning_rate=2e-3, weight_decay=0.02, precision="no", seed=seed),
@@ -162,6 +168,7 @@ def shortened(recipe: Recipe, share: float) -> Recipe:
     return replace(
         recipe,
         audio_loop=cut(recipe.audio_loop),
+        audio_last_loop=cut(recipe.audio_last_loop),
         face_loop=cut(recipe.face_loop),
         talking_loop=cut(recipe.talking_loop),
         fusion_loop=cut(recipe.fusion_loop),
