@@ -55,7 +55,9 @@ def small_network(frames: int = 40, seed: int = 0) -> EmotionNetwork:
         "stable": True,
         "norm_eps": 1e-6,
     }
-    audio = AudioEncoderConfig(frames=frames, mels=32, stem=4, channels=(8, 12), blocks=(1, 1), features=12)
+    audio = AudioEncoderConfig(
+        frames=frames, mels=32, level="chunk", stem=4, channels=(8, 12), blocks=(1, 1), features=12
+    )
     face = FaceEncoderConfig(size=32, stem=4, channels=(24, 48), blocks=(1, 1), features=10)
     network = EmotionNetwork(NetworkConfig("grjca", audio, face, fusion))
     for module in network.modules():
