@@ -57,7 +57,8 @@ def train_audio(
 ) -> tuple[AudioLearner, History]:
     """Train the audio encoder alone, on every speaker that is neither held out nor of the test fold."""
     torch.manual_seed(recipe.audio_loop.seed)
-    shape, large = recipe.network.audio, teacher.network.audio if teacher else None
+    shape = recipe.network.audio
+    large = teacher.network.audio if teacher and recipe.audio.feature_weight else None
     assert shape is not None, "recipes of window models have both encoders"
     learner = AudioLearner(shape, len(LABELS), large.config.features if large else 0)
     learning, unseen = sources.speech.subset(~sources.heldout), sources.speech.subset(sources.heldout)
@@ -116,7 +117,7 @@ def train_talking(
 ) -> tuple[TalkingLearner, History]:
     """Go on training a face encoder that knows stills, on people who talk; `tuning` is looked at for the log."""
     torch.manual_seed(recipe.talking_loop.seed + 4)
-    large = teacher.network.face if teacher else None
+    large = teacher.network.face if teacher and recipe.talking_loss.feature_weight else None
     learner = TalkingLearner(encoder, len(LABELS), large.config.features if large else 0)
     task = TalkingTask(
         learner.to(memory_format=torch.channels_last),
@@ -144,7 +145,7 @@ def trained_encoders(
         stills: see `train_face`.
     """
     voice, voice_history = train_audio(recipe, sources, run_dir, teacher, quiet)
-    looks, looks_seconds = train_face(recipe, sources, run_dir, None, stills, quiet)
+    looks, looks_seconds = train_face(recipe, sources, run_dir, teacher, stills, quiet)
     heard = held_out_figures(voice, sources.speech.subset(sources.heldout))
     looks = looks.cpu().eval()
     seen = still_figures(looks.on_stills(), sources.tuning_faces)

@@ -43,8 +43,8 @@ class WindowOptions:
     face_alone: float = 0.2
     full_rate: float = 0.5
     face_gaps: float = 0.4
-    mismatch: float = 1.0
-    face_mismatch: float = 0.25
+    mismatch: float = 0.1
+    face_mismatch: float = 0.05
     noise: float = 0.3
     prior_steps: float = 16.0
 
