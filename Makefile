@@ -127,6 +127,7 @@ results: convert
 	$(BIN)/python -m benchmarks.streams.voice_activity --data ravdess:$(RAVDESS) \
 		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer \
 		--sounds $(DATA)/vision_models/silero_vad/test.wav $(DATA)/ravdess_av/mp4/*.mp4
+	$(BIN)/python -m benchmarks.faces.crop_sources --data ravdess_pairs:$(PAIRS) --videos $(DATA)/ravdess_av/mp4
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.faces.face_tracking --data $(DATA)
 	$(BIN)/python -m benchmarks.faces.face_finder --data ferplus:$(FERPLUS) --media $(DATA)/test_media --ravdess $(DATA)/ravdess_av \
 		--ultraface $(DATA)/vision_models/ultraface/version-RFB-320.onnx \
