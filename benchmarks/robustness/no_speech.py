@@ -77,10 +77,8 @@ SOUNDS: dict[str, Callable[[int], np.ndarray]] = {
 def named_share(bundle: str, wave: np.ndarray, voice: VoiceOptions | None) -> tuple[float, str]:
     """The share of steps that name an emotion, in percent, and the one that is named most often ("" where none is)."""
     with EmotionSensor.open(bundle, voice=voice) as sensor:
-        found = [
-            e for start in range(0, len(wave), _PIECE) for e in sensor.push_audio(wave[start : start + _PIECE], RATE)
-        ]
-        found += sensor.flush()
+        pieces = (wave[start : start + _PIECE] for start in range(0, len(wave), _PIECE))
+        found = [estimate for piece in pieces for estimate in sensor.push_audio(piece, RATE)] + sensor.flush()
     named = [estimate.emotion for estimate in found if estimate.emotion != UNKNOWN]
     return 100 * len(named) / len(found), max(sorted(set(named)), key=named.count) if named else ""
 
@@ -98,11 +96,10 @@ def main() -> None:
             wave = (0.05 * wave / max(float(np.abs(wave).max()), 1e-9)).astype(np.float32)
             share, _ = named_share(bundle, wave, VoiceOptions())
             every, word = named_share(bundle, wave, None)
+            stem = Path(bundle).stem
             row = {"named": round(share, 2), "named with all sound": round(every, 2), "as": word}
-            rows.setdefault(Path(bundle).stem, {})[name] = row
-            print(
-                f"{Path(bundle).stem}, {name}: {share:.1f} % named ({every:.0f} % with all sound, {word})", flush=True
-            )
+            rows.setdefault(stem, {})[name] = row
+            print(f"{stem}, {name}: {share:.1f} % named ({every:.0f} % with all sound, {word})", flush=True)
     result = {"seconds": options.seconds, "bundles": rows}
     write_result(result, options.out, ROOT / "docs" / "sound.md", MARKERS, lines_of(result))
 

@@ -2,7 +2,6 @@
 
     python -m benchmarks.robustness.sound_ablations --data ravdess:PATH --data cremad_logmel:PATH
         --data cremad_votes:PATH --data indian_emospeech:PATH --data nemo:PATH [--share 0.1]
-        [--run-dir runs/sound_ablations]
 
 The student's audio encoder is trained with the head of training for a share of its usual length, once with all choices
 and once without each of them. Three measures, each cold and with that head: RAVDESS's tuning fold (five actors whom no

@@ -37,7 +37,6 @@ from mer_fusion.training.fusion.train import (
     Encoders,
     baseline_contract,
     feature_cache_of,
-    fitted_temperature,
     heard_alone,
     taken_encoders,
 )
@@ -294,7 +293,6 @@ class _Tuning:
         return replace(
             old,
             baseline=baseline_contract(cache, recipe),
-            decision=replace(old.decision, temperature=fitted_temperature(network, cache, sampler)),
             training={
                 "options": {"qat": asdict(options)} | {part: asdict(loops[part]) for part in learned},
                 **{key: old.training[key] for key in kept if key in old.training},

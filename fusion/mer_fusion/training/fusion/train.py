@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -10,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from mer_fusion.checkpoint import Card, Checkpoint
 from mer_fusion.encoders.audio import AudioEncoder
@@ -21,10 +21,10 @@ from mer_fusion.training.faces.encoder import FaceLearner, FaceSet, FaceTask, st
 from mer_fusion.training.faces.talking import TalkingLearner, TalkingTask
 from mer_fusion.training.faces.talking_sets import TalkingFaces
 from mer_fusion.training.fusion.data import LABELS, Sources
-from mer_fusion.training.fusion.feature_cache import CacheOptions, kept_feature_cache, make_feature_cache
+from mer_fusion.training.fusion.feature_cache import CacheOptions, feature_cache
 from mer_fusion.training.fusion.recipe import Recipe
 from mer_fusion.training.fusion.task import FusionTask
-from mer_fusion.training.fusion.windows import FeatureCache, WindowSampler, window_inputs
+from mer_fusion.training.fusion.windows import FeatureCache, WindowSampler
 from mer_fusion.training.loop import History, fit
 from mer_fusion.training.run import Trained
 from mer_fusion.training.speech.encoder import AudioLearner, AudioTask, HeldOut, held_out_figures, speech_figures
@@ -54,8 +54,12 @@ class Encoders:
 
 def train_audio(
     recipe: Recipe, sources: Sources, run_dir: Path, teacher: Checkpoint | None = None, quiet: bool = False
-) -> tuple[AudioLearner, History]:
-    """Train the audio encoder alone, on every speaker that is neither held out nor of the test fold."""
+) -> tuple[AudioLearner, HeldOut, int]:
+    """Train the audio encoder alone; also its errors on held-out speakers, and the seconds that it took.
+
+    First it learns from every speaker that is neither held out nor of the test fold, and the errors are measured. Then
+    it goes on with the held-out speakers, too, and with RAVDESS for a larger share (`Recipe.audio_last_share`).
+    """
     torch.manual_seed(recipe.audio_loop.seed)
     shape = recipe.network.audio
     large = teacher.network.audio if teacher and recipe.audio.feature_weight else None
@@ -65,7 +69,13 @@ def train_audio(
     if sources.corpora:
         learning = joined([learning, *sources.corpora])
     task = AudioTask(learner.to(memory_format=torch.channels_last), learning, unseen, recipe.audio, large)
-    return learner, fit(task, recipe.audio_loop, run_dir, quiet)
+    history = fit(task, recipe.audio_loop, run_dir, quiet)
+    heard = held_out_figures(copy.deepcopy(learner), unseen)
+    everyone = joined([sources.speech, *sources.corpora]) if sources.corpora else sources.speech
+    options = replace(recipe.audio, first_share=recipe.audio_last_share)
+    last = AudioTask(learner, everyone, None, options, large, name="audio-last")
+    further = fit(last, recipe.audio_last_loop, run_dir, quiet)
+    return learner, heard, round(history.seconds + further.seconds)
 
 
 def train_stills(
@@ -144,21 +154,34 @@ def trained_encoders(
     Args:
         stills: see `train_face`.
     """
-    voice, voice_history = train_audio(recipe, sources, run_dir, teacher, quiet)
+    voice, heard, found, seconds = _audio_encoder(recipe, sources, run_dir, teacher, quiet)
     looks, looks_seconds = train_face(recipe, sources, run_dir, teacher, stills, quiet)
-    heard = held_out_figures(voice, sources.speech.subset(sources.heldout))
     looks = looks.cpu().eval()
     seen = still_figures(looks.on_stills(), sources.tuning_faces)
     network = _drawn(recipe)
-    network.audio, network.face = voice.encoder, looks.encoder
-    results = {
-        "held-out speakers, speech alone, encoder with its training head (7 classes, UAR)": _figures(heard, sources),
-        "FER+ valid, 7 classes": {name: round(value, 4) for name, value in seen.items()},
-    }
-    training: dict[str, Any] = {"seconds": {"audio": round(voice_history.seconds)} | looks_seconds}
+    network.audio, network.face = voice, looks.encoder
+    results = found | {"FER+ valid, 7 classes": {name: round(value, 4) for name, value in seen.items()}}
+    training: dict[str, Any] = {"seconds": seconds | looks_seconds}
     if stills is not None:
         training["stills"] = {"face encoder began as that of": stills.card.name, "sha256": stills.sha256}
     return Encoders(network, heard, results, training)
+
+
+def _audio_encoder(
+    recipe: Recipe, sources: Sources, run_dir: Path, teacher: Checkpoint | None, quiet: bool
+) -> tuple[AudioEncoder, HeldOut, dict[str, Any], dict[str, int]]:
+    """The audio encoder, its errors on held-out speakers, what the card says of them, and seconds.
+
+    A student whose audio encoder has the shape of its teacher's takes that one as it is.
+    """
+    if teacher is None or teacher.network.audio.config != recipe.network.audio:
+        learner, heard, seconds = train_audio(recipe, sources, run_dir, teacher, quiet)
+        where = "held-out speakers, speech alone, encoder with its training head before it learned from them, too"
+        return learner.encoder, heard, {f"{where} (7 classes, UAR)": _figures(heard, sources)}, {"audio": seconds}
+    card = teacher.card
+    heard = heard_alone(teacher, sources.speech.subset(sources.heldout))
+    results = {key: value for key, value in card.results.items() if key.startswith("held-out speakers")}
+    return teacher.network.audio, heard, results | {"audio encoder": f"that of {card.name}, {teacher.sha256[:12]}"}, {}
 
 
 def taken_encoders(recipe: Recipe, sources: Sources, checkpoint: Checkpoint) -> Encoders:
@@ -252,7 +275,7 @@ def train_network(
         parameters=network.parameters_by_part(),
         audio=AudioContract(chunk_samples=network.audio.config.chunk_samples),
         face=FaceContract(crop_size=network.face.config.size),
-        decision=Decision(temperature=fitted_temperature(network, cache, sampler)),
+        decision=Decision(temperature=recipe.temperature),
         training={
             "options": {key: value for key, value in asdict(recipe).items() if key not in ("network", "role", "name")},
             "speakers": sorted(set(speakers[~sources.heldout].tolist())),
@@ -291,13 +314,7 @@ def feature_cache_of(
         known: means of the features that a fusion was trained with, None for the cache's own.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    cache = kept_feature_cache(
-        run_dir,
-        (audio, face),
-        sources,
-        str(options),
-        lambda: make_feature_cache(audio, face, sources, options, device),
-    )
+    cache = feature_cache(audio, face, sources, options, device, run_dir)
     means = {f"{name}_population": torch.tensor(mean) for name, mean in (known or {}).items()}
     return replace(cache, **means)
 
@@ -315,25 +332,6 @@ def baseline_contract(cache: FeatureCache, recipe: Recipe) -> BaselineContract:
         recipe.fusion.windows.prior_steps,
         {name: tuple(round(v, 6) for v in mean.tolist()) for name, mean in means.items()},
     )
-
-
-@torch.no_grad()
-def fitted_temperature(network: EmotionNetwork, cache: FeatureCache, sampler: WindowSampler) -> float:
-    """The temperature with the least negative log-likelihood on fresh windows of held-out speakers, 0.5-3 in 0.05."""
-    generator = torch.Generator().manual_seed(7)
-    logits, labels = [], []
-    for rows in sampler.batches(generator):
-        batch = sampler.build(sampler.sample(rows, generator), cache)
-        keep = cache.heldout[rows]
-        if keep.any():
-            logits.append(network.fusion(*window_inputs(batch)).logits[keep])
-            labels.append(batch["labels"][keep])
-    if not logits:
-        return 1.0
-    scores, wanted = torch.cat(logits), torch.cat(labels)
-    grid = [0.5 + 0.05 * i for i in range(51)]
-    losses: list[Tensor] = [F.cross_entropy(scores / heat, wanted) for heat in grid]
-    return round(grid[int(torch.stack(losses).argmin())], 2)
 
 
 def _drawn(recipe: Recipe) -> EmotionNetwork:
