@@ -120,11 +120,11 @@ results: convert
 	$(BIN)/python -m benchmarks.accuracy.schemes --data ravdess_pairs:$(PAIRS) --data meld:$(MELD) --bundles $(QUANTIZED)
 	$(BIN)/python -m benchmarks.robustness.activation_ranges --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS) --data meld:$(MELD) \
 		--bundles $(BUNDLES)
-	$(BIN)/python -m benchmarks.streams.smoothing --data ravdess:$(RAVDESS) \
+	$(BIN)/python -m benchmarks.streams.smoothing --data ravdess_pairs:$(PAIRS) \
 		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer
-	$(BIN)/python -m benchmarks.streams.live_baseline --data ravdess:$(RAVDESS) \
+	$(BIN)/python -m benchmarks.streams.live_baseline --data ravdess_pairs:$(PAIRS) \
 		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer
-	$(BIN)/python -m benchmarks.streams.voice_activity --data ravdess:$(RAVDESS) \
+	$(BIN)/python -m benchmarks.streams.voice_activity --data ravdess:$(RAVDESS) --pairs ravdess_pairs:$(PAIRS) \
 		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer \
 		--sounds $(DATA)/vision_models/silero_vad/test.wav $(DATA)/ravdess_av/mp4/*.mp4
 	$(BIN)/python -m benchmarks.faces.crop_sources --data ravdess_pairs:$(PAIRS) --videos $(DATA)/ravdess_av/mp4
