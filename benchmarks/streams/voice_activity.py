@@ -1,7 +1,7 @@
 """Voice activity on real speech: how much is heard, what a step costs, and what leaving out the rest does to P2.
 
-    python -m benchmarks.streams.voice_activity --data ravdess:PATH --pairs ravdess_pairs:PATH --bundles bundles/grjca-tflite-fp32.mer ... \
-        --sounds FILE
+    python -m benchmarks.streams.voice_activity --data ravdess:PATH --pairs ravdess_pairs:PATH
+        --bundles bundles/grjca-tflite-fp32.mer ... --sounds test.wav *.mp4
 
 Heard: RAVDESS speech as it was recorded, with the silence before and after it, and other files with sound. P2: actor
 05's real audio-visual clips, who is in no training or tuning set; the sound of a step that is not heard is missing, as

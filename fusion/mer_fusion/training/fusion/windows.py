@@ -40,7 +40,7 @@ class WindowOptions:
     speech_share: float = 0.5
     earliest_end: float = 0.5
     audio_alone: float = 0.2
-    face_alone: float = 0.2
+    face_alone: float = 0.3
     full_rate: float = 0.5
     face_gaps: float = 0.4
     mismatch: float = 0.1
