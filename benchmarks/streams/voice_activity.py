@@ -4,7 +4,7 @@
         --bundles bundles/grjca-tflite-fp32.mer ... --sounds test.wav *.mp4
 
 Heard: RAVDESS speech as it was recorded, with the silence before and after it, and other files with sound. P2: actor
-05's real audio-visual clips, who is in no training or tuning set; the sound of a step that is not heard is missing, as
+08's real audio-visual clips, who is in no training or tuning set; the sound of a step that is not heard is missing, as
 the sensor has it. After the speech: what is said in silence and in noise, with and without voice activity. Writes
 docs/results/voice_activity.json and the tables in docs/conversation.md. The times are of the machine as it is: leave it
 alone meanwhile.
