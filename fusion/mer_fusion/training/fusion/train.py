@@ -25,9 +25,10 @@ from mer_fusion.training.fusion.feature_cache import CacheOptions, feature_cache
 from mer_fusion.training.fusion.recipe import Recipe
 from mer_fusion.training.fusion.task import FusionTask
 from mer_fusion.training.fusion.windows import FeatureCache, WindowSampler
+from mer_fusion.training.held_out import HeldOut
 from mer_fusion.training.loop import History, fit
 from mer_fusion.training.run import Trained
-from mer_fusion.training.speech.encoder import AudioLearner, AudioTask, HeldOut, held_out_figures, speech_figures
+from mer_fusion.training.speech.encoder import AudioLearner, AudioTask, held_out_figures, speech_figures
 from mer_fusion.training.speech.spectra import SpeechSet, joined
 from mer_sdk.contract.manifest import AudioContract, BaselineContract, Decision, FaceContract
 from mer_sdk.evaluation.datasets.ravdess import SPEAKER_FOLDS, TEST_FOLD
