@@ -4,7 +4,7 @@
 
 FOLDER holds mp4 of takes that the archive has. Each take is answered twice, from the same sound: with the archive's
 crops, and with the crops that the sensor cuts out of the video (cascade, following, the contract's margin). Writes
-docs/results/face_crops.json and the table between the markers in docs/faces.md.
+docs/results/face_crops.json and the table between the markers in docs/models/train.md.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def main() -> None:
             for row in rows
         ),
     )
-    write_block(ROOT / "docs" / "faces.md", "crops", lines)
+    write_block(ROOT / "docs" / "models" / "train.md", "crops", lines)
     print("\n".join(lines))
 
 

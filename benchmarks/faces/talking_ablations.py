@@ -4,9 +4,9 @@
         [--start CHECKPOINT] [--epochs 12] [--run-dir runs/talking_ablations]
 
 The student's face encoder goes on from one that knows stills (--start; by default the shipped GRJCA student's, which
-has learned from the people asked here too: give one that has not) on folds 1 and 2, for --epochs passes. What is asked: the
-takes of fold 0, cold and warm, with the head of training. Writes docs/results/talking_ablations.json: UAR with 95 %
-intervals over takes, and the paired difference from all choices together.
+has learned from the people asked here, too: give one that has not) on folds 1 and 2, for --epochs passes. What is
+asked: the takes of fold 0, cold and warm, with the head of training. Writes docs/results/talking_ablations.json: UAR
+with 95 % intervals over takes, and the paired difference from all choices together.
 """
 
 from __future__ import annotations

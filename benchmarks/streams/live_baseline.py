@@ -6,7 +6,7 @@ Real audio-visual clips of RAVDESS actor 08, who is in no training or tuning set
 with an empty window; what differs is where the baseline stands when it begins. "none": the population's mean, always.
 "cold": the population's mean, then running. "warm": what the clips before left, in random order, several orders.
 "enrolled": four neutral clips. The enrolment's clips are scored nowhere. Nothing is tuned here: every threshold that
-was tried is written down. Writes docs/results/live_baseline.json and its tables in docs/live.md.
+was tried is written down. Writes docs/results/live_baseline.json and its tables in docs/results/live.md.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def abstained(
 
 
 def section(result: dict[str, Any]) -> list[str]:
-    """The tables of docs/live.md."""
+    """The tables of docs/results/live.md."""
     lines = [
         f"{result['clips']} clips of RAVDESS actor 08, {result['steps']} steps; {ENROL_CLIPS} more, neutral, enrol.",
         "Every clip is a stream of its own with an empty window. The table's words are those of the table above;",
@@ -190,7 +190,7 @@ def main() -> None:
             plain = plain or kept
         print(f"{bundle.name}: {len(scored)} clips, {steps} steps", flush=True)
     result = {"clips": len(scored), "steps": steps, "orders": ORDERS, "seed": SEED, "bundles": bundles}
-    write_result(result, options.out, ROOT / "docs" / "live.md", (BEGIN, END), section(result))
+    write_result(result, options.out, ROOT / "docs" / "results" / "live.md", (BEGIN, END), section(result))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 Real audio-visual clips of RAVDESS actor 08, who is in no training or tuning set. "cold": each clip is a stream of
 its own. "warm": all clips one after another in random order as one stream, without a break, the baseline running;
 several orders. Nothing is tuned here: every setting that was tried is written down. Writes docs/results/smoothing.json
-and the table in docs/live.md.
+and the table in docs/results/live.md.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def measured(runs: list[list[Stream]], truth: Sequence[int], bundle: Bundle) -> 
 
 
 def section(result: dict[str, Any]) -> list[str]:
-    """The table of docs/live.md."""
+    """The table of docs/results/live.md."""
     first = next(iter(result["bundles"].values()))
     unknown = max(one["unknown"] for runs in result["bundles"].values() for rows in runs.values() for one in rows)
     lines = [
@@ -193,7 +193,7 @@ def main() -> None:
         bundles[bundle.name] = {run.__name__: measured(run(encoded, engine), truth, bundle) for run in (cold, warm)}
         print(f"{bundle.name}: {len(encoded)} clips, {steps} steps", flush=True)
     result = {"clips": len(clips), "steps": steps, "orders": ORDERS, "seed": SEED, "bundles": bundles}
-    write_result(result, options.out, ROOT / "docs" / "live.md", (BEGIN, END), section(result))
+    write_result(result, options.out, ROOT / "docs" / "results" / "live.md", (BEGIN, END), section(result))
 
 
 if __name__ == "__main__":

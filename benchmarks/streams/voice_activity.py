@@ -6,8 +6,8 @@
 Heard: RAVDESS speech as it was recorded, with the silence before and after it, and other files with sound. P2: actor
 08's real audio-visual clips, who is in no training or tuning set; the sound of a step that is not heard is missing, as
 the sensor has it. After the speech: what is said in silence and in noise, with and without voice activity. Writes
-docs/results/voice_activity.json and the tables in docs/conversation.md. The times are of the machine as it is: leave it
-alone meanwhile.
+docs/results/voice_activity.json and the tables in docs/results/voice-activity.md. The times are of the machine as it
+is: leave it alone meanwhile.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def afterwards(bundle: Bundle, clips: Sequence[Clip], options: VoiceOptions | No
 
 
 def section(result: dict[str, Any]) -> list[str]:
-    """The tables of docs/conversation.md."""
+    """The tables of docs/results/voice-activity.md."""
     cost, default = result["cost"], to_json(VoiceOptions())
     first = next(iter(result["bundles"].values()))[0]
     lines = [
@@ -290,7 +290,7 @@ def main() -> None:
         bundles[bundle.name] = p2(bundle, clips)
         print(f"{bundle.name}: {len(clips)} clips", flush=True)
     result = {"cost": cost, "shares": found, "orders": ORDERS, "seed": SEED, "bundles": bundles, "silence": silence}
-    write_result(result, options.out, ROOT / "docs" / "conversation.md", (BEGIN, END), section(result))
+    write_result(result, options.out, ROOT / "docs" / "results" / "voice-activity.md", (BEGIN, END), section(result))
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def check_qat(scheme: str, model: str) -> None:
         OptionError: it cannot; the message says what can.
     """
     if scheme not in QAT_SCHEMES:
-        raise OptionError(f"--qat {scheme!r} is unknown; allowed: {', '.join(QAT_SCHEMES)}")
+        raise OptionError.unknown("--qat", scheme, QAT_SCHEMES)
     if is_dialogue_model(model):
         raise OptionError(
             f"--qat is for window models (grjca, hgrjca, atsuko, fdrl), not for {model}: leave it out and convert with "

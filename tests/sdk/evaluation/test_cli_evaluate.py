@@ -50,8 +50,12 @@ def test_json_and_out_hold_the_same_report(run, paired_folder, tmp_path):
     ("arguments", "error", "message"),
     [
         (("--actors", "five"), OptionError, "list of numbers"),
-        (("--actors", "6"), DataError, r"with sound and face \[5\]"),
-        (("--states", "smell"), OptionError, "allowed are audio"),
+        (
+            ("--actors", "6"),
+            DataError,
+            r"of actors 6, with both sound and face; .* with sound and face 5$",
+        ),
+        (("--states", "smell"), OptionError, "llowed: audio"),
         (("--out", "/nowhere/at/all.json"), OptionError, "does not exist"),
     ],
 )
