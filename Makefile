@@ -22,7 +22,7 @@ PHONE := web/phone/wheel
 # Named after the content of what it was built from: a checkout that only touches the files rebuilds nothing.
 STAMP := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 
-.PHONY: help convert web test lint format wheel wheel-phone schema results check-aarch64 bench clean
+.PHONY: help convert web docs test lint format wheel wheel-phone schema results check-aarch64 bench clean
 
 help:
 	@echo "make convert   build .venv, convert the shipped students to all targets (fp32, fp16) into $(BUNDLES)/, and the face finder"
@@ -30,11 +30,12 @@ help:
 	@echo "make test      build .venv if needed; ruff, mypy and all tests, those of the web parts where there is npm"
 	@echo "make lint      ruff and mypy only"
 	@echo "make format    let ruff format the code"
+	@echo "make docs      the documentation site, into site/; a broken link is an error"
 	@echo "make wheel     a wheel with the student's TFLite bundle inside, into dist/"
 	@echo "make wheel-phone   a wheel with the page of mer phone-check, for computers that check phones (npm is needed)"
 	@echo "make schema    write docs/manifest.schema.json"
 	@echo "make results   DATA=PATH: every protocol, into docs/results/, docs/results.md and README.md (hours; resumes)"
-	@echo "make check-aarch64   the bundles on an emulated 64-bit ARM device against this machine (docs/devices.md)"
+	@echo "make check-aarch64   the bundles on an emulated 64-bit ARM device against this machine (docs/ship/devices.md)"
 	@echo "make bench     what a step and the import cost on this machine"
 	@echo "make clean     remove .venv, $(BUNDLES)/, dist/ and caches"
 
@@ -73,6 +74,11 @@ wheel-phone: web $(STAMP)
 test: lint
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web || echo "The web parts were not built: their tests are skipped"; fi
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Material announces its end of life in 2027 at every build; it is pinned, and the site needs no server.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -120,13 +126,14 @@ results: convert
 	$(BIN)/python -m benchmarks.accuracy.schemes --data ravdess_pairs:$(PAIRS) --data meld:$(MELD) --bundles $(QUANTIZED)
 	$(BIN)/python -m benchmarks.robustness.activation_ranges --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS) --data meld:$(MELD) \
 		--bundles $(BUNDLES)
-	$(BIN)/python -m benchmarks.streams.smoothing --data ravdess:$(RAVDESS) \
+	$(BIN)/python -m benchmarks.streams.smoothing --data ravdess_pairs:$(PAIRS) \
 		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer
-	$(BIN)/python -m benchmarks.streams.live_baseline --data ravdess:$(RAVDESS) \
+	$(BIN)/python -m benchmarks.streams.live_baseline --data ravdess_pairs:$(PAIRS) \
 		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer
-	$(BIN)/python -m benchmarks.streams.voice_activity --data ravdess:$(RAVDESS) \
+	$(BIN)/python -m benchmarks.streams.voice_activity --data ravdess:$(RAVDESS) --pairs ravdess_pairs:$(PAIRS) \
 		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer \
 		--sounds $(DATA)/vision_models/silero_vad/test.wav $(DATA)/ravdess_av/mp4/*.mp4
+	$(BIN)/python -m benchmarks.faces.crop_sources --data ravdess_pairs:$(PAIRS) --videos $(DATA)/ravdess_av/mp4
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.faces.face_tracking --data $(DATA)
 	$(BIN)/python -m benchmarks.faces.face_finder --data ferplus:$(FERPLUS) --media $(DATA)/test_media --ravdess $(DATA)/ravdess_av \
 		--ultraface $(DATA)/vision_models/ultraface/version-RFB-320.onnx \
@@ -148,4 +155,4 @@ bench: convert
 	$(BIN)/python -m benchmarks.speed.import_cost $(BUNDLES)/grjca-tflite-fp32.mer
 
 clean:
-	rm -rf $(VENV) $(BUNDLES) $(PACKAGED) build dist $(PHONE)/build $(PHONE)/mer_phone_page/page .mypy_cache .ruff_cache .pytest_cache *.egg-info
+	rm -rf $(VENV) $(BUNDLES) $(PACKAGED) build dist site $(PHONE)/build $(PHONE)/mer_phone_page/page .mypy_cache .ruff_cache .pytest_cache *.egg-info

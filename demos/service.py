@@ -3,7 +3,7 @@
     python demos/service.py bundles/grjca-tflite-fp32.mer --source camera+microphone --profile /var/lib/mer/person.json
 
 It ends well on SIGTERM and SIGINT. With --profile, the person's baseline (means and counts of features, no sound, no
-pictures) is loaded at the start and saved at the end. docs/sources.md has a systemd unit for it.
+pictures) is loaded at the start and saved at the end. docs/app/sources.md has a systemd unit for it.
 """
 
 import argparse

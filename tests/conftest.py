@@ -1,13 +1,24 @@
-"""Where tests find real data and reference outputs: beside the repository, never inside it."""
+"""What holds for every test: where real data is, the same random numbers in every run, a temporary folder of the run's
+own that must be empty at its end."""
 
+import gc
 import os
+import random
+import shutil
+import sys
+import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 # Small tensors gain nothing from a second thread, and on a busy machine every barrier of it waits.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Of the tools, not of ours, and gone with the folder: coremltools removes its packages when its process ends.
+_OF_TOOLS = ("*.mlpackage", "torchinductor_*", "pymp-*")
+_FOLDER = pytest.StashKey[Path]()
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -28,3 +39,49 @@ def shared_data() -> Path:
 def shared_reference() -> Path:
     """The folder of reference notes and published outputs; the test is skipped where it is absent."""
     return _folder("reference")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hypothesis draws the same examples in every run; files for a moment go into a folder that the run removes."""
+    try:
+        import hypothesis
+    except ImportError:
+        pass
+    else:
+        hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+        hypothesis.settings.load_profile("repeatable")
+    if hasattr(config, "workerinput"):
+        return  # a process of pytest-xdist: the one that started it has set the folder
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # tmp_path stays where pytest has it
+    config.stash[_FOLDER] = Path(tempfile.mkdtemp(prefix="mer-tests-"))
+    os.environ["TMPDIR"] = str(config.stash[_FOLDER])
+    tempfile.tempdir = None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Before the fixtures: what is drawn depends on no other test."""
+    random.seed(0)
+    np.random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
+    """Fail a run that leaves files in the temporary folder."""
+    result = yield
+    folder = session.config.stash.get(_FOLDER, None)
+    if folder is not None:
+        gc.collect()
+        left = sorted(path.name for path in folder.iterdir() if not any(path.match(name) for name in _OF_TOOLS))
+        if left:
+            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+            print(f"\nLeft in the temporary folder by tests, or by what they tested: {', '.join(left)}")
+    return result
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove what processes left that were killed."""
+    if (folder := config.stash.get(_FOLDER, None)) is not None:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+import soundfile
 
 from mer_sdk.evaluation.datasets.ravdess import LABELS, SPEAKER_FOLDS
 
@@ -22,13 +23,14 @@ def jpeg(value: int) -> bytes:
 
 def write_pairs(
     root: Path,
-    media: Mapping[str, Callable[..., Path]],
     codes: Sequence[str] = ("03-02-01-01-03", "05-01-02-01-08"),
     frames: Sequence[int] = (10, 20, 40),
 ) -> Path:
     """Takes EE-II-SS-RR-AA as archives, table and sound; the second image of every clip is black."""
     folder = root / "pairs"
+    sound = root / "ravdess" / "flac"
     folder.mkdir()
+    sound.mkdir(parents=True)
     rows = [HEADER]
     for code in codes:
         actor = int(code[-2:])
@@ -40,6 +42,6 @@ def write_pairs(
         intensity = "strong" if code[4] == "2" else "normal"
         emotion = LABELS[int(code[:2]) - 1]
         rows.append(f"01-01-{code},{archive},03-01-{code},{actor},{fold},{emotion},{intensity},{len(frames)},0.3,1.3")
-        media["wav"](root / "ravdess" / "flac" / f"03-01-{code}.flac", 0.1 * np.sin(np.arange(24000) / 9))
+        soundfile.write(str(sound / f"03-01-{code}.flac"), 0.1 * np.sin(np.arange(24000) / 9), 16000)
     (folder / "labels.csv").write_text("\n".join(rows) + "\n")
     return folder

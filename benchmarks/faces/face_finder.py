@@ -4,7 +4,7 @@
         --ultraface version-RFB-320.onnx --mediapipe face_detection_short_range.tflite
 
 Nothing of the media was trained on or used to choose a setting. Converts the shipped finder, writes
-docs/results/face_finder.json and the tables between the markers in docs/faces.md.
+docs/results/face_finder.json and the tables between the markers in docs/results/faces.md.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ def times(detectors: Mapping[str, FaceDetector], graphs: Mapping[str, Any], fram
 
 
 def section(result: dict[str, Any]) -> list[str]:
-    """The tables of docs/faces.md."""
+    """The tables of docs/results/faces.md."""
     lines = prose(
         f"Recall: share of the reference's faces, of at least {100 * SMALLEST:g} % of the shorter side, with an "
         f"overlap of {RIGHT} or more. Overlap: mean intersection over union of those. False: faces a frame that "
@@ -315,7 +315,7 @@ def main() -> None:
             "relations": relations(source.read("train").images[::48], ultraface, mediapipe),
             "ravdess_crops": ravdess_crops(options.ravdess, ultraface),
         }
-    write_result(result, options.out, ROOT / "docs" / "faces.md", (BEGIN, END), section(result))
+    write_result(result, options.out, ROOT / "docs" / "results" / "faces.md", (BEGIN, END), section(result))
 
 
 if __name__ == "__main__":

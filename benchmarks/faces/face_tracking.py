@@ -6,7 +6,7 @@ PATH holds ravdess_av (five mp4 and the face tracks of actor 05), test_media and
 searching in every step, in interleaved rounds in one process. Times are of the CPU, all threads, and hold the
 conversion of frames, not their decoding.
 The threshold of persons was chosen on FER+ train; all else is reported on other data. Writes
-docs/results/face_tracking.json and the tables of docs/faces.md.
+docs/results/face_tracking.json and the tables of docs/results/faces.md.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def percent(one: dict[str, Any]) -> str:
 
 
 def section(result: dict[str, Any]) -> list[str]:
-    """The tables of docs/faces.md."""
+    """The tables of docs/results/faces.md."""
     rows = []
     for one in result["clips"]:
         near, far = one["followed"], one["searched"]
@@ -200,7 +200,7 @@ def main() -> None:
     heard_ones = speaking([one for one in found if one.person == "actor 05"])
     print(json.dumps(heard_ones), flush=True)
     result = {"bundle": bundle.name if bundle else None, "clips": rows, "persons": who, "speaking": heard_ones}
-    write_result(result, options.out, ROOT / "docs" / "faces.md", (BEGIN, END), section(result))
+    write_result(result, options.out, ROOT / "docs" / "results" / "faces.md", (BEGIN, END), section(result))
 
 
 if __name__ == "__main__":

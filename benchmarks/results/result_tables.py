@@ -254,7 +254,8 @@ def overview(measured: Mapping[str, Json]) -> list[str]:
             "In %, [95 % interval]. P1: WAR of 8 emotions, 20 speakers, from sound and action units; full precision "
             "with the person's mean removed, student warm. P2: UAR of 7 emotions on real clips of five unseen actors, "
             "warm. P5: mean UAR of speech in five languages that were not learned from, cold. P4: weighted F1 of 7 "
-            "emotions in dialogues of unseen episodes, from text. A dash: not measured yet."
+            "emotions in dialogues of unseen episodes, from text. A dash: the model does not read such input, or was "
+            "not measured on it."
         ),
         *table(header, whole),
     ]

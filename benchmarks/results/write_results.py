@@ -1,30 +1,30 @@
-"""The tables of docs/results.md and README.md, from what the protocol scripts measured.
+"""The tables of docs/results.md, and two short blocks of README.md, from what the protocol scripts measured.
 
     python -m benchmarks.results.write_results [--data ravdess:PATH] [--bundles bundles]
 
 Reads docs/results/*.json (see benchmarks/accuracy/p1_paired.py, p2_windows.py, p2_ablations.py, p2_baselines.py,
 p4_dialogue.py, p4_bundles.py, text_encoder.py, schemes.py, p1_schemes.py, benchmarks/robustness/p5_sound.py and
-activation_ranges.py) and writes each between the markers of its name in docs/results.md and README.md. What was not
-measured anew stays as it is. With --data it also writes what `mer run` prints for one clip of actor 05.
+activation_ranges.py) and writes each between the markers of its name in docs/results.md, and the overview in README.md
+too. What was not measured anew stays as it is. With --data it also shows in README.md what `mer run` prints for a clip
+that the model gets right and for one that it gets wrong.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from benchmarks.results import p2_tables, p5_tables, scheme_tables
 from benchmarks.results import result_tables as tables
+from benchmarks.results.shown_clips import shown_lines
 
 ROOT = Path(__file__).resolve().parents[2]
 MEASURED = ROOT / "docs" / "results"
-_SHOWN_CLIP = "01-01-03-01-01-02-05.mp4"
+# Clips with sound and picture: modality 01, channel 01 (speech).
+_SHOWN_CLIPS = "01-01-*.mp4"
 # Name of the JSON -> its part of docs/results.md.
 SECTIONS: dict[str, Callable[[Any], list[str]]] = {
     "p2": lambda p2: [*tables.p2_intro(p2), *tables.p2_table(p2), *tables.p2_details(p2)],
@@ -41,13 +41,6 @@ SECTIONS: dict[str, Callable[[Any], list[str]]] = {
 }
 
 
-def run_output(bundle: Path, clip: Path) -> list[str]:
-    """The lines that `mer run` prints for a clip."""
-    command = [sys.executable, "-m", "mer_sdk.cli", "run", str(bundle), str(clip)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "120"})
-    return [f"$ mer run bundles/{bundle.name} {clip.name}", *(line.rstrip() for line in done.stdout.splitlines())]
-
-
 def write_block(page: Path, name: str, lines: list[str]) -> None:
     """Replace what stands between the markers of that name in a page."""
     begin, end = f"<!-- {name}: written by `make results` -->", f"<!-- end of {name} -->"
@@ -59,7 +52,7 @@ def write_block(page: Path, name: str, lines: list[str]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", help="ravdess:PATH, to show one clip of actor 05")
+    parser.add_argument("--data", help="ravdess:PATH, to show what mer run says of its mp4 clips")
     parser.add_argument("--bundles", type=Path, default=ROOT / "bundles")
     options = parser.parse_args()
     measured = {path.stem: json.loads(path.read_text()) for path in sorted(MEASURED.glob("*.json"))}
@@ -69,12 +62,9 @@ def main() -> None:
     for name, section in SECTIONS.items():
         if name in measured:
             write_block(results, name, section(measured[name]))
-    if "p2" in measured:
-        write_block(readme, "p2", [*tables.p2_intro(measured["p2"]), *tables.p2_table(measured["p2"], brief=True)])
-    shown = sorted(Path(options.data.partition(":")[2]).rglob(_SHOWN_CLIP)) if options.data else []
-    if shown:
-        lines = ["```", *run_output(options.bundles / "grjca-tflite-fp32.mer", shown[0]), "```"]
-        write_block(readme, "run", lines)
+    clips = sorted(Path(options.data.partition(":")[2]).rglob(_SHOWN_CLIPS)) if options.data else []
+    if clips:
+        write_block(readme, "run", shown_lines(options.bundles / "grjca-tflite-fp32.mer", clips))
 
 
 if __name__ == "__main__":

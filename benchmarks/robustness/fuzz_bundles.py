@@ -6,7 +6,7 @@ A manifest is changed in one to four places (fields dropped, renamed, of another
 no JSON any more) and, where it is still taken, its sensor is opened on graphs that keep to its shapes and hears two
 seconds of sound with frames, or three utterances. A golden file has bytes changed, cut, or headers that claim more than
 is there. What may happen: it works, or one of the SDK's own errors. Writes docs/results/fuzz_bundles.json and the table
-in docs/bundle.md.
+in docs/reference/bundle.md.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from mer_sdk.window.sensor import EmotionSensor
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "docs" / "results" / "fuzz_bundles.json"
-PAGE = ROOT / "docs" / "bundle.md"
+PAGE = ROOT / "docs" / "reference" / "bundle.md"
 BEGIN, END = "<!-- fuzz: written by benchmarks/robustness/fuzz_bundles.py -->", "<!-- end of fuzz -->"
 SLOW_SECONDS = 10.0
 ODD: tuple[Any, ...] = (

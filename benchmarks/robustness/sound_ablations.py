@@ -31,10 +31,11 @@ from benchmarks.results.result_tables import percent, points, table, write_resul
 from mer_fusion.encoders.audio import LogMel
 from mer_fusion.training.fusion.data import LABELS, TUNING_FOLD, read_speech
 from mer_fusion.training.fusion.recipe import student_recipe
+from mer_fusion.training.held_out import right_aligned
 from mer_fusion.training.loop import fit
 from mer_fusion.training.speech.conditions import SoundConditions, telephone_band
 from mer_fusion.training.speech.corpora import corpora_sets
-from mer_fusion.training.speech.encoder import AudioLearner, AudioOptions, AudioTask, device_features, right_aligned
+from mer_fusion.training.speech.encoder import AudioLearner, AudioOptions, AudioTask, device_features
 from mer_fusion.training.speech.spectra import SpeechSet, joined
 from mer_sdk.evaluation.datasets import Ravdess, SpeechCorpus, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import fold_of

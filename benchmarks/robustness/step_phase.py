@@ -6,7 +6,7 @@
 FOLDER holds mp4 clips, such as those of RAVDESS actor 05. A clip begun `d` seconds later has its steps `d` seconds
 later, so that a step's audio and face are other ones by so much; the window of 4 s is nearly the same. Every step is
 compared with that of the whole clip that ends up to half a step before or after it, whichever is nearer. Writes
-docs/results/step_phase.json and the table of docs/web.md.
+docs/results/step_phase.json and the table of docs/results/browser.md.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def main() -> None:
         ),
     )
     head = f"{name}, faces by {detector}, {len(clips)} clips, Python's sensor against itself:"
-    write_result(result, options.out, ROOT / "docs" / "web.md", (BEGIN, END), [head, "", *lines])
+    write_result(result, options.out, ROOT / "docs" / "results" / "browser.md", (BEGIN, END), [head, "", *lines])
 
 
 if __name__ == "__main__":

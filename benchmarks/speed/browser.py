@@ -1,4 +1,4 @@
-"""What a step costs in a headless Chromium beside Python, on this machine; writes the table of docs/phone-check.md.
+"""What a step costs in a headless Chromium beside Python, on this machine; writes the table of docs/results/browser.md.
 
     python -m benchmarks.speed.browser --bundles bundles/grjca-onnx-fp32.mer bundles/grjca-tflite-fp32.mer \\
         bundles/quantized/grjca-onnx-int8.mer bundles/quantized/grjca-tflite-int8.mer
@@ -114,7 +114,7 @@ def compared(bundles: Sequence[Bundle], found: dict[str, Any]) -> list[dict[str,
 
 
 def section(result: dict[str, Any]) -> list[str]:
-    """The table of docs/phone-check.md."""
+    """The table of docs/results/browser.md."""
     browsers = dict.fromkeys(found["browser"] for found in result["bundles"].values())
     runtimes = dict.fromkeys(found["runtime"] for found in result["bundles"].values())
     rows = []
@@ -171,7 +171,7 @@ def main() -> None:
         "bundles": found,
         "litert_by_onnxruntime_web": compared(bundles, found),
     }
-    write_result(result, options.out, ROOT / "docs" / "phone-check.md", (BEGIN, END), section(result))
+    write_result(result, options.out, ROOT / "docs" / "results" / "browser.md", (BEGIN, END), section(result))
 
 
 if __name__ == "__main__":

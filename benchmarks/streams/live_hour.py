@@ -5,7 +5,7 @@
 The clip's sound and frames (5 a second) are pushed again and again into a `LiveSensor`, with time stamps that go on.
 First without losses: the pushes wait for the estimates. Then for a tenth of the time without waiting at all, so that
 steps must be dropped. Memory is the process's resident set, read once in a minute of the stream. Writes
-docs/results/live_hour.json and its table in docs/live.md.
+docs/results/live_hour.json and its table in docs/results/live.md.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def streamed(bundle: str, clip: Path, minutes: float, voice: bool, waits: bool) 
 
 
 def section(result: dict[str, Any]) -> list[str]:
-    """The table of docs/live.md."""
+    """The table of docs/results/live.md."""
     rows = []
     for name in ("waiting", "flooded"):
         one = result[name]
@@ -144,7 +144,10 @@ def main() -> None:
         "system": platform.platform(),
         **runs,
     }
-    print(write_result(result, options.out, ROOT / "docs" / "live.md", (BEGIN, END), section(result)), flush=True)
+    print(
+        write_result(result, options.out, ROOT / "docs" / "results" / "live.md", (BEGIN, END), section(result)),
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

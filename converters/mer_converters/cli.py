@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from mer_sdk.errors import MerError, MissingExtra, OptionError
+from mer_sdk.contract.output_files import is_inside, is_same
+from mer_sdk.errors import MissingExtra, OptionError
 
 try:
     import typer
@@ -17,6 +19,8 @@ try:
     from rich.table import Table
 except ModuleNotFoundError as missing:
     sys.exit(str(MissingExtra("mer-convert", missing.name or "typer", "convert")))
+
+from mer_sdk.cli.program import run_program
 
 if TYPE_CHECKING:
     from mer_converters.emit import EmitRequest
@@ -27,6 +31,14 @@ if TYPE_CHECKING:
 FACE_FINDER = "face_finder"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from mer_sdk import __version__
+
+        print(__version__)
+        raise typer.Exit
 
 
 @app.command()
@@ -45,8 +57,8 @@ def convert(
     scheme: Annotated[
         list[str] | None,
         typer.Option(
-            help="fp32, fp16, w8, dyn8, int8, w4, as far as the target has them; see docs/quantization.md. Repeatable, "
-            "or a list with commas. Default: fp32."
+            help="fp32, fp16, w8, dyn8, int8, w4, as far as the target has them; see docs/models/quantization.md. "
+            "Repeatable, or a list with commas. Default: fp32."
         ),
     ] = None,
     data: Annotated[
@@ -85,11 +97,14 @@ def convert(
         typer.Option(
             help="Also write code for apps beside each bundle, with its golden test: swift (Core ML), kotlin (LiteRT, "
             "ONNX Runtime), cpp (LiteRT, ONNX Runtime, ExecuTorch). LANGUAGE:BUNDLE writes it for a bundle that is "
-            "there, and converts nothing. Repeatable; see docs/native.md."
+            "there, and converts nothing. Repeatable; see docs/ship/native.md."
         ),
     ] = None,
     force: Annotated[bool, typer.Option(help="Write a bundle although the gate failed; its manifest says so.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON instead of a table.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Convert a trained model to bundles that run on devices.
 
@@ -114,6 +129,7 @@ def convert(
     if request.bundles:
         _emit_alone(request, any((target, scheme, checkpoint, data, check_data)), as_json)
         return
+    _check_out(out, checkpoint=checkpoint)
     # Tools and torch are slow to import; --help must not wait for them.
     try:
         from mer_converters.pipeline.convert import ConvertOptions, convert_many
@@ -167,18 +183,26 @@ def convert(
 
 
 def main() -> None:
-    """Entry point: 0 = every bundle written through the gate, 1 = a gate or a conversion failed, 2 = bad options."""
-    try:
-        app()
-    except OptionError as error:
-        print(f"mer-convert: {error}", file=sys.stderr)
-        sys.exit(2)
-    except MerError as error:
-        print(f"mer-convert: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("mer-convert: interrupted; nothing was left behind", file=sys.stderr)
-        sys.exit(130)
+    """Entry point: 0 = every bundle written through the gate, 1 = a gate or a conversion failed, 2 = asked wrongly."""
+    run_program("mer-convert", app)
+
+
+def _check_out(out: Path, **inputs: Path | None) -> None:
+    """Refuse an --out in which a bundle that is replaced would take an input with it.
+
+    Raises:
+        OptionError: it says which.
+    """
+    if out.exists() and not out.is_dir():
+        raise OptionError(f"--out {out} is a file; give a folder for the bundles")
+    for what, path in inputs.items():
+        if path is None:
+            continue
+        if is_same(out, path) or is_inside(out, path):
+            raise OptionError(f"--out {out} lies in {what} {path}, which is read; give another folder")
+        between = [parent for parent in Path(os.path.realpath(path)).parents if is_inside(parent, out)]
+        if any(parent.suffix == ".mer" for parent in between):
+            raise OptionError(f"{what} {path} lies in a bundle in --out, which may be replaced; give another folder")
 
 
 def _split(values: list[str]) -> tuple[str, ...]:
@@ -290,7 +314,7 @@ def _emit_alone(request: EmitRequest, converting: bool, as_json: bool) -> None:
         print(json.dumps(rows, indent=2))
         return
     for bundle, _, folder in written:
-        print(f"{folder}: the code for {bundle.name}, with its golden test; docs/native.md says how to use it")
+        print(f"{folder}: the code for {bundle.name}, with its golden test; docs/ship/native.md says how to use it")
 
 
 def _json_row(row: ConversionResult, written: list[Path]) -> dict[str, object]:

@@ -35,7 +35,7 @@ from mer_sdk.runtimes import load_graph, runtime_note
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
 MODEL = "face_finder"
-# The network is not quantized here: see docs/faces.md for what int8 would save.
+# The network is not quantized here: see docs/app/faces.md for what int8 would save.
 SCHEMES = ("fp32", "fp16")
 # Frames of the golden cases: height, width, and the drawn face's centre and half width, pixels.
 FRAMES = ((120, 160, 80, 58, 28), (180, 320, 200, 80, 40), (240, 180, 90, 110, 55))
@@ -213,8 +213,8 @@ def card_text(card: FaceFinderCard, name: str, worst: dict[str, float]) -> str:
     lines = [
         f"# {name}",
         "",
-        f"A face finder of {card.parameters:,} parameters: a frame in, boxes and scores out. docs/faces.md says how",
-        "far it can be trusted beside OpenCV's cascade.",
+        f"A face finder of {card.parameters:,} parameters: a frame in, boxes and scores out. docs/app/faces.md says",
+        "how far it can be trusted beside OpenCV's cascade.",
         "",
         "Largest differences from the network in torch on the golden frames: "
         + ", ".join(f"{key} {value:.1e}" for key, value in worst.items())

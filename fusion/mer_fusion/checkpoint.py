@@ -27,7 +27,7 @@ from mer_sdk.contract.manifest import (
     FaceContract,
     TextContract,
 )
-from mer_sdk.errors import CheckpointError, OptionError
+from mer_sdk.errors import CheckpointError, OptionError, did_you_mean
 
 SHIPPED = Path(__file__).parent / "checkpoints"
 
@@ -126,7 +126,8 @@ def shipped_checkpoint(model: str, role: str = "student") -> Path:
     path = SHIPPED / f"{model}-{role}.safetensors"
     if not path.exists():
         known = sorted(item.stem for item in SHIPPED.glob("*-*.safetensors"))
-        raise OptionError(f"no checkpoint {model}-{role} is shipped; there are: {', '.join(known) or 'none'}")
+        near = did_you_mean(f"{model}-{role}", known)
+        raise OptionError(f"no checkpoint {model}-{role} is shipped{near}; there are: {', '.join(known) or 'none'}")
     return path
 
 

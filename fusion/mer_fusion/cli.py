@@ -18,6 +18,7 @@ from mer_fusion.options import (
     SeedOption,
     StillsOption,
     TrainingThreadsOption,
+    refuse_inputs,
 )
 
 
@@ -58,12 +59,13 @@ def train(
     from mer_fusion.training.published.configs import published_config, train_published
     from mer_fusion.training.run import RunOptions
 
+    out = out or Path(f"runs/{model}-{config}-full.safetensors" if config else f"runs/{model}-full.safetensors")
+    refuse_inputs(out, encoders, data, stills=Path(stills) if stills else None)
     run = RunOptions(run_dir, part, threads, epochs_share, quiet, encoders, stills)
     if config:
         chosen = published_config(model, config)
-        train_published(chosen, data, out or Path(f"runs/{model}-{config}-full.safetensors"), run, seed)
+        train_published(chosen, data, out, run, seed)
         return
-    out = out or Path(f"runs/{model}-full.safetensors")
     if is_dialogue_model(model):
         train_dialogue_model(data, out, run, seed)
     else:

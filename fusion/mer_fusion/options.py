@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from mer_sdk.contract.output_files import check_harmless
 
 DataOption = Annotated[
     list[str],
@@ -40,3 +43,18 @@ StillsOption = Annotated[
         "Default: one is trained on stills first."
     ),
 ]
+
+
+def refuse_inputs(out: Path, encoders: str, data: Sequence[str], **checkpoints: Path | None) -> None:
+    """Refuse to write a checkpoint, or the card beside it, over what the training reads.
+
+    Raises:
+        OptionError: it says which.
+    """
+    sources = {**checkpoints, "encoders": Path(encoders) if encoders.endswith(".safetensors") else None}
+    inputs: dict[str, str | Path | None] = {f"the data set {item}": item.partition(":")[2] or None for item in data}
+    for what, path in sources.items():
+        if path is not None:
+            inputs |= {f"the checkpoint of --{what}": path, f"the card of --{what}": path.with_suffix(".json")}
+    for path in (out, out.with_suffix(".json")):
+        check_harmless("--out", path, inputs)

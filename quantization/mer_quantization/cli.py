@@ -18,6 +18,7 @@ from mer_fusion.options import (
     SeedOption,
     StillsOption,
     TrainingThreadsOption,
+    refuse_inputs,
 )
 from mer_sdk.errors import OptionError
 
@@ -71,6 +72,7 @@ def distill(
         student = student or shipped_checkpoint(model)
         teacher = teacher or shipped_checkpoint(model, "full")
         out = out or Path(f"runs/{model}-qat-{qat}.safetensors")
+        refuse_inputs(out, encoders, data, teacher=teacher, student=student)
         qat_student(model, qat, student, teacher, data, out, run, seed)
         return
     if student is not None:
@@ -78,6 +80,7 @@ def distill(
     out = out or Path(f"runs/{model}-student.safetensors")
     dialogue = is_dialogue_model(model)
     teacher = teacher or shipped_checkpoint(model, "full")
+    refuse_inputs(out, encoders, data, teacher=teacher)
     if dialogue:
         distill_dialogue_student(teacher, data, out, run, seed)
     else:

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from mer_fusion.encoders.audio import AudioEncoder
+from mer_fusion.encoders.backbone import pointwise
 from mer_fusion.encoders.face import FaceEncoder
 from mer_fusion.models.temporal import fold_weight_norm, remove_dropout
 from mer_sdk.errors import MissingExtra
@@ -227,7 +228,22 @@ def _prepared(module: nn.Module, example: tuple[Tensor, ...], any_rows: bool) ->
         shapes = (shapes,)  # *inputs count as one argument
     captured = torch.export.export(own, example, dynamic_shapes=shapes, strict=False)
     prepared: GraphModule = prepare_qat_pt2e(captured.module(), _quantizer())
+    _learn_by_pointwise(prepared)
     return prepared
+
+
+def _learn_by_pointwise(prepared: GraphModule) -> None:
+    """Let the strided 1 x 1 convolutions of a graph, which are strided in every export, learn by `pointwise`.
+
+    After the ranges have their places: the layer's input and output are rounded as those of the strided one.
+    """
+    for node in prepared.graph.find_nodes(op="call_function", target=torch.ops.aten.conv2d.default):
+        parameter = node.args[1]
+        while parameter.op != "get_attr":
+            parameter = parameter.args[0]
+        if prepared.get_parameter(parameter.target).shape[2:] == (1, 1) and len(node.args) == 4:
+            node.target = pointwise
+    prepared.recompile()
 
 
 def _quantizer() -> Quantizer:

@@ -37,7 +37,6 @@ from mer_fusion.training.fusion.train import (
     Encoders,
     baseline_contract,
     feature_cache_of,
-    fitted_temperature,
     heard_alone,
     taken_encoders,
 )
@@ -98,7 +97,7 @@ def check_qat(scheme: str, model: str) -> None:
         OptionError: it cannot; the message says what can.
     """
     if scheme not in QAT_SCHEMES:
-        raise OptionError(f"--qat {scheme!r} is unknown; allowed: {', '.join(QAT_SCHEMES)}")
+        raise OptionError.unknown("--qat", scheme, QAT_SCHEMES)
     if is_dialogue_model(model):
         raise OptionError(
             f"--qat is for window models (grjca, hgrjca, atsuko, fdrl), not for {model}: leave it out and convert with "
@@ -294,7 +293,6 @@ class _Tuning:
         return replace(
             old,
             baseline=baseline_contract(cache, recipe),
-            decision=replace(old.decision, temperature=fitted_temperature(network, cache, sampler)),
             training={
                 "options": {"qat": asdict(options)} | {part: asdict(loops[part]) for part in learned},
                 **{key: old.training[key] for key in kept if key in old.training},

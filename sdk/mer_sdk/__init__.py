@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mer_sdk.dialogue.conversation import Conversation
     from mer_sdk.dialogue.options import ConversationOptions
     from mer_sdk.dialogue.utterances import UtteranceOptions
+    from mer_sdk.frontends.face_tracks import FaceOptions
     from mer_sdk.frontends.voice_activity import VoiceOptions
     from mer_sdk.live.conversation import LiveConversation
     from mer_sdk.live.sensor import LiveSensor
@@ -28,6 +29,7 @@ __all__ = [
     "ConversationOptions",
     "EmotionEstimate",
     "EmotionSensor",
+    "FaceOptions",
     "LiveConversation",
     "LiveOptions",
     "LiveSensor",
@@ -46,6 +48,7 @@ _HOMES = {
     "ConversationOptions": "mer_sdk.dialogue.options",
     "EmotionEstimate": "mer_sdk.contract.estimate",
     "EmotionSensor": "mer_sdk.window.sensor",
+    "FaceOptions": "mer_sdk.frontends.face_tracks",
     "LiveConversation": "mer_sdk.live.conversation",
     "LiveOptions": "mer_sdk.live.step_queue",
     "LiveSensor": "mer_sdk.live.sensor",

@@ -1,12 +1,36 @@
 """Every error that mer-edge raises on purpose: what was given, what is allowed, what to do next."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def did_you_mean(given: str, allowed: Iterable[str]) -> str:
+    """ "; did you mean NAME?" where one of the allowed names is like the given one, else nothing."""
+    from difflib import get_close_matches
+
+    names = {name.lower(): name for name in allowed}
+    near = get_close_matches(given.lower(), names, n=1, cutoff=0.6)
+    return f"; did you mean {names[near[0]]}?" if near and names[near[0]] != given else ""
+
 
 class MerError(Exception):
-    """Base of all errors with a message meant for the person at the keyboard."""
+    """Base of all errors with a message meant for the person at the keyboard.
+
+    Attributes:
+        exit_code: of a command that it ends: 2 where it was asked wrongly, or its input cannot be used; 1 where
+            something went wrong.
+    """
+
+    exit_code = 2
 
 
 class BundleError(MerError):
     """A bundle that is missing, incomplete, altered since it was written, or of a newer schema."""
+
+
+class BundleNotFound(BundleError):
+    """A bundle's path or name that does not exist."""
 
 
 class MediaError(MerError):
@@ -19,6 +43,8 @@ class SignalError(MerError):
 
 class StreamError(MerError):
     """A live stream that an error has ended, such as one raised by the app's callback; that one is its `__cause__`."""
+
+    exit_code = 1
 
 
 class DataError(MerError):
@@ -48,9 +74,24 @@ class MissingExtra(MerError):
 class OptionError(MerError):
     """An option whose value is unknown; the message lists the allowed values."""
 
+    @classmethod
+    def unknown(cls, what: str, given: str, allowed: Iterable[str]) -> OptionError:
+        """The error of a name that is none of those allowed; it offers the nearest.
+
+        Args:
+            what: what the name is of, such as "runtime".
+            given: what the user wrote.
+            allowed: all names, in the order in which they are listed.
+        """
+        names = tuple(allowed)
+        near, listed = did_you_mean(given, names), ", ".join(names) or "none"
+        return cls(f"{what} {given!r} is unknown{near}{' Allowed' if near else '; allowed'}: {listed}")
+
 
 class ConversionError(MerError):
     """A conversion that failed or whose artifact does not run; nothing is left behind."""
+
+    exit_code = 1
 
 
 class CheckpointError(MerError):

@@ -10,7 +10,7 @@ pytest.importorskip("accelerate")
 
 from mer_fusion.checkpoint import load_checkpoint, shipped_checkpoint
 from mer_fusion.encoders import sentence
-from mer_fusion.training import text
+from mer_fusion.training.text import encoder as text
 from mer_sdk.cli import main
 from mer_sdk.evaluation.datasets.meld import BUNDLE_LABELS
 

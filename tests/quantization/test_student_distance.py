@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 import torch
 from pairs_files import write_pairs
 
@@ -48,16 +46,10 @@ def checkpoint(path: Path, role: str, labels: tuple[str, ...] = LABELS, seed: in
     return path
 
 
-def write_flac(path: Path, samples: np.ndarray) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(str(path), samples, 16000)
-    return path
-
-
 @pytest.fixture
 def pairs(tmp_path: Path) -> Path:
     codes = [f"0{emotion}-01-01-0{take}-{actor:02d}" for actor in (3, 8) for emotion in (1, 3) for take in (1, 2)]
-    return write_pairs(tmp_path, {"wav": write_flac}, codes)
+    return write_pairs(tmp_path, codes)
 
 
 def test_distance_stands_on_the_card_and_is_of_the_test_fold(tmp_path: Path, pairs: Path) -> None:

@@ -43,6 +43,9 @@ class FakeVideo:
         size = (60, 80, 3) if self.seen < self.time.gone[0] else (120, 200, 3)
         return True, np.full(size, (30, 20, 10), np.uint8)
 
+    def get(self, name):
+        return 0.0
+
     def release(self):
         pass
 

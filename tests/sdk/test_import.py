@@ -47,7 +47,7 @@ def test_public_names():
     import mer_sdk
 
     names = {"Bundle", "Conversation", "EmotionEstimate", "EmotionSensor", "PersonalBaseline", "UtteranceEstimate"}
-    live = {"ConversationOptions", "LiveConversation", "LiveOptions", "LiveSensor", "Smoothing"}
+    live = {"ConversationOptions", "FaceOptions", "LiveConversation", "LiveOptions", "LiveSensor", "Smoothing"}
     assert set(mer_sdk.__all__) == names | live | {"UtteranceOptions", "VoiceOptions", "__version__"}
     assert all(hasattr(mer_sdk, name) for name in mer_sdk.__all__)
     assert not hasattr(mer_sdk, "Sensor")

@@ -6,7 +6,8 @@ Makes an arm64 Debian 12 once (see chroot.sh; $MER_AARCH64 or ~/.cache/mer-edge/
 checkout, installs it there with `[litert]` and with `[onnx]`, each in an environment of its own and from downloaded
 wheels alone, runs answers.py there and here once, both from that wheel, and compares: every bundle on the processors of
 --cpus, one bundle of each scheme and target on those of --sampled-cpus.
-Writes docs/results/aarch64.json and the table of docs/devices.md; the exit code is 1 where a bundle does not agree.
+Writes docs/results/aarch64.json and the table of docs/results/aarch64.md; the exit code is 1 where a bundle does not
+agree.
 Answers are kept: a run that was broken off, or ended by --minutes with exit code 3, goes on where it was as long as the
 SDK, the data and the bundle are the same. Emulated time says nothing about a device, so none is written down.
 """
@@ -137,7 +138,7 @@ def opened(paths: Sequence[Path]) -> dict[str, Bundle]:
 def write(out: Path, result: dict[str, Any]) -> None:
     """Write the JSON and the page."""
     out.write_text(json.dumps(result, indent=1) + "\n")
-    write_page(ROOT / "docs" / "devices.md", result)
+    write_page(ROOT / "docs" / "results" / "aarch64.md", result)
 
 
 def main() -> None:
@@ -164,7 +165,7 @@ def main() -> None:
         sys.exit(f"check-aarch64: {error}")
     rows = [(f"{name} on {cpu}", row) for cpu, found in result["cpus"].items() for name, row in found.items()]
     failed = [name for name, row in rows if not row["agrees"]]
-    print(f"written: {options.out} and docs/devices.md", flush=True)
+    print(f"written: {options.out} and docs/results/aarch64.md", flush=True)
     if failed:
         sys.exit(f"check-aarch64: these do not agree with x86-64: {', '.join(failed)}")
     if len(rows) < sum(len(names) for names in result["asked"].values()):

@@ -21,7 +21,7 @@ fail() {
 # Whether the kernel can start arm64 programs, once everything that can be done here was done.
 ready() {
     [ "$(uname -s)" = Linux ] || fail "this is $(uname -s); an arm64 system is emulated on Linux only"
-    [ "$(uname -m)" != aarch64 ] || fail "this machine is aarch64 itself: run mer verify on the bundles, see docs/devices.md"
+    [ "$(uname -m)" != aarch64 ] || fail "this machine is aarch64 itself: run mer verify on the bundles, see docs/ship/devices.md"
     [ "$(id -u)" = 0 ] || fail "making and entering a chroot needs root; run it as root (in a container, with --privileged)"
     for tool in debootstrap qemu-aarch64-static unshare chroot; do
         command -v "$tool" >/dev/null || \

@@ -1,4 +1,4 @@
-"""The tables of docs/devices.md, from what check.py found."""
+"""The tables of docs/results/aarch64.md, from what check.py found."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def open_source_bundle(bundle: Bundle) -> SourceBundle:
     if manifest.dialogue is not None:
         raise OptionError(
             f"{bundle.name} is a dialogue bundle; --emit writes code for window bundles, such as those of --model "
-            "grjca; docs/bundle.md says how to feed a dialogue bundle from any language"
+            "grjca; docs/reference/bundle.md says how to feed a dialogue bundle from any language"
         )
     if "fusion" not in manifest.graphs:
         raise OptionError(

@@ -218,7 +218,10 @@ def _wanted(targets: tuple[str, ...], schemes: tuple[str, ...]) -> dict[str, tup
 
 
 def _run_worker(common: Job, target: str, schemes: tuple[Scheme, ...], staging: Path) -> Outcome:
-    """Convert one target in a process of its own; what its tools print is shown only if it fails."""
+    """Convert one target in a process of its own; what its tools print is shown only if it fails.
+
+    What they leave in the temporary folder is gone with the process, even where it was killed.
+    """
     # Job and result lie outside the staging folder: a full disk there must not silence the message about it.
     with tempfile.TemporaryDirectory(prefix="mer-convert-") as aside:
         job = replace(
@@ -232,7 +235,8 @@ def _run_worker(common: Job, target: str, schemes: tuple[Scheme, ...], staging: 
         job_file = Path(aside) / "job.json"
         job_file.write_text(json.dumps(to_json(job)))
         # A fixed hash seed: some tools write sets and dicts in hash order.
-        environment = {**os.environ, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+        fixed = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+        environment = {**os.environ, **fixed, "TMPDIR": aside}
         run = subprocess.run(
             [sys.executable, "-m", "mer_converters.pipeline.worker", str(job_file)],
             capture_output=True,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from mer_quantization.schemes import Scheme
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import OptionError, did_you_mean
 from mer_sdk.runtimes.graph import GraphSpec
 
 # Names of targets are looked up, and a saved package is opened by the interpreter, without torch.
@@ -58,7 +58,7 @@ class Target(Protocol):
         packages: distributions whose versions go into the manifest.
         needs: (module to import, distribution name) without which it cannot convert.
         first_in_float: whether `int8` leaves each encoder's first convolution in float. True where the gate's clips
-            showed that it helps: docs/quantization.md.
+            showed that it helps: docs/models/quantization.md.
     """
 
     name: str
@@ -124,7 +124,8 @@ def find_target(name: str) -> Target:
         OptionError: there is none; the message lists them.
     """
     if name not in ROOMS:
-        raise OptionError(f"target {name!r} is unknown; allowed: {', '.join(target_names())}, all")
+        near = did_you_mean(name, target_names())
+        raise OptionError(f"target {name!r} is unknown{near}; allowed: {', '.join(target_names())}, all")
     import_module(f"mer_converters.targets.{name}.exporter")
     return _TARGETS[name]
 

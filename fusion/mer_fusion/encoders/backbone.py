@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from mer_sdk.errors import OptionError
 
@@ -42,6 +44,31 @@ class EncoderConfig:
             )
 
 
+def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Sequence[int]) -> Tensor:
+    """The 1 x 1 convolution without padding of maps (B, C_in, H, W) -> (B, C_out, ceil(H / stride), ceil(W / stride)).
+
+    Where gradients are wanted, the positions that it reads are cut out first and the convolution has a stride of 1:
+    the same values. In the backward pass of the strided one oneDNN writes past its buffer, in channels_last with fewer
+    than 8 (AVX2) or 16 (AVX-512) input channels: wrong gradients, an abort or a hang, as memory happens to lie
+    (https://github.com/uxlfoundation/oneDNN/issues/6035, torch 2.13).
+    """
+    if torch.is_grad_enabled():
+        x, stride = x[:, :, :: stride[0], :: stride[1]], (1, 1)
+    return functional.conv2d(x, weight, bias, tuple(stride))
+
+
+class PointwiseConv2d(nn.Conv2d):
+    """A strided 1 x 1 convolution without padding or bias, as `pointwise`; `torch.export` gets the strided one."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__(inputs, outputs, 1, stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.compiler.is_exporting():
+            return super().forward(x)
+        return pointwise(x, self.weight, self.bias, self.stride)
+
+
 class _FullBlock(nn.Module):
     """Two 3 x 3 convolutions with a residual path."""
 
@@ -56,9 +83,7 @@ class _FullBlock(nn.Module):
         )
         same = stride == 1 and inputs == outputs
         self.shortcut: nn.Module = (
-            nn.Identity()
-            if same
-            else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+            nn.Identity() if same else nn.Sequential(PointwiseConv2d(inputs, outputs, stride), nn.BatchNorm2d(outputs))
         )
 
     def forward(self, x: Tensor) -> Tensor:

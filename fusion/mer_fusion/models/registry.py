@@ -15,7 +15,7 @@ from mer_fusion.models.atsuko import Atsuko, AtsukoConfig, AtsukoObjective, Atsu
 from mer_fusion.models.checks import config_from_dict
 from mer_fusion.models.fdrl import Fdrl, FdrlConfig, FdrlObjective, FdrlOptions
 from mer_fusion.models.grjca import Grjca, GrjcaConfig
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import OptionError, did_you_mean
 
 
 class PlainObjective(nn.Module):
@@ -79,5 +79,6 @@ def fusion_model(name: str) -> FusionModel:
         OptionError: a model that the project does not have; the message lists what there is.
     """
     if name not in FUSION_MODELS:
-        raise OptionError(f"model {name!r} is unknown; available: {', '.join(sorted(FUSION_MODELS))}")
+        near = did_you_mean(name, FUSION_MODELS)
+        raise OptionError(f"model {name!r} is unknown{near}; available: {', '.join(sorted(FUSION_MODELS))}")
     return FUSION_MODELS[name]

@@ -23,11 +23,13 @@ class HeldOut:
         cold: UAR with the population's baseline; warm: with the running baseline, mean of seeded orders.
         confusion: (K, K) row-normalised: how takes of each label are labelled, over cold and warm runs, with one
             take a cell added so that no confusion counts as impossible.
+        predicted: (1 + ORDERS, N) the label that each take got, cold and then warm.
     """
 
     cold: float
     warm: float
     confusion: Tensor
+    predicted: Tensor
 
 
 @torch.no_grad()
@@ -66,7 +68,8 @@ def held_out(
     for predicted in runs:
         table += torch.from_numpy(confusion(labels.numpy(), predicted.numpy(), classes)).float()
     scores = [uar(labels.numpy(), predicted.numpy()) for predicted in runs]
-    return HeldOut(scores[0], sum(scores[1:]) / ORDERS, table / table.sum(dim=1, keepdim=True))
+    confused = table / table.sum(dim=1, keepdim=True)
+    return HeldOut(scores[0], sum(scores[1:]) / ORDERS, confused, torch.stack(runs))
 
 
 def right_aligned(features: Tensor, steps: int = 16) -> tuple[Tensor, Tensor]:

@@ -70,12 +70,15 @@ def cold_starts(
         MerError: a process ends without an estimate.
     """
     found: dict[str, list[tuple[float, FirstEstimate, Peak]]] = {name: [] for name in tasks}
+    started, total = 0, len(tasks) * (runs + 1)
     for turn in range(runs + 1):
         for name, task in tasks.items():
+            progress(started, total)
             wall, first, peak = _start(task)
             if turn:  # the first one brings the files into the cache
                 found[name].append((wall, from_json(FirstEstimate, first), from_json(Peak, peak)))
-        progress(turn + 1, runs + 1)
+            started += 1
+            progress(started, total)
     return {name: _cold(rows) for name, rows in found.items()}
 
 

@@ -173,6 +173,7 @@ def _whole_runs(
     chosen = [name for name, runner in runners.items() if runner.manifest.dialogue is None]
     found = {}
     for done, name in enumerate(chosen, 1):
+        progress("whole runs", done - 1, len(chosen))
         task = replace(tasks[name], clip=str(clip), fixed_face=options.input is None)
         found[name] = whole_run(task, runners[name].manifest.clock.step_ms / 1000)
         progress("whole runs", done, len(chosen))

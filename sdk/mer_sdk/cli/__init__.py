@@ -6,12 +6,16 @@ A subcommand's module is imported when it is called, or when the help lists it.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 
-from mer_sdk.errors import MerError, MissingExtra, OptionError
+from mer_sdk.cli.program import lets_go, run_program
+from mer_sdk.cli.typed import help_text
+from mer_sdk.errors import MissingExtra, OptionError
+from mer_sdk.runtimes.native_log import VARIABLE
 
 COMMANDS = "mer.commands"
 # Import names of what an extra brings.
@@ -28,12 +32,10 @@ HELP = "Emotion recognition on the device: run, check and compare mer-edge bundl
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run `mer`. Exit code 0 for success, 1 for a check that failed, 2 for bad input."""
-    try:
-        _run(list(sys.argv[1:] if arguments is None else arguments))
-    except MerError as error:
-        print(f"mer: {error}", file=sys.stderr)
-        raise SystemExit(2) from error
+    """Run `mer`: exit code 0, 1 where a check failed or something went wrong, 2 where it was asked wrongly."""
+    # Child processes inherit it.
+    os.environ.setdefault(VARIABLE, "1")
+    run_program("mer", lambda: _run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
 def commands() -> dict[str, EntryPoint]:
@@ -69,6 +71,10 @@ def _run(arguments: list[str]) -> None:
     import typer
 
     app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    found = commands()
+    named = next((word for word in arguments if not word.startswith("-")), None)
+    if named is not None and named not in found:
+        raise OptionError.unknown("command", named, (name for name, entry in found.items() if can_run(entry)))
 
     def version(value: bool) -> None:
         if value:
@@ -83,14 +89,10 @@ def _run(arguments: list[str]) -> None:
     ) -> None:
         pass
 
-    found = commands()
-    named = next((word for word in arguments if not word.startswith("-")), None)
-    if named in found:
-        app.command(named)(_load(found[named]))
-    else:
-        for name, entry in found.items():
-            if can_run(entry):
-                app.command(name)(_load(entry))
+    for name, entry in found.items():
+        if name == named or (named is None and can_run(entry)):
+            command = _load(entry)
+            app.command(name, help=help_text(command))(command)
     app(arguments, prog_name="mer")
 
 
@@ -100,4 +102,4 @@ def _load(entry: EntryPoint):  # type: ignore[no-untyped-def]  # any function th
         raise MissingExtra(f"mer {entry.name}", *lacking)
     if not _has_module(entry.module):
         raise OptionError(f"mer {entry.name} is not part of this installation ({entry.module}); install mer-edge again")
-    return entry.load()
+    return lets_go(entry.load())

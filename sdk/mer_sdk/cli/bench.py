@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mer_sdk.cli.bundles import any_of, is_finder, open_bundles, stands_in, without_runtime
 from mer_sdk.cli.doctor import diagnose
-from mer_sdk.cli.options import DetectorOption, JsonOption, RuntimeOption, ThreadsOption
+from mer_sdk.cli.options import BundlesArgument, DetectorOption, JsonOption, RuntimeOption, ThreadsOption
+from mer_sdk.cli.progress import progress_bars
 from mer_sdk.contract.codec import to_json
 from mer_sdk.runtimes import available
 
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
 
 def bench(
-    bundles: Annotated[
-        list[str],
-        typer.Argument(metavar="BUNDLE...", help="Bundles or checkpoints; the first is what the others are held to."),
-    ],
+    bundles: BundlesArgument,
     rounds: Annotated[int, typer.Option("--rounds", min=10, help="Interleaved steps of each bundle that count.")] = 200,
     warm_up: Annotated[int, typer.Option("--warm-up", min=0, help="Steps before them, told apart.")] = 20,
     starts: Annotated[
@@ -43,19 +40,24 @@ def bench(
 ) -> None:
     """Measure what bundles cost here: time per stage, cold start, memory, real-time factor, heat and power.
 
-    Several bundles run in turn, step by step, because a machine's speed drifts: quote their ratios. Steps run on as
-    many cores as --threads says. Nothing is downloaded and nothing is kept.
+    Several bundles run in turn, step by step, because a machine's speed drifts: quote their ratios, which are to the
+    first of them. Steps run on as many cores as --threads says. Nothing is downloaded and nothing is kept.
 
-    Examples: mer bench grjca;  mer bench build/grjca-*.mer --minutes 10 --json
+    Examples:
+
+    mer bench bundles/grjca-tflite-fp32.mer
+
+    mer bench bundles/grjca-*.mer --minutes 10 --json
     """
     from mer_sdk.bench.result import Options
     from mer_sdk.bench.run import run_bench
     from mer_sdk.cli.tables.bench import show
 
     options = Options(rounds, warm_up, starts, minutes, threads, seed, runtime, input, detector)
+    opened = open_bundles(bundles, any_of(is_finder, without_runtime), stands_in)
     machine = _machine()
-    with _progress() as advance:
-        result = run_bench(bundles, machine, options, advance)
+    with progress_bars(quiet=json) as advance:
+        result = run_bench([str(bundle.path) for bundle in opened], machine, options, advance)
     if json:
         print(json_module.dumps(to_json(result), indent=2))
     else:
@@ -77,21 +79,3 @@ def _machine() -> Machine:
         runtimes={status.name: status.version for status in available() if status.usable},
         **asdict(board),
     )
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, float, float], None]]:
-    """One bar on stderr for each thing that is measured."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def advance(what: str, done: float, total: float) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, visible=done < total)
-
-        yield advance

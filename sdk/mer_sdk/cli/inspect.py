@@ -1,12 +1,13 @@
-"""`mer inspect`: what a bundle is."""
+"""`mer inspect`: what a bundle is, or several are."""
 
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mer_sdk.cli.options import BundleArgument, JsonOption
+from mer_sdk.cli.bundles import open_bundles, without_runtime
+from mer_sdk.cli.options import BundlesArgument, JsonOption
 from mer_sdk.contract.bundle import Bundle, BundleSummary
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.manifest import Manifest
@@ -16,20 +17,56 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def inspect(bundle: BundleArgument, json: JsonOption = False) -> None:
+def inspect(bundles: BundlesArgument, json: JsonOption = False) -> None:
     """Show what a bundle holds: model, labels, graphs, front-end contract, data and licences, what was verified where.
 
     Every file is checked against its hash first. For a quantized bundle the proof of quantization follows, as the
     converter read it back from the written files: shares in 8-bit integers, and what stays in float.
 
-    Example: mer inspect build/grjca-tflite-fp32.mer
+    Of several bundles each gets one line; --json prints a list of them.
+
+    Examples:
+
+    mer inspect bundles/grjca-tflite-fp32.mer
+
+    mer inspect bundles/*.mer
     """
-    opened = Bundle.open(bundle)
-    summary, proof = opened.describe(), read_evidence(opened.path).proof
+    opened = open_bundles(bundles)
     if json:
-        print(json_module.dumps({**to_json(summary), "proof": _plain(proof)}, indent=2))
+        found = [_to_json(bundle) for bundle in opened]
+        print(json_module.dumps(found if len(bundles) > 1 else found[0], indent=2))
+    elif len(opened) > 1:
+        _show_several(opened)
     else:
-        _show(summary, proof)
+        _show(opened[0].describe(), _proof_of(opened[0]))
+
+
+def _proof_of(bundle: Bundle) -> dict[str, GraphProof]:
+    """What the converter read back from the graphs; a face finder's bundle holds no such proof."""
+    return read_evidence(bundle.path).proof if bundle.manifest.finder is None else {}
+
+
+def _to_json(bundle: Bundle) -> dict[str, Any]:
+    return {**to_json(bundle.describe()), "proof": _plain(_proof_of(bundle))}
+
+
+def _show_several(bundles: Sequence[Bundle]) -> None:
+    from rich.console import Console
+
+    from mer_sdk.cli.tables.columns import narrow_table
+
+    table = narrow_table("", ("bundle", "reads", "gate", "runs here"), ("KiB", "parameters"))
+    for bundle in bundles:
+        summary, manifest = bundle.describe(), bundle.manifest
+        reads = "pictures" if manifest.finder is not None else ", ".join(manifest.modalities)
+        here = without_runtime(bundle) or summary.runtime
+        total = manifest.parameters.get("total", sum(manifest.parameters.values()))
+        table.add_row(summary.name, reads, manifest.gate, here, f"{summary.bytes / 1024:.0f}", f"{total:,}")
+    console = Console(highlight=False)
+    console.print(table)
+    for note in dict.fromkeys(bundle.describe().note for bundle in bundles):
+        if note:
+            console.print(note, style="yellow")
 
 
 def _plain(proof: dict[str, GraphProof]) -> dict[str, object]:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+import os
+from typing import Annotated
 
 import typer
 
 from mer_sdk.errors import OptionError
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 BundleArgument = Annotated[
     str,
     typer.Argument(
-        metavar="BUNDLE", help="Bundle folder (NAME.mer), name of a packaged bundle, or checkpoint (.safetensors)."
+        metavar="BUNDLE",
+        help="Bundle folder (NAME.mer), name of a packaged bundle or one in ./bundles, or checkpoint (.safetensors).",
+    ),
+]
+BundlesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="BUNDLE...",
+        help="Bundles as folders (NAME.mer), names of packaged bundles or of those in ./bundles, or checkpoints "
+        "(.safetensors). Of a whole folder (bundles/*.mer), what cannot be used is left out, and told.",
     ),
 ]
 RuntimeOption = Annotated[
@@ -34,19 +38,10 @@ DetectorOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
-def writable(path: Path | None, option: str) -> Path | None:
-    """The path itself, once its folder is known to exist.
-
-    Raises:
-        OptionError: the folder is missing, or the path is a folder.
-    """
-    if path is None:
-        return None
-    if path.is_dir():
-        raise OptionError(f"{option} {path} is a folder; give a file name")
-    if not path.absolute().parent.is_dir():
-        raise OptionError(f"{option} {path}: the folder {path.parent} does not exist; make it first")
-    return path
+def dataset_path(spec: str) -> str | None:
+    """Where a data set lies that is named as NAME:PATH, None where it is not."""
+    _, _, path = spec.partition(":")
+    return os.path.expanduser(path) or None
 
 
 def names_of(text: str) -> tuple[str, ...]:
@@ -79,20 +74,3 @@ def _numbers_of(text: str, option: str, example: str) -> tuple[int, ...] | None:
         return tuple(int(number) for number in names_of(text))
     except ValueError as error:
         raise OptionError(f"{option} {text!r} is no list of numbers; write for example {example}") from error
-
-
-@contextmanager
-def progress_bars(console: Console, hide_done: bool = False) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar for everything that is named: called with what is done, how many are done, and how many there are."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def advance(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total, visible=done < total or not hide_done)
-
-        yield advance

@@ -16,11 +16,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from mer_sdk.cli.options import BundleArgument, JsonOption, actors_of, writable
+from mer_sdk.cli.bundles import inputs_of, left_out, open_bundle, open_bundles, preference
+from mer_sdk.cli.options import BundlesArgument, JsonOption, actors_of, dataset_path
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.golden import GoldenCase, load_golden
 from mer_sdk.contract.manifest import Manifest
+from mer_sdk.contract.output_files import check_outputs, written_aside
 from mer_sdk.errors import OptionError
 from mer_sdk.phone.merging import DeviceEntry, describe, device_entry, merge
 from mer_sdk.phone.report import read_report
@@ -51,7 +53,7 @@ class _ClipSet:
 
 
 def phone_check(
-    bundle: BundleArgument,
+    bundles: BundlesArgument,
     phones: Annotated[int, typer.Option("--phones", min=1, max=8, help="Phones that may take part at once.")] = 1,
     minutes: Annotated[
         float, typer.Option("--minutes", min=0.0, max=60.0, help="Steps without a pause for so long; 0 leaves it out.")
@@ -81,13 +83,21 @@ def phone_check(
     for it, so the browser asks once whether to go on. The command ends by itself. Exit code 1 if a case fails, or no
     phone came.
 
-    Example: mer phone-check bundles/grjca-onnx-int8.mer --data ravdess:~/data/RAVDESS --actors 5
+    A phone checks one bundle a run: of several the best is taken, and the others are named.
+
+    Examples:
+
+    mer phone-check bundles/grjca-tflite-fp32.mer
+
+    mer phone-check bundles/grjca-onnx-fp32.mer --data ravdess:~/data/RAVDESS
     """
     console = Console(stderr=json, highlight=False)
-    if writable(plot, "--plot") is not None and plot is not None and plot.suffix != ".svg":
+    if plot is not None and plot.suffix != ".svg":
         raise OptionError(f"--plot {plot} is no .svg file; give a name that ends in .svg")
-    opened = Bundle.open(bundle)
-    folder = _checked_folder(opened)
+    check_outputs({"--plot": plot}, {**inputs_of(bundles), "the data set": dataset_path(data)})
+    opened = _chosen(bundles)
+    assert opened.path is not None  # checkpoints do not fit
+    folder = opened.path
     cases = load_golden(opened)
     clip_set = _clip_set(opened, data, actors, clips, reference, console)
     count = len(clip_set.clips) if clip_set else 0
@@ -119,19 +129,28 @@ def phone_check(
         raise typer.Exit(1)
 
 
-def _checked_folder(bundle: Bundle) -> Path:
-    manifest = bundle.manifest
-    if manifest.target not in TARGETS or bundle.path is None:
-        raise OptionError(
-            f"{bundle.name} is made for {manifest.target}, and a browser runs {' and '.join(TARGETS)}: `mer-convert "
-            f"--model {manifest.model} --target {','.join(TARGETS)} --scheme {manifest.scheme} --out DIR` makes both"
+def _chosen(given: Sequence[str]) -> Bundle:
+    """The bundle to check: of several a window model's before a dialogue's, then as `preference` says."""
+    opened = open_bundles(given, _unfit)
+    opened.sort(key=lambda bundle: (bundle.manifest.dialogue is not None, preference(bundle.name)))
+    if len(opened) > 1:
+        left_out([bundle.name for bundle in opened[1:]], f"a phone checks one bundle a run, now {opened[0].name}")
+    return opened[0]
+
+
+def _unfit(bundle: Bundle) -> str:
+    """Why a browser cannot check a bundle."""
+    if bundle.manifest.target not in TARGETS or bundle.path is None:
+        targets = ",".join(TARGETS)
+        return (
+            f"a browser runs {' and '.join(TARGETS)} alone: `mer-convert --model MODEL --target {targets}` makes both"
         )
-    if manifest.finder is not None:
-        raise OptionError(
-            f"{bundle.name} is a face finder, whose golden frames `mer verify` proves; a phone checks a bundle of an "
-            "emotion model, such as bundles/grjca-onnx-fp32.mer"
+    if bundle.manifest.finder is not None:
+        return (
+            "a face finder, whose golden frames `mer verify` proves; a phone checks a bundle of an emotion model, such "
+            "as bundles/grjca-onnx-fp32.mer"
         )
-    return bundle.path
+    return ""
 
 
 def _clip_set(
@@ -153,7 +172,7 @@ def _clip_set(
     wanted_actors = actors_of(actors)
     folds = dataset.tested_folds if wanted_actors is None else None
     chosen = spread(dataset.clips(Selection(actors=wanted_actors, folds=folds, paired_only=True)), count)
-    other = bundle if reference is None else Bundle.open(reference)
+    other = bundle if reference is None else open_bundle(reference)
     with console.status(f"running {other.name} here over {len(chosen)} clips"):
         wanted = reference_of(other, chosen, bundle.manifest.labels)
     return _ClipSet(chosen, merge_labels(bundle.manifest.labels), wanted)
@@ -278,7 +297,8 @@ def _tell(entry: DeviceEntry, folder: Path, plot: Path | None, console: Console)
         from mer_sdk.phone.curve import curve_svg
 
         try:
-            plot.write_text(curve_svg(timeline.points, f"{device}: a step of {folder.stem}"), "utf-8")
+            with written_aside(plot) as aside:
+                aside.write_text(curve_svg(timeline.points, f"{device}: a step of {folder.stem}"), "utf-8")
         except OSError as error:
             raise OptionError(f"--plot {plot} cannot be written ({error}); give another place") from error
         console.print(f"timeline: {plot}", soft_wrap=True, markup=False)

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mer_sdk.cli.bundles import inputs_of, is_finder, open_bundles
 from mer_sdk.cli.doctor import diagnose
-from mer_sdk.cli.options import JsonOption, ThreadsOption, actors_of, names_of, progress_bars, writable
-from mer_sdk.contract.bundle import Bundle
+from mer_sdk.cli.options import BundlesArgument, JsonOption, ThreadsOption, actors_of, dataset_path, names_of
+from mer_sdk.cli.progress import progress_bars
 from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.output_files import check_outputs
 from mer_sdk.errors import OptionError
 
 if TYPE_CHECKING:
-    from mer_sdk.evaluation.evaluate import Progress
     from mer_sdk.report.contents import Contents
 
 
 def report(
-    bundles: Annotated[
-        list[str], typer.Argument(metavar="BUNDLE...", help="Bundles, in any order; those of one model stand together.")
-    ],
+    bundles: BundlesArgument,
     data: Annotated[
         list[str] | None,
         typer.Option(
@@ -55,24 +53,35 @@ def report(
     accuracy on labelled data, --latency times a step on this machine. --json prints what was measured, which
     --evaluation reads again.
 
-    Example: mer report build/grjca-*.mer --data ravdess:~/data/RAVDESS --actors 5 --latency 200
+    Examples:
+
+    mer report bundles/*.mer
+
+    mer report bundles/grjca-*.mer --data ravdess:~/data/RAVDESS --latency 200
     """
     from mer_sdk.report.contents import Contents, entries_of, key_of, with_measured, with_saved
     from mer_sdk.report.page import write_page
     from mer_sdk.report.results import read_measurements
     from mer_sdk.report.run import RunOptions, measure_all, time_all
 
-    writable(out, "--out")
+    check_outputs(
+        {"--out": out},
+        {
+            **inputs_of(bundles),
+            **{f"the evaluation {path}": path for path in evaluation or []},
+            **{f"the data set {item}": dataset_path(item) for item in data or []},
+        },
+    )
     if data and evaluation:
         raise OptionError("--data measures and --evaluation takes saved results; give one of them")
-    opened = {key_of(bundle): bundle for bundle in map(Bundle.open, bundles)}
+    opened = {key_of(bundle): bundle for bundle in open_bundles(bundles, is_finder)}
     saved = [item for path in evaluation or [] for item in read_measurements(path)]
     entries = with_saved(entries_of(list(opened.values())), saved)
     machine = _machine()
     options = RunOptions(names_of(protocol), actors_of(actors) or None, split, orders, seed, threads)
-    with _progress() as (progress, warn):
-        measured = measure_all(opened, data, machine, options, progress, warn) if data else {}
-        timed = time_all(opened, latency, seed, progress, warn) if latency else {}
+    with progress_bars(quiet=json) as progress:
+        measured = measure_all(opened, data, machine, options, progress, _warn) if data else {}
+        timed = time_all(opened, latency, seed, progress, _warn) if latency else {}
     contents = Contents(with_measured(entries, measured, timed), machine, latency, seed)
     write_page(out, contents)
     if json:
@@ -100,11 +109,5 @@ def _machine() -> str:
     )
 
 
-@contextmanager
-def _progress() -> Iterator[tuple[Progress, Callable[[str], None]]]:
-    """Bars on stderr, and a way to say what was left out."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    with progress_bars(console, hide_done=True) as advance:
-        yield advance, lambda said: console.print(said, style="yellow", highlight=False, markup=False)
+def _warn(said: str) -> None:
+    print(f"mer: {said}", file=sys.stderr, flush=True)

@@ -9,16 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 import typer
 
-from mer_sdk.cli.options import BundleArgument, JsonOption, RuntimeOption, ThreadsOption
+from mer_sdk.cli.bundles import left_out, open_bundle, without_runtime
+from mer_sdk.cli.options import BundlesArgument, JsonOption, RuntimeOption, ThreadsOption
+from mer_sdk.cli.progress import progress_bars
+from mer_sdk.cli.tables.columns import narrow_table
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.golden import CaseOutput, GoldenCase, load_golden
 from mer_sdk.contract.manifest import Manifest
-from mer_sdk.errors import BundleError
+from mer_sdk.errors import BundleError, BundleNotFound, OptionError
 from mer_sdk.parity.agreement import distance, rule, within
-from mer_sdk.parity.face_finder_golden import verify_finder
+from mer_sdk.parity.face_finder_golden import FinderVerification, verify_finder
 from mer_sdk.parity.golden import run_case, wrong_texts
-from mer_sdk.runtimes import runtime_note, stand_in_for
+from mer_sdk.runtimes import runtime_named, runtime_note, stand_in_for
 
 
 @dataclass(frozen=True)
@@ -76,27 +79,86 @@ class Verification:
     against: CrossCheck | None = None
 
 
+@dataclass(frozen=True)
+class Damaged:
+    """A bundle that cannot be verified, and why; among several it does not end the command."""
+
+    bundle: str
+    reason: str
+    passed: bool = False
+
+
+Verified = Verification | FinderVerification | Damaged
+
+
 def verify(
-    bundle: BundleArgument, runtime: RuntimeOption = None, threads: ThreadsOption = 1, json: JsonOption = False
+    bundles: BundlesArgument, runtime: RuntimeOption = None, threads: ThreadsOption = 1, json: JsonOption = False
 ) -> None:
     """Check a bundle's hashes, and its golden cases through the runtime of this machine. Exit code 1 if a case fails.
 
-    Example: mer verify build/grjca-tflite-fp32.mer
+    Of several bundles each gets one line; --json prints a list. Those that this machine cannot run are left out.
+
+    Examples:
+
+    mer verify bundles/grjca-tflite-fp32.mer
+
+    mer verify bundles/*.mer
     """
-    opened = Bundle.open(bundle)
-    if opened.manifest.finder is not None:
-        found = verify_finder(opened, runtime, threads)
-        print(json_module.dumps(to_json(found), indent=2) if json else found.text())
-        if not found.passed:
-            raise typer.Exit(1)
-        return
-    result = verify_bundle(opened, runtime, threads)
-    if json:
-        print(json_module.dumps(to_json(result), indent=2))
+    if len(bundles) > 1:
+        found = _verify_several(bundles, runtime, threads, json)
+        if json:
+            print(json_module.dumps([to_json(result) for result in found], indent=2))
+        else:
+            _show_several(found)
     else:
-        _show(result)
-    if not result.passed:
+        opened = open_bundle(bundles[0])
+        with progress_bars(quiet=json) as progress:
+            progress(f"verifying {opened.name}", 0, 1)
+            result = _verify_one(opened, runtime, threads)
+        found = [result]
+        if json:
+            print(json_module.dumps(to_json(result), indent=2))
+        else:
+            _show(result)
+    if not all(result.passed for result in found):
         raise typer.Exit(1)
+
+
+def _verify_one(bundle: Bundle, runtime: str | None, threads: int) -> Verification | FinderVerification:
+    if bundle.manifest.finder is not None:
+        return verify_finder(bundle, runtime, threads)
+    return verify_bundle(bundle, runtime, threads)
+
+
+def _verify_several(given: Sequence[str], runtime: str | None, threads: int, quiet: bool) -> list[Verified]:
+    found: list[Verified] = []
+    without: dict[str, list[str]] = {}
+    with progress_bars(quiet) as progress:
+        for index, name in enumerate(given):
+            progress("verifying", index, len(given))
+            try:
+                bundle = open_bundle(name)
+                reason = _elsewhere(bundle, runtime) or without_runtime(bundle)
+                if reason:
+                    without.setdefault(reason, []).append(bundle.name)
+                else:
+                    found.append(_verify_one(bundle, runtime, threads))
+            except BundleNotFound:
+                raise
+            except BundleError as error:
+                found.append(Damaged(name, str(error)))
+    for reason, names in without.items():
+        left_out(names, reason)
+    if not found:
+        raise OptionError("none of these can be verified here; mer doctor says what this machine can run")
+    return found
+
+
+def _elsewhere(bundle: Bundle, runtime: str | None) -> str:
+    """Why a runtime that was asked for by name does not run a bundle."""
+    if runtime is None or runtime_named(runtime).target == bundle.manifest.target:
+        return ""
+    return f"{runtime} runs bundles of {runtime_named(runtime).target}"
 
 
 def verify_bundle(bundle: Bundle, runtime: str | None = None, threads: int = 1) -> Verification:
@@ -165,16 +227,52 @@ def _judge(index: int, case: GoldenCase, found: CaseOutput, manifest: Manifest) 
     )
 
 
-def _show(result: Verification) -> None:
+def _show_several(results: Sequence[Verified]) -> None:
     from rich.console import Console
-    from rich.table import Table
+
+    console = Console(highlight=False)
+    table = narrow_table("", ("bundle", "golden cases in", ""), ("cases", "max abs difference"))
+    for result in results:
+        outcome = "[green]passed[/]" if result.passed else "[red]FAILED[/]"
+        if isinstance(result, Damaged):
+            table.add_row(result.bundle, "-", outcome, "-", "-")
+        else:
+            table.add_row(result.bundle, result.runtime, outcome, str(len(result.cases)), f"{_worst(result):.1e}")
+    console.print(table)
+    for result in results:
+        if isinstance(result, Damaged):
+            console.print(f"{result.bundle}: {result.reason}", style="red", soft_wrap=True, markup=False)
+    notes = (result.note for result in results if not isinstance(result, Damaged))
+    for note in dict.fromkeys(note for note in notes if note):
+        console.print(note, style="yellow")
+    failed = sum(not result.passed for result in results)
+    said = f"{failed} of {len(results)} FAILED" if failed else f"{len(results)} bundles passed"
+    console.print(said, style="red" if failed else "green")
+
+
+def _worst(result: Verification | FinderVerification) -> float:
+    """The largest difference of what is judged: logits, or scores and boxes."""
+    if isinstance(result, FinderVerification):
+        return max(max(case["scores"], case["boxes"]) for case in result.cases)
+    return max(case.logits for case in result.cases)
+
+
+def _show(result: Verification | FinderVerification) -> None:
+    if isinstance(result, FinderVerification):
+        print(result.text())
+    else:
+        _show_cases(result)
+
+
+def _show_cases(result: Verification) -> None:
+    from rich.console import Console
 
     console = Console(highlight=False)
     console.print(f"{result.bundle}: {result.files} files equal their hashes; golden cases in {result.runtime}:")
     if result.note:
         console.print(result.note, style="yellow")
     names = [f"{name} features" for name in result.cases[0].features]
-    table = Table("case", *names, "reliance", "logits", "", title="Max abs difference")
+    table = narrow_table("Max abs difference", ("case",), (*names, "reliance", "logits", ""))
     for case in result.cases:
         numbers = (*case.features.values(), case.reliance, case.logits)
         table.add_row(str(case.case), *(f"{value:.1e}" for value in numbers), "ok" if case.passed else "FAILED")

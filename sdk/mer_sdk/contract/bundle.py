@@ -17,7 +17,7 @@ import numpy as np
 
 from mer_sdk.contract.manifest import FileSpec, Manifest
 from mer_sdk.contract.manifest_file import manifest_from_text
-from mer_sdk.errors import BundleError, MissingExtra, OptionError
+from mer_sdk.errors import BundleError, BundleNotFound, MissingExtra, OptionError, did_you_mean
 from mer_sdk.runtimes import Graph, load_graph, runtime_for_target, runtime_named, runtime_note
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
@@ -95,7 +95,8 @@ class Bundle:
                 no such path exists, the name of a bundle that was packaged with the SDK ("grjca").
 
         Raises:
-            BundleError: missing, not a bundle, of a newer schema, or a file differs from the manifest.
+            BundleNotFound: there is none at the path, or of that name.
+            BundleError: not a bundle, of a newer schema, or a file differs from the manifest.
             MissingExtra: the package that opens this kind of checkpoint is not installed.
         """
         found = _resolve(Path(path))
@@ -169,6 +170,16 @@ def packaged_bundles() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.mer"))}
 
 
+def bundle_inputs(name: str | Path) -> dict[str, Path]:
+    """What `Bundle.open` would read, by what it is: a folder, or a checkpoint with its card; nothing where none is."""
+    try:
+        found = _resolve(Path(name))
+    except BundleError:
+        return {}
+    card = {f"the card of {name}": found.with_suffix(".json")} if found.is_file() else {}
+    return {f"the bundle {name}": found, **card}
+
+
 def hash_files(folder: str | Path) -> tuple[FileSpec, ...]:
     """Hash and size of every file below a folder but `manifest.json`, sorted by path: the manifest's `files`."""
     root = Path(folder)
@@ -186,13 +197,18 @@ def file_sha256(path: str | Path) -> str:
 
 
 def _resolve(path: Path) -> Path:
-    if path.exists():
-        return path
+    try:
+        if path.exists():
+            return path
+    except (OSError, ValueError) as error:
+        raise BundleError(f"the bundle cannot be opened ({getattr(error, 'strerror', None) or error})") from error
     packaged = packaged_bundles()
     if path.name == str(path) and path.stem in packaged and path.suffix in ("", ".mer"):
         return packaged[path.stem]
     names = f"; packaged bundles are: {', '.join(packaged)}" if packaged else ""
-    raise BundleError(f"{path} does not exist; give a bundle folder (NAME.mer) made by mer-convert{names}")
+    beside = [str(path.with_name(one.name)) for one in path.parent.glob("*.mer")] if path.parent.is_dir() else []
+    near = did_you_mean(str(path), [*beside, *packaged]) or did_you_mean(f"{path}.mer", beside)
+    raise BundleNotFound(f"{path} does not exist; give a bundle folder (NAME.mer) made by mer-convert{near}{names}")
 
 
 def _opener(suffix: str) -> EntryPoint | None:

@@ -190,8 +190,8 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray
 def save_golden(path: Path, cases: Sequence[GoldenCase]) -> None:
     """Write a golden file: `case{i}_{name}`, compressed; the same cases give the same bytes.
 
-    The names are those of docs/bundle.md. Texts and speakers' names are UTF-8: `texts` holds the bytes of all rows one
-    after the other (uint8), `texts_bytes` how many belong to each row.
+    The names are those of docs/reference/bundle.md. Texts and speakers' names are UTF-8: `texts` holds the bytes of all
+    rows one after the other (uint8), `texts_bytes` how many belong to each row.
     """
     arrays: dict[str, np.ndarray] = {}
     for index, case in enumerate(cases):

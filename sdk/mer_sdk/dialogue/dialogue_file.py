@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from mer_sdk.errors import DataError
 
 REQUIRED = ("speaker", "utterance")
+SEPARATORS = (",", ";", "\t")
+# The characters 0x80 to 0x9F, which are controls that no text has, to what these bytes are in Windows-1252.
+C1 = {byte: bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in range(0x80, 0xA0)}
 _TIME = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:[.,]\d+)?)")
 
 
@@ -33,37 +37,127 @@ class Dialogue:
     utterances: tuple[Utterance, ...]
 
 
-def read_dialogues(path: Path, required: tuple[str, ...] = REQUIRED) -> tuple[Dialogue, ...]:
+def read_dialogues(
+    path: Path, required: tuple[str, ...] = REQUIRED, tell: Callable[[str], object] = lambda note: None
+) -> tuple[Dialogue, ...]:
     """The dialogues of a csv file with a header line.
 
     The columns Speaker and Utterance are needed. Read where they are there: Dialogue_ID (lines of one dialogue share
-    it; without it the file is one dialogue), StartTime (seconds, or HH:MM:SS,mmm as in MELD) and Emotion. Upper and
-    lower case are the same, other columns are not looked at. An empty speaker is an unknown one; an empty utterance is
-    kept.
+    it; without it the file is one dialogue), Utterance_ID (the order within a dialogue, else that of the lines),
+    StartTime (seconds, or HH:MM:SS,mmm as in MELD) and Emotion. Upper and lower case are the same, other columns are
+    not looked at. An empty speaker is an unknown one; an empty utterance is kept. Cells may be separated by commas,
+    semicolons or tabs.
 
     A file is read as UTF-8, with or without a byte order mark; one that is not UTF-8 is read as Windows-1252, which is
-    what older copies of MELD are saved in.
+    what older copies of MELD are saved in. Where such a file was turned to UTF-8 byte by byte, its quotes are C1
+    control characters, which are read as what they were.
+
+    A line that is there twice counts once. Where a Dialogue_ID comes again further down with the same Utterance_IDs, as
+    in two files that were joined, it is another dialogue.
 
     Args:
         required: the columns without which the file is refused, in lower case.
+        tell: called with a sentence about lines that were left out, put in order, or told apart.
 
     Raises:
         DataError: no such file, neither of the two encodings, no utterance, a column is missing, or a bad line.
     """
-    rows = csv.reader(io.StringIO(_decoded(path), newline=""), strict=True)
-    found: dict[str, list[Utterance]] = {}
+    text = _decoded(path)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text, required), strict=True)
+    lines: list[_Line] = []
     try:
         header = _header(rows, path, required)
         for cells in rows:
             if cells:
                 where = f"{path}, line {rows.line_num}"
                 row = _row(header, cells, where)
-                found.setdefault(row.get("dialogue_id", "").strip() or "0", []).append(_utterance(row, where))
+                name = row.get("dialogue_id", "").strip() or "0"
+                lines.append(_Line(name, _order(row.get("utterance_id", ""), where), _utterance(row, where)))
     except csv.Error as error:
         raise DataError(f"{path}, line {rows.line_num}: not csv ({error}); save it as csv with quotes") from error
-    if not found:
+    if not lines:
         raise DataError(f"{path} has a header and no utterance; add lines below it")
-    return tuple(Dialogue(name, tuple(lines)) for name, lines in found.items())
+    return _grouped(lines, path, tell)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One line: the dialogue that it names, its place in it where it says so, and what was said."""
+
+    dialogue: str
+    place: float | None
+    utterance: Utterance
+
+
+def _grouped(lines: list[_Line], path: Path, tell: Callable[[str], object]) -> tuple[Dialogue, ...]:
+    """Dialogues in the order of the file, their lines in the order of their places."""
+    found: dict[str, dict[float, _Line]] = {}
+    # The part of a Dialogue_ID that is read: a further one where the file begins again with it.
+    part: dict[str, int] = {}
+    doubled = again = 0
+    before = ""
+    for number, line in enumerate(lines):
+        place = line.place if line.place is not None else float(number)
+        name = _part_name(line.dialogue, part.setdefault(line.dialogue, 1))
+        known = found.setdefault(name, {})
+        same = known.get(place)
+        if same is not None and same.utterance == line.utterance:
+            doubled += 1
+        elif same is not None and before != line.dialogue:
+            part[line.dialogue] += 1
+            again += 1
+            found[_part_name(line.dialogue, part[line.dialogue])] = {place: line}
+        elif same is not None:
+            raise DataError(
+                f"{path}: dialogue {line.dialogue} has two different lines of Utterance_ID {place:g}; number them "
+                "anew, or leave the column out"
+            )
+        else:
+            known[place] = line
+        before = line.dialogue
+    moved = sum(list(group) != sorted(group) for group in found.values())
+    if doubled:
+        tell(f"{path}: {doubled} {'line is' if doubled == 1 else 'lines are'} there twice and count once")
+    if moved:
+        tell(
+            f"{path}: in {moved} {'dialogue' if moved == 1 else 'dialogues'} Utterance_ID gives another order than "
+            "the lines; it is followed"
+        )
+    if again:
+        tell(
+            f"{path}: {again} {'Dialogue_ID comes' if again == 1 else 'Dialogue_IDs come'} again with other lines, "
+            "and count as further dialogues"
+        )
+    return tuple(
+        Dialogue(name, tuple(group[place].utterance for place in sorted(group))) for name, group in found.items()
+    )
+
+
+def _part_name(name: str, part: int) -> str:
+    return name if part == 1 else f"{name} ({part})"
+
+
+def _separator(text: str, required: tuple[str, ...]) -> str:
+    """What separates the cells: what finds the most needed columns in the first line; a comma where none does."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+
+    def columns(separator: str) -> int:
+        return sum(name in [cell.strip().strip('"').lower() for cell in first.split(separator)] for name in required)
+
+    return max(SEPARATORS, key=columns)
+
+
+def _order(text: str, where: str) -> float | None:
+    """The place in a dialogue that Utterance_ID says."""
+    if not text.strip():
+        return None
+    try:
+        place = float(text)
+    except ValueError as error:
+        raise DataError(f"{where}: Utterance_ID {text.strip()} is no number; number the lines of a dialogue") from error
+    if not math.isfinite(place):
+        raise DataError(f"{where}: Utterance_ID {text.strip()} is no number; number the lines of a dialogue")
+    return place
 
 
 def _header(rows: Iterator[list[str]], path: Path, required: tuple[str, ...]) -> list[str]:
@@ -102,7 +196,7 @@ def _decoded(path: Path) -> str:
     if b"\0" in content:
         raise DataError(f"{path} is not a text file (it holds a zero byte); give csv, in UTF-8")
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig").translate(C1)
     except UnicodeDecodeError:
         pass
     try:
@@ -124,4 +218,4 @@ def _seconds(text: str, where: str) -> float | None:
         hours, minutes, seconds = found.groups()
         return int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds.replace(",", "."))
     except ValueError as error:
-        raise DataError(f"{where}: StartTime {text!r} is no time; write seconds or HH:MM:SS,mmm") from error
+        raise DataError(f"{where}: StartTime '{text}' is no time; write seconds or HH:MM:SS,mmm") from error

@@ -13,12 +13,13 @@ a clip the window is emptied; "warm" first observes what is still in it, as the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mer_sdk.errors import DataError, OptionError
+from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.features import ClipFeatures
 from mer_sdk.evaluation.metrics import log_softmax
 from mer_sdk.window.baseline import PersonalBaseline
@@ -114,9 +115,10 @@ def check_conditions(states: Sequence[str], protocols: Sequence[str]) -> None:
     """Refuse unknown or no names (OptionError)."""
     for values, allowed, what in ((states, tuple(STATES), "state"), (protocols, PROTOCOLS, "protocol")):
         unknown = [value for value in values if value not in allowed]
-        if unknown or not values:
-            given = f"{what} {unknown[0]!r} is unknown" if unknown else f"no {what} was given"
-            raise OptionError(f"{given}; allowed are {', '.join(allowed)}")
+        if unknown:
+            raise OptionError.unknown(what, unknown[0], allowed)
+        if not values:
+            raise OptionError(f"no {what} was given; allowed: {', '.join(allowed)}")
 
 
 def _run(
@@ -175,14 +177,30 @@ def _orders(items: Sequence[ClipFeatures], orders: int, seed: int) -> list[list[
     return [np.random.default_rng([seed, number]).permutation(len(items)).tolist() for number in range(orders)]
 
 
-def _enrolment(clips: Sequence[ClipFeatures], count: int) -> dict[int, list[ClipFeatures]]:
+def check_enrolment(clips: Iterable[Clip], count: int) -> None:
+    """Refuse "enrolled" where it cannot be: before minutes of work.
+
+    Raises:
+        OptionError: fewer than one clip to enrol with.
+        DataError: a person without neutral clips.
+    """
     if count < 1:
         raise OptionError(f"enrol_clips is {count}; at least 1 is needed")
+    given = list(clips)
+    people = {clip.speaker for clip in given}
+    lacking = sorted(people - {clip.speaker for clip in given if clip.label == NEUTRAL})
+    if lacking:
+        who = ", ".join(map(str, lacking))
+        raise DataError(
+            f"speakers without a clip labelled {NEUTRAL}, which enrolling needs: {who}; choose other clips, or leave "
+            "'enrolled' out of the protocols"
+        )
+
+
+def _enrolment(clips: Sequence[ClipFeatures], count: int) -> dict[int, list[ClipFeatures]]:
+    check_enrolment((item.clip for item in clips), count)
     people: dict[int, list[ClipFeatures]] = {item.clip.speaker: [] for item in clips}
     for item in sorted(clips, key=lambda item: item.clip.id):
         if item.clip.label == NEUTRAL and len(people[item.clip.speaker]) < count:
             people[item.clip.speaker].append(item)
-    lacking = sorted(person for person, items in people.items() if not items)
-    if lacking:
-        raise DataError(f"speakers {lacking} have no clip labelled {NEUTRAL!r} to enrol with; leave out 'enrolled'")
     return people

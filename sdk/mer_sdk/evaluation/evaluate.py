@@ -13,6 +13,7 @@ from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.conditions import (
     ConditionPredictions,
     check_conditions,
+    check_enrolment,
     clip_log_probabilities,
     predict,
 )
@@ -171,6 +172,9 @@ def evaluate(
             f"clip {unlabelled.id} is labelled {unlabelled.label!r}, which is none of the bundle's labels "
             f"({', '.join(known)}); give a mapping or leave the clip out"
         )
+    check_conditions(chosen.states, chosen.protocols)
+    if "enrolled" in chosen.protocols:
+        check_enrolment(clips, chosen.enrol_clips)
     predictions, steps = predict_clips(bundle, clips, chosen, progress)
     return report_of(bundle, clips, labels, chosen, predictions, steps)
 

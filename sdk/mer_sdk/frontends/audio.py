@@ -5,58 +5,42 @@ Everything here is stateful and exact: pieces of any size give the same samples 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from math import ceil, gcd
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from math import ceil
 
 import numpy as np
 
 from mer_sdk.contract.manifest import AudioContract, Clock
 from mer_sdk.errors import SignalError
+from mer_sdk.media.layout import MonoMix
+from mer_sdk.media.samples import to_float
+from mer_sdk.media.timeline import GAP_SECONDS
 
 ZERO_CROSSINGS = 16
 ROLLOFF = 0.945
 KAISER_BETA = 8.6
 # With so few phases (48 to 16 kHz has one) the outputs of each are evenly spaced, and no window need be copied.
 FEW_PHASES = 16
-LOUDEST_FLOAT = 8.0
+# All usual rates have at most so many phases; another is taken as the nearest ratio that has, which is 1 ppm away.
+MOST_PHASES = 640
 RATES = (1000, 768000)
-# Time stamps of containers jitter by some milliseconds; only a larger jump is a gap in the recording.
-GAP_SECONDS = 0.05
+# Sound is silent where it moves by no more than a step and a half of 16 bits up or down: digital zeros, a muted track,
+# a dead microphone, a constant. It is missing once it has been silent for so long, seconds, and before it first moves.
+STILL_SPAN = 3.0 / 32768.0
+STILL_SECONDS = 1.0
 
 
 def to_mono(pcm: np.ndarray, start: int = 0) -> np.ndarray:
-    """Mono float32 samples in [-1, 1] from PCM.
-
-    Args:
-        pcm: [n] or [n, channels]; int16, int32, uint8 (full scale), or floats in [-1, 1]. Floats a little over full
-            scale, as lossy decoders give, are clipped.
-        start: position of the first sample in the stream, for messages.
+    """Mono float32 samples in [-1, 1] from a whole recording; see `to_float`, and `Downmix` for its channels.
 
     Raises:
-        SignalError: another shape or type, a value that is NaN or infinite, or floats far over full scale.
+        SignalError: see `to_float`.
     """
-    samples = np.asarray(pcm)
-    if samples.ndim not in (1, 2) or (samples.ndim == 2 and not 1 <= samples.shape[1] <= 64):
-        raise SignalError(f"PCM has shape {samples.shape}; allowed are [samples] and [samples, channels]")
-    if samples.dtype == np.int16:
-        scaled = samples.astype(np.float32) / 32768.0
-    elif samples.dtype == np.int32:
-        scaled = (samples / 2147483648.0).astype(np.float32)
-    elif samples.dtype == np.uint8:
-        scaled = (samples.astype(np.float32) - 128.0) / 128.0
-    elif np.issubdtype(samples.dtype, np.floating):
-        scaled = samples.astype(np.float32)
-        finite = np.isfinite(scaled if scaled.ndim == 2 else scaled[:, None]).all(axis=1)
-        if not finite.all():
-            position = start + int(np.argmin(finite))
-            raise SignalError(f"PCM sample {position} is not a finite number; check the source, or replace it by 0")
-        loudest = float(np.abs(scaled).max(initial=0.0))
-        if loudest > LOUDEST_FLOAT:
-            raise SignalError(f"float PCM must lie in -1 to 1, found {loudest:g}; divide 16-bit samples by 32768")
-    else:
-        raise SignalError(f"PCM has type {samples.dtype}; allowed are int16, int32, uint8 and floats")
-    mono = scaled if scaled.ndim == 1 else scaled.mean(axis=1, dtype=np.float32)
-    return np.clip(mono, -1.0, 1.0)
+    scaled = to_float(pcm, start)
+    # The rate only says how long a block is, in which the choice of channels stays.
+    mix = MonoMix(RATES[1] // 16)
+    return np.concatenate([mix.push(scaled), mix.flush()])
 
 
 class Resampler:
@@ -73,8 +57,9 @@ class Resampler:
     def __init__(self, source: int, target: int) -> None:
         if not RATES[0] <= source <= RATES[1]:
             raise SignalError(f"the sample rate is {source} Hz; allowed are {RATES[0]} to {RATES[1]}")
-        divisor = gcd(int(source), int(target))
-        self._up, self._down = int(target) // divisor, int(source) // divisor
+        ratio = 1 / Fraction(int(source), int(target))
+        ratio = ratio if ratio.numerator <= MOST_PHASES else 1 / (1 / ratio).limit_denominator(MOST_PHASES)
+        self._up, self._down = ratio.numerator, ratio.denominator
         self._identity = self._up == self._down
         cutoff = ROLLOFF * min(1.0, self._up / self._down)
         self._half = ceil(ZERO_CROSSINGS / cutoff)
@@ -180,11 +165,16 @@ class ChunkBuffer:
 class AudioFrontend:
     """PCM with time stamps in, (chunk, covered) of each step out.
 
-    A step is covered where at least half of its own samples were recorded: before a late start and in gaps it is not.
+    This is where it is decided whether a step has sound. It is covered where at least half of its own samples were
+    recorded, which before a late start and in gaps they were not, and where they are no silence: see `STILL_SPAN`.
+
+    Attributes:
+        still_steps: steps that were recorded and are not covered, as they are silent.
     """
 
     def __init__(self, contract: AudioContract, clock: Clock) -> None:
         self._contract = contract
+        self._step_ms = clock.step_ms
         self._step = contract.sample_rate * clock.step_ms // 1000
         self._chunks = ChunkBuffer(contract.chunk_samples, self._step)
         self.reset()
@@ -193,10 +183,13 @@ class AudioFrontend:
         """Begin a new stream at time 0; another sample rate is allowed then."""
         self._rate: int | None = None
         self._resampler: Resampler | None = None
+        self._mix: MonoMix | None = None
         self._taken = 0
         self._made = 0
         self._gaps: list[tuple[float, float]] = []
+        self._motion: _Motion | None = None
         self._ended = False
+        self.still_steps = 0
         self._chunks.reset()
 
     @property
@@ -204,25 +197,36 @@ class AudioFrontend:
         """Seconds of the stream that have been taken in."""
         return self._taken / self._rate if self._rate else 0.0
 
-    def push(self, pcm: np.ndarray, sample_rate: int, time: float | None = None) -> list[tuple[np.ndarray, bool]]:
+    @property
+    def choice(self) -> str:
+        """Which channels are heard, in words; empty for all: see `Downmix.choice`."""
+        return self._mix.choice if self._mix is not None else ""
+
+    def push(
+        self, pcm: np.ndarray, sample_rate: int, time: float | None = None, channels: Sequence[str] = ()
+    ) -> list[tuple[np.ndarray, bool]]:
         """Take PCM, give the steps that it completes.
 
         Args:
-            pcm: see `to_mono`.
+            pcm: see `to_float`. The number of channels may change.
             sample_rate: Hz; the same for the whole stream.
             time: seconds from the stream's start to the first sample; None continues where the last piece ended.
+            channels: names of the channels; see `Downmix`.
 
         Raises:
-            SignalError: bad PCM (see `to_mono`), a changed rate, or a time that lies in what was already given.
+            SignalError: bad PCM (see `to_float`), a changed rate, or a time that lies in what was already given.
         """
         if self._rate is None:
             self._resampler = Resampler(int(sample_rate), self._contract.sample_rate)
             self._rate = int(sample_rate)
-        elif self._rate != sample_rate:
+            self._mix = MonoMix(self._rate)
+            self._motion = _Motion(self._rate * self._step_ms / 1000.0)
+        if self._rate != sample_rate:
             raise SignalError(
                 f"the sample rate changed from {self._rate} to {sample_rate} Hz; call reset() before another recording"
             )
-        mono = to_mono(pcm, self._taken)
+        assert self._mix is not None  # made above
+        samples = to_float(pcm, self._taken)
         steps = []
         if time is not None and abs(time - self.time) > GAP_SECONDS:
             missing = round((time - self.time) * self._rate)
@@ -230,11 +234,13 @@ class AudioFrontend:
                 raise SignalError(f"audio for {time:.3f} s came after {self.time:.3f} s was given; push it in order")
             if missing < 0:
                 # Samples before the stream's start (encoder priming) are left out.
-                mono = mono[-missing:]
+                samples = samples[-missing:]
             else:
                 self._gaps.append((self.time, time))
-                steps += self._advance(np.zeros(missing, np.float32))
-        return steps + self._advance(mono)
+                self._taken += missing
+                steps += self._advance(np.concatenate([self._mix.flush(), np.zeros(missing, np.float32)]))
+        self._taken += len(samples)
+        return steps + self._advance(self._mix.push(samples, channels))
 
     def flush(self) -> list[tuple[np.ndarray, bool]]:
         """End the stream: the steps still held back.
@@ -242,10 +248,11 @@ class AudioFrontend:
         An incomplete last step counts, its missing end zero, where at least half of it is there or it is the only one:
         what an encoder pads at the end of a file opens no new step.
         """
-        if self._resampler is None or self._ended:
+        if self._resampler is None or self._mix is None or self._ended:
             return []
         self._ended = True
-        steps = self._cut(self._resampler.flush())
+        steps = self._advance(self._mix.flush())
+        steps += self._cut(self._resampler.flush())
         pending = self._chunks.pending
         if pending and (2 * pending >= self._step or self._made == 0):
             covered = self._covered(pending)
@@ -255,17 +262,58 @@ class AudioFrontend:
         return steps
 
     def _advance(self, mono: np.ndarray) -> list[tuple[np.ndarray, bool]]:
-        assert self._resampler is not None  # push made it
-        self._taken += len(mono)
+        assert self._resampler is not None  # push made both
+        assert self._motion is not None
+        self._motion.take(mono)
         return self._cut(self._resampler.push(mono))
 
     def _cut(self, samples: np.ndarray) -> list[tuple[np.ndarray, bool]]:
         return [(chunk, self._covered(self._step)) for chunk in self._chunks.push(samples)]
 
     def _covered(self, samples: int) -> bool:
+        assert self._motion is not None  # push made it
         begin = self._made * self._step / self._contract.sample_rate
         end = begin + samples / self._contract.sample_rate
+        still = self._motion.still(self._made) * self._step_ms / 1000.0
         self._made += 1
         missing = sum(max(0.0, min(end, stop) - max(begin, start)) for start, stop in self._gaps)
         self._gaps = [gap for gap in self._gaps if gap[1] > end]
-        return missing <= 0.5 * (end - begin)
+        recorded = missing <= 0.5 * (end - begin)
+        silent = still >= STILL_SECONDS
+        self.still_steps += recorded and silent
+        return recorded and not silent
+
+
+class _Motion:
+    """For how many steps in a row a sound has been silent.
+
+    Args:
+        step: samples of a step, at the sound's own rate; need not be whole.
+    """
+
+    def __init__(self, step: float) -> None:
+        self._step = step
+        self._taken = 0
+        # Step -> lowest and highest sample of it, of the steps that were not asked about yet.
+        self._spans: dict[int, tuple[float, float]] = {}
+        # Before it first moves, a sound has been silent for ever.
+        self._still = float("inf")
+
+    def take(self, mono: np.ndarray) -> None:
+        """Look at the next samples."""
+        place = 0
+        while place < len(mono):
+            number = int((self._taken + 0.5) // self._step)
+            stop = min(len(mono), place + max(1, ceil((number + 1) * self._step - 0.5) - self._taken))
+            part = mono[place:stop]
+            low, high = float(part.min()), float(part.max())
+            before = self._spans.get(number)
+            self._spans[number] = (min(low, before[0]), max(high, before[1])) if before else (low, high)
+            self._taken += stop - place
+            place = stop
+
+    def still(self, number: int) -> float:
+        """How many steps in a row have been silent, with this one; each is asked about once, in order."""
+        low, high = self._spans.pop(number, (0.0, 0.0))
+        self._still = self._still + 1 if high - low <= STILL_SPAN else 0
+        return self._still

@@ -21,7 +21,7 @@ SAME_FACE_IOU = 0.3
 TRACK_SECONDS = 2.0
 # Side of a template, pixels; a face is searched for half of its side away in each direction.
 TEMPLATE, REACH = 24, 12
-# Correlation from which the tracker is sure; docs/faces.md says how often a search was needed nevertheless.
+# Correlation from which the tracker is sure; docs/app/faces.md says how often a search was needed nevertheless.
 SURE = 0.75
 SCALES = (0.92, 1.09)
 # A scale other than the last must correlate better by this, so that boxes do not pulse.
@@ -84,6 +84,7 @@ class FaceTracker:
         self._next = self.searches = 0
         self._searched = -np.inf
         self._thumbnail: np.ndarray | None = None
+        self._shape: tuple[int, ...] = ()
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -101,8 +102,10 @@ class FaceTracker:
             rgb: uint8 [height, width, 3].
             time: seconds. It may lie a little before the last frame's, as where an earlier frame is tried.
         """
-        if self._is_cut(rgb):
+        # In a picture of another size the places of the faces before say nothing.
+        if self._is_cut(rgb) or rgb.shape != self._shape:
             self._tracks = []
+        self._shape = rgb.shape
         self._tracks = [track for track in self._tracks if time - track.time <= TRACK_SECONDS]
         live = [track for track in self._tracks if not track.lost]
         sure = [track for track in live if self._move(track, rgb, time)]

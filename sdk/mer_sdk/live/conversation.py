@@ -14,7 +14,6 @@ from mer_sdk.contract.estimate import UtteranceEstimate
 from mer_sdk.dialogue.conversation import Conversation
 from mer_sdk.dialogue.options import ConversationOptions
 from mer_sdk.errors import OptionError, SignalError
-from mer_sdk.frontends.face_crop import check_frame
 from mer_sdk.frontends.face_detection import FaceDetector
 from mer_sdk.frontends.text import utf8_text
 from mer_sdk.frontends.voice_activity import VOICE_RATE, SileroModel, SpeechModel
@@ -166,14 +165,14 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
             OptionError: a speaker's name that is not hashable.
             StreamError: the thread was stopped by an error.
         """
-        mono = checked_sound(pcm, sample_rate)
+        samples = checked_sound(pcm, sample_rate)
         _check_speaker(speaker)
         with self._locked():
             begin = self._queue.due(stream) if time is None else checked_time("audio", time)
             if not self._accepts():
                 return False
-            if len(mono):
-                self._queue.add_audio(mono, int(sample_rate), begin, stream, speaker)
+            if len(samples):
+                self._queue.add_audio(samples, int(sample_rate), begin, stream, speaker)
                 self._changed.notify_all()
         return True
 
@@ -191,15 +190,16 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
 
         Raises:
             OptionError: the bundle reads no faces.
-            SignalError: a wrong shape, or a time that is not finite.
+            SignalError: a wrong type, or a time that is not finite. Empty pictures are counted: see `refused`.
             StreamError: the thread was stopped by an error.
         """
         self._check_reads("face", "push_frame")
-        still, at = check_frame(rgb).copy(), checked_time("video", time)
+        still, at = self._picture(rgb), checked_time("video", time)
         with self._locked():
             if not self._accepts():
                 return False
-            self._queue.add_frame(still, at, stream)
+            if still is not None:
+                self._queue.add_frame(still, at, stream)
             self._changed.notify_all()
         return True
 

@@ -13,7 +13,6 @@ import numpy as np
 
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import EmotionEstimate, LiveState
-from mer_sdk.frontends.face_crop import check_frame
 from mer_sdk.frontends.face_detection import FaceDetector
 from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.frontends.voice_activity import VoiceOptions
@@ -146,23 +145,28 @@ class LiveSensor(LiveWorker[_Due, EmotionEstimate]):
             SignalError: NaN, a wrong shape, type or rate, or a time that is not finite.
             StreamError: the sensor's thread was stopped by an error.
         """
-        mono = checked_sound(pcm, sample_rate)
+        samples = checked_sound(pcm, sample_rate)
         at = None if time is None else checked_time("audio", time)
         with self._locked():
             if not self._accepts():
                 return False
-            if len(mono):
-                self._queue.add_audio(mono, int(sample_rate), self._queue.audio_due if at is None else at)
+            if len(samples):
+                self._queue.add_audio(samples, int(sample_rate), self._queue.audio_due if at is None else at)
             self._changed.notify_all()
         return True
 
     def push_frame(self, rgb: np.ndarray, time: float) -> bool:
-        """Give a video frame; it is copied. See `EmotionSensor.push_frame` and `push_audio`."""
-        still, at = check_frame(rgb).copy(), checked_time("video", time)
+        """Give a video frame; it is copied. See `EmotionSensor.push_frame` and `push_audio`.
+
+        An empty one, or one that is not of three channels, is left out and counted: see `refused`.
+        """
+        still, at = self._picture(rgb), checked_time("video", time)
         with self._locked():
             if not self._accepts():
                 return False
-            self._queue.add_frame(lambda: still, at)
+            if still is not None:
+                picture = still
+                self._queue.add_frame(lambda: picture, at)
             self._changed.notify_all()
         return True
 

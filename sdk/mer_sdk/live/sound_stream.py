@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mer_sdk.dialogue.utterances import Cut, UtteranceCutter, UtteranceOptions
-from mer_sdk.frontends.audio import GAP_SECONDS, Resampler
+from mer_sdk.frontends.audio import Resampler
 from mer_sdk.frontends.voice_activity import VOICE_RATE, SpeechModel
 from mer_sdk.live.step_queue import SEAMLESS
+from mer_sdk.media.layout import MonoMix
+from mer_sdk.media.timeline import GAP_SECONDS
 
 # A time stamp this far ahead of everything before counts only once the next one confirms it, seconds.
 FAR_SECONDS = 4.0
@@ -40,7 +42,7 @@ class Spoken:
 
 @dataclass(frozen=True, eq=False)
 class _Piece:
-    mono: np.ndarray
+    samples: np.ndarray
     rate: int
     speaker: Hashable
 
@@ -86,6 +88,7 @@ class SoundStream:
         self._rate: int | None = None
         self._speaker: Hashable = None
         self._resampler: Resampler | None = None
+        self._mix: MonoMix | None = None
 
     @property
     def short(self) -> int:
@@ -117,9 +120,9 @@ class SoundStream:
         """Where sound without a time stamp begins: where the latest piece ended; 0 before the first."""
         return max(0.0, self.time)
 
-    def push(self, mono: np.ndarray, rate: int, time: float, speaker: Hashable) -> list[Spoken]:
-        """Take float32 samples [n] of `rate` Hz, the first at `time` seconds; give the utterances that are over."""
-        piece = _Piece(mono, rate, speaker)
+    def push(self, samples: np.ndarray, rate: int, time: float, speaker: Hashable) -> list[Spoken]:
+        """Take float32 samples [n] or [n, channels] of `rate` Hz, the first at `time` seconds; give what is over."""
+        piece = _Piece(samples, rate, speaker)
         doubtful, self._doubtful = self._doubtful, None
         if doubtful is not None and abs(time - doubtful[0]) <= FAR_SECONDS:
             self._hold(*doubtful)
@@ -142,7 +145,7 @@ class SoundStream:
         heapq.heappush(self._held, (time, self._order, piece))
         self._order += 1
         self._newest = max(self._newest, time)
-        self.time = max(self.time, time + len(piece.mono) / piece.rate)
+        self.time = max(self.time, time + len(piece.samples) / piece.rate)
 
     def _release(self, tolerance: float) -> Iterator[Spoken]:
         """Use what is old enough that nothing can come before it any more."""
@@ -161,11 +164,11 @@ class SoundStream:
         return self._base + (self._taken / self._rate if self._rate else 0.0)
 
     def _use(self, time: float, piece: _Piece) -> Iterator[Spoken]:
-        mono, missing = piece.mono, time - self._reached
+        samples, missing = piece.samples, time - self._reached
         if missing < -GAP_SECONDS:
-            mono = mono[round(-missing * piece.rate) :]
+            samples = samples[round(-missing * piece.rate) :]
             time, missing = self._reached, 0.0
-            if not len(mono):
+            if not len(samples):
                 self.late += 1
                 return
         changed = (piece.rate, piece.speaker) != (self._rate, self._speaker)
@@ -174,20 +177,23 @@ class SoundStream:
             begin = max(time, self._reached)
             yield from self._end()
             self._base, self._taken, self._rate, self._speaker = begin, 0, piece.rate, piece.speaker
-            self._resampler = Resampler(piece.rate, VOICE_RATE)
+            self._resampler, self._mix = Resampler(piece.rate, VOICE_RATE), MonoMix(piece.rate)
         elif missing > GAP_SECONDS:
-            yield from self._cut(np.zeros(round(missing * piece.rate), np.float32))
-        yield from self._cut(mono)
+            shape = (round(missing * piece.rate), *samples.shape[1:])
+            yield from self._cut(np.zeros(shape, np.float32))
+        yield from self._cut(samples)
 
-    def _cut(self, mono: np.ndarray) -> Iterator[Spoken]:
+    def _cut(self, samples: np.ndarray) -> Iterator[Spoken]:
         assert self._resampler is not None  # the sound has begun
-        self._taken += len(mono)
-        yield from map(self._spoken, self._cutter.push(self._resampler.push(mono)))
+        assert self._mix is not None
+        self._taken += len(samples)
+        yield from map(self._spoken, self._cutter.push(self._resampler.push(self._mix.push(samples))))
 
     def _end(self) -> Iterator[Spoken]:
-        if self._resampler is None:
+        if self._resampler is None or self._mix is None:
             return
-        rest = self._cutter.push(self._resampler.flush())
+        rest = self._cutter.push(self._resampler.push(self._mix.flush()))
+        rest += self._cutter.push(self._resampler.flush())
         yield from map(self._spoken, rest + self._cutter.end())
         self._base, self._taken, self._rate, self._resampler = self._reached, 0, None, None
 

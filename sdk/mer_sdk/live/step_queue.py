@@ -13,12 +13,11 @@ import numpy as np
 
 from mer_sdk.contract.manifest import Clock
 from mer_sdk.errors import OptionError
+from mer_sdk.media.timeline import GAP_SECONDS
 from mer_sdk.window.alignment import SLACK, STREAMS, StepInput, StreamAlignment
 
 # Sound that begins this close to where the last piece ended goes on from there; none can be missing between, samples.
 SEAMLESS = 0.5
-# A piece may overlap the sound before it by this much before the overlap is cut off (see `frontends.audio`), seconds.
-OVERLAP = 0.05
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ class LiveQueue:
         # Where the last piece that came, and the last that was handed on, ended by their own time stamps.
         self._audio_end = self._handed_end = 0.0
         self._came = dict.fromkeys(STREAMS, now())
-        self._began = False
+        alignment.begins_after = options.queue_seconds
         alignment.expected.update(options.streams)
 
     @property
@@ -107,9 +106,9 @@ class LiveQueue:
         """Where sound without a time stamp begins: where the last piece ended, or at the step that is due."""
         return max(self._audio_end, self._alignment.done * self._step)
 
-    def add_audio(self, mono: np.ndarray, rate: int, time: float) -> None:
-        """Take mono float32 samples [n] at `rate` Hz, the first at `time` seconds."""
-        self._add("audio", time, (mono, rate))
+    def add_audio(self, samples: np.ndarray, rate: int, time: float) -> None:
+        """Take float32 samples [n] or [n, channels] at `rate` Hz, the first at `time` seconds."""
+        self._add("audio", time, (samples, rate))
 
     def add_frame(self, pixels: Callable[[], np.ndarray], time: float) -> None:
         """Take a frame; see `StreamAlignment.add_frame`."""
@@ -172,9 +171,6 @@ class LiveQueue:
             if not seamless and time > self._newest[stream] - tolerance:
                 return
             heapq.heappop(held)
-            if not self._began and time > self._options.queue_seconds:
-                self._alignment.begin_at(time)
-            self._began = True
             used = self._hand_audio(time, *what) if stream == "audio" else self._hand_frame(time, what)
             self.late += not used
             # A stream that comes again after a stall is late at first. It is waited for as soon as waiting can help,
@@ -182,20 +178,21 @@ class LiveQueue:
             if used or time > self._alignment.done * self._step - self._options.queue_seconds:
                 self._came[stream] = self._now()
 
-    def _hand_audio(self, time: float, mono: np.ndarray, rate: int) -> bool:
+    def _hand_audio(self, time: float, samples: np.ndarray, rate: int) -> bool:
         """Whether any of a piece could be used."""
         window = self._window_steps * self._step
-        self._handed_end = max(self._handed_end, time + len(mono) / rate)
-        if time + len(mono) / rate <= self._alignment.done * self._step:
+        self._handed_end = max(self._handed_end, time + len(samples) / rate)
+        if time + len(samples) / rate <= self._alignment.done * self._step:
             return False
         if self._alignment.audio_rate not in (None, rate) or time - self._alignment.audio_time > window:
             self._alignment.restart_audio(time)
         before = self._alignment.audio_time
-        if time < before - OVERLAP:
-            mono, time = mono[round((before - time) * rate) :], before
-        if len(mono):
-            self._alignment.add_audio(mono, rate, time)
-        return len(mono) > 0
+        if time < before - GAP_SECONDS:
+            samples = samples[round((before - time) * rate) :]
+        if len(samples):
+            # What joins is not held against the clock again: a jitter of exactly the allowed one is none.
+            self._alignment.add_audio(samples, rate, time if time - before > GAP_SECONDS else None)
+        return len(samples) > 0
 
     def _hand_frame(self, time: float, pixels: Callable[[], np.ndarray]) -> bool:
         """Whether a frame could be used."""

@@ -122,12 +122,12 @@ class UtteranceQueue:
         """Where sound of a stream without a time stamp begins."""
         return self._sound[stream].due if stream in self._sound else 0.0
 
-    def add_audio(self, mono: np.ndarray, rate: int, time: float, stream: str | None, speaker: Hashable) -> None:
+    def add_audio(self, samples: np.ndarray, rate: int, time: float, stream: str | None, speaker: Hashable) -> None:
         """Take float32 samples [n] of `rate` Hz, the first at `time` seconds."""
         sound = self._stream(stream)
         self._mark("audio", stream, time)
         self._ended.discard(stream)
-        self._take(sound.push(mono, rate, time, stream if speaker is None else speaker))
+        self._take(sound.push(samples, rate, time, stream if speaker is None else speaker))
         self.move()
 
     def add_frame(self, rgb: np.ndarray, time: float, stream: str | None) -> None:

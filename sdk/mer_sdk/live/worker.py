@@ -14,7 +14,9 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from mer_sdk.errors import OptionError, SignalError, StreamError
-from mer_sdk.frontends.audio import RATES, to_mono
+from mer_sdk.frontends.audio import RATES
+from mer_sdk.frontends.face_crop import check_frame
+from mer_sdk.media.samples import to_float
 
 # The worker looks this often whether something that it waits for has become stale, seconds.
 LOOK_SECONDS = 0.05
@@ -44,7 +46,7 @@ class LiveWorker(ABC, Generic[Work, Result]):
         # Held while a result is made, see `_between`.
         self._making = threading.Lock()
         self._results: deque[Result] = deque()
-        self._untaken = 0
+        self._untaken = self._refused = 0
         self._finished = self._closed = self._over = False
         self._error: BaseException | None = None
         self._process = os.getpid()
@@ -70,6 +72,12 @@ class LiveWorker(ABC, Generic[Work, Result]):
             if result is None:
                 return
             yield result
+
+    @property
+    def refused(self) -> int:
+        """Pictures left out so far that were none: empty, or not of three channels, as cameras give at times."""
+        with self._locked():
+            return self._refused
 
     @property
     def over(self) -> bool:
@@ -175,6 +183,19 @@ class LiveWorker(ABC, Generic[Work, Result]):
         """The first result that waits, once it tells what the one before it told, which nobody took."""
         return first
 
+    def _picture(self, rgb: np.ndarray) -> np.ndarray | None:
+        """A copy of a picture; None, and counted, where it is none: see `refused`.
+
+        Raises:
+            SignalError: another type than uint8, which no camera gives.
+        """
+        given = np.asarray(rgb)
+        if given.dtype == np.uint8 and (given.size == 0 or given.ndim != 3 or given.shape[2] != 3):
+            with self._locked():
+                self._refused += 1
+            return None
+        return check_frame(given).copy()
+
     def _start(self) -> None:
         self._thread.start()
 
@@ -257,14 +278,14 @@ class LiveWorker(ABC, Generic[Work, Result]):
 
 
 def checked_sound(pcm: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Mono float32 [n] of sound as apps give it.
+    """Float32 [n] or [n, channels] of sound as apps give it.
 
     Raises:
         SignalError: NaN, a wrong shape, type or rate.
     """
     if not (isinstance(sample_rate, int | np.integer) and RATES[0] <= sample_rate <= RATES[1]):
         raise SignalError(f"the sample rate is {sample_rate} Hz; allowed are {RATES[0]} to {RATES[1]}, whole")
-    return to_mono(pcm)
+    return to_float(pcm)
 
 
 def checked_time(stream: str, time: float) -> float:

@@ -2,89 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mer_sdk.errors import MediaError, MissingExtra
+from mer_sdk.media.decoders import AudioDecoder, VideoDecoder
+from mer_sdk.media.names import check_file, shown
+from mer_sdk.media.packets import Packets
+from mer_sdk.media.pieces import AudioPiece, MediaInfo, VideoFrame
+from mer_sdk.media.timeline import Timeline, Told
+
+__all__ = ["AudioPiece", "MediaFile", "MediaInfo", "VideoFrame"]
 
 # Containers that state their duration; that of the others (mp3, aac) is FFmpeg's guess and proves no truncation.
 INDEXED_FORMATS = {"mov", "mp4", "matroska", "wav", "flac", "avi"}
-
-
-@dataclass(frozen=True, eq=False)
-class AudioPiece:
-    """PCM as `EmotionSensor.push_audio` takes it (float32 [samples, channels] in [-1, 1] from files), its rate in Hz,
-    and the time of its first sample in seconds.
-    """
-
-    pcm: np.ndarray
-    sample_rate: int
-    time: float
-
-
-class VideoFrame:
-    """One decoded frame at `time` seconds. Pixels are converted when asked for: most frames never are."""
-
-    def __init__(self, frame: Any, time: float, rotation: int) -> None:
-        self._frame = frame
-        self._turns = rotation // 90 % 4
-        self.time = time
-
-    def rgb(self) -> np.ndarray:
-        """uint8 [height, width, 3], upright."""
-        return np.ascontiguousarray(np.rot90(self._frame.to_ndarray(format="rgb24"), self._turns))
-
-
-@dataclass(frozen=True)
-class MediaInfo:
-    """What a file holds."""
-
-    audio: bool
-    video: bool
+# Those whose last packet is whole unless the file was cut off.
+SIZED_FORMATS = {"mov", "mp4"}
+# Sizes that programs write into the header of a wav file whose length they do not know: these, and a little less.
+UNKNOWN_SIZES, LESS = (0x7FFFFFFF, 0xFFFFFFFF), 0x10000
+# A file is cut off where this much of it is missing: seconds, and share.
+MISSING_SECONDS, MISSING_SHARE = 1.0, 0.1
+OPTIONS = {
+    # A playlist or an edit list may name other files, and addresses; nothing but files is read.
+    "protocol_whitelist": "file",
+    # A clock that begins again is carried on by the timeline; FFmpeg would take it for one that ran over.
+    "correct_ts_overflow": "0",
+}
+# A picture with more pixels than this is a damaged header, whose memory nobody has.
+MOST_PIXELS = 36_000_000
+COVER, DEFAULT = 0x0400, 0x0001
 
 
 class MediaFile:
     """An open media file; use it in a `with` statement.
 
+    Where there are several sound tracks, the first that is flagged as the default is read, else the first; of pictures
+    likewise. A cover picture of a music file is no video.
+
     Args:
         path: any container that FFmpeg reads.
+        audio_track: number of the sound track, from 1; None chooses.
+
+    Attributes:
+        info: what there is.
+        notes: sentences on what was chosen and what was found wrong, complete once everything was read.
 
     Raises:
-        MediaError: missing, empty, not a media file, or with neither audio nor video.
+        MediaError: missing, empty, not a media file, with neither audio nor video, or without that sound track.
         MissingExtra: PyAV is not installed.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, audio_track: int | None = None) -> None:
         try:
             import av
         except ImportError as error:
             raise MissingExtra("reading audio and video files", "av", "media") from error
         self._av = av
-        self.path = Path(path)
-        if not self.path.is_file():
-            kind = "is a folder" if self.path.is_dir() else "does not exist"
-            raise MediaError(f"{self.path} {kind}; give an audio or video file")
-        if self.path.stat().st_size == 0:
-            raise MediaError(f"{self.path} is empty (0 bytes); record or copy it again")
+        self.path = check_file(path)
+        self._name = shown(self.path)
+        self._told = Told()
+        self._chosen: list[str] = []
+        self._exit = ExitStack()
         try:
-            self._container = av.open(str(self.path))
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise MediaError(
-                f"{self.path} cannot be read as audio or video ({_reason(error)}); "
-                "it is truncated, or not of the type that its name says"
-            ) from error
-        audio, video = self._container.streams.audio, self._container.streams.video
-        # A cover picture of a music file is a video stream of one frame; it is not a video.
-        self._video = next((s for s in video if not _is_picture(s)), None)
-        self._audio = audio[0] if audio else None
+            self._container = self._open()
+            self._audio = self._audio_stream(audio_track)
+            self._video = self._video_stream()
+        except BaseException:
+            self._exit.close()
+            raise
         self.info = MediaInfo(self._audio is not None, self._video is not None)
-        if not audio and self._video is None:
-            self._container.close()
-            raise MediaError(f"{self.path} has neither an audio nor a video stream; give an audio or video file")
+        if not self.info.audio and not self.info.video:
+            self._exit.close()
+            raise MediaError(f"{self._name} has neither an audio nor a video stream; give an audio or video file")
 
     def __enter__(self) -> MediaFile:
         return self
@@ -94,57 +87,146 @@ class MediaFile:
 
     def close(self) -> None:
         """Close the file."""
-        self._container.close()
+        self._exit.close()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what was chosen, and on what was found wrong and how it was taken."""
+        return (*self._chosen, *self._told.notes())
 
     def read(self) -> Iterator[AudioPiece | VideoFrame]:
-        """Everything in the file's order, times from the start of the container.
+        """Everything in order of time, times from the start of the file; pieces of sound neither overlap nor go back.
 
         Raises:
             MediaError: nothing could be decoded, or the file breaks off; the message names the time reached. What was
                 decoded before has been given by then.
+            SignalError: float samples far over full scale.
         """
-        origin = (self._container.start_time or 0) / 1_000_000
         streams = [stream for stream in (self._audio, self._video) if stream is not None]
+        timeline = Timeline((self._container.start_time or 0) / 1_000_000, self._declared(streams), self._told)
+        packets = Packets(self._av, self._container, streams, timeline)
+        decoders: dict[int, AudioDecoder | VideoDecoder] = {}
         for stream in streams:
             stream.thread_type = "AUTO"
-        resampler: Any = None
-        reached, count, corrupt = 0.0, 0, False
+            kind = VideoDecoder if stream is self._video else AudioDecoder
+            decoders[stream.index] = kind(self._av, stream, self._told)
+        count = 0
+        for packet in packets:
+            for piece in decoders[packet.stream.index].decode(packet):
+                count += 1
+                yield piece
+        for decoder in decoders.values():
+            for piece in decoder.decode(None):
+                count += 1
+                yield piece
+        self._check_end(packets, timeline.reached, self._declared(streams), count)
+
+    def _open(self) -> Any:
+        name = os.fspath(self.path)
         try:
-            for packet in self._container.demux(*streams):
-                corrupt = corrupt or packet.is_corrupt
-                for frame in packet.decode():
-                    time = reached if frame.time is None else frame.time - origin
-                    count += 1
-                    if isinstance(frame, self._av.VideoFrame):
-                        reached = max(reached, time)
-                        yield VideoFrame(frame, time, int(getattr(frame, "rotation", 0) or 0))
-                        continue
-                    if resampler is None:
-                        # Only the sample format is changed here; rate and channels stay as recorded.
-                        resampler = self._av.AudioResampler(format="flt", layout=frame.layout, rate=frame.sample_rate)
-                    for part in resampler.resample(frame):
-                        pcm = part.to_ndarray().reshape(-1, len(part.layout.channels))
-                        reached = max(reached, time + len(pcm) / part.sample_rate)
-                        yield AudioPiece(pcm, part.sample_rate, time)
-                        time += len(pcm) / part.sample_rate
-        except (self._av.FFmpegError, OSError) as error:
+            name.encode()
+            # The prefix keeps FFmpeg from taking the part before a colon for a protocol.
+            given: Any = f"file:{name}"
+        except UnicodeEncodeError:
+            given = self._exit.enter_context(self.path.open("rb"))
+        try:
+            container = self._av.open(given, options=dict(OPTIONS))
+        except (self._av.FFmpegError, OSError, ValueError) as error:
             raise MediaError(
-                f"{self.path} breaks off after {reached:.2f} s ({_reason(error)}); it is truncated or damaged: "
-                "copy or record it again"
+                f"{self._name} cannot be read as audio or video ({_reason(error)}); "
+                "it is truncated, or not of the type that its name says"
             ) from error
-        if not count:
-            raise MediaError(f"{self.path} holds no samples and no frames; it is empty or truncated")
-        indexed = bool(set(self._container.format.name.split(",")) & INDEXED_FORMATS)
-        declared = (self._container.duration or 0) / 1_000_000 if indexed else 0.0
-        if corrupt or declared - reached > max(1.0, 0.1 * declared):
+        self._exit.callback(container.close)
+        return container
+
+    def _audio_stream(self, number: int | None) -> Any:
+        """The sound track that is read, None where there is none."""
+        tracks = list(self._container.streams.audio)
+        if number is not None and not 1 <= number <= len(tracks):
+            has = {0: "no sound track", 1: "one sound track"}.get(len(tracks), f"sound tracks 1 to {len(tracks)}")
+            raise MediaError(f"sound track {number} was asked for, and {self._name} has {has}")
+        if number is not None:
+            track = tracks[number - 1]
+            if not _can_decode(track):
+                raise MediaError(
+                    f"sound track {number} of {self._name} is in a format that FFmpeg cannot decode; choose another"
+                )
+        else:
+            track = self._first(tracks, "sound")
+        if track is not None and len(tracks) > 1:
+            language = track.metadata.get("language", "")
+            words = f" ({shown(language)})" if language and language != "und" else ""
+            self._chosen.append(f"sound track {tracks.index(track) + 1} of {len(tracks)}{words} is heard")
+        return track
+
+    def _video_stream(self) -> Any:
+        """The pictures that are read, None where there are none."""
+        # A cover picture of a music file is a video stream of one frame; it is not a video.
+        tracks = [track for track in self._container.streams.video if not int(track.disposition) & COVER]
+        track = self._first(tracks, "pictures")
+        if track is not None:
+            if len(tracks) > 1:
+                self._chosen.append(f"pictures of track {tracks.index(track) + 1} of {len(tracks)} are seen")
+            track.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
+        return track
+
+    def _first(self, tracks: Sequence[Any], what: str) -> Any:
+        """The default among tracks that can be decoded."""
+        can = [track for track in tracks if _can_decode(track)]
+        if len(can) < len(tracks):
+            self._chosen.append(f"{what} in a format that FFmpeg cannot decode here are left out")
+        return next((track for track in can if int(track.disposition) & DEFAULT), can[0] if can else None)
+
+    def _declared(self, streams: Sequence[Any]) -> float:
+        """How long the streams that are read say that they are, seconds; 0 where nothing says so."""
+        if not set(self._container.format.name.split(",")) & INDEXED_FORMATS:
+            return 0.0
+        lengths = [_length(stream) for stream in streams]
+        if any(lengths):
+            found = max(lengths)
+        elif len(streams) == len(self._container.streams):
+            found = (self._container.duration or 0) / 1_000_000
+        else:
+            return 0.0  # it is the length of a stream that is not read
+        if "wav" in self._container.format.name.split(","):
+            context = streams[0].codec_context
+            size = found * float(context.bit_rate or 0) / 8
+            if any(top - LESS <= size <= top + LESS for top in UNKNOWN_SIZES):
+                return 0.0
+        return found
+
+    def _check_end(self, packets: Packets, reached: float, declared: float, count: int) -> None:
+        """Raise what is wrong with how the file ended."""
+        again = "copy or record it again"
+        if not count and self._told.damaged:
             raise MediaError(
-                f"{self.path} breaks off after {reached:.2f} s of {declared:.2f} s; it is truncated: "
-                "copy or record it again"
+                f"nothing in {self._name} can be decoded: {self._told.damaged} packets are damaged; {again}"
             )
+        if not count:
+            raise MediaError(f"{self._name} holds no samples and no frames; it is empty or truncated")
+        if packets.broken:
+            raise MediaError(
+                f"{self._name} breaks off after {reached:.2f} s ({packets.broken}); it is truncated or damaged: {again}"
+            )
+        if declared - reached > max(MISSING_SECONDS, MISSING_SHARE * declared):
+            raise MediaError(
+                f"{self._name} breaks off after {reached:.2f} s of {declared:.2f} s; it is truncated: {again}"
+            )
+        if packets.cut and set(self._container.format.name.split(",")) & SIZED_FORMATS:
+            raise MediaError(f"{self._name} breaks off after {reached:.2f} s; it is truncated: {again}")
 
 
-def _is_picture(stream: Any) -> bool:
-    return bool(int(stream.disposition) & 0x0400)
+def _can_decode(stream: Any) -> bool:
+    return stream.codec_context is not None
+
+
+def _length(stream: Any) -> float:
+    """How long a stream says that it is, seconds, 0 where it does not."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    # Matroska states it as a tag.
+    found = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "").strip())
+    return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else 0.0
 
 
 def _reason(error: BaseException) -> str:

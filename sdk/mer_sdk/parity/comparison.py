@@ -79,7 +79,7 @@ def compare_bundles(
     tolerance: float = 1e-4,
     threads: int = 1,
     detector: str | None = None,
-    progress: Callable[[str], None] = lambda message: None,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Comparison:
     """Run all bundles on the same input; the first is the reference.
 
@@ -90,7 +90,7 @@ def compare_bundles(
         tolerance: largest absolute error of a graph's output that counts as equal.
         threads: CPU threads of each graph.
         detector: see `EmotionSensor.open`; used with media.
-        progress: told what is run.
+        progress: called with what is run, how many bundles are done and how many there are.
 
     Raises:
         OptionError: fewer than two bundles, other labels or windows, or no input.
@@ -102,9 +102,11 @@ def compare_bundles(
     names = _names(bundles)
     source, run = _input(bundles, data, threads, detector)
     timelines = []
-    for bundle, name in zip(bundles, names, strict=True):
-        progress(name)
+    what = f"comparing {names[0]}"
+    for index, bundle in enumerate(bundles):
+        progress(what, index, len(bundles))
         timelines.append(run(bundle))
+    progress(what, len(bundles), len(bundles))
     lengths = {len(timeline.logits) for timeline in timelines}
     if len(lengths) != 1 or not min(lengths):
         raise OptionError(f"the bundles gave {sorted(lengths)} estimates for {source}; give input of at least one step")
@@ -125,25 +127,35 @@ def compare_bundles(
     )
 
 
+def comparable(bundle: Bundle, other: Bundle) -> bool:
+    """Whether two bundles have the same labels and the same window."""
+    one, two = bundle.manifest, other.manifest
+    return one.labels == two.labels and (one.dialogue or one.clock) == (two.dialogue or two.clock)
+
+
 def _check_alike(bundles: Sequence[Bundle]) -> None:
-    first = bundles[0].manifest
-    for other in (bundle.manifest for bundle in bundles[1:]):
-        if other.labels != first.labels or _window(other) != _window(first):
+    first = bundles[0]
+    for other in bundles[1:]:
+        if not comparable(other, first):
             raise OptionError(
-                f"{other.name} has labels {list(other.labels)} and {_window(other)}, "
-                f"{first.name} has {list(first.labels)} and {_window(first)}; "
-                "only bundles with the same labels and window can be compared"
+                f"{other.name} ({_facts(other.manifest)}) cannot be compared with {first.name} "
+                f"({_facts(first.manifest)}): both must have the same labels and the same window"
             )
 
 
-def _window(manifest: Manifest) -> object:
-    return manifest.dialogue or manifest.clock
+def _facts(manifest: Manifest) -> str:
+    """Window and labels in words."""
+    talk, clock = manifest.dialogue, manifest.clock
+    window = f"{clock.window_steps} steps of {clock.step_ms} ms" if talk is None else f"{talk.utterances} utterances"
+    return f"{window}; {', '.join(manifest.labels)}"
 
 
 def _names(bundles: Sequence[Bundle]) -> tuple[str, ...]:
     names: list[str] = []
     for bundle in bundles:
-        name = f"{bundle.name} {bundle.manifest.target} {bundle.manifest.scheme}"
+        # The converter names a bundle after both; others may not.
+        whole = f"-{bundle.manifest.target}-{bundle.manifest.scheme}"
+        name = bundle.name if bundle.name.endswith(whole) else f"{bundle.name}{whole}"
         names.append(name if name not in names else f"{name} #{len(names) + 1}")
     return tuple(names)
 

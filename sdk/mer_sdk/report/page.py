@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mer_sdk.contract.output_files import written_aside
 from mer_sdk.errors import OptionError
 from mer_sdk.report import sections, tables
 from mer_sdk.report.contents import Contents, Entry, groups
@@ -48,12 +49,10 @@ def write_page(path: Path, contents: Contents) -> None:
     Raises:
         OptionError: the file cannot be written.
     """
-    aside = path.with_name(path.name + ".part")
     try:
-        aside.write_text(page(contents), encoding="utf-8")
-        aside.replace(path)
+        with written_aside(path) as aside:
+            aside.write_text(page(contents), encoding="utf-8")
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise OptionError(f"--out {path} cannot be written ({error}); give another place") from error
 
 

@@ -136,19 +136,17 @@ def read_measurements(path: Path) -> tuple[Measurement, ...]:
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(data, dict):
-            raise ValueError(f"an object is expected, found {type(data).__name__}")
-        found = [_measurement(item) for item in data["evaluations"]] if "evaluations" in data else [_plain(data)]
+        if isinstance(data, dict) and "evaluations" in data:
+            found = [_measurement(item) for item in data["evaluations"]]
+        else:
+            # Of several bundles `mer evaluate` writes a list.
+            found = [Measurement(_report(item)) for item in (data if isinstance(data, list) else [data])]
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, ValueError, TypeError, KeyError) as error:
         raise OptionError(
             f"--evaluation {path} is no saved evaluation ({error}); give a file that `mer evaluate --json` or "
             "`mer report --json` wrote"
         ) from error
     return tuple(found)
-
-
-def _plain(data: Mapping[str, Any]) -> Measurement:
-    return Measurement(_report(data))
 
 
 def _measurement(data: Mapping[str, Any]) -> Measurement:

@@ -58,6 +58,9 @@ def measure_all(
     sources = _sources(bundles, data)
     found: dict[str, tuple[Measurement, Answers]] = {}
     for key, bundle in bundles.items():
+        if len(bundles) > 1 and bundle.describe().note:
+            warn(f"{bundle.name}: accuracy left out, {bundle.runtime} takes minutes; a page of it alone has it")
+            continue
         source = sources.get(bundle.manifest.dialogue is not None)
         if source is None:
             kind = "meld:PATH" if bundle.manifest.dialogue else "ravdess:PATH"

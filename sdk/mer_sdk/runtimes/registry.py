@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from mer_sdk.errors import OptionError
 from mer_sdk.runtimes.graph import Graph, GraphFactory, GraphSpec
+from mer_sdk.runtimes.native_log import without_harmless_lines
 
 F = TypeVar("F", bound=GraphFactory)
 
@@ -103,7 +104,7 @@ def runtime_named(name: str) -> Runtime:
     for runtime in runtimes():
         if runtime.name == name:
             return runtime
-    raise OptionError(f"there is no runtime {name!r}; known are: {', '.join(runtime.name for runtime in runtimes())}")
+    raise OptionError.unknown("runtime", name, (runtime.name for runtime in runtimes()))
 
 
 def runtime_for_target(target: str) -> str:
@@ -116,8 +117,7 @@ def runtime_for_target(target: str) -> str:
     """
     fitting = [runtime for runtime in runtimes() if runtime.target == target]
     if not fitting:
-        known = ", ".join(dict.fromkeys(runtime.target for runtime in runtimes()))
-        raise OptionError(f"no runtime runs the target {target!r}; known targets are: {known}")
+        raise OptionError.unknown("target", target, dict.fromkeys(runtime.target for runtime in runtimes()))
     return next((runtime.name for runtime in fitting if runtime.runs_here), fitting[0].name)
 
 
@@ -148,7 +148,9 @@ def load_graph(runtime: str, path: str | Path, spec: GraphSpec, threads: int = 1
     """
     if threads < 1:
         raise OptionError(f"threads is {threads}; allowed is 1 or more")
-    return runtime_named(runtime).factory(Path(path), spec, threads)
+    factory = runtime_named(runtime).factory
+    with without_harmless_lines():
+        return factory(Path(path), spec, threads)
 
 
 def available() -> tuple[RuntimeStatus, ...]:

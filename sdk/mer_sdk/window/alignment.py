@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ from mer_sdk.frontends.face_tracks import Frame, searched
 STREAMS = ("audio", "video")
 # Time stamps are compared with this slack, seconds.
 SLACK = 1e-6
+# A picture lasts until the next one, for so long at most, seconds: the one before a pause says nothing of the pause.
+HELD_SECONDS = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +39,21 @@ class StepInput:
 class StreamAlignment:
     """Cuts two streams into steps. A step is over once every stream that is waited for has passed its end.
 
+    Time counts from 0 or, where the first stamp is over a window later, from the step of that stamp: any clock will do.
+    Sound that goes on after a gap of over a window, or at another rate, begins anew: what it costs does not grow with
+    the gap.
+
     Args:
         manifest: of a window bundle: the clock and the sound's contract.
+
+    Attributes:
+        begins_after: a first stamp after so many seconds is where time begins.
     """
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
         self._step = manifest.clock.step_ms / 1000.0
+        self._window = self.begins_after = manifest.clock.window_steps * self._step
         self.reset()
 
     def reset(self) -> None:
@@ -56,34 +66,76 @@ class StreamAlignment:
         # (step number, chunk, covered) of the steps whose sound is complete and which are not taken yet.
         self._audio_steps: deque[tuple[int, np.ndarray, bool]] = deque()
         self.audio_rate: int | None = None
+        self._still = 0
+        self._choice = ""
         self._frames: dict[int, list[Frame]] = {}
-        self._began_video = False
+        # The picture that is shown, and until when at the latest.
+        self._held: tuple[Frame, float] | None = None
+        self._began = self._began_video = False
         self.video_time = 0.0
-        self._frame_gap = 0.0
+        self._video_end = 0.0
 
     @property
     def audio_time(self) -> float:
         """Seconds up to which sound was given."""
         return self._audio_base * self._step + self._audio.time
 
-    def add_audio(self, pcm: np.ndarray, sample_rate: int, time: float | None) -> None:
-        """See `EmotionSensor.push_audio`."""
+    @property
+    def still_seconds(self) -> float:
+        """Seconds of sound that was recorded and is missing, as it is silent; see `AudioFrontend`."""
+        return (self._still + self._audio.still_steps) * self._step
+
+    @property
+    def choice(self) -> str:
+        """Which channels are heard, in words; empty for all: see `Downmix`."""
+        return self._audio.choice or self._choice
+
+    def add_audio(self, pcm: np.ndarray, sample_rate: int, time: float | None, channels: Sequence[str] = ()) -> None:
+        """See `EmotionSensor.push_audio` and `AudioFrontend.push`."""
+        if time is not None:
+            self._check_time("sound", time)
+            self._begin(time)
+        if time is None and self.done * self._step - self.audio_time > self._window:
+            time = self.done * self._step  # what was missed is over
+        changed = self.audio_rate not in (None, sample_rate)
+        if changed and time is None:
+            time = self.audio_time
+        if changed or (time is not None and time - self.audio_time > self._window):
+            assert time is not None  # in both cases
+            self.restart_audio(time)
+        if time is not None and self._audio.time == 0 and self._audio_base * self._step - time > self._window:
+            raise SignalError(
+                f"sound at {time:.3f} s, and the stream began at {self._audio_base * self._step:.3f} s: stamp sound "
+                "and pictures by one clock"
+            )
         relative = None if time is None else time - self._audio_base * self._step
-        self._queue(self._audio.push(pcm, sample_rate, relative))
+        self._queue(self._audio.push(pcm, sample_rate, relative, channels))
+        self._began = True
         self.expected.add("audio")
         self.audio_rate = sample_rate
 
-    def add_frame(self, pixels: Callable[[], np.ndarray], time: float) -> None:
-        """See `EmotionSensor.push_frame`; `pixels` gives the frame when it is looked at."""
-        if not math.isfinite(time) or time < self.video_time - SLACK:
+    def add_frame(self, pixels: Callable[[], np.ndarray], time: float, duration: float | None = None) -> None:
+        """See `EmotionSensor.push_frame`; `pixels` gives the frame when it is looked at.
+
+        Args:
+            duration: seconds for which it is shown at least, None where unknown: until the next one comes.
+        """
+        self._check_time("a frame", time)
+        self._begin(time)
+        if time < self.video_time - SLACK:
             raise SignalError(f"a frame at {time} s came after one at {self.video_time:.3f} s; push frames in order")
         self.expected.add("video")
-        # A frame is shown until the next one: the last frame's end is guessed from the gap before it.
-        self._frame_gap = time - self.video_time if self._began_video else 0.0
+        self._hold(self._number(time), time)
+        # A frame is shown until the next one: the last frame's end is what its file says, or guessed from the gap
+        # before it.
+        gap = min(time - self.video_time, self._step) if self._began_video else 0.0
         number, last = self._number(time), self._number(self.video_time)
         if number > last and last in self._frames:
             self._frames[last] = _kept(self._frames[last])
-        self._began_video, self.video_time = True, time
+        self._began = self._began_video = True
+        self.video_time = time
+        self._video_end = time + (gap if duration is None else min(duration, HELD_SECONDS))
+        self._held = ((time, pixels), time + HELD_SECONDS)
         if number >= self.done:
             self._frames.setdefault(number, []).append((time, pixels))
 
@@ -94,17 +146,21 @@ class StreamAlignment:
         sound had begun stays without it.
         """
         self._queue(self._audio.flush())
+        self._still += self._audio.still_steps
+        self._choice = self._audio.choice or self._choice
         self._audio = AudioFrontend(self._manifest.audio, self._manifest.clock)
         self._audio_base = self._audio_made = max(self._audio_made, self._number(time))
 
-    def ready(self, patience: float, without: Collection[str] = ()) -> bool:
+    def ready(self, patience: float | Mapping[str, float], without: Collection[str] = ()) -> bool:
         """Whether the next step is over.
 
         Args:
-            patience: seconds by which a stream may lag behind the other before a step does without it.
+            patience: seconds by which a stream may lag behind the other before a step does without it; for all, or by
+                stream.
             without: streams that are not waited for.
         """
-        late = {name for name in STREAMS if self.lags(name) and self._lead() > patience}
+        allowed = patience if isinstance(patience, Mapping) else dict.fromkeys(STREAMS, patience)
+        late = {name for name in STREAMS if self.lags(name) and self._lead() > allowed[name]}
         waits = [name for name in self.expected if name not in late and name not in without and self.lags(name)]
         return not waits and not all(self.lags(name) for name in STREAMS)
 
@@ -143,7 +199,7 @@ class StreamAlignment:
 
     def begin_at(self, time: float) -> None:
         """Let the first step be the one that holds `time` seconds; nothing was given or taken yet."""
-        self.done = self._first = self._number(time)
+        self.done = self._first = self._audio_base = self._audio_made = self._number(time)
         self.video_time = self.done * self._step
 
     def end(self) -> int:
@@ -152,13 +208,32 @@ class StreamAlignment:
         An incomplete last step counts where at least half of it is there, or where it is the only one.
         """
         self._queue(self._audio.flush())
-        video_end = self.video_time + min(self._frame_gap, self._step)
-        video_steps = int(video_end / self._step + 0.5) if self._began_video else 0
+        video_steps = int(self._video_end / self._step + 0.5) if self._began_video else 0
+        self._hold(self._number(self._video_end) + 1, self._video_end)
         return max(self._audio_made, video_steps, self.done + 1 if self._frames and self.done == self._first else 0)
 
     def _lead(self) -> float:
         """Seconds by which the stream that is ahead has passed the next step's end."""
         return max(self._audio_made * self._step, self.video_time) - (self.done + 1) * self._step
+
+    def _begin(self, time: float) -> None:
+        """Where this is the first stamp, and far from 0, begin there."""
+        if not self._began and time > self.begins_after:
+            self.begin_at(time)
+        self._began = True
+
+    def _check_time(self, what: str, time: float) -> None:
+        if not math.isfinite(time):
+            raise SignalError(f"{what} at {time} s: give a number of seconds, 0 or more")
+
+    def _hold(self, number: int, until: float) -> None:
+        """Show the present picture up to `until` seconds in the steps before `number`, which have none of their own."""
+        if self._held is None:
+            return
+        (begin, pixels), latest = self._held
+        last = min(number, self._number(min(until, latest) - 2 * SLACK) + 1)
+        for place in range(max(self.done, self._number(begin) + 1), last):
+            self._frames[place] = [(place * self._step, pixels)]
 
     def _number(self, time: float) -> int:
         return math.floor((time + SLACK) / self._step)

@@ -6,6 +6,7 @@ baseline. It holds means and counts alone, no audio, no image, and leaves the de
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -14,7 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from mer_sdk.contract.manifest import BaselineContract
-from mer_sdk.errors import BundleError
+from mer_sdk.contract.output_files import written_aside
+from mer_sdk.errors import BundleError, OptionError
+
+VERSION = 2
 
 
 class PersonalBaseline:
@@ -76,30 +80,61 @@ class PersonalBaseline:
         self._count = dict.fromkeys(self._population, 0)
         self._means: dict[str, np.ndarray] = {}
 
+    @property
+    def encoders(self) -> str:
+        """Which encoders the features come from: a hash of the population's means, which every training changes."""
+        digest = hashlib.sha256()
+        for name in sorted(self._population):
+            digest.update(name.encode() + b"\0" + self._population[name].astype("<f4").tobytes())
+        return digest.hexdigest()[:16]
+
     def save(self, path: str | Path) -> None:
-        """Write the profile (sums and counts, JSON) where the app says."""
+        """Write the profile (sums and counts, JSON) where the app says, whole or not at all.
+
+        Raises:
+            OptionError: it cannot be written.
+        """
         profile = {name: {"sum": self._sum[name].tolist(), "steps": self._count[name]} for name in self._population}
-        Path(path).write_text(json.dumps({"mer_baseline": 1, "modalities": profile}) + "\n")
+        content = {"mer_baseline": VERSION, "encoders": self.encoders, "modalities": profile}
+        try:
+            with written_aside(path) as aside:
+                aside.write_text(json.dumps(content) + "\n")
+        except OSError as error:
+            raise OptionError(
+                f"the profile {path} cannot be written ({error.strerror or error}); give another place"
+            ) from error
 
     def load(self, path: str | Path) -> None:
         """Continue from a profile that `save` wrote.
 
         Raises:
-            BundleError: not such a file, or made with a bundle whose features have other sizes.
+            BundleError: not such a file, or made with other encoders than this bundle's.
         """
+        again = "enrol again, and keep one profile per model: features of two models cannot be mixed"
         try:
-            profile = json.loads(Path(path).read_text())["modalities"]
-            self._restore(profile)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BundleError(
-                f"{path} is not a personal baseline for this bundle ({error}); "
-                "enrol again, and keep one profile per bundle: features of two models cannot be mixed"
-            ) from error
+            content = json.loads(Path(path).read_text())
+        except OSError as error:
+            reason = error.strerror or error
+            raise BundleError(f"{path} is not a personal baseline: it cannot be read ({reason}); {again}") from error
+        except (ValueError, RecursionError) as error:
+            raise BundleError(f"{path} is not a personal baseline: it is no JSON; {again}") from error
+        if not isinstance(content, dict) or "mer_baseline" not in content:
+            raise BundleError(f"{path} is not a personal baseline: mer run --save-baseline writes one; {again}")
+        if content.get("encoders") != self.encoders:
+            known = "belongs to the encoders of another model" if "encoders" in content else "does not say which model"
+            raise BundleError(f"{path} {known}, and cannot be used with this bundle; {again}")
+        try:
+            self._restore(content["modalities"])
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            raise BundleError(f"{path} is a damaged personal baseline; {again}") from error
 
     def _restore(self, profile: Mapping[str, Mapping[str, object]]) -> None:
         sums = {name: np.asarray(profile[name]["sum"], np.float64) for name in self._population}
         for name, mean in self._population.items():
             if sums[name].shape != mean.shape or not np.isfinite(sums[name]).all():
                 raise ValueError(f"{name} has {sums[name].size} values where the bundle has {mean.size}")
+        counts = {name: int(str(profile[name]["steps"])) for name in self._population}
+        if min(counts.values(), default=0) < 0:
+            raise ValueError("a number of steps is below 0")
         self._sum, self._means = sums, {}
-        self._count = {name: int(str(profile[name]["steps"])) for name in self._population}
+        self._count = counts

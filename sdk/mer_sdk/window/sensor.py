@@ -14,19 +14,21 @@ import numpy as np
 from mer_sdk.contract.affect import check_labels
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import EmotionEstimate
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import MediaError, OptionError
 from mer_sdk.frontends.face_crop import check_frame
 from mer_sdk.frontends.face_detection import FaceDetector, open_detector
 from mer_sdk.frontends.face_tracks import FaceOptions, FaceTracks, TrackedFace
 from mer_sdk.frontends.voice_activity import VOICE_RATE, VoiceActivity, VoiceOptions
-from mer_sdk.window.alignment import StepInput, StreamAlignment
+from mer_sdk.window.alignment import HELD_SECONDS, StepInput, StreamAlignment
 from mer_sdk.window.baseline import PersonalBaseline
 from mer_sdk.window.engine import StepEngine, StepFeatures, StepOutput
 from mer_sdk.window.postprocessing import postprocess
 from mer_sdk.window.smoothing import Smoother, Smoothing
 
-# Live, a stream that lags by more than this is taken as missing, so that a camera that stops does not stop the sound.
+# A stream that lags by more than this is taken as missing, so that a camera that stops does not stop the sound.
 PATIENCE_SECONDS = 2.0
+# In a file the next picture is known to come, or that there is none.
+FILE_PATIENCE = {"audio": PATIENCE_SECONDS, "video": HELD_SECONDS + 1.0}
 
 
 class EmotionSensor:
@@ -71,6 +73,8 @@ class EmotionSensor:
         self._step_samples = self.manifest.audio.sample_rate * self.manifest.clock.step_ms // 1000
         self._smoother, self._others = (Smoother(smoothing or Smoothing()) for _ in range(2))
         self._closed = False
+        self._patience: float | dict[str, float]
+        self._media_notes: tuple[str, ...]
         self._begin()
 
     @classmethod
@@ -194,15 +198,18 @@ class EmotionSensor:
         self._others.reset()
         self._begin()
 
-    def stream(self, path: str | Path, enrol: float | None = None) -> Iterator[EmotionEstimate]:
+    def stream(
+        self, path: str | Path, enrol: float | None = None, audio_track: int | None = None
+    ) -> Iterator[EmotionEstimate]:
         """Estimates of a media file, as it is decoded. The stream starts anew: see `reset`.
 
         Args:
             path: of the file.
             enrol: the first person is neutral for so many seconds at first: see `enrol`. None enrols nobody.
+            audio_track: number of the sound track, from 1; None takes the default one.
 
         Raises:
-            MediaError: the file cannot be read, or breaks off (after the estimates of what could be decoded).
+            MediaError: the file cannot be read, or breaks off (after the estimates of all that could be decoded).
             MissingExtra: PyAV, or for video OpenCV, is not installed.
         """
         from mer_sdk.media.decode import AudioPiece, MediaFile
@@ -210,26 +217,47 @@ class EmotionSensor:
         self.reset()
         if enrol is not None:
             self.enrol(enrol)
-        with MediaFile(path) as media:
+        broken: MediaError | None = None
+        with MediaFile(path, audio_track) as media:
             # Both streams are known beforehand, so no step is finished before the slower one has passed it.
             known = {"audio": media.info.audio, "video": media.info.video}
             self._alignment.expected = {name for name, there in known.items() if there}
-            self._patience = float("inf")
-            for item in media.read():
-                if isinstance(item, AudioPiece):
-                    self._alignment.add_audio(item.pcm, item.sample_rate, item.time)
-                else:
-                    self._alignment.add_frame(item.rgb, item.time)
-                yield from self._finished()
-        yield from self._rest()
+            self._patience = FILE_PATIENCE
+            try:
+                for item in media.read():
+                    if isinstance(item, AudioPiece):
+                        self._alignment.add_audio(item.pcm, item.sample_rate, item.time, item.channels)
+                    else:
+                        self._alignment.add_frame(item.rgb, item.time, item.duration)
+                    yield from self._finished()
+            except MediaError as error:
+                broken = error
+            yield from self._rest()
+            self._media_notes = media.notes
+        if broken is not None:
+            raise broken
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on the input so far, for people: what was chosen of it, what was missing, what was mended.
+
+        Those of a file are complete once all of its estimates were taken.
+        """
+        found = list(self._media_notes)
+        if self._alignment.choice:
+            found.append(f"of the sound is heard: {self._alignment.choice}")
+        if self._alignment.still_seconds:
+            found.append(f"the sound is silent for {self._alignment.still_seconds:g} s, which counts as no sound")
+        return tuple(found)
 
     def push_audio(self, pcm: np.ndarray, sample_rate: int, time: float | None = None) -> list[EmotionEstimate]:
         """Give audio; get the estimates of the steps that it finishes.
 
         Args:
             pcm: [samples] or [samples, channels]; int16, int32, uint8, or floats in [-1, 1].
-            sample_rate: Hz, the same for the whole stream.
-            time: seconds from the stream's start to the first sample; None continues where the last piece ended.
+            sample_rate: Hz. Another rate than before begins the sound anew.
+            time: seconds at the first sample, on the clock of the frames; None continues where the last piece ended.
+                Where the first stamp is over a window (4 s) from 0, as with `time.time()`, time begins there.
 
         Raises:
             SignalError: NaN, a wrong shape or rate, or audio out of order.
@@ -243,7 +271,8 @@ class EmotionSensor:
 
         Args:
             rgb: uint8 [height, width, 3].
-            time: seconds since the stream's start, not before the last frame's.
+            time: seconds, not before the last frame's; see `push_audio`. A frame is shown until the next one, for 10 s
+                at most.
 
         Raises:
             SignalError: a wrong shape, or a time that is not finite or goes back.
@@ -279,6 +308,7 @@ class EmotionSensor:
         self._alignment.reset()
         self._patience = PATIENCE_SECONDS
         self._before_speech: list[np.ndarray | None] = []
+        self._media_notes = ()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -286,14 +316,23 @@ class EmotionSensor:
 
     def _finished(self) -> Iterator[EmotionEstimate]:
         while self._alignment.ready(self._patience):
-            yield self._estimate(self._alignment.take())
+            yield from self._next()
 
     def _rest(self) -> Iterator[EmotionEstimate]:
         """The steps still due at the end of the stream."""
         end = self._alignment.end()
         while self._alignment.done < end:
-            yield self._estimate(self._alignment.take())
+            yield from self._next()
         self._engine.finish()
+
+    def _next(self) -> Iterator[EmotionEstimate]:
+        """The estimate of the next step that may hold anything; steps of a long pause have none."""
+        due = self._alignment.done
+        self._alignment.skip_empty(self.manifest.clock.window_steps)
+        if self._alignment.done == due:
+            yield self._estimate(self._alignment.take())
+        else:
+            self._skip(self._alignment.done - due)
 
     def _estimate(self, given: StepInput) -> EmotionEstimate:
         end = (given.number + 1) * self._step

@@ -75,7 +75,7 @@ def test_unknown_model(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 
 
 def test_missing_checkpoint(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(monkeypatch, "--checkpoint", "nowhere.safetensors") == 1
+    assert _run(monkeypatch, "--checkpoint", "nowhere.safetensors") == 2
     assert "nowhere.safetensors is missing" in capsys.readouterr().err
 
 

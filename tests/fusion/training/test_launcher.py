@@ -12,7 +12,16 @@ import torch
 @pytest.mark.slow
 def test_two_processes_train_one_model(tmp_path: Path) -> None:
     script = Path(__file__).parent / "several_processes.py"
-    launch = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29731"]
+    # --standalone takes a port that is free.
+    launch = [
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        "2",
+        "--log-dir",
+        str(tmp_path / "log"),
+    ]
     done = subprocess.run(
         [sys.executable, *launch, str(script), str(tmp_path)],
         capture_output=True,

@@ -13,10 +13,10 @@ from mer_fusion.training.episodes import (
     running_baselines,
     speaker_batches,
 )
+from mer_fusion.training.held_out import HeldOut
 from mer_fusion.training.speech.conditions import UNCHANGED, SoundConditions
 from mer_fusion.training.speech.encoder import (
     AudioLearner,
-    HeldOut,
     adjusted_priors,
     device_features,
     feature_distance,

@@ -82,6 +82,9 @@ class FakeVideo:
     def retrieve(self):
         return True, np.full((60, 80, 3), 90, np.uint8)
 
+    def get(self, name):
+        return 0.0
+
     def release(self):
         pass
 

@@ -137,7 +137,7 @@ def test_a_runtime_of_another_target_is_refused(tiny_onnx):
     bundle = Bundle.open(tiny_onnx)
     with pytest.raises(OptionError, match="does not run onnx files"):
         bundle.load_graphs("litert")
-    with pytest.raises(OptionError, match="known are: coreml, executorch, litert, onnx"):
+    with pytest.raises(OptionError, match="llowed: coreml, executorch, litert, onnx"):
         bundle.load_graphs("tensorflow")
     with pytest.raises(OptionError, match="threads is 0"):
         bundle.load_graphs(threads=0)

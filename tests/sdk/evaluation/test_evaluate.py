@@ -133,7 +133,7 @@ def test_protocols_and_states_differ(tiny_bundle, paired_folder):
 def test_people_do_not_share_a_baseline(tiny_bundle, paired_folder):
     clips = Ravdess(paired_folder).clips()
     strangers = [dataclasses.replace(clip, speaker=index) for index, clip in enumerate(clips)]
-    options = dataclasses.replace(QUICK, protocols=("cold", "warm"), states=("audio+face",))
+    options = dataclasses.dataclasses.replace(QUICK, protocols=("cold", "warm"), states=("audio+face",))
     (cold, warm), _ = predict_clips(tiny_bundle, strangers, options)
     np.testing.assert_array_equal(warm.log_probabilities[1], cold.log_probabilities[0])
 
@@ -262,8 +262,8 @@ def test_clip_without_a_face_is_skipped_and_named(tiny_bundle, paired_folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"states": ("text",)}, r"state 'text' is unknown; allowed are audio\+face, audio, face"),
-        ({"protocols": ("hot",)}, "allowed are cold, warm, enrolled, none"),
+        ({"states": ("text",)}, r"state 'text' is unknown; allowed: audio\+face, audio, face"),
+        ({"protocols": ("hot",)}, "allowed: cold, warm, enrolled, none"),
         ({"protocols": ()}, "no protocol was given"),
         ({"track_scale": 0.0}, "above 0"),
         ({"orders": 0}, "at least 1"),
@@ -277,15 +277,24 @@ def test_wrong_options_are_refused(tiny_bundle, paired_folder, change, message):
         predict_clips(tiny_bundle, clips, dataclasses.replace(QUICK, **change))
 
 
-def test_wrong_clips_are_refused(tiny_bundle, paired_folder):
+def test_wrong_clips_are_refused(tiny_bundle, paired_folder, monkeypatch):
     clips = Ravdess(paired_folder).clips()
     with pytest.raises(DataError, match="no clips"):
         evaluate(tiny_bundle, (), {}, QUICK)
     with pytest.raises(DataError, match=rf"{clips[0].id} is labelled 'neutral'"):
         evaluate(tiny_bundle, clips, {"happy": "happy"}, QUICK)
     loud = [clip for clip in clips if clip.label not in ("neutral", "calm")]
-    with pytest.raises(DataError, match=r"speakers \[5\] have no clip labelled 'neutral'"):
+    # Before any clip is read.
+    monkeypatch.setattr("mer_sdk.evaluation.evaluate.predict_clips", None)
+    with pytest.raises(DataError, match=r"without a clip labelled neutral, which enrolling needs: 5; choose"):
         evaluate(tiny_bundle, loud, merge_labels(tiny_bundle.manifest.labels), QUICK)
+    with pytest.raises(OptionError, match=r"protocol 'enroled' is unknown; did you mean enrolled\?; allowed are"):
+        evaluate(
+            tiny_bundle,
+            clips,
+            merge_labels(tiny_bundle.manifest.labels),
+            dataclasses.replace(QUICK, protocols=("enroled",)),
+        )
 
 
 def test_real_paired_clips(tiny_bundle, shared_data):

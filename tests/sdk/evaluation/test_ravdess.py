@@ -62,7 +62,7 @@ def test_selection(tmp_path, media):
     assert speakers(Selection(actors=(5, 8))) == [5, 8]
     with pytest.raises(DataError, match=r"actors \[1, 2, 5, 8\]"):
         data.clips(Selection(actors=(20,)))
-    with pytest.raises(DataError, match=r"with sound and face \[\]"):
+    with pytest.raises(DataError, match=r"with sound and face none$"):
         data.clips(Selection(paired_only=True))
 
 
@@ -115,7 +115,7 @@ def test_track_with_a_hole_names_the_missing_image(tmp_path, media):
 
 
 def test_open_dataset_says_what_is_allowed(tmp_path):
-    with pytest.raises(OptionError, match=r"allowed are .*ferplus.*ravdess"):
+    with pytest.raises(OptionError, match=r"llowed: .*ferplus.*ravdess"):
         open_dataset(f"iemocap:{tmp_path}")
     with pytest.raises(OptionError, match="NAME:PATH"):
         open_dataset("ravdess")

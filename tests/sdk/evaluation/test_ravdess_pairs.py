@@ -13,8 +13,8 @@ from mer_sdk.evaluation.datasets import ArchivedImage, RavdessPairs, Selection, 
 from mer_sdk.evaluation.datasets.ravdess import TEST_FOLD
 
 
-def test_take_becomes_a_paired_clip_whose_images_have_their_own_times(tmp_path, media):
-    data = open_dataset(f"ravdess_pairs:{write_pairs(tmp_path, media)}")
+def test_take_becomes_a_paired_clip_whose_images_have_their_own_times(tmp_path):
+    data = open_dataset(f"ravdess_pairs:{write_pairs(tmp_path)}")
     first, second = data.clips()
     assert (first.id, first.label, first.speaker, first.fold) == ("01-03-02-01-01-03", "happy", 3, 1)
     assert (first.intensity, first.statement, first.repetition) == (2, 1, 1)
@@ -28,8 +28,8 @@ def test_take_becomes_a_paired_clip_whose_images_have_their_own_times(tmp_path, 
     np.testing.assert_array_equal(load_image(first.faces[2]), found[1][1])
 
 
-def test_the_test_fold_is_refused_for_learning_and_given_for_scoring(tmp_path, media):
-    data = RavdessPairs(write_pairs(tmp_path, media))
+def test_the_test_fold_is_refused_for_learning_and_given_for_scoring(tmp_path):
+    data = RavdessPairs(write_pairs(tmp_path))
     assert [clip.speaker for clip in data.clips_to_learn_from((1,))] == [3]
     with pytest.raises(DataError, match=r"fold 3 \(actors 8, 17, 21, 23, 24\) is the test fold.*learn from folds 1$"):
         data.clips_to_learn_from((1, TEST_FOLD))
@@ -42,10 +42,10 @@ def test_the_test_fold_is_refused_for_learning_and_given_for_scoring(tmp_path, m
         data.clips(Selection(actors=(20,)))
 
 
-def test_faults_name_the_file_and_the_cure(tmp_path, media):
+def test_faults_name_the_file_and_the_cure(tmp_path):
     with pytest.raises(DataError, match=r"labels\.csv is missing"):
         RavdessPairs(tmp_path)
-    folder = write_pairs(tmp_path, media)
+    folder = write_pairs(tmp_path)
     table = (folder / "labels.csv").read_text()
     for old, new, message in (
         ("happy", "glad", r"labels\.csv:2 is no clip of RAVDESS"),

@@ -13,6 +13,11 @@ def tone(rate, hertz=440.0, seconds=2.0):
     return (0.5 * np.sin(2 * np.pi * hertz * np.arange(int(rate * seconds)) / rate)).astype(np.float32)
 
 
+def ripple(count, level):
+    """Samples about one level, which are no silence."""
+    return (level + 0.005 * (-1.0) ** np.arange(count)).astype(np.float32)
+
+
 def pieces(samples, seed, largest=3000):
     random = np.random.default_rng(seed)
     start = 0
@@ -53,7 +58,7 @@ def test_impossible_rates_are_refused(rate):
 
 def test_layouts_and_types_give_the_same_mono():
     mono = np.array([0.5, -0.25, 0.0], np.float32)
-    stereo = np.stack([mono * 2 - 0.1, np.full(3, 0.1, np.float32)], axis=1)
+    stereo = np.stack([mono * 1.5, mono * 0.5], axis=1)
     np.testing.assert_allclose(to_mono(stereo), mono, atol=1e-7)
     np.testing.assert_array_equal(to_mono((mono * 32768).astype(np.int16)), mono)
     np.testing.assert_array_equal(to_mono((mono * 2.0**31).astype(np.int32)), mono)
@@ -99,13 +104,13 @@ def test_a_chunk_may_be_shorter_than_a_step():
 def test_an_incomplete_step_counts_from_half_of_it_or_alone():
     for samples, expected in ((5000, 1), (5999, 1), (6000, 2), (1000, 1)):
         frontend = AudioFrontend(CONTRACT, Clock())
-        steps = frontend.push(np.ones(samples, np.float32) * 0.5, 16000)
+        steps = frontend.push(ripple(samples, 0.5), 16000)
         steps += frontend.flush()
         assert len(steps) == expected, samples
     chunk, covered = steps[0]
     assert covered
     assert chunk[-3000:].max() == 0.0
-    assert chunk[-3001] == 0.5
+    assert chunk[-3001] == pytest.approx(0.5, abs=0.01)
 
 
 def test_gaps_and_late_starts_are_not_covered():
@@ -119,10 +124,10 @@ def test_jitter_of_time_stamps_is_no_gap():
     frontend = AudioFrontend(CONTRACT, Clock())
     steps = []
     for index in range(20):
-        steps += frontend.push(np.full(800, 0.1), 16000, time=index * 0.05 + 0.004 * (-1) ** index)
+        steps += frontend.push(ripple(800, 0.1), 16000, time=index * 0.05 + 0.004 * (-1) ** index)
     assert len(steps) == 4
     assert all(covered for _, covered in steps)
-    assert steps[2][0].min() == pytest.approx(0.1)
+    assert steps[2][0].min() == pytest.approx(0.1, abs=0.01)
 
 
 def test_audio_out_of_order_or_at_another_rate_is_refused():
@@ -136,7 +141,7 @@ def test_audio_out_of_order_or_at_another_rate_is_refused():
 
 def test_samples_before_the_start_are_left_out():
     frontend = AudioFrontend(CONTRACT, Clock())
-    pcm = np.concatenate([np.full(1600, 0.9), np.full(4000, 0.1)])
+    pcm = np.concatenate([ripple(1600, 0.9), ripple(4000, 0.1)])
     ((chunk, covered),) = frontend.push(pcm, 16000, time=-0.1)
     assert covered
-    assert chunk.max() == pytest.approx(0.1)
+    assert chunk.max() == pytest.approx(0.1, abs=0.01)

@@ -174,7 +174,7 @@ def test_without_the_converters_core_ml_says_where_it_runs(monkeypatch):
     monkeypatch.setattr(registry, "_installed", tuple)
     assert runtime_for_target("coreml") == "coreml"
     assert stand_in_for("coreml") is None
-    with pytest.raises(OptionError, match=r"known are: coreml, executorch, litert, onnx$"):
+    with pytest.raises(OptionError, match=r"llowed: coreml, executorch, litert, onnx$"):
         runtime_named("coreml-spec")
 
 

@@ -10,7 +10,7 @@ import { type NpyArray, readNpz } from "./npz";
 // Modality -> name of its raw input, in the graph and in the file; in the order of the fusion graph's inputs.
 const RAW = { text: "ids", audio: "pcm", face: "crop" } as const;
 
-/** Arrays of one case: those of docs/bundle.md by name, without the "case{i}_". */
+/** Arrays of one case: those of docs/reference/bundle.md by name, without the "case{i}_". */
 export interface CaseArrays {
   arrays: Map<string, NpyArray>;
 }

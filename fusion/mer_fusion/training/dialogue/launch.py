@@ -35,7 +35,7 @@ def is_dialogue_model(model: str) -> bool:
         OptionError: no such model; the message lists what there is.
     """
     if model not in TRAINED_MODELS:
-        raise OptionError(f"model {model!r} is unknown; allowed: {', '.join(TRAINED_MODELS)}")
+        raise OptionError.unknown("model", model, TRAINED_MODELS)
     return model in DIALOGUE_MODELS
 
 

@@ -33,7 +33,7 @@ class TalkingOptions:
         blend: share of the people of a batch who are blended, pixel by pixel, with another person's takes of the same
             label and intensity: faces of nobody, of whom there are many more than actors.
         zoom: range of the side of the region that is read, as a share of the crop's. The packaged cascade's boxes are
-            1.0 to 1.13 times as wide as the archive's crops.
+            1.0 to 1.14 times as wide as the archive's crops.
         take_zoom, image_zoom: how far that varies between a person's takes, and between the images of a take.
         rotation_degrees, shift: largest turn and shift (as a share of the crop's side).
         erased: share of takes of which a rectangle is covered.
@@ -45,11 +45,11 @@ class TalkingOptions:
     takes: int = 6
     images: int = 3
     blend: float = 0.7
-    zoom: tuple[float, float] = (0.9, 1.2)
-    take_zoom: float = 0.06
+    zoom: tuple[float, float] = (0.95, 1.12)
+    take_zoom: float = 0.03
     image_zoom: float = 0.02
     rotation_degrees: float = 12.0
-    shift: float = 0.06
+    shift: float = 0.03
     erased: float = 0.3
     prior_steps: float = 20.0
 

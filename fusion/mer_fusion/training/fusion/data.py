@@ -32,8 +32,8 @@ from mer_sdk.frontends.audio import Resampler
 
 LABELS = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 SAMPLE_RATE = 16000
-# Whose face track and video the data have in full size; one of the tuning fold.
-TRACKED_ACTOR = 5
+# One person of the test fold, whose clips stand for the streams of somebody unknown.
+STREAMED_ACTOR = 8
 # Its speakers are looked at while settings are chosen; encoders do not learn from them.
 TUNING_FOLD = 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -43,22 +43,46 @@ class CacheOptions:
         seed: one seed gives the same changes for any pair of encoders.
     """
 
-    copies: int = 3
+    copies: int = 2
     speech_takes: int = 480
     speaker_takes: int = 12
     noise_speakers: int = 4
     seed: int = 0
 
 
-@torch.no_grad()
-def make_feature_cache(
-    audio: AudioEncoder, face: FaceEncoder, sources: Sources, options: CacheOptions, device: torch.device
+def feature_cache(
+    audio: AudioEncoder,
+    face: FaceEncoder,
+    sources: Sources,
+    options: CacheOptions,
+    device: torch.device,
+    folder: Path | None = None,
 ) -> FeatureCache:
-    """Run both encoders over copies of every take."""
+    """Features of all takes through both encoders.
+
+    Args:
+        folder: where what each encoder gives is kept, so that networks that share an encoder find it there; None keeps
+            nothing.
+    """
+    order, talking = _faces_first(sources)
+    speech = sources.speech.rows(order)
+    sound = [speech.lengths, speech.labels, speech.speakers]
+    sound += [item.labels for item in sources.corpora]
+    voices = _kept(folder, "voices", audio, sound, options, lambda: _all_voices(audio, sources, order, options, device))
+    pictures = [talking.times, talking.speakers, speech.lengths]
+    looks = _kept(
+        folder, "looks", face, pictures, options, lambda: _all_looks(face, talking, speech.steps(), options, device)
+    )
+    return FeatureCache(**voices, **looks)
+
+
+@torch.no_grad()
+def _all_voices(
+    audio: AudioEncoder, sources: Sources, order: Tensor, options: CacheOptions, device: torch.device
+) -> dict[str, Tensor]:
+    """What a cache holds of sound, by the names of its fields."""
     # On CPUs convolutions of this layout take half the time.
     audio = audio.eval().to(device, memory_format=torch.channels_last)
-    face = face.eval().to(device, memory_format=torch.channels_last)
-    order, talking = _faces_first(sources)
     speech = sources.speech.rows(order)
     noise = _noise_takes(speech, options)
     others = [_some_speakers(item, options) for item in sources.corpora]
@@ -68,35 +92,42 @@ def make_feature_cache(
         conditions = _NOISE if item is noise else _SPOKEN
         heard.append(_voices(audio, item, conditions, options, 1000 * number, device))
     voices, steps = torch.cat([part[0] for part in heard]), torch.cat([part[1] for part in heard])
-    seen = _looks(face, talking, options, device)
-    at, near = _image_places(talking, steps[: len(talking)])
     sounding = heard[:-1] if len(noise) else heard
     means = [_masked_mean(part[0].mean(dim=1), part[1]) for part in sounding]
     first, rest = means[0], means[1:]
-    population = 0.5 * first + 0.5 * torch.stack(rest).mean(dim=0) if rest else first
-    images = torch.gather(seen[:, 0], 1, at.clamp(min=0)[..., None].expand(-1, -1, seen.shape[3]))
     targets = [item.targets for item in sets[: len(sounding)]]
     if len(noise):
         targets.append(torch.full_like(noise.targets, 1.0 / noise.targets.shape[1]))
+    return {
+        "audio": voices,
+        "audio_mask": steps,
+        "labels": torch.cat([item.labels for item in sets]),
+        "targets": torch.cat(targets),
+        "priors": torch.cat([adjusted_priors(item.shares, 1.0)[item.corpora] for item in sets]),
+        "speakers": _numbered([item.speakers for item in sets]),
+        "audio_population": 0.5 * first + 0.5 * torch.stack(rest).mean(dim=0) if rest else first,
+        "audio_spread": voices[: len(speech), 0][steps[: len(speech)] > 0].std(dim=0),
+    }
+
+
+@torch.no_grad()
+def _all_looks(
+    face: FaceEncoder, talking: TalkingFaces, steps: Tensor, options: CacheOptions, device: torch.device
+) -> dict[str, Tensor]:
+    """What a cache holds of faces, by the names of its fields; `steps` (N,) of the takes, those with faces first."""
+    face = face.eval().to(device, memory_format=torch.channels_last)
+    seen = _looks(face, talking, options, device)
+    mask = (torch.arange(STEPS)[None] < steps[: len(talking), None]).float()
+    at, near = _image_places(talking, mask)
+    images = torch.gather(seen[:, 0], 1, at.clamp(min=0)[..., None].expand(-1, -1, seen.shape[3]))
     there = (at >= 0).float()
-    heldout = torch.zeros(len(voices), dtype=torch.bool)
-    heldout[: len(speech)] = sources.heldout[order]
-    return FeatureCache(
-        voices,
-        steps,
-        seen,
-        at,
-        near,
-        torch.cat([item.labels for item in sets]),
-        torch.cat(targets),
-        torch.cat([adjusted_priors(item.shares, 1.0)[item.corpora] for item in sets]),
-        _numbered([item.speakers for item in sets]),
-        heldout,
-        population,
-        _masked_mean(images, there),
-        voices[: len(speech), 0][steps[: len(speech)] > 0].std(dim=0),
-        images[there > 0].std(dim=0),
-    )
+    return {
+        "face": seen,
+        "face_at": at,
+        "face_near": near,
+        "face_population": _masked_mean(images, there),
+        "face_spread": images[there > 0].std(dim=0),
+    }
 
 
 def _faces_first(sources: Sources) -> tuple[Tensor, TalkingFaces]:
@@ -219,39 +250,33 @@ def _numbered(speakers: Sequence[Tensor]) -> Tensor:
     return torch.cat(found)
 
 
-def kept_feature_cache(
-    run_dir: Path,
-    encoders: tuple[nn.Module, ...],
-    sources: Sources,
-    settings: str,
-    make: Callable[[], FeatureCache],
-) -> FeatureCache:
-    """The cache that `make` gives, kept in `run_dir`, so that every fusion over the same encoders finds it there.
-
-    Args:
-        encoders: their weights are part of the file's name, as are labels and speakers of the sources.
-        settings: everything else on which the cache depends.
-    """
+def _kept(
+    folder: Path | None,
+    name: str,
+    encoder: nn.Module,
+    inputs: Sequence[Tensor],
+    options: CacheOptions,
+    make: Callable[[], dict[str, Tensor]],
+) -> dict[str, Tensor]:
+    """The tensors that `make` gives, kept in `folder` under a name made of the encoder's weights and the inputs."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file, save_file
 
-    mark = hashlib.sha256(settings.encode())
-    speech, talking = sources.speech, sources.talking
-    inputs = [speech.lengths, speech.labels, speech.speakers, sources.heldout, talking.times, talking.speakers]
-    inputs += [item.labels for item in sources.corpora]
-    for encoder in encoders:
-        inputs += encoder.state_dict().values()
-    for value in inputs:
+    if folder is None:
+        return make()
+    mark = hashlib.sha256(str(options).encode())
+    for value in [*encoder.state_dict().values(), *inputs]:
         mark.update(value.detach().cpu().contiguous().numpy().tobytes())
-    path = run_dir / f"features-{mark.hexdigest()[:16]}.safetensors"
+    path = folder / f"{name}-{mark.hexdigest()[:16]}.safetensors"
     if path.exists():
         try:
-            return FeatureCache(**load_file(str(path)))
-        except (SafetensorError, TypeError):  # cut off while it was written, or of another version: made again
+            found: dict[str, Tensor] = load_file(str(path))
+            return found
+        except SafetensorError:  # cut off while it was written: made again
             path.unlink()
-    cache = make()
-    run_dir.mkdir(parents=True, exist_ok=True)
+    made = make()
+    folder.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".part")
-    save_file({field.name: getattr(cache, field.name).contiguous() for field in fields(cache)}, str(aside))
+    save_file({key: value.contiguous() for key, value in made.items()}, str(aside))
     aside.replace(path)
-    return cache
+    return made

@@ -45,7 +45,7 @@ def run_recipe(
         train_audio(recipe, sources, run.run_dir, teacher, run.quiet)
         return None
     if run.part == "face":
-        train_face(recipe, sources, run.run_dir, None, stills, run.quiet)
+        train_face(recipe, sources, run.run_dir, teacher, stills, run.quiet)
         return None
     trained = train_network(recipe, sources, run.run_dir, teacher, encoders, stills, run.quiet)
     card = replace(trained.card, name=out.stem)

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from mer_fusion.checkpoint import Card, Checkpoint
 from mer_fusion.encoders.audio import AudioEncoder
@@ -22,13 +21,14 @@ from mer_fusion.training.faces.encoder import FaceLearner, FaceSet, FaceTask, st
 from mer_fusion.training.faces.talking import TalkingLearner, TalkingTask
 from mer_fusion.training.faces.talking_sets import TalkingFaces
 from mer_fusion.training.fusion.data import LABELS, Sources
-from mer_fusion.training.fusion.feature_cache import CacheOptions, kept_feature_cache, make_feature_cache
+from mer_fusion.training.fusion.feature_cache import CacheOptions, feature_cache
 from mer_fusion.training.fusion.recipe import Recipe
 from mer_fusion.training.fusion.task import FusionTask
-from mer_fusion.training.fusion.windows import FeatureCache, WindowSampler, window_inputs
+from mer_fusion.training.fusion.windows import FeatureCache, WindowSampler
+from mer_fusion.training.held_out import HeldOut
 from mer_fusion.training.loop import History, fit
 from mer_fusion.training.run import Trained
-from mer_fusion.training.speech.encoder import AudioLearner, AudioTask, HeldOut, held_out_figures, speech_figures
+from mer_fusion.training.speech.encoder import AudioLearner, AudioTask, held_out_figures, speech_figures
 from mer_fusion.training.speech.spectra import SpeechSet, joined
 from mer_sdk.contract.manifest import AudioContract, BaselineContract, Decision, FaceContract
 from mer_sdk.evaluation.datasets.ravdess import SPEAKER_FOLDS, TEST_FOLD
@@ -62,7 +62,8 @@ def train_audio(
     it goes on with the held-out speakers, too, and with RAVDESS for a larger share (`Recipe.audio_last_share`).
     """
     torch.manual_seed(recipe.audio_loop.seed)
-    shape, large = recipe.network.audio, teacher.network.audio if teacher else None
+    shape = recipe.network.audio
+    large = teacher.network.audio if teacher and recipe.audio.feature_weight else None
     assert shape is not None, "recipes of window models have both encoders"
     learner = AudioLearner(shape, len(LABELS), large.config.features if large else 0)
     learning, unseen = sources.speech.subset(~sources.heldout), sources.speech.subset(sources.heldout)
@@ -127,7 +128,7 @@ def train_talking(
 ) -> tuple[TalkingLearner, History]:
     """Go on training a face encoder that knows stills, on people who talk; `tuning` is looked at for the log."""
     torch.manual_seed(recipe.talking_loop.seed + 4)
-    large = teacher.network.face if teacher else None
+    large = teacher.network.face if teacher and recipe.talking_loss.feature_weight else None
     learner = TalkingLearner(encoder, len(LABELS), large.config.features if large else 0)
     task = TalkingTask(
         learner.to(memory_format=torch.channels_last),
@@ -154,21 +155,34 @@ def trained_encoders(
     Args:
         stills: see `train_face`.
     """
-    voice, heard, voice_seconds = train_audio(recipe, sources, run_dir, teacher, quiet)
-    looks, looks_seconds = train_face(recipe, sources, run_dir, None, stills, quiet)
+    voice, heard, found, seconds = _audio_encoder(recipe, sources, run_dir, teacher, quiet)
+    looks, looks_seconds = train_face(recipe, sources, run_dir, teacher, stills, quiet)
     looks = looks.cpu().eval()
     seen = still_figures(looks.on_stills(), sources.tuning_faces)
     network = _drawn(recipe)
-    network.audio, network.face = voice.encoder, looks.encoder
-    results = {
-        "held-out speakers, speech alone, encoder with its training head before it learned from them, too (7 classes, "
-        "UAR)": _figures(heard, sources),
-        "FER+ valid, 7 classes": {name: round(value, 4) for name, value in seen.items()},
-    }
-    training: dict[str, Any] = {"seconds": {"audio": voice_seconds} | looks_seconds}
+    network.audio, network.face = voice, looks.encoder
+    results = found | {"FER+ valid, 7 classes": {name: round(value, 4) for name, value in seen.items()}}
+    training: dict[str, Any] = {"seconds": seconds | looks_seconds}
     if stills is not None:
         training["stills"] = {"face encoder began as that of": stills.card.name, "sha256": stills.sha256}
     return Encoders(network, heard, results, training)
+
+
+def _audio_encoder(
+    recipe: Recipe, sources: Sources, run_dir: Path, teacher: Checkpoint | None, quiet: bool
+) -> tuple[AudioEncoder, HeldOut, dict[str, Any], dict[str, int]]:
+    """The audio encoder, its errors on held-out speakers, what the card says of them, and seconds.
+
+    A student whose audio encoder has the shape of its teacher's takes that one as it is.
+    """
+    if teacher is None or teacher.network.audio.config != recipe.network.audio:
+        learner, heard, seconds = train_audio(recipe, sources, run_dir, teacher, quiet)
+        where = "held-out speakers, speech alone, encoder with its training head before it learned from them, too"
+        return learner.encoder, heard, {f"{where} (7 classes, UAR)": _figures(heard, sources)}, {"audio": seconds}
+    card = teacher.card
+    heard = heard_alone(teacher, sources.speech.subset(sources.heldout))
+    results = {key: value for key, value in card.results.items() if key.startswith("held-out speakers")}
+    return teacher.network.audio, heard, results | {"audio encoder": f"that of {card.name}, {teacher.sha256[:12]}"}, {}
 
 
 def taken_encoders(recipe: Recipe, sources: Sources, checkpoint: Checkpoint) -> Encoders:
@@ -262,7 +276,7 @@ def train_network(
         parameters=network.parameters_by_part(),
         audio=AudioContract(chunk_samples=network.audio.config.chunk_samples),
         face=FaceContract(crop_size=network.face.config.size),
-        decision=Decision(temperature=fitted_temperature(network, cache, sampler)),
+        decision=Decision(temperature=recipe.temperature),
         training={
             "options": {key: value for key, value in asdict(recipe).items() if key not in ("network", "role", "name")},
             "speakers": sorted(set(speakers[~sources.heldout].tolist())),
@@ -301,13 +315,7 @@ def feature_cache_of(
         known: means of the features that a fusion was trained with, None for the cache's own.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    cache = kept_feature_cache(
-        run_dir,
-        (audio, face),
-        sources,
-        str(options),
-        lambda: make_feature_cache(audio, face, sources, options, device),
-    )
+    cache = feature_cache(audio, face, sources, options, device, run_dir)
     means = {f"{name}_population": torch.tensor(mean) for name, mean in (known or {}).items()}
     return replace(cache, **means)
 
@@ -325,25 +333,6 @@ def baseline_contract(cache: FeatureCache, recipe: Recipe) -> BaselineContract:
         recipe.fusion.windows.prior_steps,
         {name: tuple(round(v, 6) for v in mean.tolist()) for name, mean in means.items()},
     )
-
-
-@torch.no_grad()
-def fitted_temperature(network: EmotionNetwork, cache: FeatureCache, sampler: WindowSampler) -> float:
-    """The temperature with the least negative log-likelihood on fresh windows of held-out speakers, 0.5-3 in 0.05."""
-    generator = torch.Generator().manual_seed(7)
-    logits, labels = [], []
-    for rows in sampler.batches(generator):
-        batch = sampler.build(sampler.sample(rows, generator), cache)
-        keep = cache.heldout[rows]
-        if keep.any():
-            logits.append(network.fusion(*window_inputs(batch)).logits[keep])
-            labels.append(batch["labels"][keep])
-    if not logits:
-        return 1.0
-    scores, wanted = torch.cat(logits), torch.cat(labels)
-    grid = [0.5 + 0.05 * i for i in range(51)]
-    losses: list[Tensor] = [F.cross_entropy(scores / heat, wanted) for heat in grid]
-    return round(grid[int(torch.stack(losses).argmin())], 2)
 
 
 def _drawn(recipe: Recipe) -> EmotionNetwork:

@@ -29,7 +29,7 @@ class WindowOptions:
         audio_alone, face_alone: shares of windows that lose the other modality.
         full_rate: share of windows in which the camera gives a face at every step, not only where the data have one.
         face_gaps: largest share of steps in which a face is not found.
-        mismatch: share of the measured confusion that is put in for takes that the audio encoder was trained on.
+        mismatch: share of the audio encoder's measured confusion that is put in.
         face_mismatch: share of windows whose faces are those of a random other label.
         noise: standard deviation of what is added to features, in units of their own.
         prior_steps: weight of the population's mean in the baselines.
@@ -40,11 +40,11 @@ class WindowOptions:
     speech_share: float = 0.5
     earliest_end: float = 0.5
     audio_alone: float = 0.2
-    face_alone: float = 0.2
+    face_alone: float = 0.3
     full_rate: float = 0.5
     face_gaps: float = 0.4
-    mismatch: float = 1.0
-    face_mismatch: float = 0.25
+    mismatch: float = 0.1
+    face_mismatch: float = 0.05
     noise: float = 0.3
     prior_steps: float = 16.0
 
@@ -62,7 +62,7 @@ class FeatureCache:
         face_at: (P, T) which image lies in a step, -1 for none; face_near: (P, T) which is nearest to it.
         labels: (N,); targets: (N, K) what is learned; priors: (N, K) logarithm of the class's share in the take's
             corpus, -1e4 where the corpus lacks it.
-        speakers: (N,); heldout: (N,) True where the audio encoder never heard the speaker.
+        speakers: (N,).
         audio_population, face_population: means that cold baselines start from.
         audio_spread, face_spread: standard deviation of each feature.
     """
@@ -76,7 +76,6 @@ class FeatureCache:
     targets: Tensor
     priors: Tensor
     speakers: Tensor
-    heldout: Tensor
     audio_population: Tensor
     face_population: Tensor
     audio_spread: Tensor
@@ -194,9 +193,8 @@ class WindowSampler:
         cache = self._cache
         labels = cache.labels[rows]
         heard = torch.multinomial(self._confusion[labels], 1, generator=generator)[:, 0]
-        # Takes of held-out speakers, and of corpora without faces, bring their own errors.
-        open_to_it = ~cache.heldout[rows] & (rows < cache.paired)
-        swap = (torch.rand(len(rows), generator=generator) < self._options.mismatch) & open_to_it & (heard != labels)
+        chance = torch.rand(len(rows), generator=generator)
+        swap = (chance < self._options.mismatch) & (rows < cache.paired) & (heard != labels)
         return self._swapped(rows, heard, swap, generator)
 
     def _rows_seen(self, rows: Tensor, generator: torch.Generator) -> Tensor:

@@ -15,12 +15,11 @@ from mer_fusion.training.episodes import (
     balanced_batches,
     episode_baselines,
     random_warmth,
-    running_baselines,
     speaker_batches,
 )
+from mer_fusion.training.held_out import HeldOut, held_out
 from mer_fusion.training.speech.conditions import SoundConditions
 from mer_fusion.training.speech.spectra import SpeechSet, device_chunks, training_windows
-from mer_sdk.evaluation.metrics import confusion, uar
 
 
 @dataclass(frozen=True)
@@ -228,21 +227,6 @@ def device_features(encoder: AudioEncoder, speech: SpeechSet) -> list[Tensor]:
     return [encoder.encode(part).float().cpu() for part in chunks]
 
 
-@dataclass(frozen=True)
-class HeldOut:
-    """How an encoder with a classifier does on clips, usually of speakers it never saw.
-
-    Attributes:
-        cold: UAR with the population's baseline; warm: with the running baseline, mean of three seeded orders.
-        confusion: (K, K) row-normalised: how clips of each label are labelled, over cold and warm runs, with one
-            clip a cell added so that no confusion counts as impossible.
-    """
-
-    cold: float
-    warm: float
-    confusion: Tensor
-
-
 def held_out_figures(learner: AudioLearner, speech: SpeechSet) -> HeldOut:
     """Run the learner over every clip's last window, cold and warm."""
     learner = learner.eval().cpu()
@@ -264,30 +248,4 @@ def speech_figures(
         population: (D,) the mean that a cold baseline is.
     """
     features = device_features(encoder, speech)
-    windows, masks = zip(*[right_aligned(f) for f in features], strict=True)
-    window, mask = torch.stack(windows), torch.stack(masks)
-    labels = speech.labels.numpy()
-    runs = [decide(window, mask, population[None].expand(len(window), -1)).argmax(1)]
-    sums = torch.stack([f.sum(dim=0) for f in features])
-    counts = torch.tensor([float(len(f)) for f in features])
-    for seed in range(3):
-        generator = torch.Generator().manual_seed(seed)
-        baselines = torch.zeros_like(sums)
-        for speaker in torch.unique(speech.speakers):
-            mine = torch.nonzero(speech.speakers == speaker).flatten()
-            order = torch.randperm(len(mine), generator=generator)
-            baselines[mine] = running_baselines(sums[mine], counts[mine], order, population)
-        runs.append(decide(window, mask, baselines).argmax(1))
-    table = torch.ones(classes, classes)
-    for predicted in runs:
-        table += torch.from_numpy(confusion(labels, predicted.numpy(), classes)).float()
-    scores = [uar(labels, predicted.numpy()) for predicted in runs]
-    return HeldOut(scores[0], sum(scores[1:]) / 3, table / table.sum(dim=1, keepdim=True))
-
-
-def right_aligned(features: Tensor, steps: int = 16) -> tuple[Tensor, Tensor]:
-    """The last window of a clip: features (steps, D) and mask (steps,), newest last, missing steps zero."""
-    tail = features[-steps:]
-    missing = steps - len(tail)
-    mask = torch.cat([torch.zeros(missing), torch.ones(len(tail))])
-    return F.pad(tail, (0, 0, missing, 0)), mask
+    return held_out(features, speech.labels, speech.speakers, decide, population, classes)

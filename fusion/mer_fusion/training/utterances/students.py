@@ -20,8 +20,9 @@ from mer_fusion.encoders.audio import AudioEncoder
 from mer_fusion.network import EmotionNetwork, NetworkConfig
 from mer_fusion.training.episodes import PRIOR_STEPS
 from mer_fusion.training.fusion.data import SOURCES
+from mer_fusion.training.held_out import right_aligned
 from mer_fusion.training.speech.conditions import SoundConditions
-from mer_fusion.training.speech.encoder import device_features, right_aligned
+from mer_fusion.training.speech.encoder import device_features
 from mer_fusion.training.speech.spectra import SpeechSet, training_windows
 from mer_fusion.training.utterances.networks import network_configuration
 from mer_fusion.training.utterances.paired_clips import PairedClips

@@ -11,21 +11,23 @@ from typing import Annotated
 import typer
 
 from mer_sdk.bench.timing import blas_threads
-from mer_sdk.cli.options import BundleArgument, DetectorOption, JsonOption, RuntimeOption, ThreadsOption, writable
+from mer_sdk.cli.bundles import inputs_of, open_bundle
+from mer_sdk.cli.options import BundleArgument, DetectorOption, JsonOption, RuntimeOption, ThreadsOption
+from mer_sdk.cli.program import INTERRUPTED, Unread, leave_output
 from mer_sdk.cli.run.dialogues import run_dialogues
 from mer_sdk.cli.run.live import check_conversation, interruptible, open_sensor, run_conversation, run_live
-from mer_sdk.cli.run.timeline import RunOptions, Timeline, pyplot
+from mer_sdk.cli.run.plot import PLOT_SUFFIXES, pyplot
+from mer_sdk.cli.run.timeline import RunOptions, Timeline, tell_notes
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import EmotionEstimate
+from mer_sdk.contract.output_files import check_outputs, is_same
 from mer_sdk.errors import MerError, OptionError
 from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.live.sources import PcmPipe, is_live, named_sources
+from mer_sdk.media.names import check_file, is_address
 from mer_sdk.runtimes import runtime_note
 from mer_sdk.window.sensor import EmotionSensor
 from mer_sdk.window.smoothing import Smoothing
-
-# What a shell shows for a program that Ctrl-C ended before it was done.
-INTERRUPTED = 130
 
 
 def run(
@@ -71,7 +73,13 @@ def run(
         float | None,
         typer.Option("--enrol", metavar="SECONDS", help="The first person is neutral for so many seconds at first."),
     ] = None,
-    rate: Annotated[int, typer.Option("--rate", help="Sample rate of standard input, Hz.")] = 16000,
+    audio_track: Annotated[
+        int | None,
+        typer.Option("--audio-track", min=1, help="Sound track of a file, from 1; default: the one flagged so."),
+    ] = None,
+    rate: Annotated[
+        int, typer.Option("--rate", help="Sample rate of standard input, Hz; a wav header goes first.")
+    ] = 16000,
     channels: Annotated[int, typer.Option("--channels", help="Channels of standard input.")] = 1,
     runtime: RuntimeOption = None,
     threads: ThreadsOption = 1,
@@ -96,11 +104,31 @@ def run(
     A dialogue is a csv file with the columns Speaker and Utterance, as in MELD; Dialogue_ID and StartTime are optional.
     A dialogue bundle that reads sound runs live, too: it gives an estimate for each utterance.
 
-    Examples: mer run grjca clip.mp4 --plot clip.png;  mer run grjca camera+microphone --margin 0.1 --record day.jsonl;
-    mer run grjca camera+microphone --faces 2 --enrol 4;  arecord -f S16_LE -r 16000 | mer run grjca -
+    Examples:
+
+    mer run grjca clip.mp4 --plot clip.png
+
+    mer run grjca camera+microphone --margin 0.1 --record day.jsonl
+
+    mer run grjca camera+microphone --faces 2 --enrol 4
+
+    arecord -f S16_LE -r 16000 | mer run grjca -
+
+    mer run amb_dsgdn dialogue.csv
     """
-    for path, option in ((plot, "--plot"), (record, "--record"), (save_baseline, "--save-baseline")):
-        writable(path, option)
+    if is_address(media.removeprefix("play:")):
+        check_file(media.removeprefix("play:"))
+    check_outputs(
+        {"--plot": plot, "--record": record, "--save-baseline": save_baseline},
+        {
+            "the input": media.removeprefix("play:") if media.startswith("play:") else media,
+            **inputs_of([bundle]),
+            "the detector": detector,
+            # A profile that is gone on with may be saved where it was: it is replaced as a whole.
+            "the profile of --baseline": None if _same(baseline, save_baseline) else baseline,
+        },
+        {"--plot": PLOT_SUFFIXES},
+    )
     if plot is not None:
         pyplot()
     if enrol is not None and baseline is not None:
@@ -120,7 +148,7 @@ def run(
         voice=voice,
         enrol=enrol,
     )
-    opened = Bundle.open(bundle)
+    opened = open_bundle(bundle)
     note = runtime_note(runtime or opened.runtime)
     if note:
         typer.echo(note, err=True)
@@ -142,7 +170,7 @@ def run(
     with _few_threads(threads):
         if not is_live(media):
             with open_sensor(opened, options) as sensor:
-                interrupted = run_steps(sensor, options, sensor.stream(media, enrol), Path(media).name)
+                interrupted = run_steps(sensor, options, sensor.stream(media, enrol, audio_track), Path(media).name)
             if interrupted:
                 raise typer.Exit(INTERRUPTED)
             return
@@ -155,6 +183,10 @@ def run(
             run_live(opened, options, sources)
 
 
+def _same(path: Path | None, other: Path | None) -> bool:
+    return path is not None and other is not None and is_same(path, other)
+
+
 def run_steps(sensor: EmotionSensor, options: RunOptions, stream: Iterable[EmotionEstimate], title: str) -> bool:
     """Run what can wait for the device: every step is made, as fast as that goes.
 
@@ -162,7 +194,7 @@ def run_steps(sensor: EmotionSensor, options: RunOptions, stream: Iterable[Emoti
         Whether it was interrupted before its end.
     """
     broken: MerError | None = None
-    interrupted = False
+    interrupted = unread = False
     with Timeline(sensor.manifest.labels, options) as timeline, interruptible():
         try:
             for estimate in stream:
@@ -174,12 +206,19 @@ def run_steps(sensor: EmotionSensor, options: RunOptions, stream: Iterable[Emoti
             broken = error
         except KeyboardInterrupt:
             interrupted = True
+        except BrokenPipeError:
+            # Nobody reads the lines any more; what was asked for beside them is still written.
+            unread = True
+            leave_output()
         if timeline.steps:
             if options.save_baseline is not None:
                 sensor.baseline.save(options.save_baseline)
             timeline.end(title)
+        tell_notes(sensor.notes)
         if broken is not None:
             raise broken
+    if unread:
+        raise Unread
     return interrupted
 
 

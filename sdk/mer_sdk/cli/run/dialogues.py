@@ -6,7 +6,8 @@ import json as json_module
 from contextlib import closing
 from pathlib import Path
 
-from mer_sdk.cli.run.timeline import Recorder, RunOptions, draw, say, utterance_line, utterances_line
+from mer_sdk.cli.run.plot import draw
+from mer_sdk.cli.run.timeline import Recorder, RunOptions, say, tell_notes, utterance_line, utterances_line
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import UtteranceEstimate
 from mer_sdk.dialogue.conversation import Conversation
@@ -20,7 +21,9 @@ def run_dialogues(bundle: Bundle, path: Path, options: RunOptions) -> None:
         DataError: see `read_dialogues`.
         OptionError: see `Recorder` and `draw`.
     """
-    dialogues = read_dialogues(path)
+    notes: list[str] = []
+    dialogues = read_dialogues(path, tell=notes.append)
+    tell_notes(notes)
     estimates: list[UtteranceEstimate] = []
     recorder = Recorder(options.record)
     with Conversation.open(bundle, options.runtime, options.threads) as talk, closing(recorder):
@@ -39,7 +42,6 @@ def run_dialogues(bundle: Bundle, path: Path, options: RunOptions) -> None:
                     say(utterance_line(estimate))
             estimates += talk.timeline()
     if options.plot is not None:
-        states = ("none", *talk.manifest.modalities)
-        draw(estimates, range(len(estimates)), "utterance", bundle.manifest.labels, states, options.plot, path.name)
+        draw(estimates, bundle.manifest.labels, options.plot, path.name)
     if not options.json:
         print(utterances_line(estimates, f" of {len(dialogues)} dialogues"))

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from rich.live import Live
 
 from mer_sdk.cli.run.live_view import LiveView
-from mer_sdk.cli.run.timeline import PLOTTED, Recorder, RunOptions, Timeline, draw, say, utterance_line, utterances_line
+from mer_sdk.cli.run.plot import draw
+from mer_sdk.cli.run.timeline import PLOTTED, Recorder, RunOptions, Timeline, say, utterance_line, utterances_line
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import EmotionEstimate, UtteranceEstimate
 from mer_sdk.dialogue.options import ConversationOptions
@@ -147,9 +148,7 @@ def run_conversation(bundle: Bundle, options: RunOptions, sources: Sequence[Sour
             states, error = _take_all(talk, sources, options.seconds, add)
             estimates = talk.timeline()
             if estimates and options.plot is not None:
-                labels, known = bundle.manifest.labels, list(dict.fromkeys(one.state for one in estimates))
-                places = range(len(estimates))
-                draw(estimates, places, "utterance", labels, known, options.plot, _title(sources))
+                draw(estimates, bundle.manifest.labels, options.plot, _title(sources))
             if not options.json:
                 say(utterances_line(estimates))
             counts = {

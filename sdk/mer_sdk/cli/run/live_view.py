@@ -10,11 +10,11 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from mer_sdk.cli.colours import terminal_colours
 from mer_sdk.cli.run.timeline import other_person
 from mer_sdk.contract.estimate import UNKNOWN, EmotionEstimate, FaceView
 from mer_sdk.live.sources import SourceState
 
-COLOURS = ("white", "yellow", "blue", "red", "magenta", "green", "cyan", "bright_yellow")
 HEIGHTS = "▁▂▃▄▅▆▇█"
 BAR = 40
 # Steps in the timeline; with steps of 250 ms the last 15 s. A narrow terminal shows fewer.
@@ -32,7 +32,7 @@ class LiveView:
     def __init__(self, title: str, labels: Sequence[str]) -> None:
         self._title = title
         self._labels = tuple(labels)
-        self._colours = {label: COLOURS[i % len(COLOURS)] for i, label in enumerate(labels)}
+        self._colours = terminal_colours(labels)
         self._timeline: deque[EmotionEstimate] = deque(maxlen=TIMELINE)
         self._sources: tuple[SourceState, ...] = ()
         self._stale: tuple[str, ...] = ()

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mer_sdk.cli.run.plot import draw
 from mer_sdk.contract.estimate import UNKNOWN, EmotionEstimate, UtteranceEstimate
-from mer_sdk.errors import MissingExtra, OptionError
+from mer_sdk.errors import OptionError
 from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.window.smoothing import Smoothing
 
+BLOCK = "█"
+# Columns that a step's whole line needs.
+WIDE = 108
 Estimate = EmotionEstimate | UtteranceEstimate
-STATES = ("none", "face", "audio", "audio+face")
 # What is kept of a timeline that has no end: the last ten minutes for a plot, the last hour of latencies, in steps.
 PLOTTED = 2400
 TIMED = 14400
 
 
-def label_text(estimate: Estimate) -> str:
-    """The emotion with its confidence and a bar, in rich's markup."""
+def label_text(estimate: Estimate, bar: bool = True) -> str:
+    """The emotion with its confidence, and with a bar where that is asked for, in rich's markup."""
     style = "dim" if estimate.emotion == UNKNOWN else "bold"
-    bar = "█" * round(20 * estimate.confidence)
-    return f"[{style}]{estimate.emotion:<10}[/] {100 * estimate.confidence:3.0f} % [cyan]{bar:<20}[/]"
+    text = f"[{style}]{estimate.emotion:<10}[/] {100 * estimate.confidence:3.0f} %"
+    return f"{text} [cyan]{BLOCK * round(20 * estimate.confidence):<20}[/]" if bar else text
 
 
 def shares(estimate: Estimate) -> str:
@@ -33,16 +37,19 @@ def shares(estimate: Estimate) -> str:
     return "  ".join(f"{name} {100 * share:3.0f} %" for name, share in estimate.reliance.items())
 
 
-def step_line(estimate: EmotionEstimate) -> str:
-    """A step in one line, in rich's markup; who it is about, further persons and what a live stream lost at its end."""
+def step_line(estimate: EmotionEstimate, wide: bool = True) -> str:
+    """A step in one line, in rich's markup; who it is about, further persons and what a live stream lost at its end.
+
+    Where it must not be `wide`, it has neither bar nor reliance, so that it fits 60 columns.
+    """
     parts = [
         f"{estimate.time:7.2f} s",
-        label_text(estimate),
+        label_text(estimate, bar=wide),
         f"V {estimate.valence:+.2f}",
         f"A {estimate.arousal:+.2f}",
-        f"{estimate.state:<10}",
-        shares(estimate),
+        f"{estimate.state:<10}" if wide else estimate.state,
     ]
+    parts += [shares(estimate)] if wide else []
     if estimate.face is not None and (estimate.face.id or estimate.others):
         # Whom the line is about is said once there is somebody else to be taken for.
         parts.append(f"person {estimate.face.id}")
@@ -150,16 +157,24 @@ class Recorder:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
+        self._path, self._failed = path, False
         try:
             self._file = None if path is None else path.open("w", encoding="utf-8")
         except OSError as error:
-            raise OptionError(f"--record {path} cannot be written ({error}); give another place") from error
+            raise self._refused(error) from error
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file.
+
+        Raises:
+            OptionError: the disk is full; not again where `write` has said so.
+        """
         if self._file is not None:
-            self._file.close()
+            try:
+                self._file.close()
+            except OSError as error:
+                if not self._failed:
+                    raise self._refused(error) from error
 
     def write(self, estimate: dict[str, object]) -> None:
         """Write one line, at once.
@@ -172,7 +187,12 @@ class Recorder:
                 self._file.write(json.dumps(estimate) + "\n")
                 self._file.flush()
             except OSError as error:
-                raise OptionError(f"--record {self._path} cannot be written ({error}); give another place") from error
+                self._failed = True
+                raise self._refused(error) from error
+
+    def _refused(self, error: OSError) -> OptionError:
+        reason = error.strerror or error
+        return OptionError(f"--record {self._path} cannot be written ({reason}); give another place")
 
 
 class Timeline:
@@ -219,7 +239,7 @@ class Timeline:
         if self._options.json:
             print(json.dumps(estimate.to_json()), flush=True)
         elif not self._quiet:
-            say(step_line(estimate))
+            say(step_line(estimate, wide=is_wide()))
 
     def _tell_enrolment(self, estimate: EmotionEstimate) -> None:
         """Say on stderr where somebody else's coming ended an enrolment."""
@@ -240,8 +260,7 @@ class Timeline:
             OptionError: see `draw`.
         """
         if self._kept and self._options.plot is not None:
-            times = [estimate.time for estimate in self._kept]
-            draw(list(self._kept), times, "time (s)", self._labels, STATES, self._options.plot, title)
+            draw(list(self._kept), self._labels, self._options.plot, title)
         if not self._options.json:
             say(self._tally.line())
         if self.enrolling:
@@ -249,66 +268,23 @@ class Timeline:
 
 
 def say(line: str) -> None:
-    """Print a line in rich's markup, at once."""
+    """Print a line in rich's markup, at once; where the output cannot show blocks, bars are made of #."""
     from rich.console import Console
 
-    Console(highlight=False).print(line, soft_wrap=True)
+    console = Console(highlight=False)
+    with console.capture() as captured:
+        console.print(line, soft_wrap=True)
+    text = captured.get()
+    # Not by the console itself, which would end the program where nobody reads.
+    print(text.replace(BLOCK, "#") if console.options.ascii_only else text, end="", flush=True)
 
 
-def pyplot():  # type: ignore[no-untyped-def]  # matplotlib has no usable types
-    """matplotlib's pyplot, drawing to files.
-
-    Raises:
-        MissingExtra: matplotlib is not installed.
-    """
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise MissingExtra("--plot", "matplotlib", "demo") from error
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    return plt
+def is_wide() -> bool:
+    """Whether a step's whole line fits; always where the output is no terminal."""
+    return not sys.stdout.isatty() or shutil.get_terminal_size().columns >= WIDE
 
 
-def draw(
-    estimates: Sequence[Estimate],
-    places: Sequence[float],
-    axis: str,
-    labels: Sequence[str],
-    states: Sequence[str],
-    path: Path,
-    title: str,
-) -> None:
-    """Write probabilities, reliance and state over time as an image.
-
-    Args:
-        estimates: at least one.
-        places: where each stands on the axis that is called `axis`.
-        states: those that may occur, from nothing to everything.
-
-    Raises:
-        OptionError: the image cannot be written.
-    """
-    plt = pyplot()
-    figure, axes = plt.subplots(3, 1, figsize=(10, 7), sharex=True, height_ratios=[5, 2, 1], layout="constrained")
-    for label in labels:
-        axes[0].plot(places, [estimate.probabilities[label] for estimate in estimates], label=label)
-    axes[0].set(ylabel="probability", ylim=(0, 1), title=title)
-    axes[0].legend(ncols=4, fontsize="small")
-    names = list(estimates[0].reliance)
-    axes[1].stackplot(places, *([estimate.reliance[name] for estimate in estimates] for name in names), labels=names)
-    axes[1].set(ylabel="reliance", ylim=(0, 1))
-    axes[1].legend(fontsize="small")
-    axes[2].step(places, [states.index(estimate.state) for estimate in estimates], where="post")
-    axes[2].set(xlabel=axis, ylim=(-0.5, len(states) - 0.5))
-    axes[2].set_yticks(range(len(states)), states, fontsize="small")
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        figure.savefig(aside, format=path.suffix.lstrip(".") or "png", dpi=120)
-        aside.replace(path)
-    except (OSError, ValueError) as error:
-        raise OptionError(f"--plot {path} cannot be written ({error}); give another place or .png") from error
-    finally:
-        plt.close(figure)
-        aside.unlink(missing_ok=True)
+def tell_notes(notes: Sequence[str]) -> None:
+    """What is to be known of the input, a line each, on stderr."""
+    for note in notes:
+        print(f"mer: {note}", file=sys.stderr, flush=True)

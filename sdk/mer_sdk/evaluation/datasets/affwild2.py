@@ -71,7 +71,7 @@ class AffWild2:
             DataError: an annotation file that is empty, has another header, or a line that is no pair of numbers.
         """
         if split not in SPLITS:
-            raise OptionError(f"split {split!r} is unknown; allowed are {', '.join(SPLITS)}")
+            raise OptionError.unknown("split", split, SPLITS)
         return tuple(self._video(path) for path in self._annotations[split])
 
     def _video(self, path: Path) -> AnnotatedVideo:

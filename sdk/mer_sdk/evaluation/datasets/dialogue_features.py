@@ -89,7 +89,7 @@ class DialogueFeatures:
             DataError: a dialogue without features, features of another width, a label or a speaker out of range.
         """
         if split not in SPLITS:
-            raise OptionError(f"split {split!r} is unknown; allowed are {', '.join(SPLITS)}")
+            raise OptionError.unknown("split", split, SPLITS)
         return tuple(self._dialogue(name) for name in self._fields[split])
 
     def _dialogue(self, name: Any) -> FeatureDialogue:

@@ -63,7 +63,7 @@ class Meld:
             DataError: the split's file is not there or cannot be read, or an utterance has no label or an unknown one.
         """
         if split not in SPLITS:
-            raise OptionError(f"MELD has no split {split!r}; allowed are {', '.join(SPLITS)}")
+            raise OptionError.unknown("split of MELD", split, SPLITS)
         if split not in self._files:
             raise DataError(f"{self.folder} has no {split}_sent_emo.csv; it has: {', '.join(self.splits)}")
         path = self._files[split]

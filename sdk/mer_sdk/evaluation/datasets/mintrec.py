@@ -53,7 +53,7 @@ class MIntRec:
             DataError: a row without five columns, an unknown label, or a clip without features of the right width.
         """
         if name not in SPLITS:
-            raise OptionError(f"split {name!r} is unknown; allowed are {', '.join(SPLITS)}")
+            raise OptionError.unknown("split", name, SPLITS)
         ids, texts, labels = self._rows(self.folder / f"{name}.tsv")
         features, masks = {}, {}
         for modality in WIDTHS:

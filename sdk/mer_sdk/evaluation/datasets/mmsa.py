@@ -57,9 +57,9 @@ class Mmsa:
             DataError: a missing key, features of another width, or counts that do not fit together.
         """
         if name not in SPLITS:
-            raise OptionError(f"split {name!r} is unknown; allowed are {', '.join(SPLITS)}")
+            raise OptionError.unknown("split", name, SPLITS)
         if dataset is not None and dataset not in WIDTHS:
-            raise OptionError(f"data set {dataset!r} is unknown; allowed are {', '.join(WIDTHS)}")
+            raise OptionError.unknown("data set", dataset, WIDTHS)
         part = self._content[name]
         missing = [key for key in (*MODALITIES, "regression_labels") if key not in part]
         if missing:

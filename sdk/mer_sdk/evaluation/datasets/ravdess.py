@@ -78,6 +78,19 @@ class Selection:
             and (self.song or clip.id.startswith(_SPEECH))
         )
 
+    def words(self) -> str:
+        """What was asked for, for people."""
+
+        def numbers(of: Sequence[int]) -> str:
+            return ", ".join(map(str, of))
+
+        parts = [f"of actors {numbers(self.actors)}"] if self.actors is not None else []
+        parts += [f"not of actors {numbers(self.exclude_actors)}"] if self.exclude_actors else []
+        parts += [f"of folds {numbers(self.folds)}"] if self.folds is not None else []
+        parts += [f"not of folds {numbers(self.exclude_folds)}"] if self.exclude_folds else []
+        parts += ["with both sound and face"] if self.paired_only else []
+        return ", ".join(parts) or "of any kind"
+
 
 @dataclass
 class _Take:
@@ -152,7 +165,8 @@ class Ravdess:
             actors = sorted({clip.speaker for clip in self._clips})
             paired = sorted({clip.speaker for clip in self._clips if clip.paired})
             raise DataError(
-                f"no clip below {self.folder} fits {chosen}; there are actors {actors}, with sound and face {paired}"
+                f"there is no clip below {self.folder} {chosen.words()}; there are actors "
+                f"{', '.join(map(str, actors))}, with sound and face {', '.join(map(str, paired)) or 'none'}"
             )
         return found
 

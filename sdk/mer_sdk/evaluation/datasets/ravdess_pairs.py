@@ -85,7 +85,7 @@ class RavdessPairs:
         found = tuple(clip for clip in self._clips if chosen.takes(clip))
         if not found:
             there = ", ".join(f"{fold}: {sorted(actors)}" for fold, actors in sorted(self._folds().items()))
-            raise DataError(f"no clip of {self.folder} fits {chosen}; folds and actors there are {there}")
+            raise DataError(f"{self.folder} has no clip {chosen.words()}; folds and actors there are {there}")
         return found
 
     def clips_to_learn_from(self, folds: Iterable[int]) -> tuple[Clip, ...]:

@@ -39,7 +39,7 @@ def open_dataset(spec: str) -> Any:
     if not colon or not path:
         raise OptionError(f"{spec!r} is not a data set: write NAME:PATH, for example ravdess:PATH; names are {allowed}")
     if name not in _OPENERS:
-        raise OptionError(f"data set {name!r} is unknown; allowed are {allowed}")
+        raise OptionError.unknown("data set", name, dataset_names())
     folder = Path(path).expanduser()
     if not folder.exists():
         raise DataError(f"{folder} does not exist; give the folder (or file) that holds the {name} data")

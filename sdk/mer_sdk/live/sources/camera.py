@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import sys
 import time as clock
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mer_sdk.errors import MediaError, MissingExtra
 from mer_sdk.live.sources.source import FRAMES_A_SECOND, Now, Picture, Thinning
+from mer_sdk.media.geometry import Geometry, geometry_of
 
 # Where Linux lists its cameras. A camera has further nodes there that give no pictures; their index is not 0.
 CAMERAS = Path("/sys/class/video4linux")
@@ -37,6 +41,7 @@ class Camera:
         self._thinning = Thinning(rate)
         self._now = now
         self._capture: Any = None
+        self._pixel_aspect = Fraction(1)
         self._node: Path | None = None
 
     def open(self) -> None:
@@ -58,7 +63,7 @@ class Camera:
                 f"{self.name} cannot be opened: another program uses it, or it is no camera, or this user may not read "
                 f"it (on Linux: group video); {_cameras()}"
             )
-        self._capture = capture
+        self._capture, self._pixel_aspect = capture, self._aspect(capture)
 
     def read(self) -> Picture | None:
         """See `Source.read`."""
@@ -73,14 +78,32 @@ class Camera:
             given, picture = self._capture.retrieve()
             if not given:
                 raise MediaError(f"{self.name} gave a picture that cannot be decoded")
-            code = self._cv2.COLOR_GRAY2RGB if picture.ndim == 2 else self._cv2.COLOR_BGR2RGB
-            return Picture(self._cv2.cvtColor(picture, code), time)
+            return Picture(self._shown(picture), time)
 
     def close(self) -> None:
         """See `Source.close`."""
         if self._capture is not None:
             self._capture.release()
             self._capture = None
+
+    def _shown(self, given: Any) -> np.ndarray:
+        """RGB with square pixels; what is no picture stays as it is, and is counted by who takes it."""
+        picture = np.asarray(given if given is not None else np.zeros((0, 0, 3), np.uint8))
+        channels = 1 if picture.ndim == 2 else picture.shape[2] if picture.ndim == 3 else 0
+        codes = {1: self._cv2.COLOR_GRAY2RGB, 3: self._cv2.COLOR_BGR2RGB, 4: self._cv2.COLOR_BGRA2RGB}
+        if picture.size == 0 or channels not in codes or picture.dtype != np.uint8:
+            return picture
+        rgb = self._cv2.cvtColor(picture, codes[channels])
+        size = Geometry(pixel_aspect=self._pixel_aspect).size(rgb.shape[1], rgb.shape[0])
+        if size == (rgb.shape[1], rgb.shape[0]):
+            return rgb
+        return np.asarray(self._cv2.resize(rgb, size, interpolation=self._cv2.INTER_LINEAR))
+
+    def _aspect(self, capture: Any) -> Fraction:
+        """Width of a pixel by its height, where the system says so: television cameras have oblong ones."""
+        named = (getattr(self._cv2, f"CAP_PROP_SAR_{part}", None) for part in ("NUM", "DEN"))
+        width, height = (int(capture.get(name)) if name is not None else 0 for name in named)
+        return geometry_of(None, Fraction(width, height) if width > 0 and height > 0 else None).pixel_aspect
 
     def _number(self) -> int:
         """The number that OpenCV opens: a path is never given to it, as it would also open addresses of networks."""
@@ -94,14 +117,22 @@ class Camera:
         return int(found[1])
 
 
-def _cameras() -> str:
-    """What there is, in words."""
+def listed_cameras() -> list[str] | None:
+    """The cameras that Linux lists, such as "0 (USB Camera)"; none is opened. None where the system does not tell."""
     if not LINUX:
-        return "on this system cameras are not listed: try 0, 1, 2"
+        return None
     found = []
     for folder in sorted(CAMERAS.glob("video*"), key=lambda folder: int(folder.name[5:])):
         index, name = folder / "index", folder / "name"
         if not index.is_file() or index.read_text().strip() == "0":
             words = name.read_text().strip() if name.is_file() else "?"
             found.append(f"{folder.name[5:]} ({words})")
+    return found
+
+
+def _cameras() -> str:
+    """What there is, in words."""
+    found = listed_cameras()
+    if found is None:
+        return "on this system cameras are not listed: try 0, 1, 2"
     return f"there are: {', '.join(found)}" if found else "no camera was found"

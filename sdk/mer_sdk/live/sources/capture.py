@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mer_sdk.errors import MediaError, OptionError, SignalError, StreamError
+from mer_sdk.frontends.face_crop import check_frame
 from mer_sdk.live.sources.source import Now, Picture, Source
 from mer_sdk.live.worker import LiveWorker
 from mer_sdk.media.decode import AudioPiece
@@ -207,6 +208,7 @@ class Capture:
                 if clips(piece.pcm):
                     self._set(pump, replace(pump.state, clipped=pump.state.clipped + 1))
             else:
+                check_frame(piece.rgb)
                 taken = self._live.push_frame(piece.rgb, time)
                 if self._on_picture is not None:
                     self._on_picture(piece.rgb, time)

@@ -112,11 +112,16 @@ def _sounddevice() -> Any:
     return sounddevice
 
 
-def _microphones(sounddevice: Any) -> str:
-    """What there is, in words."""
-    names = [
+def listed_microphones(sounddevice: Any) -> list[str]:
+    """The microphones that PortAudio lists, such as "2 (USB Audio)"; none is opened."""
+    return [
         f"{number} ({facts['name']})"
         for number, facts in enumerate(sounddevice.query_devices())
         if facts["max_input_channels"] > 0
     ]
+
+
+def _microphones(sounddevice: Any) -> str:
+    """What there is, in words."""
+    names = listed_microphones(sounddevice)
     return f"there are: {', '.join(names)}" if names else "no microphone was found"

@@ -210,8 +210,8 @@ def test_operations_as_markdown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     shown = capsys.readouterr().out
     assert "| linear | `einsum`, `linear`, `matmul` | - |" in shown
     assert "| classify | - | `classify` |" in shown
-    documented = (Path(__file__).parents[4] / "docs" / "coreml.md").read_text()
-    assert shown in documented, "write the table of docs/coreml.md again"
+    documented = (Path(__file__).parents[4] / "docs" / "models" / "coreml.md").read_text()
+    assert shown in documented, "write the table of docs/models/coreml.md again"
 
 
 def test_help_needs_no_coremltools() -> None:

@@ -1,0 +1,67 @@
+"""What `mer run` prints for real clips: one that the model gets right, and one that it gets wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from mer_sdk.evaluation.datasets.ravdess import LABELS
+
+# Shown as the right one where the model gets it right, so that new weights change the README little.
+_PREFERRED = "01-01-03-01-01-02-05.mp4"
+_LAST_LINES = 4
+
+
+@dataclass(frozen=True)
+class ShownClip:
+    """A clip, what its actor was told to play, what most steps said, and the lines that `mer run` prints."""
+
+    name: str
+    truth: str
+    said: str
+    lines: tuple[str, ...]
+
+    @property
+    def right(self) -> bool:
+        """Whether most steps named what was played."""
+        return self.said == self.truth
+
+
+def run_clip(bundle: Path, clip: Path) -> ShownClip:
+    """Run a RAVDESS clip (its name holds the emotion; calm counts as neutral) through `mer run`."""
+    label = LABELS[int(clip.stem.split("-")[2]) - 1]
+    said = Counter(json.loads(line)["emotion"] for line in _run(bundle, clip, "--json").splitlines())
+    lines = tuple(line.rstrip() for line in _run(bundle, clip).splitlines())
+    return ShownClip(clip.name, "neutral" if label == "calm" else label, said.most_common(1)[0][0], lines)
+
+
+def shown_lines(bundle: Path, clips: list[Path]) -> list[str]:
+    """The README's block: a clip that is right as a whole, and the end of the first one that is wrong."""
+    found = [run_clip(bundle, clip) for clip in sorted(clips, key=lambda clip: (clip.name != _PREFERRED, clip.name))]
+    right = next((one for one in found if one.right), None)
+    wrong = next((one for one in found if not one.right), None)
+    count = f"{sum(one.right for one in found)} of {len(found)}"
+    lines = [f"Clips of one RAVDESS actor, run with {bundle.stem}: in {count} most steps say what was played.", ""]
+    if right:
+        lines += [f"Right, the actor plays {right.truth}:", "", "```text", _command(bundle, right), *right.lines]
+        lines += ["```", ""]
+    if wrong:
+        last = wrong.lines[-_LAST_LINES:]
+        lines += [f"Wrong, the actor plays {wrong.truth}:", "", "```text", _command(bundle, wrong)]
+        lines += [*(["..."] if len(wrong.lines) > len(last) else []), *last, "```"]
+    return lines
+
+
+def _command(bundle: Path, clip: ShownClip) -> str:
+    return f"$ mer run bundles/{bundle.name} {clip.name}"
+
+
+def _run(bundle: Path, clip: Path, *options: str) -> str:
+    command = [sys.executable, "-m", "mer_sdk.cli", "run", str(bundle), str(clip), *options]
+    environment = os.environ | {"COLUMNS": "120"}
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout

@@ -1,0 +1,107 @@
+"""Files that a command writes: none harms what is read, and none is ever half there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from mer_sdk.errors import OptionError
+
+
+@contextmanager
+def written_aside(path: str | Path) -> Iterator[Path]:
+    """A place beside `path` to write to; it takes the name of `path` once the block has ended well.
+
+    A device, such as /dev/null, is written to as it is.
+    """
+    final = Path(os.path.realpath(path))
+    if final.exists() and not final.is_file():
+        yield final
+        return
+    aside = final.with_name(f".{os.getpid()}-{final.name[:64]}.part")
+    try:
+        yield aside
+        aside.replace(final)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def check_outputs(
+    outputs: Mapping[str, str | Path | None],
+    inputs: Mapping[str, str | Path | None],
+    suffixes: Mapping[str, Sequence[str]] | None = None,
+) -> None:
+    """Refuse outputs before any work is begun, where they cannot be written or would harm something.
+
+    Files are the same by identity, not by spelling: through links, too. Inside a bundle nothing may be written, and of
+    another folder that is read nothing is overwritten.
+
+    Args:
+        outputs: option -> the file it names, None where it was not given.
+        inputs: what it is, such as "the input" -> file or folder that is read.
+        suffixes: option -> endings that its file may have.
+
+    Raises:
+        OptionError: it says which, and what to do.
+    """
+    given = {option: Path(path) for option, path in outputs.items() if path is not None}
+    for option, path in given.items():
+        _check_place(option, path)
+        allowed = (suffixes or {}).get(option, ())
+        if allowed and path.suffix.lower() not in allowed:
+            raise OptionError(f"{option} {path} must end in {', '.join(allowed[:-1])} or {allowed[-1]}")
+        check_harmless(option, path, inputs)
+    options = list(given)
+    for place, option in enumerate(options):
+        for other in options[:place]:
+            if is_same(given[option], given[other]):
+                raise OptionError(f"{other} and {option} name the same file, {given[option]}; give two")
+
+
+def check_harmless(option: str, path: Path, inputs: Mapping[str, str | Path | None]) -> None:
+    """Refuse one output that is an input, or would overwrite something in one; see `check_outputs`.
+
+    Raises:
+        OptionError: it says which.
+    """
+    for what, other in inputs.items():
+        if other is None:
+            continue
+        inside = is_inside(path, other) and (path.exists() or Path(other, "manifest.json").exists())
+        if is_same(path, other) or inside:
+            where = "lies in" if inside else "is"
+            raise OptionError(f"{option} {path} {where} {what}, which writing there would destroy; give another place")
+
+
+def is_same(path: str | Path, other: str | Path) -> bool:
+    """Whether two paths lead to the same file or folder, or would; devices are never the same."""
+    try:
+        if os.path.exists(path) and os.path.exists(other):
+            return os.path.samefile(path, other) and (os.path.isfile(path) or os.path.isdir(path))
+        return os.path.realpath(path) == os.path.realpath(other)
+    except (OSError, ValueError):
+        return False
+
+
+def is_inside(path: str | Path, folder: str | Path) -> bool:
+    """Whether a path lies in a folder that is there, at any depth."""
+    if not os.path.isdir(folder):
+        return False
+    return any(is_same(parent, folder) for parent in Path(os.path.realpath(path)).parents)
+
+
+def _check_place(option: str, path: Path) -> None:
+    try:
+        if path.is_dir():
+            raise OptionError(f"{option} {path} is a folder; give a file name")
+        folder = path.absolute().parent
+        if not folder.is_dir():
+            raise OptionError(f"{option} {path}: the folder {path.parent} does not exist; make it first")
+        there = path.exists()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OptionError(f"{option} cannot be written ({reason}); give another name") from error
+    if not os.access(path if there and not path.is_file() else folder, os.W_OK):
+        raise OptionError(f"{option} {path} cannot be written: this user may not write there; give another place")
