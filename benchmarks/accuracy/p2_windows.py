@@ -1,8 +1,9 @@
 """Protocol P2 for every shipped window model: full precision, student in torch, and every bundle that runs here.
 
-    python -m benchmarks.accuracy.p2_windows --data ravdess:PATH [--bundles bundles] [--schemes fp32 fp16]
+    python -m benchmarks.accuracy.p2_windows --data ravdess_pairs:PATH [--bundles bundles] [--schemes fp32 fp16]
 
-Writes docs/results/p2.json. P2: RAVDESS actor 05's real audio-visual clips, who is in no training or tuning set.
+Writes docs/results/p2.json. P2: the real audio-visual clips of RAVDESS fold 3, whose five actors are in no training or
+tuning set, together and by person. `mer evaluate BUNDLE --data ravdess_pairs:PATH` runs the same.
 """
 
 from __future__ import annotations
@@ -16,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from mer_fusion.checkpoint import SHIPPED, Card, load_checkpoint
-from mer_fusion.training.fusion.data import TEST_ACTOR
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.errors import RuntimeUnavailable
-from mer_sdk.evaluation.datasets import Clip, Ravdess, Selection, open_dataset
+from mer_sdk.evaluation.datasets import TEST_FOLD, Clip, RavdessPairs, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.dialogues import DialogueReport
 from mer_sdk.evaluation.evaluate import EvaluationOptions, EvaluationReport, evaluate
@@ -65,14 +65,14 @@ def scores(report: EvaluationReport | DialogueReport) -> Any:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="ravdess:PATH with actor 05's audio and faces")
+    parser.add_argument("--data", required=True, help="ravdess_pairs:PATH")
     parser.add_argument("--bundles", type=Path, default=ROOT / "bundles")
     parser.add_argument("--schemes", nargs="+", default=["fp32", "fp16"], help="of the bundles (default: fp32 fp16)")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "p2.json")
     options = parser.parse_args()
     dataset = open_dataset(options.data)
-    assert isinstance(dataset, Ravdess), "P2 is defined on RAVDESS"
-    clips = dataset.clips(Selection(actors=(TEST_ACTOR,), paired_only=True))
+    assert isinstance(dataset, RavdessPairs), "P2 is defined on RAVDESS's real pairs"
+    clips = dataset.clips(Selection(folds=(TEST_FOLD,)))
     models: dict[str, Any] = {}
     for model, cards in window_cards().items():
         rows: list[dict[str, Any]] = []

@@ -7,7 +7,6 @@ attention, the weighted sum, a fusion layer, one head; and in training alone the
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,17 +14,17 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mer_fusion.models.checks import check, config_from_dict, is_share, is_whole, plain_dict
+from mer_fusion.models.checks import check, config_from_dict
 from mer_fusion.models.heads import masked_softmax
 from mer_fusion.models.spectral import BANDS, POOLINGS, SpectralBands
-from mer_fusion.models.temporal import remove_dropout, xavier_
+from mer_fusion.models.temporal import xavier_
 from mer_fusion.models.transformer import AttentionPool, TransformerEncoder, TransformerLayer
 from mer_fusion.models.window import (
     StepEncoder,
     WindowConfig,
     WindowHead,
+    WindowNetwork,
     WindowOutput,
-    fold_norms,
     hold_missing,
     masked_mean,
     presence,
@@ -72,16 +71,8 @@ class AtsukoConfig(WindowConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("width", "layers", "heads", "feed_forward", "router_width", "head_width"):
-            check(name, getattr(self, name), is_whole(getattr(self, name), 1), "a whole number of at least 1")
-        check("kernel", self.kernel, is_whole(self.kernel, 1) and self.kernel % 2 == 1, "an odd whole number")
-        for name in ("dropout", "head_dropout"):
-            check(name, getattr(self, name), is_share(getattr(self, name)), "at least 0 and below 1")
+        self._check_layers("width", "layers", "heads", "feed_forward", "router_width", "head_width")
         check("band_pooling", self.band_pooling, self.band_pooling in POOLINGS, f"one of {', '.join(POOLINGS)}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """A plain dict that JSON can hold."""
-        return plain_dict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> AtsukoConfig:
@@ -115,7 +106,7 @@ class AtsukoStates(NamedTuple):
     reliance: Tensor
 
 
-class Atsuko(nn.Module):
+class Atsuko(WindowNetwork):
     """A reconstruction: the paper's blocks, our choice where the figure leaves one open, no claim to its scores.
 
     Ours: the first layer (`StepEncoder`); the cosine basis and its cut-offs; a band is summarised by the root of its
@@ -191,13 +182,6 @@ class Atsuko(nn.Module):
         anything = present.amax(dim=1)
         logits, regression = self.head(self.pool(self.fusion(total, anything), anything))
         return WindowOutput(logits, states.reliance, regression)
-
-    def prepare_for_export(self) -> Atsuko:
-        """A copy in evaluation mode with the same output: batch normalisation folded, dropout gone."""
-        model = copy.deepcopy(self).eval()
-        fold_norms(model)
-        remove_dropout(model)
-        return model.requires_grad_(False)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ output, hierarchical losses. Everything else is ours.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -16,16 +15,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mer_fusion.models.checks import check, config_from_dict, is_share, is_whole, plain_dict
+from mer_fusion.models.checks import config_from_dict
 from mer_fusion.models.heads import masked_softmax
-from mer_fusion.models.temporal import remove_dropout, xavier_
+from mer_fusion.models.temporal import xavier_
 from mer_fusion.models.transformer import AttentionPool, TransformerEncoder
 from mer_fusion.models.window import (
     StepEncoder,
     WindowConfig,
     WindowHead,
+    WindowNetwork,
     WindowOutput,
-    fold_norms,
     hold_missing,
     presence,
     sample_losses,
@@ -60,15 +59,7 @@ class FdrlConfig(WindowConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("width", "layers", "heads", "feed_forward", "head_width"):
-            check(name, getattr(self, name), is_whole(getattr(self, name), 1), "a whole number of at least 1")
-        check("kernel", self.kernel, is_whole(self.kernel, 1) and self.kernel % 2 == 1, "an odd whole number")
-        for name in ("dropout", "head_dropout"):
-            check(name, getattr(self, name), is_share(getattr(self, name)), "at least 0 and below 1")
-
-    def to_dict(self) -> dict[str, Any]:
-        """A plain dict that JSON can hold."""
-        return plain_dict(self)
+        self._check_layers("width", "layers", "heads", "feed_forward", "head_width")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> FdrlConfig:
@@ -118,7 +109,7 @@ class FdrlStates(NamedTuple):
     present: Tensor
 
 
-class Fdrl(nn.Module):
+class Fdrl(WindowNetwork):
     """A reconstruction: the components that the abstract names, our choice of each, and no claim to the paper's scores.
 
     Ours: the front end (`FrontEnd`); the form of the encoders; a gate over the modalities (linear in all
@@ -178,13 +169,6 @@ class Fdrl(nn.Module):
         own = [states.private[index] * (weights[index] * float(count)) for index in range(count)]
         logits, regression = self.head(torch.cat((common, *own), dim=-1))
         return WindowOutput(logits, states.reliance, regression)
-
-    def prepare_for_export(self) -> Fdrl:
-        """A copy in evaluation mode with the same output: batch normalisation folded, dropout gone."""
-        model = copy.deepcopy(self).eval()
-        fold_norms(model)
-        remove_dropout(model)
-        return model.requires_grad_(False)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +12,11 @@ from torch.nn import functional as F
 from torch.nn.utils import fuse_linear_bn_eval
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from mer_fusion.models.checks import check, check_shape, is_whole
-from mer_fusion.models.temporal import xavier_
+from mer_fusion.models.checks import check, check_shape, is_share, is_whole, plain_dict
+from mer_fusion.models.temporal import remove_dropout, xavier_
 from mer_sdk.errors import OptionError, SignalError
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,19 @@ class WindowConfig:
         if self.classes == 0 and self.regression_outputs == 0:
             raise OptionError("classes and regression_outputs are both 0: the network needs one head at least; set one")
 
+    def _check_layers(self, *sizes: str) -> None:
+        """Check what networks with a first layer, Transformer and head add: `sizes`, "kernel" and both dropouts."""
+        for name in sizes:
+            check(name, getattr(self, name), is_whole(getattr(self, name), 1), "a whole number of at least 1")
+        kernel = getattr(self, "kernel")  # noqa: B009  # of the classes that call this
+        check("kernel", kernel, is_whole(kernel, 1) and kernel % 2 == 1, "an odd whole number")
+        for name in ("dropout", "head_dropout"):
+            check(name, getattr(self, name), is_share(getattr(self, name)), "at least 0 and below 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """A plain dict that JSON can hold."""
+        return plain_dict(self)
+
 
 class WindowOutput(NamedTuple):
     """What a network says of a window.
@@ -60,6 +76,17 @@ class WindowOutput(NamedTuple):
     logits: Tensor | None
     reliance: Tensor
     regression: Tensor | None
+
+
+class WindowNetwork(nn.Module):
+    """A network over windows whose export form needs no more than folded batch normalisation and no dropout."""
+
+    def prepare_for_export(self: Network) -> Network:
+        """A copy in evaluation mode with the same output: batch normalisation folded, dropout gone."""
+        model = copy.deepcopy(self).eval()
+        fold_norms(model)
+        remove_dropout(model)
+        return model.requires_grad_(False)
 
 
 def split_inputs(inputs: tuple[Tensor, ...], config: WindowConfig) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json as json_module
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mer_sdk.cli.bundles import any_of, is_finder, open_bundles, stands_in, without_runtime
+from mer_sdk.cli.bundles import is_finder, open_bundles
 from mer_sdk.cli.doctor import diagnose
 from mer_sdk.cli.options import BundlesArgument, DetectorOption, JsonOption, RuntimeOption, ThreadsOption
 from mer_sdk.cli.progress import progress_bars
@@ -30,7 +31,7 @@ def bench(
         float, typer.Option("--minutes", min=0.0, help="Then run without a pause for so long, and compare both ends.")
     ] = 0.0,
     input: Annotated[
-        str | None, typer.Option("--input", help="Media file to decode and search. Default: one made from the seed.")
+        Path | None, typer.Option("--input", help="Media file to decode and search. Default: one made from the seed.")
     ] = None,
     detector: DetectorOption = None,
     runtime: RuntimeOption = None,
@@ -53,8 +54,10 @@ def bench(
     from mer_sdk.bench.run import run_bench
     from mer_sdk.cli.tables.bench import show
 
-    options = Options(rounds, warm_up, starts, minutes, threads, seed, runtime, input, detector)
-    opened = open_bundles(bundles, any_of(is_finder, without_runtime), stands_in)
+    options = Options(
+        rounds, warm_up, starts, minutes, threads, seed, runtime, None if input is None else str(input), detector
+    )
+    opened = open_bundles(bundles, is_finder)
     machine = _machine()
     with progress_bars(quiet=json) as advance:
         result = run_bench([str(bundle.path) for bundle in opened], machine, options, advance)

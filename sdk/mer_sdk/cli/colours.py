@@ -1,7 +1,7 @@
 """The colours of emotions and modalities, in images and in the terminal.
 
-Those of images are Okabe and Ito's, which colour-blind readers tell apart, with a grey for neutral. The terminal's own
-colours are of the same hues.
+Those of images are Okabe and Ito's, with a light grey for neutral and Tol's wine red for fearful: readers who lack one
+kind of cones tell any two apart, too (a test computes it). The terminal's own colours are of the same hues.
 """
 
 from __future__ import annotations
@@ -12,19 +12,20 @@ from mer_sdk.contract.estimate import UNKNOWN
 
 # Label -> (image, terminal).
 EMOTIONS = {
-    "neutral": ("#999999", "white"),
+    "neutral": ("#c4c9cf", "white"),
     "happy": ("#e69f00", "yellow"),
     "sad": ("#0072b2", "blue"),
     "angry": ("#d55e00", "red"),
-    "fearful": ("#cc79a7", "magenta"),
+    "fearful": ("#882255", "magenta"),
     "disgust": ("#009e73", "green"),
     "surprised": ("#56b4e9", "cyan"),
 }
 # For labels that are not among them, by turns.
-FURTHER = (("#f0e442", "bright_yellow"), ("#332288", "bright_blue"), ("#882255", "bright_magenta"))
-UNKNOWN_COLOURS = ("#e3e5e8", "bright_black")
+FURTHER = (("#f0e442", "bright_yellow"), ("#332288", "bright_blue"), ("#cc79a7", "bright_magenta"))
+UNKNOWN_COLOURS = ("#f1f2f4", "bright_black")
 MODALITIES = {"audio": "#3c6e91", "face": "#b9a36a", "text": "#7a5c8e"}
 FURTHER_MODALITY = "#8a8f98"
+BLACK, WHITE = "#000000", "#ffffff"
 INK, SOFT, RULE, PAPER = "#1d2126", "#5a626c", "#d5d8dc", "#ffffff"
 
 
@@ -39,10 +40,9 @@ def terminal_colours(labels: Sequence[str]) -> dict[str, str]:
 
 
 def ink_on(colour: str) -> str:
-    """The colour of text on a colour: dark or light, whichever has the higher contrast (WCAG 2.2)."""
-    light, dark = luminance(PAPER), luminance(INK)
+    """The colour of text on a colour: black or white, whichever has the higher contrast (WCAG 2.2)."""
     behind = luminance(colour)
-    return INK if (behind + 0.05) / (dark + 0.05) >= (light + 0.05) / (behind + 0.05) else PAPER
+    return BLACK if (behind + 0.05) / 0.05 >= 1.05 / (behind + 0.05) else WHITE
 
 
 def luminance(colour: str) -> float:

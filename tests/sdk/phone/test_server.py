@@ -21,6 +21,7 @@ from mer_sdk.phone import session as check_session
 from mer_sdk.phone.certificate import server_context
 from mer_sdk.phone.server import PhoneServer
 from mer_sdk.phone.session import Advanced, Began, Refused, Reported, Service, page_folder
+from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
 
 class Client:
@@ -35,7 +36,7 @@ class Client:
     def ask(self, method, path, body=None, headers=None):
         kind = http.client.HTTPSConnection if self._context else http.client.HTTPConnection
         more = {"context": self._context} if self._context else {}
-        connection = kind("127.0.0.1", self._port, timeout=10, **more)
+        connection = kind("127.0.0.1", self._port, timeout=120, **more)
         sent = {**self._cookie, **(headers or {})}
         connection.request(method, f"/{self._token}/{path}", body, sent)
         answer = connection.getresponse()
@@ -237,15 +238,16 @@ def changed(bundle, path, **changes):
 
 def test_the_command_refuses_what_no_browser_runs(command, tiny_onnx, tmp_path):
     other = changed(tiny_onnx, tmp_path / "other.mer", target="coreml")
-    contract = FinderContract(height=8, width=8, threshold=0.5, overlap=0.3)
-    graphs = {"finder": Bundle.open(tiny_onnx).manifest.graphs["face"]}
+    contract = FinderContract(height=16, width=16, threshold=0.5, overlap=0.3)
+    boxes = (TensorSpec("scores", (1, 4)), TensorSpec("boxes", (1, 4, 4)))
+    graphs = {"finder": GraphSpec("face.onnx", "fp32", (TensorSpec("frame", (1, 16, 16, 3)),), boxes)}
     finder = changed(tiny_onnx, tmp_path / "finder.mer", graphs=graphs, finder=contract)
     wrong = [
         (
             (other,),
-            "made for coreml, and a browser runs onnx and tflite: `mer-convert --model grjca --target onnx,tflite",
+            "tiny: a browser runs onnx and tflite alone: `mer-convert --model grjca --target onnx,tflite` makes both",
         ),
-        ((finder,), "tiny is a face finder, whose golden frames `mer verify` proves"),
+        ((finder,), "tiny: a face finder, whose golden frames `mer verify` proves"),
         ((tmp_path / "none.mer",), "does not exist"),
         ((tiny_onnx, "--actors", "5"), "give --data"),
         ((tiny_onnx, "--data", "meld:/nowhere"), "/nowhere does not exist"),

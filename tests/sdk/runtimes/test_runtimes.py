@@ -157,7 +157,7 @@ def test_core_ml_says_where_it_runs(tmp_path):
 def test_every_target_has_a_runtime():
     names = {target: runtime_for_target(target) for target in ("executorch", "tflite", "onnx")}
     assert names == {"executorch": "executorch", "tflite": "litert", "onnx": "onnx"}
-    with pytest.raises(OptionError, match="known targets are: coreml, executorch, tflite, onnx"):
+    with pytest.raises(OptionError, match="allowed: coreml, executorch, tflite, onnx"):
         runtime_for_target("tensorrt")
 
 

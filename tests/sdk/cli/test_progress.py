@@ -1,0 +1,45 @@
+import os
+import sys
+import time
+
+from mer_sdk.cli.progress import _lines, _own_stderr, progress_bars
+from mer_sdk.runtimes.native_log import VARIABLE, without_harmless_lines
+
+
+def test_a_line_tells_where_a_long_step_stands_and_what_is_left(capsys):
+    with _lines(sys.stderr, 0.05) as advance:
+        advance("encoding", 1, 4)
+        time.sleep(0.2)
+        advance("encoding", 2, 4)
+        time.sleep(0.2)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("encoding: 25 %")
+    assert lines[-1].startswith("encoding: 50 %")
+
+
+def test_nothing_is_written_where_the_work_is_short_or_done(capsys):
+    with _lines(sys.stderr, 30.0) as advance:
+        advance("encoding", 1, 4)
+    with _lines(sys.stderr, 0.02) as advance:
+        advance("encoding", 4, 4)
+        time.sleep(0.1)
+    assert capsys.readouterr().err == ""
+
+
+def test_with_json_it_is_quiet(capsys, monkeypatch):
+    monkeypatch.setattr("mer_sdk.cli.progress.LINE_SECONDS", 0.01)
+    with progress_bars(quiet=True) as advance:
+        advance("encoding", 1, 4)
+        time.sleep(0.05)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_lines_are_written_while_a_runtime_loads_a_graph(capfd, monkeypatch):
+    """That takes stderr away from whoever else writes to it, for as long as ExecuTorch's 20 s of imports."""
+    monkeypatch.setenv(VARIABLE, "1")
+    monkeypatch.setattr(sys, "stderr", open(2, "w", closefd=False))  # noqa: SIM115
+    with _own_stderr() as file, without_harmless_lines():
+        print("verifying: 50 %", file=file, flush=True)
+        os.write(2, b"ERROR: from the runtime\n")
+        assert capfd.readouterr().err == "verifying: 50 %\n"
+    assert capfd.readouterr().err == "ERROR: from the runtime\n"
