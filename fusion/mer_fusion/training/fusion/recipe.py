@@ -72,7 +72,7 @@ def full_precision_recipe(seed: int, model: str = "grjca") -> Recipe:
         model,
         "full",
         _network(model, "full", audio, face),
-        LoopOptions(epochs=18, seed=seed),
+        LoopOptions(epochs=24, seed=seed),
         LoopOptions(epochs=8, learning_rate=1e-3, warmup_epochs=0.5, seed=seed),
         LoopOptions(epochs=24, seed=seed),
         LoopOptions(epochs=14, learning_rate=1e-3, seed=seed),
