@@ -22,7 +22,7 @@ from mer_converters.pipeline import convert
 from mer_converters.pipeline.convert import ConversionResult
 from mer_converters.pipeline.gate import Distance
 from mer_sdk.contract.bundle import Bundle, hash_files
-from mer_sdk.contract.golden import RAW, read_golden, save_golden
+from mer_sdk.contract.golden import RAW, GoldenCase, read_golden, save_golden
 from mer_sdk.contract.manifest import Decision, DialogueContract, Manifest
 from mer_sdk.contract.manifest_file import manifest_to_text
 from mer_sdk.errors import BundleError, ConversionError, OptionError
@@ -48,10 +48,19 @@ def _bundle(folder: Path, target: str, change: Change = lambda manifest: manifes
     cases = tiny_bundle.golden(graphs)
     if made:
         cases = tuple(replace(case, made=case.answer.logits + 0.25) for case in cases)
-    save_golden(path / "golden.npz", cases)
-    decided = replace(tiny_bundle.manifest(target, "graph", path), decision=Decision(1.7, 0.4))
-    (path / "manifest.json").write_text(manifest_to_text(replace(change(decided), files=hash_files(path))))
+    manifest = change(replace(tiny_bundle.manifest(target, "graph", path), decision=Decision(1.7, 0.4)))
+    save_golden(path / "golden.npz", tuple(_read_by(case, manifest.modalities) for case in cases))
+    (path / "manifest.json").write_text(manifest_to_text(replace(manifest, files=hash_files(path))))
     return path
+
+
+def _read_by(case: GoldenCase, modalities: tuple[str, ...]) -> GoldenCase:
+    """A case of a window with two modalities, as a fusion graph with some of them has it."""
+    kept = [index for index, name in enumerate(("audio", "face")) if name in modalities]
+    given = {name: {key: getattr(case.given, name)[key] for key in modalities} for name in ("raw", "masks")}
+    features = {key: case.answer.features[key] for key in modalities}
+    answer = replace(case.answer, features=features, reliance=case.answer.reliance[kept])
+    return replace(case, given=replace(case.given, **given), answer=answer)
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
@@ -202,7 +211,7 @@ def test_bundles_that_no_app_could_feed_are_refused(tmp_path: Path) -> None:
     def other_words(manifest: Manifest) -> Manifest:
         return replace(manifest, labels=(*tiny_bundle.LABELS[:-1], "bored"))
 
-    with pytest.raises(BundleError, match="reads audio without an encoder graph"):
+    with pytest.raises(BundleError, match="there is no graph for audio, which fusion reads"):
         emit(_bundle(tmp_path / "a", "onnx", without_encoder), "cpp")
     with pytest.raises(OptionError, match="no affect norm is known for the label 'bored'"):
         emit(_bundle(tmp_path / "b", "onnx", other_words), "cpp")
