@@ -7,7 +7,7 @@ import pytest
 
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets import Mosi, open_dataset
-from mer_sdk.evaluation.datasets.mosi import FEATURES, contiguous_blocks
+from mer_sdk.evaluation.datasets.published.mosi import FEATURES, contiguous_blocks
 
 LABELS = (1, 1, 1, 0, 0)
 
