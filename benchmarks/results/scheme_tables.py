@@ -11,13 +11,13 @@ def schemes_section(result: Json) -> list[str]:
         "## Schemes against fp32",
         "",
         *prose(
-            "Window models: UAR on protocol P2 (actor 05, who calibrated nothing), audio and face, warm; AMB-DSGDN: "
-            "weighted F1 on MELD dev. *Same label*: share of answers, under all conditions, on which scheme and fp32 "
-            "of the same target name the same label. *Difference*: in UAR, paired over clips (dialogues), points "
-            "[95 %]. *MACs*: share of the multiply-accumulates with weights that are computed from 8-bit integers, "
-            "read back from the artifact; the rest of an audio graph is the log-mel front end. *Step*: median ms of "
-            "all graphs on one core, in one interleaved run of all bundles of a model, and how many times as fast as "
-            "fp32. Core ML is a spec-level check and has no time."
+            "Window models: UAR on protocol P2 (RAVDESS fold 3, who calibrated nothing), audio and face, warm; "
+            "AMB-DSGDN: weighted F1 on MELD dev. *Same label*: share of answers, under all conditions, on which scheme "
+            "and fp32 of the same target name the same label. *Difference*: in UAR, paired over clips (dialogues), "
+            "points [95 %]. *MACs*: share of the multiply-accumulates with weights that are computed from 8-bit "
+            "integers, read back from the artifact; the rest of an audio graph is the log-mel front end. *Step*: "
+            "median ms of all graphs on one core, in one interleaved run of all bundles of a model, and how many times "
+            "as fast as fp32. Core ML is a spec-level check and has no time."
         ),
     ]
     for model, one in result["models"].items():
@@ -85,7 +85,7 @@ def p1_schemes_section(result: Json) -> list[str]:
         "## Schemes against fp32 on P1",
         "",
         *prose(
-            f"P1's students of seed 0, folds 0-3, {result['clips']:,} clips of 20 speakers, each answered by a model "
+            f"P1's students of seed 0, folds 0-3, {result['clips']:,} clips of 20 speakers, each scored by a model "
             "that neither learned from nor was calibrated on its speaker; sound through the audio graph, action units "
             "as features. UAR in %, audio and face, baselines as in the table of P1. *Difference*: to fp32 of the same "
             "target, paired over clips, points [95 %]. *Same label*: share of answers on which both name the same "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -133,15 +134,15 @@ def _on_packets(change: Callable[[list[av.Packet], random.Random], list[av.Packe
     """Damage that a program writing packets would do; where the container refuses them the file ends there."""
 
     def apply(source: Path, out: Path, rng: random.Random) -> None:
-        with av.open(str(source)) as given, av.open(str(out), "w") as written:
+        # What is refused is refused at the latest when the file is closed, and stays as far as it was written.
+        with suppress(av.FFmpegError, ValueError), av.open(str(source)) as given, av.open(str(out), "w") as written:
             streams = {stream.index: written.add_stream_from_template(stream) for stream in given.streams}
             packets = [packet for packet in given.demux() if packet.size]
             for packet in change(packets, rng):
                 packet.stream = streams[packet.stream_index]
-                try:
-                    written.mux_one(packet)
-                except (av.FFmpegError, ValueError):
-                    break
+                written.mux_one(packet)
+        if not out.exists():
+            out.write_bytes(_flip(bytearray(source.read_bytes()), rng))
 
     return apply
 

@@ -5,7 +5,7 @@
 Makes twelve small files of the usual kinds and damages them, each case by its own seed: cut, bits flipped, packets
 dropped and swapped, stamps moved, headers patched. The command runs within a worker process that is killed after 30 s,
 and every fortieth case is a process of its own. What fails is kept in FOLDER. Writes docs/results/media_fuzz.json and
-its table in docs/media.md.
+its table in docs/app/media.md.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def main() -> None:
     result = summary(outcomes)
     if options.first == 0:
         out = ROOT / "docs" / "results" / "media_fuzz.json"
-        print(write_result(result, out, ROOT / "docs" / "media.md", (BEGIN, END), lines_of(result)))
+        print(write_result(result, out, ROOT / "docs" / "app" / "media.md", (BEGIN, END), lines_of(result)))
     if any(outcome.fault for outcome in outcomes):
         raise SystemExit(1)
 

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,18 +15,20 @@ from mer_sdk.errors import MissingExtra, OptionError
 
 try:
     import typer
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
 except ModuleNotFoundError as missing:
     sys.exit(str(MissingExtra("mer-convert", missing.name or "typer", "convert")))
 
+from mer_sdk.cli.options import names_of
 from mer_sdk.cli.program import run_program
+from mer_sdk.cli.typed import help_text
 
 if TYPE_CHECKING:
     from mer_converters.emit import EmitRequest
     from mer_converters.pipeline.convert import ConversionResult
-    from mer_converters.pipeline.gate import Distance, Distillation
+    from mer_converters.pipeline.plan import ConvertOptions
+    from mer_converters.processes.progress import Say
+    from mer_quantization.recordings import DataOptions
 
 FACE_FINDER = "face_finder"
 
@@ -40,7 +43,6 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.command()
 def convert(
     model: Annotated[
         str,
@@ -90,10 +92,6 @@ def convert(
         typer.Option(help="Move the fewest sensitive layers to float where a quantized scheme fails the gate."),
     ] = True,
     out: Annotated[Path, typer.Option(help="Folder for the bundles.")] = Path("bundles"),
-    reference: Annotated[
-        Path | None,
-        typer.Option(help="Full-precision checkpoint to compare with. Default: the shipped one, if it is there."),
-    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Targets converted at the same time.")] = 2,
     emit: Annotated[
         list[str] | None,
@@ -122,70 +120,54 @@ def convert(
 
       mer-convert --target coreml --scheme w8,int8 --data ravdess:PATH --data ferplus:PATH
 
+      mer-convert --emit kotlin --emit cpp --target tflite
+
       mer-convert --emit kotlin:bundles/grjca-tflite-fp32.mer
 
       mer-convert --model face_finder --target onnx --scheme fp32,fp16
     """
     from mer_converters.emit import parse_emit
+    from mer_converters.progress_display import shown_steps
 
     request = parse_emit(emit or [])
     if request.bundles:
         _emit_alone(request, any((target, scheme, checkpoint, data, check_data)), as_json)
         return
-    _check_out(out, checkpoint=checkpoint, reference=reference)
-    # Tools and torch are slow to import; --help must not wait for them.
-    try:
-        from mer_converters.pipeline.convert import ConvertOptions, convert_many
-        from mer_fusion.checkpoint import load_checkpoint, shipped_checkpoint
-        from mer_quantization.recordings import DataOptions
-    except ModuleNotFoundError as error:
-        raise MissingExtra("mer-convert", error.name or "torch", "convert") from error
-
-    if model == FACE_FINDER:
-        from mer_converters.face_finder_command import convert_face_finder
-
-        if not convert_face_finder(
-            checkpoint, _targets(_split(target or ["all"])), _split(scheme or ["fp32"]), out, as_json
-        ):
-            raise typer.Exit(1)
-        return
-    started = time.time()
-    console = Console(stderr=True)
-    source = checkpoint or shipped_checkpoint(model)
-    chosen, checking = (DataOptions(tuple(item), calibration_clips) if item else None for item in (data, check_data))
-    card = load_checkpoint(source).card
-    full = reference or _shipped_full(card.network.model)
-    targets = _targets(_split(target or ([] if request.languages else ["all"]))) or request.targets
-    if request.languages and card.dialogue is not None:
-        raise OptionError(f"--emit writes code for window models; {card.network.model} reads dialogues: leave it out")
-    request.check(targets)
-    options = ConvertOptions(
-        out, force, full, jobs, chosen, checking, coverage, tuple(_split(keep_float or [])), fallback
+    _check_out(out, checkpoint=checkpoint)
+    asked = _Asked(
+        model=model,
+        checkpoint=checkpoint,
+        targets=_targets(target or ([] if request.languages else ["all"])) or request.targets,
+        schemes=_split(scheme or ["fp32"]),
+        out=out,
+        jobs=jobs,
+        as_json=as_json,
     )
-    with console.status("starting the converters") as status:
-        rows = convert_many(source, targets, _split(scheme or ["fp32"]), options, status.update)
-        written: dict[Path | None, list[Path]] = {
-            row.path: _emit_for(request, row.target, row.path) for row in rows if row.path
-        }
-    if as_json:
-        print(json.dumps([_json_row(row, written.get(row.path, [])) for row in rows], indent=2))
-    else:
-        shown = Console()
-        shown.print(_table(rows))
-        for note in _notes(rows):
-            shown.print(note, style="dim", highlight=False)
-        shown.print(
-            f"{len([r for r in rows if r.written])} of {len(rows)} bundles written in {time.time() - started:.0f} s"
+    request.check(asked.targets)
+    if model == FACE_FINDER and any((emit, data, check_data, keep_float)):
+        raise OptionError(
+            "a face finder is not quantized and has no code for apps: leave out --emit, --data, --check-data and "
+            "--keep-float"
         )
-        for folder in [folder for folders in written.values() for folder in folders]:
-            shown.print(f"code for apps: {folder}", highlight=False, soft_wrap=True)
-    for row in rows:
-        if row.gate in ("failed", "error"):
-            console.print(f"{row.target} {row.scheme}: {row.reason}", style="red", markup=False, highlight=False)
-    if not as_json:
-        _next_commands([row.path for row in rows if row.path and row.gate == "passed"], card.dialogue is not None)
-    if any(row.gate in ("failed", "error") for row in rows):
+    with shown_steps(as_json) as say:
+        _load_torch(say)
+        if model == FACE_FINDER:
+            from mer_converters.face_finder_command import convert_face_finder, show_face_finder
+
+            finders = convert_face_finder(checkpoint, asked.targets, asked.schemes, out, jobs, say)
+        else:
+            from mer_converters.pipeline.plan import ConvertOptions
+
+            calibrating, judging = (_data_options(item, calibration_clips) for item in (data, check_data))
+            keep = _split(keep_float or [])
+            options = ConvertOptions(out, force, jobs, calibrating, judging, coverage, keep, fallback)
+            converted = _convert_emotion_model(asked, options, request, say)
+    passed = show_face_finder(finders, out, as_json) if model == FACE_FINDER else _show(converted, as_json)
+    if not passed:
         raise typer.Exit(1)
+
+
+app.command(help=help_text(convert))(convert)
 
 
 def main() -> None:
@@ -211,102 +193,116 @@ def _check_out(out: Path, **inputs: Path | None) -> None:
             raise OptionError(f"{what} {path} lies in a bundle in --out, which may be replaced; give another folder")
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What was asked for, lists read."""
+
+    model: str
+    checkpoint: Path | None
+    targets: tuple[str, ...]
+    schemes: tuple[str, ...]
+    out: Path
+    jobs: int
+    as_json: bool
+
+
+@dataclass(frozen=True)
+class _Converted:
+    """An emotion model's bundles: the rows, bundle -> its folders of code, and what its card says."""
+
+    rows: tuple[ConversionResult, ...]
+    code: dict[Path, list[Path]]
+    student_vs_full: str
+    dialogue: bool
+    seconds: float
+
+
+def _load_torch(say: Say) -> None:
+    """Import what is slow to import: --help does not wait for it, and everybody else is told."""
+    from mer_converters.processes.progress import Step
+
+    say(Step("checkpoint", "loading torch", 0.0))
+    try:
+        import mer_converters.pipeline.convert  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingExtra("mer-convert", error.name or "torch", "convert") from error
+
+
+def _convert_emotion_model(asked: _Asked, options: ConvertOptions, request: EmitRequest, say: Say) -> _Converted:
+    from mer_converters.pipeline import convert as pipeline
+    from mer_converters.pipeline.bundle_files import student_vs_full
+    from mer_fusion.checkpoint import load_checkpoint
+
+    started, source = time.time(), asked.checkpoint or _shipped(asked.model)
+    card = load_checkpoint(source).card
+    if request.languages and card.dialogue is not None:
+        raise OptionError(f"--emit writes code for window models; {card.network.model} reads dialogues: leave it out")
+    rows = pipeline.convert_many(source, asked.targets, asked.schemes, options, say)
+    code = {row.path: _emit_for(request, row.target, row.path) for row in rows if row.path}
+    return _Converted(rows, code, student_vs_full(card), card.dialogue is not None, time.time() - started)
+
+
+def _show(converted: _Converted, as_json: bool) -> bool:
+    """Print the rows; whether every bundle was written through the gate."""
+    from mer_converters.result_table import json_row, next_commands, notes, result_table
+
+    rows = converted.rows
+    if as_json:
+        print(
+            json.dumps([json_row(row, converted.code.get(row.path, []) if row.path else []) for row in rows], indent=2)
+        )
+    else:
+        shown = Console()
+        shown.print(result_table(rows))
+        for note in notes(rows, converted.student_vs_full):
+            shown.print(note, style="dim", highlight=False, markup=False)
+        count = len([row for row in rows if row.written])
+        shown.print(f"{count} of {len(rows)} bundles written in {converted.seconds:.0f} s")
+        for folder in [folder for folders in converted.code.values() for folder in folders]:
+            shown.print(f"code for apps: {folder}", highlight=False, soft_wrap=True)
+    failed = [row for row in rows if row.gate in ("failed", "error")]
+    for row in failed:
+        text = f"{row.target} {row.scheme}: {row.reason}"
+        Console(stderr=True).print(text, style="red", markup=False, highlight=False)
+    passed = [row.path for row in rows if row.path and row.gate == "passed"]
+    commands = [] if as_json else next_commands(passed, converted.dialogue)
+    if commands:
+        print("\nNext:", *(f"  {command}" for command in commands), sep="\n")
+    return not failed
+
+
+def _shipped(model: str) -> Path:
+    """The shipped student of a model.
+
+    Raises:
+        OptionError: there is none; the message offers the nearest name.
+    """
+    from mer_fusion.checkpoint import SHIPPED, shipped_checkpoint
+
+    known = sorted(path.stem.removesuffix("-student") for path in SHIPPED.glob("*-student.safetensors"))
+    if model not in known:
+        raise OptionError.unknown("model", model, (*known, FACE_FINDER))
+    return shipped_checkpoint(model)
+
+
+def _data_options(specs: list[str] | None, clips: int) -> DataOptions | None:
+    from mer_quantization.recordings import DataOptions
+
+    return DataOptions(tuple(specs), clips) if specs else None
+
+
 def _split(values: list[str]) -> tuple[str, ...]:
-    names = [name.strip() for value in values for name in value.split(",") if name.strip()]
-    return tuple(dict.fromkeys(names))
+    return tuple(dict.fromkeys(name for value in values for name in names_of(value)))
 
 
-def _targets(names: tuple[str, ...]) -> tuple[str, ...]:
+def _targets(values: list[str]) -> tuple[str, ...]:
     from mer_converters.targets import target_names
 
+    names, known = _split(values), (*target_names(), "all")
+    for name in names:
+        if name not in known:
+            raise OptionError.unknown("target", name, known)
     return target_names() if "all" in names else names
-
-
-def _shipped_full(model: str) -> Path | None:
-    from mer_fusion.checkpoint import shipped_checkpoint
-
-    try:
-        return shipped_checkpoint(model, "full")
-    except OptionError:
-        return None
-
-
-def _table(rows: tuple[ConversionResult, ...]) -> Table:
-    # Narrow enough for 80 columns.
-    table = Table(box=box.SIMPLE_HEAD, title="Largest difference on the logits of the golden cases", pad_edge=False)
-    for name in ("target", "scheme"):
-        table.add_column(name, no_wrap=True)
-    for name in ("kB", "s", "student vs\nfull model", "fp32 vs\ntorch", "scheme\nvs fp32"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("gate", no_wrap=True)
-    for row in rows:
-        same = "same" if row.scheme == "fp32" else _scheme(row)
-        table.add_row(
-            row.target,
-            row.scheme,
-            f"{row.bytes / 1000:.0f}" if row.bytes else "-",
-            f"{row.seconds:.1f}",
-            _distilled(row.distillation),
-            _logits(row.conversion),
-            same if row.conversion else "not run",
-            row.gate,
-        )
-    return table
-
-
-def _logits(value: Distance | None) -> str:
-    return "not run" if value is None else f"{value.logits:.1e}"
-
-
-def _scheme(row: ConversionResult) -> str:
-    """What the gate judges a scheme by: difference, SQNR, or agreement with fp32 and UAR lost."""
-    from mer_quantization.schemes import SCHEMES
-
-    if row.accuracy is not None:
-        return f"{row.accuracy.agreement:.1%}, {100 * (row.accuracy.uar - row.accuracy.uar_fp32):+.1f}"
-    if SCHEMES[row.scheme].quantized and row.quantization is not None and row.quantization.sqnr_db is not None:
-        return f"{row.quantization.sqnr_db:.1f} dB"
-    return _logits(row.quantization)
-
-
-def _distilled(value: Distillation | None) -> str:
-    """Mean difference of the log-probabilities, and on how many windows both name the same label."""
-    return "not run" if value is None else f"{value.mean_abs_log_probability:.2f}, {value.agreement:.0%}"
-
-
-def _notes(rows: tuple[ConversionResult, ...]) -> list[str]:
-    from mer_converters.targets import find_target
-    from mer_sdk.runtimes import runtime_note
-
-    notes = []
-    windows = next((row.distillation.windows for row in rows if row.distillation), 0)
-    if windows:
-        notes.append(
-            f"student vs full model: mean difference of log-probabilities, same label on {windows} synthetic answers"
-        )
-    if any(row.quantization is not None and row.quantization.sqnr_db is not None and not row.accuracy for row in rows):
-        notes.append("dB: signal to quantization noise of the logits; quantized schemes need 20 dB")
-    judged = next((row.accuracy for row in rows if row.accuracy), None)
-    if judged:
-        notes.append(
-            f"%, points: same label as fp32, and UAR gained, in {judged.answers} answers on {judged.clips} clips "
-            "that did not calibrate; needed are 98 % and -1 point"
-        )
-    moved = [(f"{row.target} {row.scheme}", ", ".join(row.moved)) for row in rows if row.moved]
-    notes += [f"{bundle}: in float, so that the gate lets it through: {layers}" for bundle, layers in moved]
-    sure = next((row.confidence for row in rows if row.confidence), None)
-    if sure:
-        notes.append(
-            f"every bundle's temperature and threshold are fitted to its own {sure.answers} answers, to answer "
-            f"{sure.coverage:.0%} of them; mer inspect shows them"
-        )
-    if any(row.gate == "failed" and not row.written for row in rows):
-        notes.append("failed: further away than the gate allows, so not written; --force writes it, marked as failed")
-    for target in dict.fromkeys(row.target for row in rows):
-        note = runtime_note(find_target(target).runtime)
-        if note:
-            notes.append(f"{target}: {note}")
-    return notes
 
 
 def _emit_for(request: EmitRequest, target: str, bundle: Path) -> list[Path]:
@@ -329,28 +325,6 @@ def _emit_alone(request: EmitRequest, converting: bool, as_json: bool) -> None:
         return
     for bundle, _, folder in written:
         print(f"{folder}: the code for {bundle.name}, with its golden test; docs/ship/native.md says how to use it")
-
-
-def _json_row(row: ConversionResult, written: list[Path]) -> dict[str, object]:
-    from dataclasses import replace
-
-    from mer_sdk.contract.codec import to_json
-
-    value: dict[str, object] = to_json(replace(row, path=None))
-    return value | {"path": str(row.path) if row.path else None, "code": [str(folder) for folder in written]}
-
-
-def _next_commands(paths: list[Path], dialogue: bool) -> None:
-    if not paths:
-        return
-    # The SDK's default runtime first.
-    best = next((path for path in paths if "-tflite-" in path.name), paths[0])
-    print("\nNext:")
-    print(f"  mer run {best} {'DIALOGUE.csv' if dialogue else 'VIDEO_OR_SOUND_FILE'}")
-    print(f"  mer evaluate {best} --data {'meld' if dialogue else 'ravdess'}:PATH")
-    print(f"  mer inspect {best}")
-    if len(paths) > 1:
-        print(f"  mer compare {' '.join(str(path) for path in paths[:3])}")
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ It is no part of the emotion bundles, so that there is one finder for all of the
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,8 @@ import torch
 from mer_converters.pipeline.gate import FAILED, PASSED
 from mer_converters.pipeline.graphs import fold_batch_norms
 from mer_converters.pipeline.staging import make_staging, put_in_place, refuse_other, writing
+from mer_converters.processes.progress import Say, Step, Steps, telling, unheard
+from mer_converters.processes.workers import ended, run_process
 from mer_converters.targets import ExportJob, find_target, tool_versions
 from mer_fusion.models.face_finder import FaceFinder, FaceFinderCard, load_face_finder
 from mer_quantization.schemes import find_scheme
@@ -54,13 +56,17 @@ class FinderRow:
     gate: str
 
 
-def convert_finder(checkpoint: Path, targets: Sequence[str], schemes: Sequence[str], out: Path) -> list[FinderRow]:
+def convert_finder(
+    checkpoint: Path, targets: Sequence[str], schemes: Sequence[str], out: Path, jobs: int = 2, say: Say = unheard
+) -> list[FinderRow]:
     """Convert a face finder; each target in a process of its own.
 
     Args:
         checkpoint: its `.safetensors` file, with the card beside it.
         targets, schemes: names; the schemes are fp32 and fp16.
         out: folder for the bundles `face_finder-TARGET-SCHEME.mer`.
+        jobs: targets converted at the same time, at least 1.
+        say: called with each step that begins, from several threads.
 
     Raises:
         OptionError: an unknown target or scheme.
@@ -75,8 +81,9 @@ def convert_finder(checkpoint: Path, targets: Sequence[str], schemes: Sequence[s
     cases = [run_finder(_Torch(finder), card.contract, drawn_face(index)) for index in range(len(FRAMES))]
     staging = make_staging(out)
     try:
-        for target in targets:
-            _run_worker(checkpoint, target, schemes, staging)
+        with ThreadPoolExecutor(max(1, jobs)) as pool:
+            for _ in pool.map(lambda target: _run_worker(checkpoint, target, schemes, staging, say), targets):
+                pass
         return [
             _finish(card, checkpoint, target, scheme, cases, staging, out) for target in targets for scheme in schemes
         ]
@@ -135,7 +142,7 @@ def _spec(card: FaceFinderCard, target: str, scheme: str) -> GraphSpec:
     )
 
 
-def _run_worker(checkpoint: Path, target: str, schemes: Sequence[str], staging: Path) -> None:
+def _run_worker(checkpoint: Path, target: str, schemes: Sequence[str], staging: Path, say: Say) -> None:
     """Export in a process of its own, as converter tools change global state."""
     command = [
         sys.executable,
@@ -146,11 +153,14 @@ def _run_worker(checkpoint: Path, target: str, schemes: Sequence[str], staging: 
         ",".join(schemes),
         str(staging),
     ]
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    run = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment, check=False)
-    if run.returncode:
-        noise = "\n".join(f"    {line}" for line in (run.stderr or run.stdout).strip().splitlines()[-25:])
-        raise ConversionError(f"{target}: the converter process ended with code {run.returncode}:\n{noise}")
+    say(Step(target, "starting its process", 0.0))
+    with tempfile.TemporaryDirectory(prefix="mer-convert-") as aside:
+        noise = Path(aside) / "noise.txt"
+        code = run_process(command, noise, say, aside)
+        if code:
+            say(Step(target, "failed", 1.0))
+            raise ConversionError(f"{target}: {ended(code, noise)}")
+    say(Step(target, "converted", 1.0))
 
 
 def _finish(
@@ -242,15 +252,21 @@ def main(arguments: list[str]) -> int:
     finder, card = load_face_finder(checkpoint)
     module, tool = fold_batch_norms(finder), find_target(target)
     example = (torch.rand(1, card.contract.height, card.contract.width, 3, generator=torch.Generator().manual_seed(0)),)
-    fp32: Path | None = None
-    for scheme in sorted(schemes.split(","), key=SCHEMES.index):
-        spec = _spec(card, target, scheme)
-        place = Path(folder) / f"{MODEL}-{target}-{scheme}"
-        place.mkdir(parents=True)
-        job = ExportJob(module, (example[0] * 255.0,), spec, find_scheme(scheme, tool.schemes, tool.name), fp32)
-        tool.export(job, place / spec.file)
-        tool.check(place / spec.file, spec)
-        fp32 = place / spec.file if scheme == "fp32" else fp32
+    ordered = sorted(schemes.split(","), key=SCHEMES.index)
+    with telling() as say:
+        step = Steps(target, len(ordered) + 1.0, say)
+        step(f"loading {tool.needs[1]}", 1.0)
+        tool.load()
+        fp32: Path | None = None
+        for scheme in ordered:
+            step(f"exporting in {scheme}", 1.0)
+            spec = _spec(card, target, scheme)
+            place = Path(folder) / f"{MODEL}-{target}-{scheme}"
+            place.mkdir(parents=True)
+            job = ExportJob(module, (example[0] * 255.0,), spec, find_scheme(scheme, tool.schemes, tool.name), fp32)
+            tool.export(job, place / spec.file)
+            tool.check(place / spec.file, spec)
+            fp32 = place / spec.file if scheme == "fp32" else fp32
     return 0
 
 

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from mer_converters.face_finder import MODEL, convert_finder
+from mer_converters.face_finder import MODEL, FinderRow, convert_finder
+from mer_converters.processes.progress import Say
 from mer_fusion.checkpoint import SHIPPED
+from mer_sdk.cli.typed import typed
 from mer_sdk.contract.codec import to_json
 
 
 def convert_face_finder(
-    checkpoint: Path | None, targets: Sequence[str], schemes: Sequence[str], out: Path, as_json: bool
-) -> bool:
-    """Convert the shipped finder, or another, and show what came of it; whether every bundle was written.
+    checkpoint: Path | None, targets: Sequence[str], schemes: Sequence[str], out: Path, jobs: int, say: Say
+) -> list[FinderRow]:
+    """Convert the shipped finder, or another.
 
     Raises:
         OptionError, CheckpointError, ConversionError: see `convert_finder`.
     """
-    with Console(stderr=True).status("converting the face finder"):
-        rows = convert_finder(checkpoint or SHIPPED / f"{MODEL}.safetensors", targets, schemes, out)
+    return convert_finder(checkpoint or SHIPPED / f"{MODEL}.safetensors", targets, schemes, out, jobs, say)
+
+
+def show_face_finder(rows: Sequence[FinderRow], out: Path, as_json: bool) -> bool:
+    """Show what came of it; whether every bundle was written."""
     if as_json:
         print(json.dumps([{**to_json(row), "path": str(row.path) if row.path else None} for row in rows], indent=2))
     else:
@@ -33,6 +39,8 @@ def convert_face_finder(
             table.add_row(row.target, row.scheme, f"{row.bytes / 1024:.0f}", *apart, row.gate)
         Console().print(table)
         written = next((row.path for row in rows if row.path), None)
-        if written:
-            print(f"\nNext:\n  mer run BUNDLE VIDEO_FILE --detector {written}")
+        emotion = next(iter(sorted(out.glob("grjca-*.mer"))), None)
+        if written and emotion:
+            command = (typed("mer"), "run", str(emotion), "camera", "--detector", str(written))
+            print(f"\nNext:\n  {shlex.join(command)}")
     return all(row.path for row in rows)

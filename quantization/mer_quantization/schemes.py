@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import OptionError, did_you_mean
 from mer_sdk.parity.agreement import TOLERANCE
 
 
@@ -81,6 +81,9 @@ def find_scheme(name: str, supported: tuple[str, ...] = tuple(SCHEMES), target: 
         return SCHEMES[name]
     where = f" on target {target!r}" if target else ""
     allowed = ", ".join(supported)
+    meant = did_you_mean(name, supported)
+    if name not in SCHEMES and meant:
+        raise OptionError(f"scheme {name!r} is not supported{where}{meant} Allowed: {allowed}")
     raise OptionError(
         f"scheme {name!r} is not supported{where}; allowed: {allowed}; "
         f"the nearest is {nearest_scheme(name, supported)!r}: give --scheme {nearest_scheme(name, supported)}"

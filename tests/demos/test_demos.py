@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 DEMOS = Path(__file__).parents[2] / "demos"
-LONG = 60
+LONG = 240
 
 
 def demo(name, *arguments, **given):

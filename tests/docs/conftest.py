@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
+FINDER = TESTS.parent / "fusion" / "mer_fusion" / "checkpoints" / "face_finder.safetensors"
 # Makes the helper modules importable: pytest's importlib mode leaves them out.
 sys.path[:0] = [str(Path(__file__).parent), str(TESTS / "sdk"), str(TESTS)]
 
@@ -36,11 +37,10 @@ def small_bundles(tmp_path_factory) -> Path:
     from tiny_dialogue import write_dialogue_bundle
 
     from mer_converters.face_finder import convert_finder
-    from mer_fusion.checkpoint import shipped_checkpoint
 
     def make(folder: Path) -> Path:
         window, talk = write_bundle(folder, "onnx"), write_dialogue_bundle(folder, ("text",))
-        (finder,) = convert_finder(shipped_checkpoint("face_finder"), ("onnx",), ("fp32",), folder / "finder")
+        (finder,) = convert_finder(FINDER, ("onnx",), ("fp32",), folder / "finder")
         bundles = folder / "bundles"
         for source, name in ((window, "grjca"), (talk, "amb_dsgdn"), (finder.path, "face_finder")):
             for target in ("tflite", "onnx"):

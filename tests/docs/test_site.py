@@ -56,7 +56,7 @@ def test_every_public_name_is_in_the_reference(site):
 
 @pytest.mark.slow
 def test_every_command_and_option_is_in_the_reference(site, site_hooks):
-    text = html.unescape((site / "reference" / "commands" / "index.html").read_text())
+    text = html.unescape((site / "reference" / "commands.html").read_text())
     for name, command in site_hooks["cli_reference"].all_commands().items():
         assert f">{name}<" in text, name
         for one in command.params:
@@ -67,9 +67,9 @@ def test_every_command_and_option_is_in_the_reference(site, site_hooks):
 
 @pytest.mark.slow
 def test_terms_link_to_the_glossary(site):
-    files = (site / "app" / "files" / "index.html").read_text()
+    files = (site / "app" / "files.html").read_text()
     for anchor in ("personal-baseline", "valence-arousal", "reliance", "step"):
-        assert files.count(f"glossary/#{anchor}") == 1, anchor
+        assert files.count(f"glossary.html#{anchor}") == 1, anchor
 
 
 def test_first_mentions_are_linked_once_and_code_is_left_alone(site_hooks):
@@ -81,6 +81,18 @@ def test_first_mentions_are_linked_once_and_code_is_left_alone(site_hooks):
         "```sh\nstep UAR\n```\n\nUAR\n"
     )
     assert link(text, anchors, "g.md") == linked
+
+
+def test_docstrings_of_several_names_give_each_an_entry(site_hooks):
+    split = site_hooks["griffe_names"].split_names
+    text = "Scores.\n\nAttributes:\n    war, uar: 0-1,\n        over clips.\n    ece: 15 bins.\n"
+    each = "    war: 0-1,\n        over clips.\n    uar: 0-1,\n        over clips.\n    ece: 15 bins.\n"
+    assert split(text) == f"Scores.\n\nAttributes:\n{each}"
+
+
+def test_figures_do_not_break(site_hooks):
+    shown = site_hooks["tables"].on_page_content("<td>89.0 [87, 91]</td><td>text 1 [2, 3]</td>")
+    assert shown == "<td>89.0\u00a0[87,\u00a091]</td><td>text 1 [2, 3]</td>"
 
 
 def test_the_glossary_is_in_order(site_hooks):

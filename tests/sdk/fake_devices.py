@@ -12,9 +12,15 @@ class Time:
 
     def __init__(self, gone):
         self.at, self.gone = 0.0, gone
+        self.seen, self.estimated = -1.0, 0.0
 
     def now(self):
         return self.at
+
+    def all_have_followed(self):
+        """Whether the camera has seen this time, where it is there, and the estimates wait for no more than a stream
+        that is not yet stale, which takes a second."""
+        return (self.seen == self.at or not self.camera_is_there) and self.estimated >= self.at - 1.75
 
     @property
     def camera_is_there(self):
@@ -36,7 +42,7 @@ class FakeVideo:
         end = time.monotonic() + 1.0
         while self.time.at == self.seen and time.monotonic() < end:
             time.sleep(0.001)
-        self.seen = self.time.at
+        self.seen = self.time.seen = self.time.at
         return self.time.camera_is_there
 
     def retrieve(self):

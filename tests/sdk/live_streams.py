@@ -6,7 +6,7 @@ import numpy as np
 
 from mer_sdk import EmotionSensor, LiveOptions, LiveSensor
 
-LONG = 20  # seconds after which a test that hangs fails
+LONG = 120  # seconds after which a test that hangs fails
 PATIENT = LiveOptions(streams=("audio", "video"), tolerance=0.3, stale_seconds=1e9, queue_seconds=60)
 
 

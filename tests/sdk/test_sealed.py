@@ -61,7 +61,7 @@ def run_sealed(bundle, clip, folder, guarded, around=()):
     command = [*around, sys.executable, "-B", "-c", SEALED, str(bundle), str(clip), guarded]
     # Nothing else of this environment: on a build server libraries behave as they do not on a device.
     bare = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    result = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120, env=bare)
+    result = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=240, env=bare)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout.splitlines()[-1])
 
@@ -85,7 +85,7 @@ def test_no_socket_is_opened_and_no_file_is_written(tiny_onnx, clip, tmp_path):
 def test_a_read_only_system_without_network_is_enough(tiny_onnx, clip, tmp_path):
     around = ("unshare", "--mount", "--net", "--map-root-user")
     try:
-        subprocess.run([*around, "true"], check=True, capture_output=True, timeout=20)
+        subprocess.run([*around, "true"], check=True, capture_output=True, timeout=120)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("needs unshare with namespaces, which this system does not give")
     found = run_sealed(tiny_onnx, clip, tmp_path, "no", (*around, "sh", "-c", READ_ONLY, "sh"))
@@ -135,7 +135,7 @@ print(json.dumps([*json.loads(told), first + timeline(parent, pcm[16000:]), len(
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_child_after_a_fork_runs_sensors_as_its_parent_does(tiny_onnx):
     result = subprocess.run(
-        [sys.executable, "-c", FORKS, str(tiny_onnx)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", FORKS, str(tiny_onnx)], capture_output=True, text=True, timeout=240, check=False
     )
     assert result.returncode == 0, result.stderr
     own, inherited, said, parents, rest = json.loads(result.stdout)

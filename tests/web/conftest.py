@@ -42,7 +42,7 @@ def drive():
         task = {"url": url, "steps": steps, "chromium": chromium, **options}
         script = Path(__file__).with_name("drive.mjs")
         done = subprocess.run(
-            ["node", str(script)], input=json.dumps(task), capture_output=True, text=True, timeout=120, check=False
+            ["node", str(script)], input=json.dumps(task), capture_output=True, text=True, timeout=600, check=False
         )
         assert done.returncode == 0, done.stderr[-4000:]
         told = json.loads(done.stdout)

@@ -1,5 +1,5 @@
 // Drives a headless Chromium: reads {url, steps, ...} as JSON from standard input, prints what the steps give as JSON.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,13 +18,15 @@ const context = await chromium.launchPersistentContext(profile, {
   deviceScaleFactor: 2,
   colorScheme: task.dark ? "dark" : "light",
   ignoreHTTPSErrors: true,
+  // What it leaves, such as a folder for PulseAudio, goes with the profile.
+  env: { ...process.env, TMPDIR: profile },
   permissions: task.permissions ?? [],
 });
 const console_ = [];
 const found = [];
 try {
   const page = context.pages()[0] ?? (await context.newPage());
-  page.setDefaultTimeout(task.timeout ?? 40000);
+  page.setDefaultTimeout(task.timeout ?? 120000);
   page.on("console", (message) => console_.push(message.text()));
   page.on("pageerror", (error) => console_.push(String(error)));
   if (task.init) await page.addInitScript(task.init);
@@ -39,6 +41,7 @@ try {
     else if (kind === "sleep") await page.waitForTimeout(given[0]);
     else if (kind === "reload") await page.reload();
     else if (kind === "shot") await page.screenshot({ path: given[0], fullPage: given[1] ?? true });
+    else if (kind === "touch") writeFileSync(given[0], "");
     else if (kind === "file") while (!existsSync(given[0])) await page.waitForTimeout(50);
     else throw new Error(`no such step: ${kind}`);
   }

@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import itertools
 import json
 import shutil
 import threading
@@ -9,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mer_sdk import EmotionSensor
+from mer_sdk.contract.bundle import Bundle
 from mer_sdk.frontends.face_crop import overlap
 from mer_sdk.frontends.face_detection import open_detector
-from mer_sdk.frontends.face_tracks import FaceOptions
 
 # Starts a browser.
 pytestmark = pytest.mark.slow
@@ -30,17 +30,12 @@ OFFLINE = (
     ("wait", READY),
     ("click", "#start"),
 )
-# The page asks for 3 s; a machine that is busy with other things gets more.
-FIRST_SECONDS = 10
+# Of probabilities: the browser's runtime rounds in another order.
+AWAY = 1e-4
 COLLECT = """
 window.got = [];
 window.shift = 0;
-let clicked = 0;
-addEventListener("click", ({ target }) => target.id === "start" && (clicked = performance.now()), true);
-addEventListener("mer:estimate", (event) => {
-  window.first ??= (performance.now() - clicked) / 1000;
-  got.push(event.detail);
-});
+addEventListener("mer:estimate", (event) => got.push(event.detail));
 new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) shift += entry.value;
 }).observe({ type: "layout-shift", buffered: true });
@@ -92,12 +87,17 @@ def serve():
         server.server_close()
 
 
+def assert_steps(times):
+    """Each is the end of a step, later than the one before it."""
+    assert all(time > before for before, time in itertools.pairwise([0.0, *times]))
+    assert all(time % 0.25 == 0.0 for time in times)
+
+
 def test_from_the_button_to_estimates_with_switches_and_without_a_network(drive, build, serve, tiny_onnx):
     steps = [
         *OFFLINE,
-        ("until", "got.length >= 6"),
-        ("evaluate", "got.map(({ time, state }) => [time, state])"),
-        ("evaluate", "[shift, first]"),
+        ("until", "got.length >= 6 && got.at(-1).state === 'audio+face'"),
+        ("evaluate", "shift"),
         ("text", "#notice"),
         ("click", "#camera"),
         ("until", "got.at(-1).state === 'audio'"),
@@ -106,27 +106,24 @@ def test_from_the_button_to_estimates_with_switches_and_without_a_network(drive,
         ("evaluate", "got.map(({ time }) => time)"),
     ]
     address = serve(build(tiny_onnx))
-    early, (shift, first), notice, times = drive(address, steps, flags=[*FAKE, *ALLOWED], init=COLLECT)
-    assert [time for time, _ in early[:6]] == [0.25, 0.5, 0.75, 1.0, 1.25, 1.5]
-    assert early[5][1] == "audio+face"
-    print(f"first estimate {first:.2f} s after the click, layout shift {shift:.4f}")
-    assert first < FIRST_SECONDS
+    shift, notice, times = drive(address, steps, flags=[*FAKE, *ALLOWED], init=COLLECT)
+    # A step that would be late is left out, on a machine that is busy.
+    assert_steps(times)
+    print(f"layout shift {shift:.4f}")
     assert shift < 0.02
     assert "square" in notice
-    assert times == sorted(times)
 
 
 def test_a_tflite_bundle_runs_too_without_a_network(drive, build, serve, real):
     steps = [
         *OFFLINE,
-        ("until", "got.length >= 6"),
-        ("evaluate", "got.map(({ time, state }) => [time, state])"),
+        ("until", "got.length >= 6 && got.at(-1).state === 'audio+face'"),
+        ("evaluate", "got.map(({ time }) => time)"),
         ("text", "#model"),
     ]
     folder = build(real("grjca-tflite-fp32"))
-    found, model = drive(serve(folder), steps, flags=[*FAKE, *ALLOWED], init=COLLECT)
-    assert [time for time, _ in found[:6]] == [0.25, 0.5, 0.75, 1.0, 1.25, 1.5]
-    assert found[5][1] == "audio+face"
+    times, model = drive(serve(folder), steps, flags=[*FAKE, *ALLOWED], init=COLLECT)
+    assert_steps(times)
     assert model.startswith("Model: grjca-tflite-fp32.")
     assert not (folder / "ort").exists()
 
@@ -205,42 +202,25 @@ def test_refused_devices_are_told_in_a_sentence(drive, build, serve, tiny_onnx):
     assert state == "voice"
 
 
-def test_real_clips_give_the_emotions_of_mer_run(drive, build, serve, helper, shared_data, face_finder, tmp_path):
-    """The page begins to listen and look some hundredths of a second into a clip, and so does the sensor here. It
-    searches for the face in every step, as the page does."""
-    bundle = ROOT / "bundles" / "grjca-onnx-fp32.mer"
-    if not bundle.is_dir():
+def test_of_real_clips_the_page_says_what_python_says_of_the_same_sound_and_pictures(
+    drive, build, serve, helper, shared_data, face_finder, tmp_path
+):
+    path = ROOT / "bundles" / "grjca-onnx-fp32.mer"
+    if not path.is_dir():
         pytest.skip("needs bundles/grjca-onnx-fp32.mer: make convert")
-    clips = sorted((shared_data / "ravdess_av" / "mp4").glob("*-05.mp4"))
+    clips = sorted((shared_data / "ravdess_av" / "mp4").glob("*-05.mp4"))[:2]
     if not clips:
         pytest.skip("needs clips of RAVDESS actor 05")
-    alignment, address, same, steps = helper("web/alignment.py"), serve(build(bundle, face_finder)), 0, 0
-    every_step = FaceOptions(detect_seconds=0)
+    recording, address = helper("web/recording.py"), serve(build(path, face_finder))
     for clip in clips:
         y4m, wav = helper("web/clips.py").write_streams(tmp_path, clip)
         flags = [f"--use-file-for-fake-video-capture={y4m}", f"--use-file-for-fake-audio-capture={wav}%noloop"]
-        with EmotionSensor.open(bundle, detector=str(face_finder)) as sensor:
-            whole = [estimate.emotion for estimate in sensor.stream(clip)]
-        until = f"got.length && got.at(-1).time >= {len(whole) / 4 - 0.5}"
-        look = [("evaluate", "got.map((one) => one.emotion)"), ("evaluate", "[shift, first]"), ("evaluate", "begun")]
-        tasks = [("wait", READY), ("click", "#start"), ("until", until), *look]
-        found = drive(address, tasks, flags=[*FAKE, *ALLOWED, *flags], init=COLLECT + alignment.RECORD)
-        got, (shift, first), begun = found
-        begin = alignment.begin_of(begun, clip, wav)
-        with EmotionSensor.open(bundle, detector=str(face_finder), faces=every_step) as sensor:
-            wanted = [estimate.emotion for estimate in alignment.estimates_from(sensor, clip, begin)]
-        agree = _same(got, wanted)
-        print(
-            f"{clip.name}: sound from {begin.sound:.3f} s, pictures from {begin.pictures:.3f} s: {agree} of {len(got)} "
-            f"steps; {max(_same(got, whole), _same(got, whole[1:]))} as the whole clip; first after {first:.2f} s"
-        )
-        assert first < FIRST_SECONDS
-        assert shift < 0.02
-        same, steps = same + agree, steps + len(got)
-    print(f"{same} of {steps} steps")
-    assert steps > 40
-    assert same >= 0.9 * steps
-
-
-def _same(got, wanted):
-    return sum(one == other for one, other in zip(got, wanted, strict=False))
+        until = "got.length && got.at(-1).time >= 2.5"
+        tasks = [("wait", READY), ("click", "#start"), ("until", until), ("evaluate", "recording()")]
+        (found,) = drive(address, tasks, flags=[*FAKE, *ALLOWED, *flags], init=COLLECT + recording.RECORD)
+        steps = recording.replayed(found, Bundle.open(path), face_finder)
+        assert len(steps) == len(found["estimates"]) > 0
+        away = max(float(abs(step.page - step.python).max()) for step in steps)
+        print(f"{clip.name}: {len(steps)} steps, probabilities at most {away:.1e} apart")
+        assert all(page == python for page, python in (step.states for step in steps))
+        assert away < AWAY

@@ -142,12 +142,20 @@ def test_a_second_phone_is_told_that_the_place_is_taken(check, drive, copied):
 
 
 def test_a_result_waits_until_the_network_is_back(check, drive, copied):
-    command = check(copied, "--rounds", "300")
+    """The page has its result, and is about to send it, when the network goes."""
+    command = check(copied)
+    hold = """window.held = new Promise((resolve) => (window.release = resolve));
+    const ask = window.fetch;
+    window.fetch = async (path, ...rest) => {
+      if (path === "report") await held;
+      return await ask(path, ...rest);
+    };"""
     steps = [
         ("wait", READY),
         ("click", "#start"),
         ("wait", "#cases tbody tr"),
         ("offline", True),
+        ("evaluate", "release()"),
         ("wait", "#status.bad"),
         ("text", "#status"),
         ("text", "#hint"),
@@ -155,7 +163,7 @@ def test_a_result_waits_until_the_network_is_back(check, drive, copied):
         ("wait", "#status.good"),
         ("text", "#status"),
     ]
-    gone, kept, done = drive(command.address, steps)
+    _, gone, kept, done = drive(command.address, steps, init=hold)
     assert gone.startswith("The computer cannot be reached")
     assert "kept here" in kept
     assert done.startswith("Done")
@@ -165,16 +173,24 @@ def test_a_result_waits_until_the_network_is_back(check, drive, copied):
 
 def test_a_page_whose_command_has_ended_says_so(check, drive, copied, tmp_path):
     command = check(copied)
-    flag = tmp_path / "stopped"
+    shown, stopped = tmp_path / "shown", tmp_path / "stopped"
 
     def stop():
-        time.sleep(4)
+        while not shown.exists():
+            time.sleep(0.05)
         command.stop()
-        flag.touch()
+        stopped.touch()
 
-    thread = threading.Thread(target=stop)
+    thread = threading.Thread(target=stop, daemon=True)
     thread.start()
-    steps = [("wait", READY), ("file", str(flag)), ("click", "#start"), ("wait", ENDED), ("text", "#status")]
+    steps = [
+        ("wait", READY),
+        ("touch", str(shown)),
+        ("file", str(stopped)),
+        ("click", "#start"),
+        ("wait", ENDED),
+        ("text", "#status"),
+    ]
     (status,) = drive(command.address, steps)
     thread.join()
     assert status == "The computer cannot be reached: the network is gone, or the command there has ended."

@@ -92,9 +92,9 @@ def _decisions(source: SourceBundle, random: np.random.Generator) -> dict[str, n
     logits = np.concatenate([random.normal(0, 3, (4, len(manifest.labels))), np.zeros((1, len(manifest.labels)))])
     logits = logits.astype(np.float32)
     shares = softmax(logits / manifest.decision.temperature)
-    verdicts = [decide(row, manifest, True) for row in shares]
-    named = [-1 if v.emotion == UNKNOWN else manifest.labels.index(v.emotion) for v in verdicts]
-    rows = [(name, v.valence, v.arousal) for name, v in zip(named, verdicts, strict=True)]
+    decided = [decide(row, manifest, True) for row in shares]
+    named = [-1 if v.emotion == UNKNOWN else manifest.labels.index(v.emotion) for v in decided]
+    rows = [(name, v.valence, v.arousal) for name, v in zip(named, decided, strict=True)]
     return {"host_logits": logits, "host_probabilities": shares, "host_decisions": np.array(rows)}
 
 

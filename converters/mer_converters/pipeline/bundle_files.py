@@ -10,7 +10,7 @@ from typing import Any
 
 from mer_converters.pipeline.accuracy import LEAST_AGREEMENT, MOST_UAR_LOST
 from mer_converters.pipeline.export import Artifact, Sensitivities
-from mer_converters.pipeline.gate import PASSED, Distance, Distillation, GateResult
+from mer_converters.pipeline.gate import PASSED, Distance, GateResult
 from mer_converters.pipeline.synthetic_inputs import synthetic_inputs
 from mer_converters.targets import Target, tool_versions
 from mer_fusion.checkpoint import Card, Checkpoint
@@ -34,7 +34,6 @@ class BundleFacts:
     name: str
     target: Target
     scheme: Scheme
-    distillation: Distillation | None
     artifact: Artifact
     gate: GateResult
     data: DataOptions | None = None
@@ -93,10 +92,10 @@ def _report(checkpoint: Checkpoint, facts: BundleFacts) -> dict[str, Any]:
             "parts_from": to_json(card.parts_from),
         },
         "distances": {
-            "distillation": _plain(facts.distillation),
             "conversion": _plain(facts.artifact.conversion),
             "quantization": _plain(facts.artifact.quantization),
         },
+        "student_vs_full": student_vs_full(card) or None,
         "limits": _limits(facts),
         "gate": to_json(facts.gate),
         "accuracy": to_json(facts.artifact.accuracy),
@@ -160,7 +159,7 @@ def card_text(checkpoint: Checkpoint, facts: BundleFacts) -> str:
         "",
         "## What was verified, and where",
         "",
-        *_verified(facts),
+        *_verified(card, facts),
         "- Verified on a device: no",
         "",
     ]
@@ -176,6 +175,17 @@ def card_text(checkpoint: Checkpoint, facts: BundleFacts) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def student_vs_full(card: Card) -> str:
+    """One sentence of what the card says of it, "" where it says nothing."""
+    found = card.distillation
+    if found is None:
+        return ""
+    return (
+        f"student against the full-precision model: the same label on {found.agreement:.0%} of {found.answers} "
+        f"answers, log-probabilities {found.mean_abs_log_probability:.2f} apart on average; measured once, {found.data}"
+    )
 
 
 def _inputs(card: Card) -> list[str]:
@@ -198,17 +208,12 @@ def _inputs(card: Card) -> list[str]:
     return lines
 
 
-def _verified(facts: BundleFacts) -> list[str]:
+def _verified(card: Card, facts: BundleFacts) -> list[str]:
     gate = "passed" if facts.gate.state == PASSED else "FAILED"
     lines = [f"- Gate: {gate}: {facts.gate.reason}"]
-    if facts.distillation is None:
-        lines.append("- Student against the full-precision model: not measured at conversion")
-    else:
-        d = facts.distillation
-        lines.append(
-            f"- Student against the full-precision model, {d.windows} answers to synthetic input: log-probabilities "
-            f"differ by {d.mean_abs_log_probability:.3f} on average, the same label on {d.agreement:.0%}"
-        )
+    apart = student_vs_full(card)
+    if apart:
+        lines.append(f"- {apart[0].upper()}{apart[1:]}")
     measured = (
         ("fp32 against torch", facts.artifact.conversion),
         (f"{facts.scheme.name} against fp32", facts.artifact.quantization),
@@ -251,7 +256,7 @@ def _verified(facts: BundleFacts) -> list[str]:
     return lines
 
 
-def _plain(value: Distance | Distillation | None) -> Any:
+def _plain(value: Distance | None) -> Any:
     """As JSON, which has no infinity: such a distance becomes null."""
     return None if value is None else _finite(to_json(value))
 

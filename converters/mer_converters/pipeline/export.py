@@ -28,6 +28,8 @@ from mer_sdk.runtimes import Graph as RuntimeGraph
 from mer_sdk.runtimes import load_graph
 
 Sensitivities = dict[str, tuple[OperationError, ...]]
+# What the steps take beside one another: loading a tool, exporting a graph, running the golden cases, and the clips.
+LOAD_WEIGHT, EXPORT_WEIGHT, CHECK_WEIGHT, CLIPS_WEIGHT = 5.0, 3.0, 1.0, 6.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Material:
         coverage: share of answers to give, for the abstention threshold.
         float_modules: graph -> operations that the user wants in float in quantized schemes.
         sensitivities: scheme -> graph -> its operations; empty where nothing is to be moved to float by itself.
+        step: called before each step with what is done, and what it takes beside the others.
     """
 
     target: Target
@@ -87,6 +90,13 @@ class Material:
     coverage: float = 1.0
     float_modules: FloatModules = field(default_factory=dict)
     sensitivities: dict[str, Sensitivities] = field(default_factory=dict)
+    step: Callable[[str, float], None] = lambda doing, weight: None
+
+
+def planned(graphs: Sequence[Graph], schemes: Sequence[Scheme], labelled: bool) -> float:
+    """The weights of all steps of `build`, where no layer is moved to float."""
+    each = EXPORT_WEIGHT * len(graphs) + CHECK_WEIGHT + (CLIPS_WEIGHT if labelled else 0.0)
+    return LOAD_WEIGHT + each * len({FP32, *schemes})
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +126,8 @@ def build(material: Material, schemes: Sequence[Scheme], folder: Path, started: 
         MerError: an artifact is not what the contract says or does not run.
     """
     artifacts, mark = [], started
+    material.step(f"loading {material.target.needs[1]}", LOAD_WEIGHT)
+    material.target.load()
     fp32 = _make(material, FP32, folder / FP32.name, {})
     conversion = distance(fp32.outputs, [case.answer for case in material.cases])
     for scheme in (FP32, *(scheme for scheme in schemes if scheme != FP32)):
@@ -232,20 +244,25 @@ def _make(
             check |= {name: said for name, said in same.check.items() if name == graph.name}
             proof |= {name: found for name, found in same.proof.items() if name == graph.name}
             continue
+        material.step(f"exporting {graph.name} in {scheme.name}", EXPORT_WEIGHT)
         spec = graph.spec(path.name, scheme.name)
         inputs = material.calibration if scheme.calibrated else None
         samples = None if inputs is None else inputs / f"{graph.name}.npz"
         source = fp32.files[graph.name] if fp32 is not None else None
-        target.export(ExportJob(graph.module, graph.example, spec, scheme, source, samples, keep), path)
+        target.export(ExportJob(graph.module, graph.example, spec, scheme, source, samples, keep, graph.exported), path)
         said = target.check(path, spec)
         if said:
             check[graph.name] = said
         if scheme.quantized:
             proof[graph.name] = _proof(target, scheme, graph, path, keep)
+    material.step(f"running the golden cases in {scheme.name}", CHECK_WEIGHT)
     specs = {graph.name: graph.spec(files[graph.name].name, "") for graph in material.graphs}
     loaded = {name: load_graph(target.runtime, files[name], spec, 1) for name, spec in specs.items()}
     outputs = tuple(run_case(loaded, specs, material.baseline, case.given) for case in material.cases)
-    answers = None if material.answer is None else material.answer(loaded)
+    answers = None
+    if material.answer is not None:
+        material.step(f"answering labelled clips in {scheme.name}", CLIPS_WEIGHT)
+        answers = material.answer(loaded)
     return _Made(folder, files, check, proof, float_modules, outputs, answers)
 
 

@@ -1,7 +1,7 @@
-"""The three distances between a full-precision model and what runs on the device, and the gate over them.
+"""The two distances that a conversion measures, and the gate over them.
 
-They are never mixed: student against full-precision model (distillation), target in fp32 against the student in torch
-(conversion), a scheme against fp32 on the same target (quantization).
+They are never mixed: target in fp32 against the student in torch (conversion), a scheme against fp32 on the same target
+(quantization). The third one, student against full-precision model, is measured on clips where it is distilled.
 """
 
 from __future__ import annotations
@@ -13,33 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mer_converters.pipeline.accuracy import LEAST_AGREEMENT, LOUDNESS, MOST_UAR_LOST, Accuracy
-from mer_converters.pipeline.golden import one_thread, run_synthetic_input
-from mer_converters.pipeline.synthetic_inputs import synthetic_inputs
-from mer_fusion.checkpoint import Checkpoint
 from mer_quantization.schemes import FP16, FP32, W8, Scheme
-from mer_sdk.contract.golden import CaseInput, CaseOutput
-from mer_sdk.evaluation.metrics import log_softmax
+from mer_sdk.contract.golden import CaseOutput
 from mer_sdk.parity import agreement
 
 PASSED, FAILED = "passed", "failed"
-
-
-@dataclass(frozen=True)
-class Distillation:
-    """Student against full-precision model on synthetic inputs, each with its own contract on the same
-    streams.
-
-    Attributes:
-        mean_abs_log_probability: mean over answers and labels of the difference of log-probabilities, at least 0.
-        max_abs_log_probability: the largest of those differences.
-        agreement: share of answers on which both name the same label, 0-1.
-        windows: how many answers: one a window, or one an utterance of a dialogue.
-    """
-
-    mean_abs_log_probability: float
-    max_abs_log_probability: float
-    agreement: float
-    windows: int
 
 
 @dataclass(frozen=True)
@@ -64,35 +42,6 @@ class GateResult:
 
     state: str
     reason: str
-
-
-def distillation(
-    student: Checkpoint, full: Checkpoint, seeds: tuple[int, ...] = (7, 107, 207, 307)
-) -> Distillation | None:
-    """Compare both on the golden inputs of several seeds; None where labels, clocks or dialogue windows differ."""
-    small, large = student.card, full.card
-    same_window = (small.clock, small.dialogue) == (large.clock, large.dialogue)
-    if sorted(small.labels) != sorted(large.labels) or not same_window:
-        return None
-    order = [large.labels.index(label) for label in small.labels]
-    wanted = [synthetic for seed in seeds for synthetic in synthetic_inputs(small, seed)]
-    with one_thread():
-        networks = [checkpoint.network.prepare_for_export() for checkpoint in (student, full)]
-        mine, theirs = (
-            np.concatenate([_log_probabilities(*run_synthetic_input(network, card, synthetic)) for synthetic in wanted])
-            for network, card in zip(networks, (small, large), strict=True)
-        )
-    differences = np.abs(mine - theirs[:, order])
-    same = float(np.mean(mine.argmax(axis=1) == theirs[:, order].argmax(axis=1)))
-    return Distillation(float(differences.mean()), float(differences.max()), same, len(mine))
-
-
-def _log_probabilities(given: CaseInput, output: CaseOutput) -> np.ndarray:
-    """[answers, K]: one of a window, one of each utterance of a dialogue that has a modality."""
-    logits = np.atleast_2d(output.logits.astype(np.float64))
-    if given.speakers is not None:
-        logits = logits[np.max(list(given.masks.values()), axis=0) > 0]
-    return log_softmax(logits)
 
 
 def distance(one: Sequence[CaseOutput], other: Sequence[CaseOutput]) -> Distance:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
+from torch.export import ExportedProgram
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from mer_converters.targets import exported_program
 from mer_fusion.checkpoint import Card
 from mer_fusion.network import EmotionNetwork, plain_outputs
 from mer_fusion.torch_bundle import graph_specs
@@ -30,6 +33,14 @@ class Graph:
     module: nn.Module
     example: tuple[Tensor, ...]
     contract: GraphSpec
+
+    def exported(self) -> ExportedProgram:
+        """As `torch.export` has it: traced once for all schemes of a target that starts from it."""
+        return self._exported
+
+    @cached_property
+    def _exported(self) -> ExportedProgram:
+        return exported_program(self.module, self.example)
 
     def spec(self, file: str, scheme: str) -> GraphSpec:
         """The manifest entry of this graph in `file`."""

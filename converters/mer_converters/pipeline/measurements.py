@@ -1,36 +1,22 @@
-"""What is made once for all targets before they are converted: calibration inputs, sensitivities, distillation."""
+"""What is made once for all targets before they are converted: calibration inputs and sensitivities."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from mer_converters.pipeline.export import Sensitivities
 from mer_converters.pipeline.float_fallback import FloatModules
-from mer_converters.pipeline.gate import Distillation, distillation
 from mer_converters.pipeline.golden import golden_inputs, one_thread
 from mer_converters.pipeline.graphs import Graph
-from mer_fusion.checkpoint import Checkpoint, load_checkpoint
+from mer_converters.processes.progress import Say, Step
+from mer_fusion.checkpoint import Checkpoint
 from mer_fusion.torch_bundle import open_checkpoint
 from mer_quantization.calibration import calibration_inputs, read_samples, save_samples
 from mer_quantization.recordings import DataOptions
 from mer_quantization.schemes import Scheme
 from mer_quantization.sensitivity import quantizable, sensitivity
-from mer_sdk.errors import MissingExtra, OptionError
-
-Say = Callable[[str], None]
-
-
-def distance_of_distillation(student: Checkpoint, reference: Path | None, say: Say) -> Distillation | None:
-    """The student against its full-precision model; None without one, or where it cannot be run here."""
-    if reference is None:
-        return None
-    try:
-        return distillation(student, load_checkpoint(reference))
-    except MissingExtra as error:
-        # A full-precision dialogue model reads sentence vectors; converting its student must not need their encoder.
-        say(f"student and full-precision model are not compared: {error}")
-        return None
+from mer_sdk.errors import OptionError
 
 
 def float_modules(graphs: tuple[Graph, ...], names: tuple[str, ...]) -> FloatModules:
@@ -61,7 +47,7 @@ def record_calibration(checkpoint: Path, data: DataOptions, folder: Path, say: S
     inputs = calibration_inputs(
         open_checkpoint(checkpoint),
         data,
-        progress=lambda done, total: say(f"calibration clips: {done} of {total}"),
+        progress=lambda done, total: say(Step("calibration", f"clip {done} of {total}", done / total)),
     )
     save_samples(folder, inputs)
 
@@ -90,16 +76,12 @@ def sensitivities(
         folder = golden_folder
         save_samples(folder, golden_inputs(checkpoint.network.prepare_for_export(), checkpoint.card))
     found: dict[str, Sensitivities] = {}
-    for scheme in schemes.values():
-        say(f"what each operation loses in {scheme.name}")
+    pairs = [(scheme, graph) for scheme in schemes.values() for graph in graphs]
+    for number, (scheme, graph) in enumerate(pairs):
+        say(Step("sensitivity", f"what each operation of {graph.name} loses in {scheme.name}", number / len(pairs)))
+        inputs = [tensor.name for tensor in graph.contract.inputs]
         with one_thread():
-            found[scheme.name] = {
-                graph.name: sensitivity(
-                    graph.module,
-                    [tensor.name for tensor in graph.contract.inputs],
-                    read_samples(folder / f"{graph.name}.npz"),
-                    scheme,
-                )
-                for graph in graphs
-            }
+            rows = sensitivity(graph.module, inputs, read_samples(folder / f"{graph.name}.npz"), scheme)
+        found.setdefault(scheme.name, {})[graph.name] = rows
+    say(Step("sensitivity", "done", 1.0))
     return found

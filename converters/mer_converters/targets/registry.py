@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from pathlib import Path
@@ -14,6 +15,7 @@ from mer_sdk.runtimes.graph import GraphSpec
 # Names of targets are looked up, and a saved package is opened by the interpreter, without torch.
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from torch.export import ExportedProgram
 
     from mer_quantization.proof import GraphProof
 
@@ -36,6 +38,8 @@ class ExportJob:
             need them.
         float_modules: paths of submodules of `module` (as `named_modules` gives them) whose operations stay in
             floating point in a quantized scheme, those below them included.
+        exported: gives `torch.export`'s program of the module, made once for all schemes of a graph; None where the
+            job stands alone.
     """
 
     module: nn.Module
@@ -45,6 +49,20 @@ class ExportJob:
     fp32: Path | None = None
     calibration: Path | None = None
     float_modules: tuple[str, ...] = ()
+    exported: Callable[[], ExportedProgram] | None = None
+
+    def program(self) -> ExportedProgram:
+        """The module as `torch.export` has it, in core operations."""
+        if self.exported is not None:
+            return self.exported()
+        return exported_program(self.module, self.example)
+
+
+def exported_program(module: nn.Module, example: tuple[Tensor, ...]) -> ExportedProgram:
+    """A module in eval mode as `torch.export` has it, decomposed into core operations."""
+    import torch
+
+    return torch.export.export(module, example, strict=False).run_decompositions({})
 
 
 class Target(Protocol):
@@ -59,6 +77,7 @@ class Target(Protocol):
         needs: (module to import, distribution name) without which it cannot convert.
         first_in_float: whether `int8` leaves each encoder's first convolution in float. True where the gate's clips
             showed that it helps: docs/models/quantization.md.
+        weight: how long a conversion takes beside those of the other targets.
     """
 
     name: str
@@ -68,6 +87,10 @@ class Target(Protocol):
     packages: tuple[str, ...]
     needs: tuple[str, str]
     first_in_float: bool
+    weight: float
+
+    def load(self) -> None:
+        """Import the tool, which takes seconds."""
 
     def export(self, job: ExportJob, path: Path) -> None:
         """Write the graph to `path` (a file, or a folder for packages). The same job gives the same bytes."""

@@ -35,6 +35,7 @@ def open_bundle(given: str) -> Bundle:
         print(f"mer: {given} is {found}", file=sys.stderr, flush=True)
     elif _is_bare(given):
         names = [*packaged_bundles(), *_models(), *(one.stem for one in _bundles())]
+        names += sorted(one.name for one in Path().glob("*.mer"))
         near = did_you_mean(given, dict.fromkeys(names))
         listed = ", ".join(dict.fromkeys((*packaged_bundles(), *_models()))) or "none here"
         raise BundleNotFound(

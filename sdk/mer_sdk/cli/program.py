@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,11 +24,17 @@ def run_program(name: str, work: Callable[[], object]) -> None:
     `| head`, it ends without a word.
     """
     prepare_streams()
+    piped = _is_pipe()
     try:
         try:
             work()
         finally:
             flush_output()
+    except SystemExit as ended:
+        # Rich ends the program itself where nobody reads, and puts the null device in place of the pipe.
+        if ended.code == FAILED and piped and not _is_pipe():
+            raise SystemExit(UNREAD) from None
+        raise
     except MerError as error:
         _end(name, str(error), error.exit_code)
     except (BrokenPipeError, Unread):
@@ -61,11 +68,22 @@ def lets_go(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def prepare_streams() -> None:
     """Let output be written whatever the terminal's code page: what it lacks is replaced by a question mark."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
+    for name in ("stdout", "stderr"):
+        # Closed by whoever started the program.
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  # as long as the program
+        reconfigure = getattr(getattr(sys, name), "reconfigure", None)
         if reconfigure is not None:
             with suppress(ValueError, OSError):
                 reconfigure(errors="replace")
+
+
+def _is_pipe() -> bool:
+    try:
+        kind = os.fstat(sys.stdout.fileno()).st_mode
+    except (OSError, ValueError, AttributeError):
+        return False
+    return stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)
 
 
 def flush_output() -> None:

@@ -41,7 +41,7 @@ class DialogueResult:
         ece: expected calibration error, 15 bins, 0-1.
         nll: mean negative log-likelihood in nats.
         f1, recall: label -> 0-1, None for a label that no utterance has.
-        confusion: [K][K] counts, row = label, column = prediction.
+        confusion: K x K counts, row = label, column = prediction.
         curves: reliability, and accuracy over coverage; None where a saved file lacks them.
     """
 

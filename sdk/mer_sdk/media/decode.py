@@ -15,6 +15,7 @@ from mer_sdk.media.names import check_file, shown
 from mer_sdk.media.packets import Packets
 from mer_sdk.media.pieces import AudioPiece, MediaInfo, VideoFrame
 from mer_sdk.media.timeline import Timeline, Told
+from mer_sdk.media.wav_header import is_wav, read_header
 
 __all__ = ["AudioPiece", "MediaFile", "MediaInfo", "VideoFrame"]
 
@@ -22,8 +23,8 @@ __all__ = ["AudioPiece", "MediaFile", "MediaInfo", "VideoFrame"]
 INDEXED_FORMATS = {"mov", "mp4", "matroska", "wav", "flac", "avi"}
 # Those whose last packet is whole unless the file was cut off.
 SIZED_FORMATS = {"mov", "mp4"}
-# Sizes that programs write into the header of a wav file whose length they do not know: these, and a little less.
-UNKNOWN_SIZES, LESS = (0x7FFFFFFF, 0xFFFFFFFF), 0x10000
+# Those without stamps.
+COUNTED_FORMATS = {"aac", "ac3", "amr", "dts", "eac3", "flac", "mlp", "mp3", "truehd"}
 # A file is cut off where this much of it is missing: seconds, and share.
 MISSING_SECONDS, MISSING_SHARE = 1.0, 0.1
 OPTIONS = {
@@ -99,8 +100,7 @@ class MediaFile:
 
         Raises:
             MediaError: nothing could be decoded, or the file breaks off; the message names the time reached. What was
-                decoded before has been given by then.
-            SignalError: float samples far over full scale.
+                decoded before has been given by then. Or float samples are far over full scale.
         """
         streams = [stream for stream in (self._audio, self._video) if stream is not None]
         timeline = Timeline((self._container.start_time or 0) / 1_000_000, self._declared(streams), self._told)
@@ -108,8 +108,11 @@ class MediaFile:
         decoders: dict[int, AudioDecoder | VideoDecoder] = {}
         for stream in streams:
             stream.thread_type = "AUTO"
-            kind = VideoDecoder if stream is self._video else AudioDecoder
-            decoders[stream.index] = kind(self._av, stream, self._told)
+            decoders[stream.index] = (
+                VideoDecoder(self._av, stream, self._told)
+                if stream is self._video
+                else AudioDecoder(self._av, stream, self._told, self._container.format.name in COUNTED_FORMATS)
+            )
         count = 0
         for packet in packets:
             for piece in decoders[packet.stream.index].decode(packet):
@@ -179,7 +182,10 @@ class MediaFile:
 
     def _declared(self, streams: Sequence[Any]) -> float:
         """How long the streams that are read say that they are, seconds; 0 where nothing says so."""
-        if not set(self._container.format.name.split(",")) & INDEXED_FORMATS:
+        formats = set(self._container.format.name.split(","))
+        if "wav" in formats:
+            return self._wav_length()
+        if not formats & INDEXED_FORMATS:
             return 0.0
         lengths = [_length(stream) for stream in streams]
         if any(lengths):
@@ -188,12 +194,18 @@ class MediaFile:
             found = (self._container.duration or 0) / 1_000_000
         else:
             return 0.0  # it is the length of a stream that is not read
-        if "wav" in self._container.format.name.split(","):
-            context = streams[0].codec_context
-            size = found * float(context.bit_rate or 0) / 8
-            if any(top - LESS <= size <= top + LESS for top in UNKNOWN_SIZES):
-                return 0.0
         return found
+
+    def _wav_length(self) -> float:
+        """How long a wav file says that it is, seconds; FFmpeg says how long it can be by its size."""
+        with self.path.open("rb") as file:
+            try:
+                found = read_header(file.read) if is_wav(file.read(4)) else None
+            except MediaError:
+                return 0.0  # it may be read nevertheless
+        if found is None or found.length is None or not found.rate * found.size:
+            return 0.0
+        return found.length / (found.rate * found.size)
 
     def _check_end(self, packets: Packets, reached: float, declared: float, count: int) -> None:
         """Raise what is wrong with how the file ended."""

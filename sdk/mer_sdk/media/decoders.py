@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mer_sdk.errors import SignalError
+from mer_sdk.errors import MediaError
 from mer_sdk.media.pieces import AudioPiece, VideoFrame
 from mer_sdk.media.samples import LOUDEST_FLOAT, to_float
 from mer_sdk.media.timeline import GAP_SECONDS, Told
@@ -29,10 +29,12 @@ class AudioDecoder:
         av: the module PyAV.
         stream: of an open container.
         told: where damage and overlaps are counted.
+        counted: the container holds no stamps, so that FFmpeg counts packets: what seems to overlap then does not.
     """
 
-    def __init__(self, av: Any, stream: Any, told: Told) -> None:
+    def __init__(self, av: Any, stream: Any, told: Told, counted: bool = False) -> None:
         self._errors, self._stream, self._told = (av.FFmpegError, OSError, ValueError, EOFError), stream, told
+        self._counted = counted
         self._base = float(stream.time_base or 0)
         self._reached = 0.0
         self._any = False
@@ -47,7 +49,7 @@ class AudioDecoder:
             # Not frame.time, which is wrong for what is left in the decoder at the end.
             time = self._reached if frame.pts is None else frame.pts * self._base
             early = self._reached - time
-            if early > GAP_SECONDS:
+            if early > GAP_SECONDS and not self._counted:
                 # What overlaps the sound before it, or lies before the beginning (an encoder's priming), is left out.
                 if self._any:
                     self._told.overlaps += 1
@@ -75,7 +77,7 @@ class AudioDecoder:
         if np.issubdtype(pcm.dtype, np.floating) and not float(np.abs(pcm).max(initial=0.0)) <= LOUDEST_FLOAT:
             bad = ~(np.abs(pcm) <= LOUDEST_FLOAT)
             if bad.mean() > DAMAGED_SHARE:
-                raise SignalError(
+                raise MediaError(
                     "float samples must lie in -1 to 1, and many of this file are far larger, or no numbers; divide "
                     "16-bit samples by 32768 where it is made"
                 )

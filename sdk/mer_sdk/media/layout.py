@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# The choice is made anew for every block, seconds, from what the last ones held: their weight falls by 20 dB a second.
-BLOCK_SECONDS = 0.05
-DECAY = 0.01**BLOCK_SECONDS
+# The choice is made anew for every block from what the last ones held, whose weight falls by 20 dB in so long, seconds.
+BLOCK_SECONDS, FORGET_SECONDS = 0.05, 0.25
+DECAY = 0.01 ** (BLOCK_SECONDS / FORGET_SECONDS)
 # A channel that is this far below the loudest is left out, and counts again once it is less far below (power).
 DEAD, ALIVE = 10**-2.6, 10**-1.4
 # The centre of a surround layout carries the voice unless it is this far below the loudest channel (power).
@@ -26,9 +26,9 @@ class Downmix:
     """Several channels to one, in pieces: pieces of any size give the same samples.
 
     The mean of all channels, as a rule. Where the names say which channel is the centre, that is where voices are, and
-    it is heard alone, unless it is silent. A channel that is silent, or over 26 dB below the loudest of the last half
-    second, is left out, so that a voice in one of two channels keeps its level. Where the channels cancel one another,
-    as with a swapped wire, the loudest is heard alone. Bass channels are not heard.
+    it is heard alone, unless it is silent. A channel that is silent, or over 26 dB below the loudest of the last third
+    of a second, is left out, so that a voice in one of two channels keeps its level. Where the channels cancel one
+    another, as with a swapped wire, the loudest is heard alone. Bass channels are not heard.
 
     Args:
         channels: how many, 2 to 64.

@@ -11,6 +11,8 @@ from mer_sdk.media.timeline import Timeline
 # While one stream has nothing yet, so much of another is kept, so that both are decoded together: bytes, and seconds.
 MOST_BYTES = 32 << 20
 LEAD_SECONDS = 30.0
+# No picture is decoded so long before it is shown, seconds.
+REORDER_SECONDS = 60.0
 # Errors in a row, without a packet between them, after which a file is given up.
 TRIES = 50
 
@@ -72,14 +74,15 @@ class Packets:
 
     def _place(self, packet: Any, stamp: float | None, right: bool, reordered: bool) -> tuple[float, Any]:
         index, length = packet.stream.index, self._length(packet)
+        base = self._base[index]
+        if packet.dts is not None and packet.pts is not None and abs(packet.pts - packet.dts) * base > REORDER_SECONDS:
+            packet.pts = packet.dts
         if right or stamp is None:
-            shift = self._timeline.place(index, stamp, length, reordered)
+            shown = None if packet.pts is None else packet.pts * base
+            shift = self._timeline.place(index, stamp, length, reordered, shown)
         else:
             shift = self._timeline.mend(index, stamp, length)
-        base = self._base[index]
         ticks = round(shift / base) if base else 0
-        if packet.dts is not None and packet.pts is not None and abs(packet.pts - packet.dts) * base > 10.0:
-            packet.pts = packet.dts
         if ticks:
             packet.pts = None if packet.pts is None else packet.pts + ticks
             packet.dts = None if packet.dts is None else packet.dts + ticks

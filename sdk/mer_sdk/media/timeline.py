@@ -77,6 +77,8 @@ class _Track:
     # How much later than the file its first packet began: parts that were joined mostly begin alike.
     lead: float = 0.0
     end: float | None = None
+    # Where what was shown or heard of it ends: pictures are decoded before they are shown.
+    shown: float = 0.0
     length: float = 0.0
 
 
@@ -96,8 +98,8 @@ class Timeline:
 
     @property
     def reached(self) -> float:
-        """Where the last packet of any stream ends."""
-        return max((track.end for track in self._tracks.values() if track.end is not None), default=0.0)
+        """Where what was read of any stream ends."""
+        return max((track.shown for track in self._tracks.values()), default=0.0)
 
     def end_of(self, stream: int) -> float:
         """Where the last packet of a stream ended, 0 before the first."""
@@ -125,7 +127,9 @@ class Timeline:
         track = self._track(stream)
         return 0 < stamp + track.shift <= self._declared + GAP_SECONDS
 
-    def place(self, stream: int, stamp: float | None, length: float, reordered: bool = False) -> float:
+    def place(
+        self, stream: int, stamp: float | None, length: float, reordered: bool = False, shown: float | None = None
+    ) -> float:
         """Seconds to add to the stamps of a packet, and note that it was read.
 
         Args:
@@ -133,11 +137,13 @@ class Timeline:
             stamp: when it is decoded, or where that is unknown shown, seconds; None where it has no stamp.
             length: seconds, 0 where unknown.
             reordered: the stamp says when it is shown, so that stamps may step back a little.
+            shown: when it is shown, where that is another stamp.
         """
         track = self._track(stream)
         track.length = length or track.length
         if stamp is None:
             track.end = (track.end or 0.0) + length
+            track.shown = max(track.shown, track.end)
             return track.shift
         if track.end is not None and track.era != self._era and not self._continues(track, stamp):
             # Another stream began again before this one.
@@ -156,6 +162,7 @@ class Timeline:
             self._told.gaps += 1
             self._told.gap_seconds += time - track.end
         track.end = max(time + length, track.end if reordered and track.end is not None else -1e18)
+        track.shown = max(track.shown, track.end, -1.0 if shown is None else shown + track.shift + length)
         return track.shift
 
     def mend(self, stream: int, stamp: float, length: float) -> float:
@@ -164,6 +171,7 @@ class Timeline:
         self._told.mended += 1
         begin = track.end if track.end is not None else 0.0
         track.end = begin + length
+        track.shown = max(track.shown, track.end)
         return begin - stamp
 
     def _slack(self, track: _Track, length: float, reordered: bool) -> float:

@@ -24,7 +24,7 @@ class Entry:
         name, model, target, scheme: from the manifest.
         runtime, note: what runs it here, and what its results do not prove.
         sizes: graph -> bytes of its file; empty for a checkpoint.
-        gate: the verdict in the manifest.
+        gate: "passed" or "failed", from the manifest.
         temperature, threshold: of the decision.
         checkpoint: sha256 of the weights it was made from.
         tools: name -> version.

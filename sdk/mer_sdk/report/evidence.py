@@ -98,14 +98,13 @@ class Sensitivity:
 class Evidence:
     """The parts of report.json that people look at.
 
-    Distances are largest absolute differences of the logits, that of distillation the mean one of log-probabilities.
+    Distances are largest absolute differences of the logits. `student_vs_full` is a sentence of the checkpoint's card.
     `calibration` and `checked_on` say on what, in words; `moved_to_float` are layers that the gate forced back.
     """
 
     gate_state: str = ""
     gate_reason: str = ""
-    distillation: float | None = None
-    distillation_agreement: float | None = None
+    student_vs_full: str = ""
     conversion: float | None = None
     quantization: float | None = None
     sqnr_db: float | None = None
@@ -202,8 +201,7 @@ def _evidence(report: _Part) -> Evidence:
     return Evidence(
         gate_state=gate.text("state"),
         gate_reason=gate.text("reason"),
-        distillation=distances.part("distillation").number("mean_abs_log_probability"),
-        distillation_agreement=distances.part("distillation").number("agreement"),
+        student_vs_full=report.text("student_vs_full"),
         conversion=distances.part("conversion").number("logits"),
         quantization=distances.part("quantization").number("logits"),
         sqnr_db=distances.part("quantization").number("sqnr_db"),

@@ -44,12 +44,13 @@ def bundle_table(contents: Contents) -> Markup:
 
 
 def gate_table(entries: Sequence[Entry]) -> Markup:
-    """DecidedLabel, the three distances, agreement and UAR at conversion."""
+    """Gate, distances, agreement and UAR at conversion; student against full model where a card says something."""
     found = [entry.evidence for entry in entries]
+    said = tuple(entry.evidence.student_vs_full for entry in entries)
     return table(
         Column("bundle", tuple(_name(entry) for entry in entries)),
         Column("gate", tuple(_state(entry.evidence.gate_state or entry.gate) for entry in entries)),
-        Column("student vs full model", tuple(_distilled(e.distillation, e.distillation_agreement) for e in found)),
+        *([Column("student vs full model", said, prose=True)] if any(said) else []),
         Column("fp32 vs torch", tuple(_error(e.conversion) for e in found)),
         Column("scheme vs fp32", tuple(_error(e.quantization) for e in found)),
         Column("SQNR, dB", tuple(NONE if e.sqnr_db is None else f"{e.sqnr_db:.1f}" for e in found)),
@@ -60,7 +61,7 @@ def gate_table(entries: Sequence[Entry]) -> Markup:
 
 
 def gate_reasons(entries: Sequence[Entry]) -> Markup:
-    """Why each verdict, bundles with the same reason together, what failed first."""
+    """Why each bundle passed or failed its gate, bundles with the same reason together, what failed first."""
     found: dict[tuple[str, str], list[str]] = {}
     for entry in entries:
         # The stand-in's note ends the reason; it is on the page once, with the facts.
@@ -195,12 +196,6 @@ def _uar(accuracy: GateAccuracy | None) -> str:
 
 def _moved(layers: Sequence[str]) -> str:
     return ", ".join(layers) or NONE
-
-
-def _distilled(distance: float | None, agreement: float | None) -> str:
-    if distance is None:
-        return NONE
-    return f"{distance:.3f}" if agreement is None else f"{distance:.3f}, {100 * agreement:.0f} % agree"
 
 
 def _error(value: float | None) -> str:

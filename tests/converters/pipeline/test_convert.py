@@ -6,15 +6,20 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from mer_converters.pipeline import convert as module
-from mer_converters.pipeline.convert import ConversionResult, ConvertOptions, convert, convert_many
+from mer_converters.pipeline import plan as planning
+from mer_converters.pipeline.convert import ConversionResult, convert, convert_many
 from mer_converters.pipeline.export import Artifact
 from mer_converters.pipeline.gate import Distance
-from mer_converters.pipeline.worker import Job, Outcome, run_job
+from mer_converters.pipeline.plan import ConvertOptions
+from mer_converters.processes import workers
+from mer_converters.processes.progress import Say, Step
+from mer_converters.processes.worker import Job, Outcome, run_job
 from mer_quantization.recordings import DataOptions
 from mer_quantization.schemes import Scheme
 from mer_sdk.contract.bundle import Bundle
@@ -31,7 +36,7 @@ class Recorded:
         self.logits = 1e-6
         self.error: str | None = None
 
-    def __call__(self, job: Job, target: str, schemes: tuple[Scheme, ...], staging: Path) -> Outcome:
+    def __call__(self, job: Job, target: str, schemes: tuple[Scheme, ...], staging: Path, say: Say) -> Outcome:
         if self.error is not None:
             return Outcome(error=self.error)
         for scheme in schemes:
@@ -48,7 +53,7 @@ class Recorded:
 @pytest.fixture
 def recorded(converted: Converted, monkeypatch: pytest.MonkeyPatch) -> Recorded:
     worker = Recorded(converted)
-    monkeypatch.setattr(module, "_run_worker", worker)
+    monkeypatch.setattr(module, "run_worker", worker)
     return worker
 
 
@@ -152,8 +157,8 @@ def test_full_disk_keeps_the_bundle_that_was_there(
 
 
 def test_full_disk_in_the_converter_process(student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mer_converters.pipeline import worker
     from mer_converters.pipeline.golden import golden_cases
+    from mer_converters.processes import worker
     from mer_fusion.checkpoint import load_checkpoint
     from mer_sdk.contract.golden import save_golden
 
@@ -211,9 +216,9 @@ def test_options_of_quantized_schemes_are_looked_at_first(student: Path, tmp_pat
 
 
 def test_missing_tool_names_the_pip_command(student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    find = module.importlib.util.find_spec
+    find = planning.importlib.util.find_spec
     monkeypatch.setattr(
-        module.importlib.util, "find_spec", lambda name, *rest: None if name == "litert_torch" else find(name, *rest)
+        planning.importlib.util, "find_spec", lambda name, *rest: None if name == "litert_torch" else find(name, *rest)
     )
     with pytest.raises(MissingExtra, match=r"target tflite needs litert-torch.*pip install 'mer-edge\[convert\]'"):
         convert(student, "tflite", "fp32", tmp_path / "out")
@@ -224,12 +229,12 @@ def test_missing_tool_names_the_pip_command(student: Path, tmp_path: Path, monke
 def test_one_failing_target_does_not_stop_the_others(
     student: Path, recorded: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def worker(job: Job, target: str, schemes: tuple[Scheme, ...], staging: Path) -> Outcome:
+    def worker(job: Job, target: str, schemes: tuple[Scheme, ...], staging: Path, say: Say) -> Outcome:
         if target == "tflite":
             return Outcome(error="tflite: no such operation")
-        return recorded(job, target, schemes, staging)
+        return recorded(job, target, schemes, staging, say)
 
-    monkeypatch.setattr(module, "_run_worker", worker)
+    monkeypatch.setattr(module, "run_worker", worker)
     rows = convert_many(student, ("tflite", "onnx"), ("fp32", "fp16"), ConvertOptions(tmp_path))
     assert [(row.target, row.gate) for row in rows] == [("tflite", "error")] * 2 + [("onnx", "passed")] * 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["grjca-onnx-fp16.mer", "grjca-onnx-fp32.mer"]
@@ -243,7 +248,24 @@ def test_crash_of_the_converter_process_shows_its_last_words(student: Path, tmp_
     """A real process: its golden cases are not an archive, which no one foresaw."""
     (tmp_path / "golden.npz").write_bytes(b"not an archive")
     job = Job(str(student), "", (), "", str(tmp_path / "golden.npz"), "", 0.0)
-    outcome = module._run_worker(job, "onnx", (module.SCHEMES["fp32"],), tmp_path)
+    told: list[Step] = []
+    outcome = workers.run_worker(job, "onnx", (module.SCHEMES["fp32"],), tmp_path, told.append)
     assert outcome.error is not None
     assert outcome.error.startswith("onnx: ")
     assert "golden.npz cannot be read" in outcome.error
+
+
+def test_a_converter_process_that_is_killed_leaves_nothing(
+    student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary, python = tmp_path / "temporary", tmp_path / "python"
+    temporary.mkdir()
+    python.write_text("#!/bin/sh\nmkdir $TMPDIR/tool.mlpackage\ntouch $TMPDIR/tool.mlpackage/weights\nkill -9 $$\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(module.sys, "executable", str(python))
+    job = Job(str(student), "", (), "", "", "", 0.0)
+    outcome = module._run_worker(job, "onnx", (module.SCHEMES["fp32"],), tmp_path)
+    assert outcome.error is not None
+    assert "the converter process ended with code -9" in outcome.error
+    assert list(temporary.iterdir()) == []

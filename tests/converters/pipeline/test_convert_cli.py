@@ -11,16 +11,16 @@ import pytest
 from mer_converters import cli
 from mer_converters.pipeline import convert as module
 from mer_converters.pipeline.convert import ConversionResult
-from mer_converters.pipeline.gate import Distance, Distillation
+from mer_converters.pipeline.gate import Distance
+from mer_converters.processes.progress import Step
+from mer_converters.result_table import next_commands
 
 
 def _row(target: str, scheme: str, gate: str, out: Path | None) -> ConversionResult:
     path = out / f"grjca-{target}-{scheme}.mer" if out else None
     near = Distance(2e-7, 0.0, {})
     other = None if scheme == "fp32" else near
-    return ConversionResult(
-        target, scheme, path, 1_234_567, 3.25, Distillation(0.04, 0.2, 0.9375, 16), near, other, gate, "because", {}
-    )
+    return ConversionResult(target, scheme, path, 1_234_567, 3.25, near, other, gate, "because", {})
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -63,15 +63,70 @@ def test_unknown_name_is_one_sentence_and_code_2(
 ) -> None:
     code = _run(monkeypatch, "--checkpoint", str(student), "--out", str(tmp_path / "out"), *arguments)
     assert code == 2
-    said = capsys.readouterr().err.strip().splitlines()
-    assert len(said) == 1
-    assert sentence in said[0]
+    *steps, said = capsys.readouterr().err.strip().splitlines()
+    assert said.startswith("mer-convert: ")
+    assert sentence in said
+    assert all(line.startswith("checkpoint: ") for line in steps)
     assert not (tmp_path / "out").exists()
 
 
 def test_unknown_model(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(monkeypatch, "--model", "gpt") == 2
-    assert "gpt-student" in capsys.readouterr().err
+    assert "model 'gpt' is unknown; allowed: amb_dsgdn, atsuko, fdrl, grjca, face_finder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("--model", "grcja"), "did you mean grjca?"),
+        (("--target", "tflight"), "did you mean tflite?"),
+        (("--target", "onnx", "--scheme", "fp23"), "did you mean fp32?"),
+        (("--target", "onnx", "--scheme", "int8", "--data", "ravdes:there"), "did you mean ravdess?"),
+        (("--target", "onnx", "--scheme", "w8", "--check-data", "ferplu:there"), "did you mean ferplus?"),
+    ],
+)
+def test_the_nearest_name_is_offered(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    meant: str,
+) -> None:
+    assert _run(monkeypatch, "--out", str(tmp_path / "out"), *arguments) == 2
+    assert meant in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_step_is_a_line_on_stderr_and_stdout_is_json_alone(
+    student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def convert_many(*given: object) -> tuple[ConversionResult, ...]:
+        say = given[-1]
+        assert callable(say)
+        say(Step("onnx", "exporting audio in fp32", 0.25))
+        return (_row("onnx", "fp32", "passed", tmp_path),)
+
+    monkeypatch.setattr(module, "convert_many", convert_many)
+    assert _run(monkeypatch, "--checkpoint", str(student), "--target", "onnx", "--json") == 0
+    shown = capsys.readouterr()
+    assert [row["target"] for row in json.loads(shown.out)] == ["onnx"]
+    assert "onnx: exporting audio in fp32" in shown.err.splitlines()
+    assert "Next:" not in shown.out
+
+
+def test_next_commands_can_be_pasted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / ".venv" / "bin" / "mer"
+    program.parent.mkdir(parents=True)
+    program.touch()
+    monkeypatch.setattr(sys, "executable", str(program.with_name("python")))
+    monkeypatch.chdir(tmp_path)
+    paths = [Path("my bundles/grjca-onnx-fp32.mer"), Path("my bundles/grjca-tflite-fp32.mer")]
+    commands = next_commands(paths, dialogue=False)
+    assert commands[0] == ".venv/bin/mer inspect 'my bundles/grjca-tflite-fp32.mer'"
+    assert ".venv/bin/mer run 'my bundles/grjca-tflite-fp32.mer' camera" in commands
+    assert not any(word.isupper() for command in commands for word in command.split())
+    assert not any("camera" in command for command in next_commands(paths, dialogue=True))
+    assert next_commands([], dialogue=False) == []
 
 
 def test_missing_checkpoint(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,18 +149,8 @@ def test_table_and_next_commands(
     assert asked[0][1] == ("coreml", "executorch", "onnx", "tflite")
     assert asked[0][2] == ("fp32", "fp16")
     lines = {line.split()[0]: line for line in shown.splitlines() if line.strip()}
-    assert lines["coreml"].split() == [
-        "coreml",
-        "fp32",
-        "1235",
-        "3.2",
-        "0.04,",
-        "94%",
-        "2.0e-07",
-        "same",
-        "passed",
-    ]
-    assert lines["tflite"].split() == ["tflite", "fp16", "1235", "3.2", "0.04,", "94%", "2.0e-07", "2.0e-07", "passed"]
+    assert lines["coreml"].split() == ["coreml", "fp32", "1235", "3.2", "2.0e-07", "same", "passed"]
+    assert lines["tflite"].split() == ["tflite", "fp16", "1235", "3.2", "2.0e-07", "2.0e-07", "passed"]
     assert f"mer run {tmp_path / 'grjca-tflite-fp16.mer'}" in shown
     assert "coreml: spec-level check: the saved program was computed in torch" in " ".join(shown.split())
 
@@ -130,4 +175,3 @@ def test_json(
     row = json.loads(capsys.readouterr().out)[0]
     assert row["path"] == str(tmp_path / "grjca-onnx-fp16.mer")
     assert row["conversion"]["logits"] == 2e-7
-    assert row["distillation"]["agreement"] == 0.9375

@@ -15,7 +15,7 @@ import torch
 
 from mer_converters.pipeline.accuracy import Accuracy, Agreement, Answers, compare_answers
 from mer_converters.pipeline.export import Material, build
-from mer_converters.pipeline.gate import Distance, distance, distillation, judge
+from mer_converters.pipeline.gate import Distance, distance, judge
 from mer_converters.pipeline.golden import golden_cases
 from mer_converters.pipeline.graphs import network_graphs
 from mer_converters.targets import ExportJob
@@ -181,27 +181,3 @@ def test_a_damaged_artifact_fails(student: Path, tmp_path: Path, damage, state: 
     material = Material(Remembering(), graphs, card.baseline, 1.0, cases)
     artifact = build(material, (FP32,), tmp_path / "onnx", time.time())[0]
     assert judge(FP32, artifact.conversion, None).state == state
-
-
-def test_distillation_distance(student: Path, full: Path) -> None:
-    small, large = load_checkpoint(student), load_checkpoint(full)
-    same = distillation(small, small, seeds=(7,))
-    assert same is not None
-    assert (same.mean_abs_log_probability, same.agreement, same.windows) == (0.0, 1.0, 4)
-    other = distillation(small, large, seeds=(7,))
-    assert other is not None
-    assert other.max_abs_log_probability >= other.mean_abs_log_probability > 0.0
-
-
-def test_distillation_goes_by_label_and_not_by_position(student: Path) -> None:
-    small = load_checkpoint(student)
-    labels = small.card.labels
-    turned = copy.deepcopy(small)
-    head = [m for m in turned.network.fusion.modules() if isinstance(m, torch.nn.Linear) and m.out_features == 4]
-    for layer in head:
-        layer.weight.data, layer.bias.data = layer.weight.data.flip(0), layer.bias.data.flip(0)
-    found = distillation(small, replace(turned, card=replace(small.card, labels=labels[::-1])), seeds=(7,))
-    assert found is not None
-    assert found.max_abs_log_probability < 1e-5
-    others = replace(small, card=replace(small.card, labels=("a", "b", "c", "d")))
-    assert distillation(small, others, seeds=(7,)) is None

@@ -68,3 +68,77 @@ def test_a_real_file(shared_data):
     assert (len(dialogues), sum(len(talk.utterances) for talk in dialogues)) == (114, 1109)
     assert dialogues[0].utterances[0].speaker == "Phoebe"
     assert all(line.label for talk in dialogues for line in talk.utterances)
+
+
+def read(folder, text, encoding="utf-8"):
+    """(dialogues, what was told) of a file."""
+    told = []
+    return read_dialogues(written(folder, text, encoding), tell=told.append), " ".join(told)
+
+
+def words(dialogue):
+    return [line.text for line in dialogue.utterances]
+
+
+@pytest.mark.parametrize(
+    ("controls", "said"),
+    [
+        ("It\x92s", "It’s"),
+        ("\x93Oh\x94 \x85", "“Oh” …"),
+        ("caf\xe9 \x96 \x80 5", "café – € 5"),
+        ("naïve — ’", "naïve — ’"),
+    ],
+)
+def test_windows_characters_that_became_controls(tmp_path, controls, said):
+    (talk,), told = read(tmp_path, f"Speaker,Utterance\na,{controls}\n")
+    assert (words(talk), told) == ([said], "")
+
+
+@pytest.mark.parametrize("separator", [";", "\t", ","])
+def test_cells_apart_by_semicolons_and_tabs(tmp_path, separator):
+    lines = [["Dialogue_ID", "Speaker", "Utterance", "StartTime"], ["0", "a", '"no, really; yes"', '"00:00:01,5"']]
+    (talk,), told = read(tmp_path, "\n".join(separator.join(line) for line in lines) + "\n")
+    assert (words(talk), talk.utterances[0].time, told) == (["no, really; yes"], 1.5, "")
+
+
+def test_the_order_of_utterance_id_is_followed_and_told(tmp_path):
+    text = "Dialogue_ID,Utterance_ID,Speaker,Utterance\n0,10,a,third\n0,2,b,second\n0,1,a,first\n1,0,b,other\n"
+    (first, second), told = read(tmp_path, text)
+    assert words(first) == ["first", "second", "third"]
+    assert words(second) == ["other"]
+    assert "in 1 dialogue Utterance_ID gives another order than the lines; it is followed" in told
+
+
+def test_lines_that_are_there_twice_count_once(tmp_path):
+    head = "Dialogue_ID,Utterance_ID,Speaker,Utterance\n"
+    (talk,), told = read(tmp_path, head + "0,0,a,hello\n0,1,b,hi\n0,0,a,hello\n0,1,b,hi\n")
+    assert words(talk) == ["hello", "hi"]
+    assert "2 lines are there twice and count once" in told
+    # The same words with other ids, or without any, are said twice.
+    (talk,), told = read(tmp_path, head + "0,0,a,no\n0,1,a,no\n")
+    assert (words(talk), told) == (["no", "no"], "")
+    (talk,), told = read(tmp_path, "Speaker,Utterance\na,no\na,no\n")
+    assert (words(talk), told) == (["no", "no"], "")
+
+
+def test_two_splits_one_after_the_other_are_not_mixed(tmp_path):
+    head = "Dialogue_ID,Utterance_ID,Speaker,Utterance\n"
+    one = "0,0,a,hello\n0,1,b,hi\n1,0,c,bye\n"
+    other = "0,0,d,what\n0,1,e,who\n1,0,f,why\n"
+    dialogues, told = read(tmp_path, head + one + other)
+    assert [(talk.id, words(talk)) for talk in dialogues] == [
+        ("0", ["hello", "hi"]),
+        ("1", ["bye"]),
+        ("0 (2)", ["what", "who"]),
+        ("1 (2)", ["why"]),
+    ]
+    assert "2 Dialogue_IDs come again with other lines, and count as further dialogues" in told
+
+
+def test_ids_that_say_two_things_are_refused(tmp_path):
+    head = "Dialogue_ID,Utterance_ID,Speaker,Utterance\n"
+    with pytest.raises(DataError, match="dialogue 0 has two different lines of Utterance_ID 0; number them anew"):
+        read(tmp_path, head + "0,0,a,hello\n0,0,b,hi\n")
+    for bad in ("x", "nan", "inf"):
+        with pytest.raises(DataError, match=f"line 2: Utterance_ID {bad} is no number"):
+            read(tmp_path, head + f"0,{bad},a,hello\n")

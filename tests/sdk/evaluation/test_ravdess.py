@@ -60,7 +60,7 @@ def test_selection(tmp_path, media):
     assert speakers(Selection(folds=(0,), exclude_actors=(5,))) == [2]
     assert speakers(Selection(exclude_folds=(0,))) == [1, 8]
     assert speakers(Selection(actors=(5, 8))) == [5, 8]
-    with pytest.raises(DataError, match=r"actors \[1, 2, 5, 8\]"):
+    with pytest.raises(DataError, match=r"of actors 20; there are actors 1, 2, 5, 8, with"):
         data.clips(Selection(actors=(20,)))
     with pytest.raises(DataError, match=r"with sound and face none$"):
         data.clips(Selection(paired_only=True))

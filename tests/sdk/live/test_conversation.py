@@ -306,7 +306,7 @@ def test_the_examples_of_the_docs_run_as_they_stand(tiny_talk, tmp_path, monkeyp
     monkeypatch.setattr("mer_sdk.live.conversation.SileroModel", Model)
     monkeypatch.chdir(tmp_path)
     shutil.copytree(tiny_talk, "bundles/amb_dsgdn-tflite-fp32.mer")
-    threads, transcribe = re.findall(
+    _, threads, transcribe = re.findall(
         r"```python\n(.*?)```", (ROOT / "docs" / "app" / "conversation.md").read_text(), flags=re.DOTALL
     )
     said, texts_came, ended = scene(3)[0], threading.Event(), threading.Semaphore(0)

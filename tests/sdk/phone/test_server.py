@@ -36,7 +36,7 @@ class Client:
     def ask(self, method, path, body=None, headers=None):
         kind = http.client.HTTPSConnection if self._context else http.client.HTTPConnection
         more = {"context": self._context} if self._context else {}
-        connection = kind("127.0.0.1", self._port, timeout=10, **more)
+        connection = kind("127.0.0.1", self._port, timeout=120, **more)
         sent = {**self._cookie, **(headers or {})}
         connection.request(method, f"/{self._token}/{path}", body, sent)
         answer = connection.getresponse()

@@ -19,6 +19,8 @@ from mer_quantization.proof import GraphProof
 from mer_sdk.errors import ConversionError
 from mer_sdk.runtimes.graph import GraphSpec
 
+CONVERSION_DATE = "com.github.apple.coremltools.conversion_date"
+
 if TYPE_CHECKING:
     from coremltools.converters.mil.mil import Operation
     from coremltools.models import MLModel
@@ -35,6 +37,13 @@ class Coreml:
     packages: tuple[str, ...] = ("torch", "coremltools")
     needs = ("coremltools", "coremltools")
     first_in_float = False
+    weight = 10.0
+
+    def load(self) -> None:
+        """See `Target.load`."""
+        from mer_converters.targets.coreml.program import quiet_coremltools
+
+        quiet_coremltools()
 
     def export(self, job: ExportJob, path: Path) -> None:
         """See `Target.export`. Quantized schemes are made from the fp16 package, which is what stays of it."""
@@ -61,18 +70,17 @@ class Coreml:
 
 
 def _converted(job: ExportJob, half: bool) -> MLModel:
-    import coremltools as ct
     import numpy as np
-    import torch
 
     from mer_converters.targets.coreml.source import record_sources
+    from mer_converters.targets.coreml.tool import coremltools
 
-    program = torch.export.export(job.module, job.example, strict=False).run_decompositions({})
+    ct = coremltools()
     precision: Any = ct.precision.FLOAT32
     if half:
         precision = ct.transform.FP16ComputePrecision(op_selector=_LogarithmStaysFloat())
     model = ct.convert(
-        program,
+        job.program(),
         inputs=[ct.TensorType(item.name, item.shape, np.dtype(item.dtype)) for item in job.spec.inputs],
         outputs=[ct.TensorType(name=item.name, dtype=np.dtype(item.dtype)) for item in job.spec.outputs],
         convert_to="mlprogram",
@@ -90,9 +98,7 @@ def _quantized(job: ExportJob, half: Path) -> MLModel:
     from mer_quantization.calibration import read_samples
 
     model = quantize.open_model(half)
-    float_parts = quantize.float_operations(
-        half, quantize.operations_of(half, job.module, job.example, job.float_modules)
-    )
+    float_parts = quantize.float_operations(half, quantize.operations_of(half, job.program, job.float_modules))
     if job.scheme.name == "w4":
         model = quantize.weights_to_palette(model, float_parts)
     elif job.scheme.name == "w8":
@@ -122,6 +128,9 @@ def check_program(path: Path, spec: GraphSpec) -> dict[str, int]:
     Raises:
         ConversionError: it cannot be read, has an operation that cannot be computed, or other inputs and outputs.
     """
+    from mer_converters.targets.coreml.tool import coremltools
+
+    coremltools()
     from coremltools.proto.FeatureTypes_pb2 import ArrayFeatureType
 
     from mer_converters.targets.coreml.interpreter.interpreter import refuse_unknown
@@ -165,7 +174,7 @@ class _LogarithmStaysFloat:
 
 
 def _make_reproducible(package: Path, compacted: bool) -> None:
-    """Rewrite what the tool stamps at random: protobuf map order, and the identifiers of the package's items."""
+    """Rewrite what differs between runs: the day, protobuf map order, and the identifiers of the package's items."""
     from coremltools.proto import Model_pb2
 
     from mer_converters.targets.coreml.compact import compact
@@ -173,6 +182,7 @@ def _make_reproducible(package: Path, compacted: bool) -> None:
     model_file = next(package.glob("Data/**/model.mlmodel"))
     model = Model_pb2.Model()
     model.ParseFromString(model_file.read_bytes())
+    model.description.metadata.userDefined.pop(CONVERSION_DATE, None)
     if compacted:
         compact(model)
     model_file.write_bytes(model.SerializeToString(deterministic=True))

@@ -58,7 +58,9 @@ def quiet_coremltools() -> None:
     """Import coremltools without the warnings of it and of torchao about parts that only Macs and GPUs have."""
     for name in ("coremltools", "torchao", "torch.utils._pytree"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    import coremltools  # noqa: F401
+    from mer_converters.targets.coreml.tool import coremltools
+
+    coremltools()
 
 
 def read_package(path: str | Path) -> Package:

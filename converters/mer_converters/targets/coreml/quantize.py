@@ -14,17 +14,17 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from mer_converters.targets.coreml.calibrate import Range
 from mer_converters.targets.coreml.program import load_function, read_package
 from mer_converters.targets.coreml.source import read_sources, record_sources
 from mer_sdk.errors import ConversionError
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
 
 # The passes that take given ranges are not coremltools' public interface: another version may do something else.
 TESTED_VERSIONS = ("9.0",)
@@ -130,7 +130,7 @@ def float_operations(package: str | Path, sensitive: tuple[str, ...] = ()) -> di
 
 
 def operations_of(
-    package: str | Path, module: nn.Module, example: tuple[Tensor, ...], paths: tuple[str, ...]
+    package: str | Path, program: Callable[[], ExportedProgram], paths: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Names of a saved program's operations that came from layers of the network which it was converted from.
 
@@ -138,7 +138,7 @@ def operations_of(
 
     Args:
         package: the saved program.
-        module, example: the network and inputs, as they were exported.
+        program: gives what it was converted from.
         paths: of layers, those below them included.
 
     Raises:
@@ -146,10 +146,9 @@ def operations_of(
     """
     if not paths:
         return ()
-    exported = torch.export.export(module, example, strict=False).run_decompositions({})
     homes = {
         _stem(node.name): [path.split("@")[0] for path, _ in node.meta.get("nn_module_stack", {}).values()]
-        for node in exported.graph.nodes
+        for node in program().graph.nodes
     }
     found: dict[str, list[str]] = {path: [] for path in paths}
     for operation in load_function(read_package(package)).operations:

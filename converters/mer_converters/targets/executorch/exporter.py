@@ -38,6 +38,11 @@ class Executorch:
     packages: tuple[str, ...] = ("torch", "executorch", "torchao")
     needs = ("executorch.exir", "executorch")
     first_in_float = True
+    weight = 25.0
+
+    def load(self) -> None:
+        """See `Target.load`."""
+        from executorch.backends.xnnpack.partition import xnnpack_partitioner  # noqa: F401
 
     def export(self, job: ExportJob, path: Path) -> None:
         """See `Target.export`."""

@@ -42,6 +42,12 @@ class Onnx:
     packages: tuple[str, ...] = ("torch", "onnx", "onnxscript", "onnxruntime")
     needs = ("onnxscript", "onnxscript")
     first_in_float = False
+    weight = 8.0
+
+    def load(self) -> None:
+        """See `Target.load`."""
+        import onnxscript  # noqa: F401
+        import torch.onnx  # noqa: F401
 
     def export(self, job: ExportJob, path: Path) -> None:
         """See `Target.export`."""

@@ -36,6 +36,11 @@ class Tflite:
     packages: tuple[str, ...] = ("torch", "litert-torch", "litert-converter", "ai-edge-quantizer")
     needs = ("litert_torch", "litert-torch")
     first_in_float = True
+    weight = 20.0
+
+    def load(self) -> None:
+        """See `Target.load`."""
+        import litert_torch  # noqa: F401
 
     def export(self, job: ExportJob, path: Path) -> None:
         """See `Target.export`."""

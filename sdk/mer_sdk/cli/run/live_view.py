@@ -11,11 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from mer_sdk.cli.colours import terminal_colours
-from mer_sdk.cli.run.timeline import other_person
+from mer_sdk.cli.run.timeline import BLOCK, other_person
 from mer_sdk.contract.estimate import UNKNOWN, EmotionEstimate, FaceView
 from mer_sdk.live.sources import SourceState
 
 HEIGHTS = "▁▂▃▄▅▆▇█"
+# For terminals whose code page has no blocks.
+ASCII_BLOCK, ASCII_HEIGHTS = "#", "_.:-=+*#"
 BAR = 40
 # Steps in the timeline; with steps of 250 ms the last 15 s. A narrow terminal shows fewer.
 TIMELINE = 60
@@ -37,6 +39,7 @@ class LiveView:
         self._sources: tuple[SourceState, ...] = ()
         self._stale: tuple[str, ...] = ()
         self._time = 0.0
+        self._block, self._heights = BLOCK, HEIGHTS
         self._dropped = self._late = 0
 
     def add(self, estimate: EmotionEstimate) -> None:
@@ -52,6 +55,7 @@ class LiveView:
         self._sources, self._stale, self._time = tuple(sources), tuple(stale), time
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        self._block, self._heights = (ASCII_BLOCK, ASCII_HEIGHTS) if options.ascii_only else (BLOCK, HEIGHTS)
         yield Text.assemble((self._title, "bold"), f"  {self._time:8.1f} s", no_wrap=True, overflow="ellipsis")
         if self._timeline:
             yield self._bars(self._timeline[-1], options.max_width)
@@ -71,7 +75,7 @@ class LiveView:
             table.add_row(
                 Text(label, style=f"bold {self._colours[label]}" if holds else ""),
                 Text(f"{100 * share:3.0f} %", style="bold" if holds else "dim"),
-                Text("█" * round(room * share), style=self._colours[label] if holds else "bright_black"),
+                Text(self._block * round(room * share), style=self._colours[label] if holds else "bright_black"),
             )
         if estimate.emotion == UNKNOWN:
             table.add_row(Text(UNKNOWN, style="bold"), "", "")
@@ -119,7 +123,7 @@ class LiveView:
         for place, estimate in enumerate(shown):
             colour = self._colours.get(estimate.emotion, "bright_black")
             index = min(len(HEIGHTS) - 1, int(estimate.confidence * len(HEIGHTS)))
-            heights.append(HEIGHTS[index], style=colour)
+            heights.append(self._heights[index], style=colour)
             if estimate.emotion != before and place >= free:
                 names.append(" " * (place - free))
                 names.append(f"{estimate.emotion} ", style=colour)

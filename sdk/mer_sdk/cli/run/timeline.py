@@ -116,7 +116,7 @@ class RunOptions:
     enrol: float | None = None
 
 
-class Tally:
+class RunSummary:
     """What the last line of a timeline says; its size does not grow with the timeline."""
 
     def __init__(self) -> None:
@@ -219,7 +219,7 @@ class Timeline:
         self._person: int | None = None
         self._labels, self._options, self._quiet = tuple(labels), options, quiet
         self._recorder = Recorder(options.record)
-        self._tally = Tally()
+        self._summary = RunSummary()
         self._kept: deque[EmotionEstimate] = deque(maxlen=kept)
 
     def __enter__(self) -> Timeline:
@@ -233,7 +233,7 @@ class Timeline:
         self.steps += 1
         self._tell_enrolment(estimate)
         self._recorder.write(estimate.to_json())
-        self._tally.add(estimate)
+        self._summary.add(estimate)
         if self._options.plot is not None:
             self._kept.append(estimate)
         if self._options.json:
@@ -262,7 +262,7 @@ class Timeline:
         if self._kept and self._options.plot is not None:
             draw(list(self._kept), self._labels, self._options.plot, title)
         if not self._options.json:
-            say(self._tally.line())
+            say(self._summary.line())
         if self.enrolling:
             print(f"mer: the enrolment still wants {self.enrolling:g} s of sound or face", file=sys.stderr)
 

@@ -43,7 +43,8 @@ def named_sources(text: str, rate: int = 16000, channels: int = 1) -> list[Sourc
     Args:
         text: `camera`, `camera:N` or `camera:PATH`; `microphone` or `microphone:NAME`; `-` for 16-bit samples on
             standard input; or two of them joined by "+". `play:FILE` plays a media file in place of devices.
-        rate, channels: of standard input.
+        rate: sample rate of standard input, Hz.
+        channels: of standard input.
 
     Raises:
         OptionError: none of these, or two that give the same stream.

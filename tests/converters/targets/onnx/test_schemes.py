@@ -287,7 +287,7 @@ def test_the_same_job_gives_the_same_bytes(files: dict[str, Path], tmp_path: Pat
     )
     environment = os.environ | {"PYTHONHASHSEED": "7"}
     command = [sys.executable, "-c", program, str(files["fp32"]), str(tmp_path)]
-    subprocess.run(command, check=True, env=environment, timeout=120)
+    subprocess.run(command, check=True, env=environment, timeout=240)
     for name in QUANTIZED:
         assert (tmp_path / f"{name}.onnx").read_bytes() == files[name].read_bytes(), name
 

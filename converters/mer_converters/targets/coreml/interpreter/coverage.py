@@ -18,7 +18,9 @@ class OperationGroup:
 
 def operation_groups() -> tuple[OperationGroup, ...]:
     """Every operation of all operation sets from iOS 15 on, sorted by group and name."""
-    import coremltools  # noqa: F401  # fills the registry
+    from mer_converters.targets.coreml.tool import coremltools
+
+    coremltools()  # fills the registry
     from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry
 
     groups: dict[str, list[str]] = {}

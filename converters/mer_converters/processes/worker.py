@@ -1,7 +1,8 @@
 """One target in one process: export every scheme, check or run each artifact, write the measurements as JSON.
 
-`python -m mer_converters.pipeline.worker JOB.json`. Converter tools take hundreds of megabytes and change global
-state when they are imported, so that each target gets its own process; what they print stays in it.
+`python -m mer_converters.processes.worker JOB.json`. Converter tools take hundreds of megabytes and change global
+state when they are imported, so that each target gets its own process. Its standard output is a line of JSON a step
+(`mer_converters.processes.progress`); what the tools print goes to standard error.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from functools import partial
 from pathlib import Path
 
 from mer_converters.pipeline.accuracy import held_out_answers
-from mer_converters.pipeline.export import Artifact, Material, Sensitivities, build
+from mer_converters.pipeline.export import Artifact, Material, Sensitivities, build, planned
 from mer_converters.pipeline.float_fallback import FloatModules
 from mer_converters.pipeline.golden import golden_file
 from mer_converters.pipeline.graphs import network_graphs
 from mer_converters.pipeline.stable_cases import stable_cases
+from mer_converters.processes.progress import Say, Steps, telling, unheard
 from mer_converters.targets import find_target
 from mer_fusion.checkpoint import load_checkpoint
 from mer_quantization.recordings import DataOptions
@@ -69,8 +71,9 @@ class Outcome:
     error: str | None = None
 
 
-def run_job(job: Job) -> Outcome:
-    """Do the job. An error that is meant for the user becomes the outcome's `error`; others are raised."""
+def run_job(job: Job, say: Say = unheard) -> Outcome:
+    """Do the job, telling each step. An error that is meant for the user becomes the outcome's `error`; others are
+    raised."""
     import torch
 
     torch.set_num_threads(1)
@@ -80,9 +83,10 @@ def run_job(job: Job) -> Outcome:
         checkpoint = load_checkpoint(job.checkpoint)
         card, labelled = checkpoint.card, job.labelled
         network, folder = checkpoint.network.prepare_for_export(), Path(job.folder)
+        graphs = network_graphs(network, card)
         material = Material(
             target,
-            network_graphs(network, card),
+            graphs,
             card.baseline,
             card.decision.temperature,
             read_golden(Path(job.golden)),
@@ -91,11 +95,13 @@ def run_job(job: Job) -> Outcome:
             job.coverage,
             job.float_modules,
             job.sensitivities,
+            Steps(job.target, planned(graphs, schemes, labelled is not None), say),
         )
         artifacts = build(material, schemes, folder, job.started)
         # An interpreter is slow, and rounds as no device does: there the plain cases stay.
         looking = () if runtime_note(target.runtime) else schemes
         for scheme in (scheme for scheme in looking if scheme.calibrated):
+            material.step(f"finding steady golden cases of {scheme.name}", 0.0)
             cases = stable_cases(network, card, target, material.graphs, folder / scheme.name)
             save_golden(folder / golden_file(scheme.name), cases)
         return Outcome(artifacts)
@@ -108,7 +114,8 @@ def run_job(job: Job) -> Outcome:
 def main(arguments: list[str]) -> int:
     """Read the job file, do it, write the outcome; 0 even where that is an error, which is in the file."""
     job = from_json(Job, json.loads(Path(arguments[0]).read_text()))
-    outcome = run_job(job)
+    with telling() as say:
+        outcome = run_job(job, say)
     Path(job.result).write_text(json.dumps(to_json(outcome)))
     return 0
 
