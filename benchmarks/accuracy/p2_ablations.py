@@ -32,7 +32,7 @@ from mer_fusion.models.registry import fusion_model
 from mer_fusion.training.fusion.data import LABELS, open_sources
 from mer_fusion.training.fusion.recipe import student_recipe
 from mer_fusion.training.fusion.task import FusionTask
-from mer_fusion.training.fusion.train import feature_cache_of, heard_alone
+from mer_fusion.training.fusion.train import feature_cache_of
 from mer_fusion.training.fusion.windows import FeatureCache, WindowSampler
 from mer_fusion.training.loop import LoopOptions, fit
 from mer_sdk.evaluation.datasets import TEST_FOLD, Selection, open_dataset
@@ -80,9 +80,7 @@ VARIANTS = (
 )
 
 
-def trained(
-    variant: Variant, seed: int, cache: FeatureCache, confusion: torch.Tensor, epochs: int, run_dir: Path
-) -> tuple[nn.Module, float]:
+def trained(variant: Variant, seed: int, cache: FeatureCache, epochs: int, run_dir: Path) -> tuple[nn.Module, float]:
     """The fusion network of a variant and the seconds that its training took."""
     recipe = student_recipe(seed, variant.model)
     loop = replace(recipe.fusion_loop, epochs=epochs)
@@ -90,7 +88,7 @@ def trained(
     model = fusion_model(recipe.network.model)
     network = model.network(recipe.network.fusion | variant.fusion)
     objective = model.objective(network, variant.objective)
-    sampler = WindowSampler(cache, confusion, recipe.fusion.windows)
+    sampler = WindowSampler(cache, recipe.fusion.windows)
     task = FusionTask(objective, cache, sampler, recipe.fusion, name=f"{variant.tag}-{seed}")
     history = fit(task, LoopOptions(**vars(loop)), run_dir, quiet=True, validate_every=epochs)
     return network.eval(), history.seconds
@@ -103,14 +101,12 @@ class Bench:
     Attributes:
         donor: that student.
         learning: features of the takes that fusions learn from.
-        confusion: what its audio encoder takes the labels of speakers it never heard for.
         windows: of the test fold's clips.
         truth: clip -> index of its label.
     """
 
     donor: Checkpoint
     learning: FeatureCache
-    confusion: torch.Tensor
     windows: RecordedWindows
     truth: Mapping[str, int]
 
@@ -130,14 +126,12 @@ def open_bench(data: list[str], run_dir: Path) -> Bench:
     donor = load_checkpoint(path)
     network, means = donor.network, donor.card.baseline.population_mean
     cache = feature_cache_of(network.audio, network.face, sources, student_recipe(0).cache, run_dir, means)
-    confusion = heard_alone(donor, sources.speech.subset(sources.heldout)).confusion
     pairs = next(open_dataset(spec) for spec in data if spec.startswith("ravdess_pairs:"))
     clips = pairs.clips(Selection(folds=(TEST_FOLD,)))
     merged = merge_labels(LABELS)
     return Bench(
         donor,
         cache,
-        confusion,
         RecordedWindows(path, clips, STATES, PROTOCOLS),
         {clip.id: LABELS.index(merged[clip.label]) for clip in clips},
     )
@@ -176,7 +170,7 @@ def main() -> None:
         gathered: dict[str, list[np.ndarray]] = {}
         wanted: dict[str, np.ndarray] = {}
         for seed in range(options.seeds):
-            network, spent = trained(variant, seed, bench.learning, bench.confusion, options.epochs, options.run_dir)
+            network, spent = trained(variant, seed, bench.learning, options.epochs, options.run_dir)
             seconds.append(round(spent))
             for name, (labels, table) in bench.asked(network).items():
                 wanted[name] = labels

@@ -121,7 +121,7 @@ def baseline(name: str, seed: int, bench: Bench, epochs: int, run_dir: Path) -> 
     torch.manual_seed(seed + 2)
     cache = bench.learning
     objective = BASELINES[name]((cache.audio.shape[-1], cache.face.shape[-1]))
-    sampler = WindowSampler(cache, bench.confusion, recipe.fusion.windows)
+    sampler = WindowSampler(cache, recipe.fusion.windows)
     task = FusionTask(objective, cache, sampler, recipe.fusion, name=f"{name.replace(' ', '-')}-{seed}")
     loop = replace(recipe.fusion_loop, epochs=epochs)
     fit(task, LoopOptions(**vars(loop)), run_dir, quiet=True, validate_every=epochs)
@@ -147,7 +147,7 @@ def main() -> None:
         return lambda seed: baseline(name, seed, bench, options.epochs, options.run_dir)
 
     def published(variant: Variant) -> Callable[[int], nn.Module]:
-        place = (bench.learning, bench.confusion, options.epochs, options.run_dir)
+        place = (bench.learning, options.epochs, options.run_dir)
         return lambda seed: trained(variant, seed, *place)[0]
 
     told = {name: answers(made(name)) for name in BASELINES}

@@ -165,8 +165,9 @@ def p2_details(result: Json) -> list[str]:
                 f"temperature {card['temperature']}; checkpoint `{card['sha256'][:12]}`.",
                 "",
             ]
+            people = report["speakers"]
             lines += table(
-                ("state", "protocol", "clips", "WAR", "macro F1", "ECE", "NLL", *report["labels"]),
+                ("state", "protocol", "clips", "WAR", "macro F1", "ECE", "NLL", *report["labels"], *map(str, people)),
                 (
                     (
                         r["state"],
@@ -177,11 +178,12 @@ def p2_details(result: Json) -> list[str]:
                         f"{100 * r['ece']:.1f}",
                         f"{r['nll']:.2f}",
                         *("-" if v is None else f"{100 * v:.0f}" for v in r["recall"].values()),
+                        *(f"{100 * r['uar_by_speaker'][str(person)]:.0f}" for person in people),
                     )
                     for r in report["results"]
                 ),
             )
-    return ["## P2 in detail", "", "The last columns are recall in % per class.", "", *lines]
+    return ["## P2 in detail", "", "The last columns are recall in % per class, and UAR in % per person.", "", *lines]
 
 
 def _counts(parts: Mapping[str, float]) -> str:

@@ -3,7 +3,7 @@
     python -m benchmarks.robustness.no_speech BUNDLE-OR-CHECKPOINT ... [--seconds 60]
 
 Sounds are made here, seeded, and run through the sensor with the defaults of `mer run`, and once more with all sound
-counted. Writes docs/results/no_speech.json and the table of docs/sound.md.
+counted. Writes docs/results/no_speech.json and the table of docs/models/sound.md.
 """
 
 from __future__ import annotations
@@ -101,11 +101,11 @@ def main() -> None:
             rows.setdefault(stem, {})[name] = row
             print(f"{stem}, {name}: {share:.1f} % named ({every:.0f} % with all sound, {word})", flush=True)
     result = {"seconds": options.seconds, "bundles": rows}
-    write_result(result, options.out, ROOT / "docs" / "sound.md", MARKERS, lines_of(result))
+    write_result(result, options.out, ROOT / "docs" / "models" / "sound.md", MARKERS, lines_of(result))
 
 
 def lines_of(result: Json) -> list[str]:
-    """The table of docs/sound.md."""
+    """The table of docs/models/sound.md."""
     names = list(result["bundles"])
     rows = []
     for sound in SOUNDS:

@@ -9,7 +9,7 @@ variant learned from) as recorded, the same 20 dB quieter, the same through a te
 language, which no variant learned from here. Differences are paired over clips. The running level is an ideal one: it
 knows the mean energy of the whole clip from the first step.
 
-Writes docs/results/sound_ablations.json and the table of docs/sound.md. Finished pieces are kept in --run-dir.
+Writes docs/results/sound_ablations.json and the table of docs/models/sound.md. Finished pieces are kept in --run-dir.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def main() -> None:
         "variants": {name: _figures(found, name, tests) for name in found},
         "seconds": round(time.perf_counter() - begun),
     }
-    write_result(result, options.out, ROOT / "docs" / "sound.md", MARKERS, ablation_table(result))
+    write_result(result, options.out, ROOT / "docs" / "models" / "sound.md", MARKERS, ablation_table(result))
 
 
 def _figures(
@@ -205,7 +205,7 @@ def _figures(
 
 
 def ablation_table(result: dict[str, Any]) -> list[str]:
-    """The table of docs/sound.md."""
+    """The table of docs/models/sound.md."""
     keys = list(result["clips"])
     rows = []
     for name, figures in result["variants"].items():

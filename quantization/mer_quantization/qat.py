@@ -37,7 +37,6 @@ from mer_fusion.training.fusion.train import (
     Encoders,
     baseline_contract,
     feature_cache_of,
-    heard_alone,
     taken_encoders,
 )
 from mer_fusion.training.fusion.windows import FeatureCache, WindowSampler, window_inputs
@@ -238,27 +237,23 @@ class _Tuning:
         """
         network = copy.deepcopy(self.student.network)
         if encoders is not None:
-            ready = taken_encoders(self.recipe, self.sources, encoders)
+            ready = taken_encoders(self.recipe, encoders)
             taken = replace(self, student=encoders)
             audio, face = taken.audio(learn=False)[0], taken.face(learn=False)[0]
             network.audio, network.face = encoders.network.audio, encoders.network.face
             return self._fused(network, audio, face, ready)
         audio, audio_seconds = self.audio()
         face, face_seconds = self.face()
-        # Errors on people that the encoder never saw, through the student's own fusion.
-        hearing = copy.deepcopy(self.student.network)
-        hearing.audio = audio
-        heard = heard_alone(replace(self.student, network=hearing), self.sources.speech.subset(self.sources.heldout))
         restore_encoder(network.audio, audio)
         restore_encoder(network.face, face)
         seconds = {"audio": round(audio_seconds), "face": round(face_seconds)}
-        return self._fused(network, audio, face, Encoders(network, heard, {}, {"seconds": seconds}))
+        return self._fused(network, audio, face, Encoders(network, {}, {"seconds": seconds}))
 
     def _fused(self, network: EmotionNetwork, audio: AudioEncoder, face: FaceEncoder, ready: Encoders) -> Trained:
         recipe, large = self.recipe, self.teacher.network
         cache = self._cache(audio, face, ready.population)
         large_cache = self._cache(large.audio, large.face, self.teacher.card.baseline.population_mean)
-        sampler = WindowSampler(cache, ready.heard.confusion, recipe.fusion.windows)
+        sampler = WindowSampler(cache, recipe.fusion.windows)
         fold_norms(network.fusion)
         quantized = FakeQuantized(trainable(network.fusion), _example(sampler, cache), any_rows=False)
         name = self._name(f"fusion-{recipe.name}")

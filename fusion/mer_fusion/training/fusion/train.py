@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from mer_fusion.checkpoint import Card, Checkpoint
 from mer_fusion.encoders.audio import AudioEncoder
@@ -28,8 +27,8 @@ from mer_fusion.training.fusion.windows import FeatureCache, WindowSampler
 from mer_fusion.training.held_out import HeldOut
 from mer_fusion.training.loop import History, fit
 from mer_fusion.training.run import Trained
-from mer_fusion.training.speech.encoder import AudioLearner, AudioTask, held_out_figures, speech_figures
-from mer_fusion.training.speech.spectra import SpeechSet, joined
+from mer_fusion.training.speech.encoder import AudioLearner, AudioTask, held_out_figures
+from mer_fusion.training.speech.spectra import joined
 from mer_sdk.contract.manifest import AudioContract, BaselineContract, Decision, FaceContract
 from mer_sdk.evaluation.datasets.ravdess import SPEAKER_FOLDS, TEST_FOLD
 
@@ -40,13 +39,11 @@ class Encoders:
 
     Attributes:
         network: with a fusion that is not trained yet.
-        heard: errors on speech of held-out speakers.
         results, training, notes: what the card says of the encoders.
         population: means of the features per modality, None where the cache's are taken.
     """
 
     network: EmotionNetwork
-    heard: HeldOut
     results: dict[str, Any]
     training: dict[str, Any]
     notes: tuple[str, ...] = ()
@@ -155,7 +152,7 @@ def trained_encoders(
     Args:
         stills: see `train_face`.
     """
-    voice, heard, found, seconds = _audio_encoder(recipe, sources, run_dir, teacher, quiet)
+    voice, found, seconds = _audio_encoder(recipe, sources, run_dir, teacher, quiet)
     looks, looks_seconds = train_face(recipe, sources, run_dir, teacher, stills, quiet)
     looks = looks.cpu().eval()
     seen = still_figures(looks.on_stills(), sources.tuning_faces)
@@ -165,62 +162,39 @@ def trained_encoders(
     training: dict[str, Any] = {"seconds": seconds | looks_seconds}
     if stills is not None:
         training["stills"] = {"face encoder began as that of": stills.card.name, "sha256": stills.sha256}
-    return Encoders(network, heard, results, training)
+    return Encoders(network, results, training)
 
 
 def _audio_encoder(
     recipe: Recipe, sources: Sources, run_dir: Path, teacher: Checkpoint | None, quiet: bool
-) -> tuple[AudioEncoder, HeldOut, dict[str, Any], dict[str, int]]:
-    """The audio encoder, its errors on held-out speakers, what the card says of them, and seconds.
+) -> tuple[AudioEncoder, dict[str, Any], dict[str, int]]:
+    """The audio encoder, what the card says of its errors on held-out speakers, and seconds.
 
     A student whose audio encoder has the shape of its teacher's takes that one as it is.
     """
     if teacher is None or teacher.network.audio.config != recipe.network.audio:
         learner, heard, seconds = train_audio(recipe, sources, run_dir, teacher, quiet)
         where = "held-out speakers, speech alone, encoder with its training head before it learned from them, too"
-        return learner.encoder, heard, {f"{where} (7 classes, UAR)": _figures(heard, sources)}, {"audio": seconds}
+        return learner.encoder, {f"{where} (7 classes, UAR)": _figures(heard, sources)}, {"audio": seconds}
     card = teacher.card
-    heard = heard_alone(teacher, sources.speech.subset(sources.heldout))
     results = {key: value for key, value in card.results.items() if key.startswith("held-out speakers")}
-    return teacher.network.audio, heard, results | {"audio encoder": f"that of {card.name}, {teacher.sha256[:12]}"}, {}
+    return teacher.network.audio, results | {"audio encoder": f"that of {card.name}, {teacher.sha256[:12]}"}, {}
 
 
-def taken_encoders(recipe: Recipe, sources: Sources, checkpoint: Checkpoint) -> Encoders:
+def taken_encoders(recipe: Recipe, checkpoint: Checkpoint) -> Encoders:
     """The encoders and the population's means of a checkpoint, for which only a fusion is trained.
-
-    The errors on held-out speakers are measured through that checkpoint's own fusion, hearing alone. It learned from
-    those speakers too, so that they look smaller than those of a head that did not (two to five points of UAR).
 
     Args:
         checkpoint: its encoders have the shapes of the recipe (`recipe.with_encoders`).
     """
     card, whole = checkpoint.card, checkpoint.network.eval()
     population = card.baseline.population_mean
-    heard = heard_alone(checkpoint, sources.speech.subset(sources.heldout))
     network = _drawn(recipe)
     network.audio, network.face = whole.audio, whole.face
-    results = {
-        f"held-out speakers, speech alone, through {card.name} (7 classes, UAR)": _figures(heard, sources),
-        f"encoders, as the card of {card.name} says": card.results,
-    }
+    results = {f"encoders, as the card of {card.name} says": card.results}
     training = {"encoders": card.name, "encoders_sha256": checkpoint.sha256, "seconds": {}}
     note = f"Audio and face encoders and the population's means are those of {card.name}; only the fusion was trained."
-    return Encoders(network, heard, results, training, (note,), population)
-
-
-def heard_alone(checkpoint: Checkpoint, speech: SpeechSet) -> HeldOut:
-    """How a window model does on clips of speech when no face is there."""
-    network = checkpoint.network
-    width = network.face.config.features
-
-    def decide(features: Tensor, mask: Tensor, baseline: Tensor) -> Tensor:
-        audio = (features - baseline[:, None]) * mask[..., None]
-        nobody = torch.zeros_like(mask)
-        logits: Tensor = network.fusion(audio, nobody[..., None].expand(*mask.shape, width), mask, nobody).logits
-        return logits
-
-    population = torch.tensor(checkpoint.card.baseline.population_mean["audio"])
-    return speech_figures(network.audio, decide, population, speech, len(checkpoint.card.labels))
+    return Encoders(network, results, training, (note,), population)
 
 
 def train_network(
@@ -245,14 +219,14 @@ def train_network(
     if encoders is None:
         ready = trained_encoders(recipe, sources, run_dir, teacher, stills, quiet)
     else:
-        ready = taken_encoders(recipe, sources, encoders)
+        ready = taken_encoders(recipe, encoders)
     network, large = ready.network, teacher.network if teacher else None
     cache = feature_cache_of(network.audio, network.face, sources, recipe.cache, run_dir, ready.population)
     large_cache = None
     if large and teacher:
         means = teacher.card.baseline.population_mean
         large_cache = feature_cache_of(large.audio, large.face, sources, recipe.cache, run_dir, means)
-    sampler = WindowSampler(cache, ready.heard.confusion, recipe.fusion.windows)
+    sampler = WindowSampler(cache, recipe.fusion.windows)
     objective = fusion_model(recipe.network.model).objective(network.fusion, recipe.objective)
     task = FusionTask(
         objective,

@@ -2,8 +2,7 @@
 
 What happens to them on the device happens here: a window ends somewhere in its take, a face is found at every step or
 at some, the microphone or the camera is missing, and the personal baseline has seen none, some or many of the person's
-takes. What encoders get wrong about people they never saw is put in as mismatches: one modality comes from another take
-of the same person, of a label that it would be taken for.
+takes. As encoders err more on people they never saw, one modality comes at times from another take of the same person.
 """
 
 from __future__ import annotations
@@ -29,8 +28,7 @@ class WindowOptions:
         audio_alone, face_alone: shares of windows that lose the other modality.
         full_rate: share of windows in which the camera gives a face at every step, not only where the data have one.
         face_gaps: largest share of steps in which a face is not found.
-        mismatch: share of the audio encoder's measured confusion that is put in.
-        face_mismatch: share of windows whose faces are those of a random other label.
+        mismatch: share of windows whose sound, and as large a share whose faces, are of a random label.
         noise: standard deviation of what is added to features, in units of their own.
         prior_steps: weight of the population's mean in the baselines.
     """
@@ -43,8 +41,7 @@ class WindowOptions:
     face_alone: float = 0.3
     full_rate: float = 0.5
     face_gaps: float = 0.4
-    mismatch: float = 0.1
-    face_mismatch: float = 0.05
+    mismatch: float = 0.05
     noise: float = 0.3
     prior_steps: float = 16.0
 
@@ -113,14 +110,14 @@ class WindowSampler:
 
     Args:
         cache: any cache of the takes; labels and speakers are read from it.
-        confusion: (K, K) rows sum to 1: how the audio encoder labels speakers it never heard.
     """
 
-    def __init__(self, cache: FeatureCache, confusion: Tensor, options: WindowOptions) -> None:
-        self._cache, self._options, self._confusion = cache, options, confusion
+    def __init__(self, cache: FeatureCache, options: WindowOptions) -> None:
+        self._cache, self._options = cache, options
+        self._classes = cache.targets.shape[1]
         self._takes_of: dict[tuple[int, int], Tensor] = {}
         for speaker in torch.unique(cache.speakers).tolist():
-            for label in range(len(confusion)):
+            for label in range(self._classes):
                 rows = torch.nonzero((cache.speakers == speaker) & (cache.labels == label)).flatten()
                 self._takes_of[speaker, label] = rows
 
@@ -155,8 +152,7 @@ class WindowSampler:
             of = torch.randint(available, (int(people.max()) + 1,), generator=generator)
             return of[people]
 
-        audio_rows = self._rows_heard(rows, generator)
-        face_rows = self._rows_seen(rows, generator)
+        audio_rows, face_rows = self._mismatched(rows, generator), self._mismatched(rows, generator)
         length = cache.audio_mask[audio_rows].sum(dim=1)
         share = options.earliest_end + (1 - options.earliest_end) * rand(count)
         late = torch.randint(2, (count,), generator=generator)
@@ -188,26 +184,13 @@ class WindowSampler:
             int(torch.randint(2**31, (), generator=generator)),
         )
 
-    def _rows_heard(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """The takes whose sound is used: at times of a label that the encoder would have taken theirs for."""
-        cache = self._cache
-        labels = cache.labels[rows]
-        heard = torch.multinomial(self._confusion[labels], 1, generator=generator)[:, 0]
-        chance = torch.rand(len(rows), generator=generator)
-        swap = (chance < self._options.mismatch) & (rows < cache.paired) & (heard != labels)
-        return self._swapped(rows, heard, swap, generator)
-
-    def _rows_seen(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """The takes whose faces are used: at times of a random other label."""
-        cache = self._cache
-        labels = torch.randint(len(self._confusion), (len(rows),), generator=generator)
-        swap = (torch.rand(len(rows), generator=generator) < self._options.face_mismatch) & (rows < cache.paired)
-        return self._swapped(rows, labels, swap, generator)
-
-    def _swapped(self, rows: Tensor, labels: Tensor, swap: Tensor, generator: torch.Generator) -> Tensor:
-        result = rows.clone()
+    def _mismatched(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """The takes that a modality comes from: at times another one of the person, of a random label."""
+        cache, result = self._cache, rows.clone()
+        labels = torch.randint(self._classes, (len(rows),), generator=generator)
+        swap = (torch.rand(len(rows), generator=generator) < self._options.mismatch) & (rows < cache.paired)
         for i in torch.nonzero(swap).flatten().tolist():
-            mine = self._takes_of[int(self._cache.speakers[rows[i]]), int(labels[i])]
+            mine = self._takes_of[int(cache.speakers[rows[i]]), int(labels[i])]
             if len(mine):
                 result[i] = mine[int(torch.randint(len(mine), (), generator=generator))]
         return result
