@@ -90,9 +90,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _remove_folders_of_killed_runs() -> None:
     for folder in Path(tempfile.gettempdir()).glob("mer-tests-*-*"):
-        try:
-            os.kill(int(folder.name.split("-")[2]), 0)
-        except ProcessLookupError:
+        if not _runs(folder.name.split("-")[2]):
             shutil.rmtree(folder, ignore_errors=True)
-        except (ValueError, PermissionError):
-            continue
+
+
+def _runs(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, PermissionError):
+        return True
+    return True
