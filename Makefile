@@ -10,9 +10,10 @@ OTHER_MODELS := atsuko fdrl amb_dsgdn
 # Where the data sets are, for `make results`: one folder that holds them all, or each for itself.
 DATA ?=
 RAVDESS ?= $(DATA)
+PAIRS ?= $(DATA)/ravdess_pairs
 FERPLUS ?= $(DATA)
 MELD ?= $(DATA)/meld
-MOSI ?= $(DATA)/mosi
+SPEECH ?= $(DATA)/speech
 # The fp32 bundles of the second folder are those of the first.
 AARCH64_BUNDLES ?= $(foreach target,tflite onnx,$(wildcard $(BUNDLES)/*-$(target)-*.mer) \
 	$(foreach scheme,w8 dyn8 int8,$(wildcard $(QUANTIZED)/*-$(target)-$(scheme).mer)))
@@ -111,28 +112,32 @@ results: convert-all
 	@test -n "$(DATA)$(RAVDESS)" || { echo "Say where the data sets are: make results DATA=PATH"; exit 2; }
 	$(BIN)/python -m benchmarks.accuracy.p1_paired --data ravdess:$(RAVDESS)
 	$(BIN)/python -m benchmarks.accuracy.p1_schemes --data ravdess:$(RAVDESS)
-	$(BIN)/python -m benchmarks.accuracy.p2_ablations --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS)
-	$(BIN)/python -m benchmarks.accuracy.p2_baselines --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS)
-	$(BIN)/python -m benchmarks.accuracy.p2_windows --data ravdess:$(RAVDESS) --bundles $(BUNDLES)
-	$(BIN)/python -m benchmarks.accuracy.p3_trimodal --data mosi:$(MOSI) --ablations
+	$(BIN)/python -m benchmarks.accuracy.p2_ablations --data ravdess:$(RAVDESS) --data ravdess_pairs:$(PAIRS) --data ferplus:$(FERPLUS)
+	$(BIN)/python -m benchmarks.accuracy.p2_baselines --data ravdess:$(RAVDESS) --data ravdess_pairs:$(PAIRS) --data ferplus:$(FERPLUS)
+	$(BIN)/python -m benchmarks.accuracy.p2_windows --data ravdess_pairs:$(PAIRS) --bundles $(BUNDLES)
+	$(BIN)/python -m benchmarks.robustness.p5_sound fusion/mer_fusion/checkpoints/grjca-student.safetensors \
+		fusion/mer_fusion/checkpoints/grjca-full.safetensors fusion/mer_fusion/checkpoints/atsuko-student.safetensors \
+		fusion/mer_fusion/checkpoints/fdrl-student.safetensors --data ravdess:$(RAVDESS) \
+		$(foreach corpus,urdu ased turev tess emovo,--data $(corpus):$(SPEECH)/$(corpus))
 	$(BIN)/python -m benchmarks.accuracy.text_encoder --data meld:$(MELD) --save runs/text/student_text.safetensors
 	$(BIN)/python -m benchmarks.accuracy.p4_dialogue --data meld:$(MELD) --text-encoder runs/text/student_text.safetensors
 	$(BIN)/python -m benchmarks.accuracy.p4_bundles --data meld:$(MELD) --bundles $(BUNDLES)
 	for model in grjca atsuko fdrl; do $(BIN)/mer-convert --model $$model --target tflite,onnx --scheme fp32,w8,dyn8,int8 \
-		--data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS) --out $(QUANTIZED); $(BIN)/mer-convert --model $$model \
-		--target executorch --scheme fp32,dyn8,int8 --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS) --out $(QUANTIZED); done
+		--data ravdess_pairs:$(PAIRS) --out $(QUANTIZED); $(BIN)/mer-convert --model $$model \
+		--target executorch --scheme fp32,dyn8,int8 --data ravdess_pairs:$(PAIRS) --out $(QUANTIZED); done
 	$(BIN)/mer-convert --model amb_dsgdn --target tflite,onnx --scheme fp32,w8,dyn8,int8 --data meld:$(MELD) --out $(QUANTIZED)
 	$(BIN)/mer-convert --model amb_dsgdn --target executorch --scheme fp32,dyn8,int8 --data meld:$(MELD) --out $(QUANTIZED)
-	$(BIN)/python -m benchmarks.accuracy.schemes --data ravdess:$(RAVDESS) --data meld:$(MELD) --bundles $(QUANTIZED)
+	$(BIN)/python -m benchmarks.accuracy.schemes --data ravdess_pairs:$(PAIRS) --data meld:$(MELD) --bundles $(QUANTIZED)
 	$(BIN)/python -m benchmarks.robustness.activation_ranges --data ravdess:$(RAVDESS) --data ferplus:$(FERPLUS) --data meld:$(MELD) \
 		--bundles $(BUNDLES)
-	$(BIN)/python -m benchmarks.streams.smoothing --data ravdess:$(RAVDESS) \
+	$(BIN)/python -m benchmarks.streams.smoothing --data ravdess_pairs:$(PAIRS) \
 		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer
-	$(BIN)/python -m benchmarks.streams.live_baseline --data ravdess:$(RAVDESS) \
+	$(BIN)/python -m benchmarks.streams.live_baseline --data ravdess_pairs:$(PAIRS) \
 		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer
-	$(BIN)/python -m benchmarks.streams.voice_activity --data ravdess:$(RAVDESS) \
+	$(BIN)/python -m benchmarks.streams.voice_activity --data ravdess:$(RAVDESS) --pairs ravdess_pairs:$(PAIRS) \
 		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer \
 		--sounds $(DATA)/vision_models/silero_vad/test.wav $(DATA)/ravdess_av/mp4/*.mp4
+	$(BIN)/python -m benchmarks.faces.crop_sources --data ravdess_pairs:$(PAIRS) --videos $(DATA)/ravdess_av/mp4
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.faces.face_tracking --data $(DATA)
 	$(BIN)/python -m benchmarks.faces.face_finder --data ferplus:$(FERPLUS) --media $(DATA)/test_media --ravdess $(DATA)/ravdess_av \
 		--ultraface $(DATA)/vision_models/ultraface/version-RFB-320.onnx \

@@ -1,16 +1,14 @@
 """What each paper's own idea buys on protocol P2: the fusion of the students with and without it, several seeds.
 
-    python -m benchmarks.accuracy.p2_ablations --data ravdess:PATH --data ferplus:PATH [--seeds 3]
+    python -m benchmarks.accuracy.p2_ablations --data ravdess:PATH --data ravdess_pairs:PATH --data ferplus:PATH ...
+        [--seeds 3]
 
 Every variant is trained on the labels alone (no teacher that could bring the idea in again), over the encoders of the
-shipped GRJCA student, with the clips of the 15 speakers from whom that audio encoder learned. Two measures:
-
-- scenes: the speech of the 4 held-out speakers paired with faces as in training, modalities dropped as in training, ten
-  fresh draws of each clip;
-- P2: the real audio-visual clips of actor 05 with both modalities, warm (5 orders) and cold.
+shipped GRJCA student, with the real pairs of folds 0 to 2 and speech without faces as the recipe takes them. What is
+asked: the real pairs of fold 3 (P2), audio and face, warm (5 orders) and cold.
 
 Writes docs/results/p2_ablations.json: UAR with 95 % intervals over clips, and the paired difference of each variant
-from its model as published. All seeds (and draws or orders) of a clip are resampled together. Trained pieces are kept
+from its model as published. All seeds and orders of a clip are resampled together. Trained pieces are kept
 in --run-dir, so that an interrupted run goes on where it stopped.
 """
 
@@ -20,7 +18,7 @@ import argparse
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,20 +29,18 @@ from torch import nn
 from benchmarks.streams.recorded_windows import RecordedWindows
 from mer_fusion.checkpoint import Checkpoint, load_checkpoint, shipped_checkpoint
 from mer_fusion.models.registry import fusion_model
-from mer_fusion.training.fusion.data import LABELS, TEST_ACTOR, Sources, open_sources
-from mer_fusion.training.fusion.feature_cache import cached_bank, make_bank
+from mer_fusion.training.fusion.data import LABELS, open_sources
 from mer_fusion.training.fusion.recipe import student_recipe
-from mer_fusion.training.fusion.task import FeatureBank, FusionOptions, FusionTask, Scenes, window_inputs
-from mer_fusion.training.fusion.train import heard_alone
+from mer_fusion.training.fusion.task import FusionTask
+from mer_fusion.training.fusion.train import feature_cache_of
+from mer_fusion.training.fusion.windows import FeatureCache, WindowSampler
 from mer_fusion.training.loop import LoopOptions, fit
-from mer_sdk.evaluation.datasets import Selection, open_dataset
+from mer_sdk.evaluation.datasets import TEST_FOLD, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.metrics import bootstrap_interval, paired_bootstrap, uar
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "docs" / "results" / "p2_ablations.json"
-DRAWS = 10
-NEUTRAL = LABELS.index("neutral")
 STATES, PROTOCOLS = ("audio+face",), ("warm", "cold")
 
 
@@ -84,30 +80,7 @@ VARIANTS = (
 )
 
 
-def bank_of(sources: Sources, donor: Checkpoint, run_dir: Path) -> FeatureBank:
-    """Features of all clips and stills through the donor's encoders, with its population means."""
-    network, frames = donor.network, donor.network.audio.config.frames
-    bank = cached_bank(
-        run_dir,
-        (network.audio, network.face),
-        sources,
-        f"{frames} {NEUTRAL} 0",
-        lambda: make_bank(network.audio, network.face, sources, frames, NEUTRAL, 0, torch.device("cpu")),
-    )
-    means = donor.card.baseline.population_mean
-    return replace(bank, **{f"{name}_population": torch.tensor(mean) for name, mean in means.items()})
-
-
-def of_clips(bank: FeatureBank, keep: torch.Tensor) -> FeatureBank:
-    """The bank with only those speech clips for which the boolean `keep` is true."""
-    names = ("audio", "audio_mask", "labels", "speakers", "heldout")
-    assert {item.name for item in fields(bank)} >= set(names)
-    return replace(bank, **{name: getattr(bank, name)[keep] for name in names})
-
-
-def trained(
-    variant: Variant, seed: int, bank: FeatureBank, confusion: torch.Tensor, epochs: int, run_dir: Path
-) -> tuple[nn.Module, float]:
+def trained(variant: Variant, seed: int, cache: FeatureCache, epochs: int, run_dir: Path) -> tuple[nn.Module, float]:
     """The fusion network of a variant and the seconds that its training took."""
     recipe = student_recipe(seed, variant.model)
     loop = replace(recipe.fusion_loop, epochs=epochs)
@@ -115,24 +88,10 @@ def trained(
     model = fusion_model(recipe.network.model)
     network = model.network(recipe.network.fusion | variant.fusion)
     objective = model.objective(network, variant.objective)
-    scenes = Scenes(bank, confusion, NEUTRAL, recipe.fusion)
-    task = FusionTask(objective, bank, scenes, recipe.fusion, name=f"{variant.tag}-{seed}")
+    sampler = WindowSampler(cache, recipe.fusion.windows)
+    task = FusionTask(objective, cache, sampler, recipe.fusion, name=f"{variant.tag}-{seed}")
     history = fit(task, LoopOptions(**vars(loop)), run_dir, quiet=True, validate_every=epochs)
     return network.eval(), history.seconds
-
-
-@torch.no_grad()
-def scene_predictions(network: nn.Module, bank: FeatureBank, confusion: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Labels [N] of the held-out clips and what the network takes each for, [DRAWS, N]; the same scenes every time."""
-    scenes = Scenes(bank, confusion, NEUTRAL, FusionOptions(people=1))
-    generator = torch.Generator().manual_seed(11)
-    table = np.full((DRAWS, len(bank.labels)), -1)
-    for draw in range(DRAWS):
-        for rows in scenes.batches(generator):
-            batch = scenes.build(scenes.draw(rows, generator), bank)
-            table[draw, rows.numpy()] = network(*window_inputs(batch)).logits.argmax(1).numpy()
-    assert (table >= 0).all(), "every clip is in one batch of every draw"
-    return bank.labels.numpy(), table
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,22 +100,19 @@ class Bench:
 
     Attributes:
         donor: that student.
-        learning, unseen: features of the clips of the speakers from whom its audio encoder learned, and of the others.
-        confusion: what that encoder takes the others' labels for.
-        windows: of actor 05's clips.
+        learning: features of the takes that fusions learn from.
+        windows: of the test fold's clips.
         truth: clip -> index of its label.
     """
 
     donor: Checkpoint
-    learning: FeatureBank
-    unseen: FeatureBank
-    confusion: torch.Tensor
+    learning: FeatureCache
     windows: RecordedWindows
     truth: Mapping[str, int]
 
     def asked(self, network: nn.Module) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Measure -> labels [N] and predictions [R, N] of a network."""
-        found = {"scenes of held-out speakers": scene_predictions(network, self.unseen, self.confusion)}
+        found = {}
         for item in self.windows.predictions(network):
             labels = np.array([self.truth[clip] for clip in item.clips])
             found[f"P2 {item.state} {item.protocol}"] = labels, item.log_probabilities.argmax(axis=2)
@@ -164,20 +120,18 @@ class Bench:
 
 
 def open_bench(data: list[str], run_dir: Path) -> Bench:
-    """Features of all clips, made once and kept in `run_dir`."""
+    """Features of all takes, made once and kept in `run_dir`."""
     sources = open_sources(data)
     path = shipped_checkpoint("grjca", "student")
     donor = load_checkpoint(path)
-    bank = bank_of(sources, donor, run_dir)
-    confusion = heard_alone(donor, sources.speech.subset(sources.heldout)).confusion
-    ravdess = next(open_dataset(spec) for spec in data if spec.startswith("ravdess:"))
-    clips = ravdess.clips(Selection(actors=(TEST_ACTOR,), paired_only=True))
+    network, means = donor.network, donor.card.baseline.population_mean
+    cache = feature_cache_of(network.audio, network.face, sources, student_recipe(0).cache, run_dir, means)
+    pairs = next(open_dataset(spec) for spec in data if spec.startswith("ravdess_pairs:"))
+    clips = pairs.clips(Selection(folds=(TEST_FOLD,)))
     merged = merge_labels(LABELS)
     return Bench(
         donor,
-        of_clips(bank, ~bank.heldout),
-        of_clips(bank, bank.heldout),
-        confusion,
+        cache,
         RecordedWindows(path, clips, STATES, PROTOCOLS),
         {clip.id: LABELS.index(merged[clip.label]) for clip in clips},
     )
@@ -200,7 +154,7 @@ def _pair(interval: Any) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", action="append", required=True, help="ravdess:PATH and ferplus:PATH")
+    parser.add_argument("--data", action="append", required=True, help="NAME:PATH, as for mer train")
     parser.add_argument("--models", nargs="+", default=sorted({variant.model for variant in VARIANTS}))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=30)
@@ -216,7 +170,7 @@ def main() -> None:
         gathered: dict[str, list[np.ndarray]] = {}
         wanted: dict[str, np.ndarray] = {}
         for seed in range(options.seeds):
-            network, spent = trained(variant, seed, bench.learning, bench.confusion, options.epochs, options.run_dir)
+            network, spent = trained(variant, seed, bench.learning, options.epochs, options.run_dir)
             seconds.append(round(spent))
             for name, (labels, table) in bench.asked(network).items():
                 wanted[name] = labels
@@ -241,7 +195,6 @@ def main() -> None:
         "encoders_sha256": bench.donor.sha256,
         "seeds": list(range(options.seeds)),
         "epochs": options.epochs,
-        "draws_of_scenes": DRAWS,
         "models": results,
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)

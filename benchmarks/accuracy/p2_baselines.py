@@ -1,9 +1,10 @@
 """Baselines of protocol P2: what fusion models must beat over the same encoders, clips and number of epochs.
 
-    python -m benchmarks.accuracy.p2_baselines --data ravdess:PATH --data ferplus:PATH [--seeds 3]
+    python -m benchmarks.accuracy.p2_baselines --data ravdess:PATH --data ravdess_pairs:PATH --data ferplus:PATH ...
+        [--seeds 3]
 
 As benchmarks/accuracy/p2_ablations.py, which leaves its models in --run-dir: labels alone, encoders of the shipped
-GRJCA student, scenes of held-out speakers and actor 05's clips. Writes docs/results/p2_baselines.json: UAR with 95 %
+GRJCA student, real pairs of fold 3. Writes docs/results/p2_baselines.json: UAR with 95 %
 intervals, and the paired difference of each fusion model as published from each baseline.
 
 - logistic regression and concatenation MLP: the means over the present steps of both modalities and whether they are
@@ -25,12 +26,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.accuracy.p2_ablations import NEUTRAL, VARIANTS, Bench, Variant, figures, open_bench, trained
+from benchmarks.accuracy.p2_ablations import VARIANTS, Bench, Variant, figures, open_bench, trained
 from mer_fusion.models.registry import PlainObjective
 from mer_fusion.models.window import WindowOutput, masked_mean
 from mer_fusion.training.fusion.data import LABELS
 from mer_fusion.training.fusion.recipe import student_recipe
-from mer_fusion.training.fusion.task import FusionTask, Scenes
+from mer_fusion.training.fusion.task import FusionTask
+from mer_fusion.training.fusion.windows import WindowSampler
 from mer_fusion.training.loop import LoopOptions, fit
 from mer_fusion.training.utterances.networks import ConcatenationMlp
 
@@ -117,10 +119,10 @@ def baseline(name: str, seed: int, bench: Bench, epochs: int, run_dir: Path) -> 
     """A trained baseline, by the recipe of the FDRL student."""
     recipe = student_recipe(seed, "fdrl")
     torch.manual_seed(seed + 2)
-    bank = bench.learning
-    objective = BASELINES[name]((bank.audio.shape[-1], bank.face.shape[-1]))
-    scenes = Scenes(bank, bench.confusion, NEUTRAL, recipe.fusion)
-    task = FusionTask(objective, bank, scenes, recipe.fusion, name=f"{name.replace(' ', '-')}-{seed}")
+    cache = bench.learning
+    objective = BASELINES[name]((cache.audio.shape[-1], cache.face.shape[-1]))
+    sampler = WindowSampler(cache, recipe.fusion.windows)
+    task = FusionTask(objective, cache, sampler, recipe.fusion, name=f"{name.replace(' ', '-')}-{seed}")
     loop = replace(recipe.fusion_loop, epochs=epochs)
     fit(task, LoopOptions(**vars(loop)), run_dir, quiet=True, validate_every=epochs)
     return objective.network.eval()
@@ -128,7 +130,7 @@ def baseline(name: str, seed: int, bench: Bench, epochs: int, run_dir: Path) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", action="append", required=True, help="ravdess:PATH and ferplus:PATH")
+    parser.add_argument("--data", action="append", required=True, help="NAME:PATH, as for mer train")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--run-dir", type=Path, default=ROOT / "runs" / "p2_ablations")
@@ -145,7 +147,7 @@ def main() -> None:
         return lambda seed: baseline(name, seed, bench, options.epochs, options.run_dir)
 
     def published(variant: Variant) -> Callable[[int], nn.Module]:
-        place = (bench.learning, bench.confusion, options.epochs, options.run_dir)
+        place = (bench.learning, options.epochs, options.run_dir)
         return lambda seed: trained(variant, seed, *place)[0]
 
     told = {name: answers(made(name)) for name in BASELINES}

@@ -9,7 +9,7 @@ paired differences on the same dialogues. With `--tune` it measures on those hel
 nothing; it says nothing of the small encoder, which saw their labels. The networks of the first seed are saved in
 `RUN_DIR/checkpoints`.
 
-Adaptive modality balancing compares modalities; with text alone it does nothing, and is measured by protocol P3.
+Adaptive modality balancing compares modalities; with text alone it does nothing.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ def main() -> None:
         "figures": rows,
         "differences": gains,
         "notes": [
-            "Adaptive modality balancing needs two modalities: with text alone it does nothing; see P3.",
+            "Adaptive modality balancing needs two modalities: with text alone it does nothing.",
             "The small encoder learned from MELD's labels, the sentence encoder did not: the two do not compare sizes.",
             "'one utterance at a time': the same network whose edges reach no other utterance.",
         ],

@@ -2,9 +2,9 @@
 
 Latency comes from one interleaved run of all bundles of a model.
 
-    python -m benchmarks.accuracy.schemes --data ravdess:PATH --data meld:PATH --bundles FOLDER [--rounds 300]
+    python -m benchmarks.accuracy.schemes --data ravdess_pairs:PATH --data meld:PATH --bundles FOLDER [--rounds 300]
 
-Writes docs/results/schemes.json, model after model. Window models are asked on protocol P2 (RAVDESS actor 05, who
+Writes docs/results/schemes.json, model after model. Window models are asked on protocol P2 (RAVDESS fold 3, who
 calibrated nothing), AMB-DSGDN on MELD dev. Bundles are what `mer-convert --scheme fp32,w8,dyn8,int8 --data ...` wrote.
 """
 
@@ -16,12 +16,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mer_fusion.training.fusion.data import TEST_ACTOR
 from mer_sdk.bench.steps import TimedStep
 from mer_sdk.bench.timing import interleaved
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
-from mer_sdk.evaluation.datasets import Selection, open_dataset
+from mer_sdk.evaluation.datasets import TEST_FOLD, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.dialogues import DialogueOptions
 from mer_sdk.evaluation.evaluate import EvaluationOptions
@@ -39,7 +38,7 @@ def measured(bundle: Bundle, data: dict[str, Any]) -> tuple[Measurement, Answers
     if bundle.manifest.dialogue is not None:
         dialogues = data["meld"].dialogues("dev")
         return measure_dialogues(bundle, dialogues, DialogueOptions(), lambda done, total: None)
-    clips = data["ravdess"].clips(Selection(actors=(TEST_ACTOR,), paired_only=True))
+    clips = data["ravdess_pairs"].clips(Selection(folds=(TEST_FOLD,)))
     return measure_clips(bundle, clips, merge_labels(bundle.manifest.labels), OPTIONS, lambda what, done, total: None)
 
 

@@ -11,13 +11,13 @@ def schemes_section(result: Json) -> list[str]:
         "## Schemes against fp32",
         "",
         *prose(
-            "Window models: UAR on protocol P2 (actor 05, who calibrated nothing), audio and face, warm; AMB-DSGDN: "
-            "weighted F1 on MELD dev. *Same label*: share of answers, under all conditions, on which scheme and fp32 "
-            "of the same target name the same label. *Difference*: in UAR, paired over clips (dialogues), points "
-            "[95 %]. *MACs*: share of the multiply-accumulates with weights that are computed from 8-bit integers, "
-            "read back from the artifact; the rest of an audio graph is the log-mel front end. *Step*: median ms of "
-            "all graphs on one core, in one interleaved run of all bundles of a model, and how many times as fast as "
-            "fp32. Core ML is a spec-level check and has no time."
+            "Window models: UAR on protocol P2 (RAVDESS fold 3, who calibrated nothing), audio and face, warm; "
+            "AMB-DSGDN: weighted F1 on MELD dev. *Same label*: share of answers, under all conditions, on which scheme "
+            "and fp32 of the same target name the same label. *Difference*: in UAR, paired over clips (dialogues), "
+            "points [95 %]. *MACs*: share of the multiply-accumulates with weights that are computed from 8-bit "
+            "integers, read back from the artifact; the rest of an audio graph is the log-mel front end. *Step*: "
+            "median ms of all graphs on one core, in one interleaved run of all bundles of a model, and how many times "
+            "as fast as fp32. Core ML is a spec-level check and has no time."
         ),
     ]
     for model, one in result["models"].items():

@@ -72,8 +72,13 @@ class RecordedWindows:
         self._clips = [encode_clip(clip, engine) for clip in clips]
         predict(self._clips, engine, self._states, self._protocols)
 
-    def predictions(self, fusion: nn.Module) -> list[ConditionPredictions]:
-        """What a fusion network says under every state and protocol, at temperature 1."""
+    @property
+    def steps(self) -> int:
+        """Steps of all clips."""
+        return sum(len(item.steps) for item in self._clips)
+
+    def predictions(self, fusion: nn.Module, temperature: float = 1.0) -> list[ConditionPredictions]:
+        """What a fusion network says under every state and protocol, its logits divided by a temperature."""
         fusion = fusion.eval()
         logits, reliance = [], []
         rows = self.recorder.rows
@@ -83,7 +88,7 @@ class RecordedWindows:
                 output = fusion(*(torch.from_numpy(np.concatenate(column)) for column in columns))
                 logits.append(output.logits.numpy())
                 reliance.append(output.reliance.numpy())
-        answers = _Answers(np.concatenate(logits), np.concatenate(reliance))
+        answers = _Answers(np.concatenate(logits) / temperature, np.concatenate(reliance))
         return predict(self._clips, self._engine(answers), self._states, self._protocols)
 
     def _engine(self, fusion: _Recorder | _Answers) -> StepEngine:

@@ -1,8 +1,8 @@
 """What smoothing buys and costs on P2: steps named rightly, label changes a minute, and the delay that it adds.
 
-    python -m benchmarks.streams.smoothing --data ravdess:PATH --bundles bundles/grjca-tflite-fp32.mer ...
+    python -m benchmarks.streams.smoothing --data ravdess_pairs:PATH --bundles bundles/grjca-tflite-fp32.mer ...
 
-P2: RAVDESS actor 05's real audio-visual clips, who is in no training or tuning set. "cold": each clip is a stream of
+Real audio-visual clips of RAVDESS actor 08, who is in no training or tuning set. "cold": each clip is a stream of
 its own. "warm": all clips one after another in random order as one stream, without a break, the baseline running;
 several orders. Nothing is tuned here: every setting that was tried is written down. Writes docs/results/smoothing.json
 and the table in docs/results/live.md.
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.results.result_tables import table, write_result
-from mer_fusion.training.fusion.data import TEST_ACTOR
+from mer_fusion.training.fusion.data import STREAMED_ACTOR
 from mer_sdk import Smoothing
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
@@ -138,7 +138,7 @@ def section(result: dict[str, Any]) -> list[str]:
     first = next(iter(result["bundles"].values()))
     unknown = max(one["unknown"] for runs in result["bundles"].values() for rows in runs.values() for one in rows)
     lines = [
-        f"{result['clips']} clips of RAVDESS actor 05, {result['steps']} steps. *cold*: each clip is a stream of its",
+        f"{result['clips']} clips of RAVDESS actor 08, {result['steps']} steps. *cold*: each clip is a stream of its",
         f"own. *warm*: all clips as one stream in random order, mean of {result['orders']} orders; the label of its",
         f"clips changes {first['warm'][0]['true_changes']:.1f} times a minute.",
         "",
@@ -176,11 +176,11 @@ def section(result: dict[str, Any]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="ravdess:PATH with actor 05's audio and faces")
+    parser.add_argument("--data", required=True, help="ravdess_pairs:PATH")
     parser.add_argument("--bundles", nargs="+", required=True, help="bundles of window models")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "smoothing.json")
     options = parser.parse_args()
-    clips = open_dataset(options.data).clips(Selection(actors=(TEST_ACTOR,), paired_only=True))
+    clips = open_dataset(options.data).clips(Selection(actors=(STREAMED_ACTOR,), paired_only=True))
     bundles: dict[str, Any] = {}
     steps = 0
     for path in options.bundles:

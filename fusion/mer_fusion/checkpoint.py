@@ -41,6 +41,27 @@ class PartSource:
 
 
 @dataclass(frozen=True)
+class Distillation:
+    """How far a student is from its full-precision model, measured once, on real clips that neither learned from.
+
+    Attributes:
+        mean_abs_log_probability: mean over answers and labels of the difference of log-probabilities, at least 0.
+        max_abs_log_probability: the largest of those differences.
+        agreement: share of answers on which both name the same label, 0-1.
+        answers: how many: one a clip and protocol.
+        data: which clips and protocols.
+        full_sha256: hash of the full-precision model's weights.
+    """
+
+    mean_abs_log_probability: float
+    max_abs_log_probability: float
+    agreement: float
+    answers: int
+    data: str
+    full_sha256: str
+
+
+@dataclass(frozen=True)
 class Card:
     """The card of a checkpoint.
 
@@ -58,6 +79,7 @@ class Card:
         sentences: the published sentence encoder whose vectors the fusion network reads as text features, where there
             is no text encoder.
         parts_from: part -> the checkpoint that holds its weights; this one's file then holds the other parts alone.
+        distillation: of a student, how far it is from its full-precision model; None where nobody measured it.
     """
 
     name: str
@@ -79,6 +101,7 @@ class Card:
     dialogue: DialogueContract | None = None
     sentences: str | None = None
     parts_from: dict[str, PartSource] = field(default_factory=dict)
+    distillation: Distillation | None = None
 
 
 @dataclass(frozen=True)

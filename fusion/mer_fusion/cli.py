@@ -16,6 +16,7 @@ from mer_fusion.options import (
     QuietOption,
     RunDirOption,
     SeedOption,
+    StillsOption,
     TrainingThreadsOption,
     refuse_inputs,
 )
@@ -37,6 +38,7 @@ def train(
     out: OutOption = None,
     run_dir: RunDirOption = Path("runs/full"),
     encoders: EncodersOption = "",
+    stills: StillsOption = "",
     seed: SeedOption = 0,
     threads: TrainingThreadsOption = 0,
     part: PartOption = "all",
@@ -45,7 +47,8 @@ def train(
 ) -> None:
     """Train a full-precision model: audio encoder, face encoder, then fusion; amb_dsgdn reads text and speakers.
 
-    RAVDESS speech and FER+ faces, or MELD's dialogues, are read with `--data`; RAVDESS actor 05 is kept for testing.
+    RAVDESS speech with the faces of the same takes, FER+ faces and further speech, or MELD's dialogues, are read with
+    `--data`; RAVDESS fold 3 (actors 8, 17, 21, 23, 24) is kept for testing.
     Several GPUs: `accelerate launch -m mer_sdk.cli train ...` or `torchrun -m mer_sdk.cli train ...`, unchanged.
 
     Next: `mer distill MODEL --teacher runs/MODEL-full.safetensors ...`, then `mer evaluate`.
@@ -57,8 +60,8 @@ def train(
     from mer_fusion.training.run import RunOptions
 
     out = out or Path(f"runs/{model}-{config}-full.safetensors" if config else f"runs/{model}-full.safetensors")
-    refuse_inputs(out, encoders, data)
-    run = RunOptions(run_dir, part, threads, epochs_share, quiet, encoders)
+    refuse_inputs(out, encoders, data, stills=Path(stills) if stills else None)
+    run = RunOptions(run_dir, part, threads, epochs_share, quiet, encoders, stills)
     if config:
         chosen = published_config(model, config)
         train_published(chosen, data, out, run, seed)

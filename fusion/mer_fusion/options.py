@@ -13,7 +13,8 @@ from mer_sdk.contract.output_files import check_harmless
 DataOption = Annotated[
     list[str],
     typer.Option(
-        help="Data set as NAME:PATH, once for each. grjca, hgrjca, atsuko, fdrl: ravdess:PATH and ferplus:PATH; "
+        help="Data set as NAME:PATH, once for each. grjca, hgrjca, atsuko, fdrl: ravdess:PATH, "
+        "ravdess_pairs:PATH, ferplus:PATH, and more speech (cremad_logmel, cremad_votes, nemo, indian_emospeech); "
         "amb_dsgdn: meld:PATH.",
         show_default=False,
     ),
@@ -33,6 +34,13 @@ EncodersOption = Annotated[
     typer.Option(
         help="Checkpoint whose audio and face encoders are taken, so that only the fusion is trained; or train. "
         "Default: train for grjca and hgrjca, the shipped GRJCA's for the others. amb_dsgdn has none."
+    ),
+]
+StillsOption = Annotated[
+    str,
+    typer.Option(
+        help="Checkpoint whose face encoder knows still faces; training on people who talk goes on from there. "
+        "Default: one is trained on stills first."
     ),
 ]
 

@@ -16,6 +16,7 @@ from mer_fusion.options import (
     QuietOption,
     RunDirOption,
     SeedOption,
+    StillsOption,
     TrainingThreadsOption,
     refuse_inputs,
 )
@@ -31,6 +32,7 @@ def distill(
     out: OutOption = None,
     run_dir: RunDirOption = Path("runs/student"),
     encoders: EncodersOption = "",
+    stills: StillsOption = "",
     seed: SeedOption = 0,
     threads: TrainingThreadsOption = 0,
     part: PartOption = "all",
@@ -62,7 +64,7 @@ def distill(
     from mer_fusion.training.run import RunOptions
     from mer_quantization.distill import distill_dialogue_student, distill_student
 
-    run = RunOptions(run_dir, part, threads, epochs_share, quiet, encoders)
+    run = RunOptions(run_dir, part, threads, epochs_share, quiet, encoders, stills)
     if qat is not None:
         from mer_quantization.qat import check_qat, qat_student
 

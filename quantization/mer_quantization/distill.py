@@ -31,6 +31,7 @@ from mer_fusion.training.fusion.recipe import student_recipe
 from mer_fusion.training.run import RunOptions
 from mer_fusion.training.text.corpus import CorpusOptions, teacher_corpus
 from mer_fusion.training.text.encoder import Teachers, TextOptions, teaching_set, train_text_encoder
+from mer_quantization.student_distance import measure_distillation
 from mer_sdk.dialogue.dialogue_file import Dialogue
 from mer_sdk.errors import OptionError
 from mer_sdk.evaluation.datasets.meld import LABELS as MELD_LABELS
@@ -39,12 +40,12 @@ from mer_sdk.evaluation.datasets.meld import LABELS as MELD_LABELS
 def distill_student(
     model: str, teacher: Path, data: Sequence[str], out: Path, run: RunOptions, seed: int
 ) -> Path | None:
-    """Train the student of a full-precision checkpoint and save it with its card.
+    """Train the student of a full-precision checkpoint and save it with its card, its distance from it measured.
 
     Args:
         model: the student's fusion model, as `mer distill` names it.
         teacher: checkpoint of role "full", of any window model with the same labels.
-        data: "ravdess:PATH" and "ferplus:PATH".
+        data: "ravdess:PATH", "ravdess_pairs:PATH" and "ferplus:PATH", and more speech.
         out: the student's checkpoint.
 
     Returns:
@@ -58,7 +59,10 @@ def distill_student(
     parts = checkpoint.card.network
     if parts.audio is None or parts.face is None or checkpoint.card.labels != LABELS:
         raise OptionError(f"{teacher} is no window model with the labels {', '.join(LABELS)}; give one with --teacher")
-    return run_recipe(student_recipe(seed, model), data, out, run, checkpoint)
+    written = run_recipe(student_recipe(seed, model), data, out, run, checkpoint)
+    if written is not None:
+        measure_distillation(written, teacher, data)
+    return written
 
 
 def distill_dialogue_student(teacher: Path, data: Sequence[str], out: Path, run: RunOptions, seed: int) -> Path:

@@ -31,16 +31,15 @@ from mer_fusion.network import EmotionNetwork
 from mer_fusion.training.cards import checkpoint_path, save_trained, shortened_loop
 from mer_fusion.training.dialogue.launch import is_dialogue_model
 from mer_fusion.training.fusion.data import LABELS, Sources, open_sources
-from mer_fusion.training.fusion.feature_cache import cached_bank, make_bank
 from mer_fusion.training.fusion.recipe import ENCODERS_OF, Recipe, student_recipe
-from mer_fusion.training.fusion.task import FeatureBank, FusionTask, Scenes, window_inputs
+from mer_fusion.training.fusion.task import FusionTask
 from mer_fusion.training.fusion.train import (
     Encoders,
     baseline_contract,
-    fitted_temperature,
-    heard_alone,
+    feature_cache_of,
     taken_encoders,
 )
+from mer_fusion.training.fusion.windows import FeatureCache, WindowSampler, window_inputs
 from mer_fusion.training.loop import LoopOptions
 from mer_fusion.training.run import RunOptions, Trained
 from mer_quantization.fake_quantize import (
@@ -238,60 +237,45 @@ class _Tuning:
         """
         network = copy.deepcopy(self.student.network)
         if encoders is not None:
-            ready = taken_encoders(self.recipe, self.sources, encoders)
+            ready = taken_encoders(self.recipe, encoders)
             taken = replace(self, student=encoders)
             audio, face = taken.audio(learn=False)[0], taken.face(learn=False)[0]
             network.audio, network.face = encoders.network.audio, encoders.network.face
             return self._fused(network, audio, face, ready)
         audio, audio_seconds = self.audio()
         face, face_seconds = self.face()
-        # Errors on people that the encoder never saw, through the student's own fusion.
-        hearing = copy.deepcopy(self.student.network)
-        hearing.audio = audio
-        heard = heard_alone(replace(self.student, network=hearing), self.sources.speech.subset(self.sources.heldout))
         restore_encoder(network.audio, audio)
         restore_encoder(network.face, face)
         seconds = {"audio": round(audio_seconds), "face": round(face_seconds)}
-        return self._fused(network, audio, face, Encoders(network, heard, {}, {"seconds": seconds}))
+        return self._fused(network, audio, face, Encoders(network, {}, {"seconds": seconds}))
 
     def _fused(self, network: EmotionNetwork, audio: AudioEncoder, face: FaceEncoder, ready: Encoders) -> Trained:
         recipe, large = self.recipe, self.teacher.network
-        neutral, frames = LABELS.index("neutral"), max(audio.config.frames, large.audio.config.frames)
-        bank = self._bank(audio, face, frames, ready.population)
-        large_bank = self._bank(large.audio, large.face, frames, self.teacher.card.baseline.population_mean)
-        scenes = Scenes(bank, ready.heard.confusion, neutral, recipe.fusion)
+        cache = self._cache(audio, face, ready.population)
+        large_cache = self._cache(large.audio, large.face, self.teacher.card.baseline.population_mean)
+        sampler = WindowSampler(cache, recipe.fusion.windows)
         fold_norms(network.fusion)
-        quantized = FakeQuantized(trainable(network.fusion), _example(scenes, bank), any_rows=False)
+        quantized = FakeQuantized(trainable(network.fusion), _example(sampler, cache), any_rows=False)
         name = self._name(f"fusion-{recipe.name}")
-        task = FusionTask(PlainObjective(quantized), bank, scenes, recipe.fusion, large.fusion, large_bank, name)
+        task = FusionTask(PlainObjective(quantized), cache, sampler, recipe.fusion, large.fusion, large_cache, name)
         settle(task, self.options.settling, self.seed)
-        self.figures["logits, fresh scenes, before"] = _rounding(network.fusion, quantized, scenes, bank)
+        self.figures["logits, fresh windows, before"] = _rounding(network.fusion, quantized, sampler, cache)
         seconds = tune(task, recipe.fusion_loop, self.options.frozen, self.run.run_dir, self.run.quiet)
         restore(network.fusion, quantized.weights())
         network = network.cpu().eval()
-        self.figures["logits, fresh scenes, after"] = _rounding(network.fusion, quantized, scenes, bank)
-        return Trained(network, self._card(network, bank, scenes, ready, round(seconds)))
+        self.figures["logits, fresh windows, after"] = _rounding(network.fusion, quantized, sampler, cache)
+        return Trained(network, self._card(network, cache, sampler, ready, round(seconds)))
 
-    def _bank(
-        self, audio: AudioEncoder, face: FaceEncoder, frames: int, known: dict[str, tuple[float, ...]] | None
-    ) -> FeatureBank:
-        neutral, seed, sources = LABELS.index("neutral"), self.recipe.fusion_loop.seed, self.sources
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        bank = cached_bank(
-            self.run.run_dir,
-            (audio, face),
-            sources,
-            f"{frames} {neutral} {seed}",
-            lambda: make_bank(audio, face, sources, frames, neutral, seed, device),
-        )
-        means = {f"{name}_population": torch.tensor(mean) for name, mean in (known or {}).items()}
-        return replace(bank, **means)
+    def _cache(
+        self, audio: AudioEncoder, face: FaceEncoder, known: dict[str, tuple[float, ...]] | None
+    ) -> FeatureCache:
+        return feature_cache_of(audio, face, self.sources, self.recipe.cache, self.run.run_dir, known)
 
     def _card(
         self,
         network: EmotionNetwork,
-        bank: FeatureBank,
-        scenes: Scenes,
+        cache: FeatureCache,
+        sampler: WindowSampler,
         ready: Encoders,
         seconds: int,
     ) -> Card:
@@ -299,12 +283,11 @@ class _Tuning:
         loops = {"audio": recipe.audio_loop, "face": recipe.face_loop, "fusion": recipe.fusion_loop}
         learned = {part: loops[part].epochs for part in (*ready.training["seconds"], "fusion")}
         epochs = ", ".join(f"{part} {count}" for part, count in learned.items())
-        kept = ("speakers", "held_out_speakers", "test_speaker")
+        kept = ("speakers", "held_out_speakers", "test_speakers")
         results = ready.results | {f"fake quantization against float: {key}": row for key, row in self.figures.items()}
         return replace(
             old,
-            baseline=baseline_contract(bank),
-            decision=replace(old.decision, temperature=fitted_temperature(network, bank, scenes)),
+            baseline=baseline_contract(cache, recipe),
             training={
                 "options": {"qat": asdict(options)} | {part: asdict(loops[part]) for part in learned},
                 **{key: old.training[key] for key in kept if key in old.training},
@@ -321,21 +304,23 @@ class _Tuning:
         )
 
 
-def _example(scenes: Scenes, bank: FeatureBank) -> tuple[Tensor, ...]:
+def _example(sampler: WindowSampler, cache: FeatureCache) -> tuple[Tensor, ...]:
     """Inputs of the fusion network for one batch; every batch has as many rows."""
     generator = torch.Generator().manual_seed(0)
-    rows = scenes.batches(generator)[0]
-    return window_inputs(scenes.build(scenes.draw(rows, generator), bank))
+    rows = sampler.batches(generator)[0]
+    return window_inputs(sampler.build(sampler.sample(rows, generator), cache))
 
 
 @torch.no_grad()
-def _rounding(network: nn.Module, quantized: nn.Module, scenes: Scenes, bank: FeatureBank) -> dict[str, float]:
+def _rounding(
+    network: nn.Module, quantized: nn.Module, sampler: WindowSampler, cache: FeatureCache
+) -> dict[str, float]:
     """How far the fake-quantized fusion is from its weights in float: share of equal answers, SQNR of the logits."""
     generator = torch.Generator().manual_seed(5)
     found, wanted = [], []
     network, quantized = network.cpu().eval(), quantized.cpu().eval()
-    for rows in scenes.batches(generator):
-        inputs = window_inputs(scenes.build(scenes.draw(rows, generator), bank))
+    for rows in sampler.batches(generator):
+        inputs = window_inputs(sampler.build(sampler.sample(rows, generator), cache))
         found.append(quantized(*inputs).logits.numpy())
         wanted.append(network(*inputs).logits.numpy())
     logits, reference = np.concatenate(found), np.concatenate(wanted)

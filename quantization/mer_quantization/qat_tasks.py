@@ -101,7 +101,7 @@ def audio_task(
     frames = encoder.config.frames
 
     def chunks(clips: SpeechSet, rows: Tensor, generator: torch.Generator) -> Tensor:
-        windows, mask = training_windows(clips, rows, frames, generator, options.augmentation)
+        windows, mask, _ = training_windows(clips, rows, frames, generator, options.conditions)
         first = int(torch.randint(stride, (), generator=generator))
         windows, mask = windows[:, first::stride], mask[:, first::stride]
         return windows[mask > 0]

@@ -3,7 +3,8 @@
 The gate's clips are of the speakers whom no shipped encoder learned from, where there are any: on them a network is as
 sure as it will be of strangers, which its temperature is fitted to.
 
-Sound and faces come from one take where the data set has both. Where it has sound alone, FER+ gives the faces, paired
+Sound and faces come from one take where the data set has both, as RAVDESS's pairs do. Where it has sound alone, FER+
+gives the faces, paired
 by label as for training (`mer_fusion.training.fusion.task`): a still of the expression and a neutral one of the same
 size alternate, since a talking face is at rest more than half of the time, and some steps have none.
 """
@@ -16,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from mer_fusion.training.fusion.data import TEST_ACTOR
+from mer_fusion.training.fusion.data import TUNING_FOLD
 from mer_sdk.contract.manifest import FaceContract, Manifest
 from mer_sdk.dialogue.dialogue_file import Dialogue
 from mer_sdk.errors import DataError, OptionError
-from mer_sdk.evaluation.datasets import Clip, FerPlus, Ravdess, Selection, open_dataset
+from mer_sdk.evaluation.datasets import Clip, FerPlus, Ravdess, RavdessPairs, Selection, open_dataset
 from mer_sdk.evaluation.datasets.meld import BUNDLE_LABELS, LABELS, Meld
-from mer_sdk.evaluation.datasets.ravdess import fold_of, merge_labels
+from mer_sdk.evaluation.datasets.ravdess import TEST_FOLD, fold_of, merge_labels
 from mer_sdk.evaluation.features import audio_chunks, face_crops, track_box
 from mer_sdk.frontends.face_crop import crop_face
 
@@ -82,17 +83,15 @@ def recordings(options: DataOptions, manifest: Manifest, held_out: bool = False)
         held_out: the clips for the gate, and FER+'s validation faces, in place of those that calibrate.
 
     Raises:
-        OptionError: a data set that is neither ravdess nor ferplus, or is given twice.
+        OptionError: a data set that is none of ravdess_pairs, ravdess and ferplus, or is given twice.
         DataError: no sound, no faces, labels that do not fit, fewer than two labels, or a file that cannot be read.
     """
-    opened = _opened(options.data, (Ravdess, FerPlus), "a window model")
-    ravdess, ferplus = opened.get(Ravdess), opened.get(FerPlus)
+    opened = _opened(options.data, (RavdessPairs, Ravdess, FerPlus), "a window model")
+    ravdess, ferplus = opened.get(RavdessPairs) or opened.get(Ravdess), opened.get(FerPlus)
     if ravdess is None:
-        raise DataError(f"--data {' '.join(options.data)} has no sound: add --data ravdess:PATH")
+        raise DataError(f"--data {' '.join(options.data)} has no sound: add --data ravdess_pairs:PATH")
     mapping = merge_labels(manifest.labels)
-    clips = [
-        replace(clip, label=mapping[clip.label]) for clip in ravdess.clips(Selection(exclude_actors=(TEST_ACTOR,)))
-    ]
+    clips = [replace(clip, label=mapping[clip.label]) for clip in ravdess.clips(Selection(exclude_folds=(TEST_FOLD,)))]
     clips = [clip for clip in clips if clip.audio is not None]
     faceless = [clip for clip in clips if not clip.paired]
     if faceless and ferplus is None:
@@ -208,7 +207,7 @@ def _calibrating_first(clips: Sequence[Clip], seed: int) -> list[Clip]:
     Raises:
         DataError: fewer than two labels.
     """
-    strangers = {clip.id for clip in clips if fold_of(clip.speaker) == fold_of(TEST_ACTOR)}
+    strangers = {clip.id for clip in clips if fold_of(clip.speaker) == TUNING_FOLD}
     if len({clip.label for clip in clips}) < 2:
         raise DataError(
             f"all {len(clips)} clips are labelled {clips[0].label if clips else 'nothing'}: ranges of one label say "

@@ -14,7 +14,7 @@ from mer_converters.pipeline.convert import ConversionResult, convert_many
 from mer_converters.pipeline.plan import ConvertOptions
 from mer_converters.pipeline.synthetic_inputs import face_crops, voice_chunks
 from mer_converters.targets import target_names
-from mer_fusion.checkpoint import Card, save_checkpoint
+from mer_fusion.checkpoint import Card, Distillation, save_checkpoint
 from mer_fusion.encoders.audio import AudioEncoderConfig
 from mer_fusion.encoders.face import FaceEncoderConfig
 from mer_fusion.encoders.text import TextEncoderConfig
@@ -56,7 +56,9 @@ def small_network(frames: int = 40, seed: int = 0) -> EmotionNetwork:
         "stable": True,
         "norm_eps": 1e-6,
     }
-    audio = AudioEncoderConfig(frames=frames, mels=32, stem=4, channels=(8, 12), blocks=(1, 1), features=12)
+    audio = AudioEncoderConfig(
+        frames=frames, mels=32, level="chunk", stem=4, channels=(8, 12), blocks=(1, 1), features=12
+    )
     face = FaceEncoderConfig(size=32, stem=4, channels=(24, 48), blocks=(1, 1), features=10)
     network = EmotionNetwork(NetworkConfig("grjca", audio, face, fusion))
     for module in network.modules():
@@ -79,6 +81,7 @@ def write_checkpoint(network: EmotionNetwork, path: Path, role: str = "student")
             "audio": network.audio(torch.from_numpy(pcm)).mean(0),
             "face": network.face(torch.from_numpy(crop)).mean(0),
         }
+    measured = Distillation(0.05, 0.4, 0.875, 16, "clips made by a test", "0" * 64)
     card = Card(
         name=f"small-{role}",
         role=role,
@@ -90,6 +93,7 @@ def write_checkpoint(network: EmotionNetwork, path: Path, role: str = "student")
         audio=audio,
         face=face,
         notes=("made by a test",),
+        distillation=measured if role == "student" else None,
     )
     save_checkpoint(network, card, path)
     return path

@@ -104,8 +104,12 @@ def test_no_block_is_left_out():
 
 @pytest.mark.parametrize("block", SENSOR, ids=str)
 def test_blocks_on_a_file(block, folder, capsys):
-    plain(block, {})
+    names: dict = {}
+    plain(block, names)
     lines = capsys.readouterr().out.splitlines()
+    if "estimates = list(" in block.text:  # it prints notes alone, and a file that is well has none
+        assert len(names["estimates"]) >= 7
+        return
     assert len(lines) >= 7
     assert all(re.match(r" *\d+\.\d\d s  \w+  [01]\.\d\d  (audio|audio\+face|face)$", line) for line in lines)
     assert ("baseline.save(" in block.text) == (folder / "me.baseline.json").exists()

@@ -161,7 +161,7 @@ def test_what_cannot_calibrate_is_refused(specs: tuple[str, str], tmp_path: Path
         read()
     with pytest.raises(OptionError, match="--calibration-clips is 7; at least 8"):
         read(sound, clips=7)
-    with pytest.raises(DataError, match="has no sound: add --data ravdess:PATH"):
+    with pytest.raises(DataError, match="has no sound: add --data ravdess_pairs:PATH"):
         read(faces)
     with pytest.raises(DataError, match=r"16 of 16 clips of .* have no face.*add --data ferplus:PATH"):
         read(sound)

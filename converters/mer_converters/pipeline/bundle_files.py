@@ -26,11 +26,6 @@ from mer_sdk.contract.manifest_file import manifest_to_text
 from mer_sdk.parity.agreement import SQNR_DB
 from mer_sdk.runtimes import runtime_note
 
-# In a card's results, or with its training.
-STUDENT_VS_FULL = "student_vs_full"
-# Shares of 0-1, which are shown as percentages.
-_SHARES = ("agreement", "uar", "war", "accuracy")
-
 
 @dataclass(frozen=True)
 class BundleFacts:
@@ -183,29 +178,14 @@ def card_text(checkpoint: Checkpoint, facts: BundleFacts) -> str:
 
 
 def student_vs_full(card: Card) -> str:
-    """One sentence of what the card says of it, "" where it says nothing.
-
-    The field is a sentence, or an object of figures such as `{"data": "ravdess_pairs fold 3", "clips": 120,
-    "agreement": 0.93}`.
-    """
-    found = card.results.get(STUDENT_VS_FULL, card.training.get(STUDENT_VS_FULL))
-    if isinstance(found, dict):
-        figures = [
-            f"{name.replace('_', ' ')} {_shown(name, value)}" for name, value in found.items() if _is_figure(value)
-        ]
-        found = ", ".join(figures)
-    return f"student against the full-precision model: {found}" if isinstance(found, str) and found else ""
-
-
-def _is_figure(value: Any) -> bool:
-    return isinstance(value, str | int | float) and not isinstance(value, bool)
-
-
-def _shown(name: str, value: str | int | float) -> str:
-    if isinstance(value, float):
-        share = 0 <= value <= 1 and any(word in _SHARES for word in name.split("_"))
-        return f"{value:.1%}" if share else f"{value:.3g}"
-    return str(value)
+    """One sentence of what the card says of it, "" where it says nothing."""
+    found = card.distillation
+    if found is None:
+        return ""
+    return (
+        f"student against the full-precision model: the same label on {found.agreement:.0%} of {found.answers} "
+        f"answers, log-probabilities {found.mean_abs_log_probability:.2f} apart on average; measured once, {found.data}"
+    )
 
 
 def _inputs(card: Card) -> list[str]:

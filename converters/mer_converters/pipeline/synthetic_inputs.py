@@ -7,7 +7,7 @@ synthetic.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,11 +32,13 @@ class SyntheticWindow:
         name: which modalities it holds.
         seed: of voice and face.
         masks: modality -> float32 (window_steps,), 1.0 where the step is present.
+        gain: of the microphone.
     """
 
     name: str
     seed: int
     masks: dict[str, Array]
+    gain: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -91,13 +93,19 @@ def synthetic_inputs(card: Card, seed: int = 7) -> tuple[SyntheticInput, ...]:
 def synthetic_windows(
     steps: int, modalities: tuple[str, ...] = ("audio", "face"), seed: int = 7
 ) -> tuple[SyntheticWindow, ...]:
-    """Everything there, each modality alone, and a stream that began half a window ago."""
+    """Everything there, each modality alone, a stream that began half a window ago, and the sound alone once more,
+    20 dB quieter: what a port makes of it shows whether level is no part of the answer there, too.
+    """
     on, off = np.ones(steps, np.float32), np.zeros(steps, np.float32)
     half = (np.arange(steps) >= steps // 2).astype(np.float32)
     masks = {"+".join(modalities): dict.fromkeys(modalities, on)}
     masks |= {name: {other: on if other == name else off for other in modalities} for name in modalities}
     masks["half full"] = dict.fromkeys(modalities, half)
-    return tuple(SyntheticWindow(name, seed + index, value) for index, (name, value) in enumerate(masks.items()))
+    windows = [SyntheticWindow(name, seed + index, value) for index, (name, value) in enumerate(masks.items())]
+    alone = next((window for window in windows if window.name == "audio"), None)
+    if alone is not None:
+        windows.append(replace(alone, name="audio, 20 dB quieter", gain=0.1))
+    return tuple(windows)
 
 
 def synthetic_dialogues(
@@ -156,7 +164,7 @@ def face_crops(face: FaceContract, seed: int, present: Array) -> Array:
 
 def _window_input(synthetic: SyntheticWindow, card: Card) -> CaseInput:
     makers = {
-        "audio": lambda mask: voice_chunks(card.clock, card.audio, synthetic.seed, mask),
+        "audio": lambda mask: voice_chunks(card.clock, card.audio, synthetic.seed, mask) * np.float32(synthetic.gain),
         "face": lambda mask: face_crops(card.face, synthetic.seed, mask),
     }
     unknown = [name for name in synthetic.masks if name not in makers]

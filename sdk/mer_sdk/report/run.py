@@ -11,7 +11,7 @@ from mer_sdk.bench.timing import Quantiles, interleaved
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import OptionError, RuntimeUnavailable
 from mer_sdk.evaluation.conditions import STATES
-from mer_sdk.evaluation.datasets import Meld, Ravdess, Selection, open_dataset
+from mer_sdk.evaluation.datasets import Meld, Ravdess, RavdessPairs, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.dialogues import DialogueOptions
 from mer_sdk.evaluation.evaluate import EvaluationOptions, Progress
@@ -81,7 +81,8 @@ def time_all(
 ) -> dict[str, dict[str, Quantiles]]:
     """Latency of every bundle with a real runtime here, interleaved in one run: key -> stage -> milliseconds."""
     calls = {}
-    for key, bundle in bundles.items():
+    for done, (key, bundle) in enumerate(bundles.items()):
+        progress("loading", done, len(bundles))
         if bundle.describe().note:
             # A stand-in for a runtime computes the same numbers in another time.
             warn(f"{bundle.name}: latency left out, {bundle.runtime} is not what runs on the device")
@@ -90,29 +91,34 @@ def time_all(
             calls[key] = TimedStep(bundle, seed=seed)
         except RuntimeUnavailable as error:
             warn(f"{bundle.name}: latency left out, {error}")
+    progress("loading", len(bundles), len(bundles))
     return interleaved(calls, rounds, partial(progress, "latency")) if calls else {}
 
 
-def _sources(bundles: Mapping[str, Bundle], data: Sequence[str]) -> dict[bool, tuple[str, Ravdess | Meld]]:
+def _sources(
+    bundles: Mapping[str, Bundle], data: Sequence[str]
+) -> dict[bool, tuple[str, Ravdess | RavdessPairs | Meld]]:
     """Whether a bundle reads dialogues -> (name of the data set, data set)."""
-    found: dict[bool, tuple[str, Ravdess | Meld]] = {}
+    found: dict[bool, tuple[str, Ravdess | RavdessPairs | Meld]] = {}
     wanted = {bundle.manifest.dialogue is not None for bundle in bundles.values()}
     for spec in data:
         dataset = open_dataset(spec)
-        if not isinstance(dataset, Ravdess | Meld) or isinstance(dataset, Meld) not in wanted:
+        if not isinstance(dataset, Ravdess | RavdessPairs | Meld) or isinstance(dataset, Meld) not in wanted:
             raise OptionError(
-                f"--data {spec!r} is read by none of the bundles; `mer report` takes ravdess:PATH for window models "
-                "and meld:PATH for dialogue models"
+                f"--data {spec!r} is read by none of the bundles; `mer report` takes ravdess_pairs:PATH or "
+                "ravdess:PATH for window models and meld:PATH for dialogue models"
             )
         kind = isinstance(dataset, Meld)
         if kind in found:
-            raise OptionError(f"--data {spec!r} is a second data set of its kind; give one ravdess:PATH, one meld:PATH")
+            raise OptionError(
+                f"--data {spec!r} is a second data set of its kind; give one of RAVDESS and one meld:PATH"
+            )
         found[kind] = (spec.partition(":")[0], dataset)
     return found
 
 
 def _measure(
-    bundle: Bundle, dataset: Ravdess | Meld, options: RunOptions, progress: Progress
+    bundle: Bundle, dataset: Ravdess | RavdessPairs | Meld, options: RunOptions, progress: Progress
 ) -> tuple[Measurement, Answers]:
     if isinstance(dataset, Meld):
         reading = DialogueOptions(seed=options.seed, threads=options.threads)
@@ -126,7 +132,8 @@ def _measure(
         threads=options.threads,
     )
     # The states are compared on the same clips, so each clip must hold both modalities.
-    clips = dataset.clips(Selection(actors=options.actors, paired_only=True))
+    folds = dataset.tested_folds if options.actors is None else None
+    clips = dataset.clips(Selection(actors=options.actors, folds=folds, paired_only=True))
     labels = merge_labels(bundle.manifest.labels)
     return measure_clips(
         bundle, clips, labels, evaluation, lambda what, done, total: progress(f"{bundle.name}: {what}", done, total)

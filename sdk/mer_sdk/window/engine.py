@@ -5,7 +5,7 @@ It knows nothing of files, clocks or detectors, so that the sensor and the evalu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -190,6 +190,14 @@ class StepEngine:
     def skip(self) -> None:
         """A step that is left out: it stands in the window as missing, and no graph is run."""
         self._append(StepFeatures(None, None), {})
+
+    def recall_sound(self, rows: Sequence[np.ndarray | None]) -> None:
+        """Sound of the last steps that was held back counts after all: features [Da] oldest first, None where missing.
+
+        The steps themselves were advanced without sound; the next one finds these rows in its window.
+        """
+        if self._sound is not None:
+            self._sound.fill(rows, self._person)
 
     def step(self, chunk: np.ndarray | None, crop: np.ndarray | None, person: int | None = None) -> StepOutput:
         """`encode` and `advance` in one."""

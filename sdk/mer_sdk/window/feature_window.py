@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -48,6 +49,19 @@ class FeatureWindow:
         self.owners.append(None if row is None else owner)
         self._due.append(row is not None and not observed)
         return leaving
+
+    def fill(self, rows: Sequence[np.ndarray | None], owner: int) -> None:
+        """Put rows [size] in the places of the newest ones, where these are missing; None leaves a place as it is.
+
+        Args:
+            rows: oldest first, the last one for the newest place; what is older than the window is left out.
+        """
+        rows = rows[-self._length :]
+        for place, row in enumerate(rows, start=self._length - len(rows)):
+            if row is not None and self.owners[place] is None:
+                self._rows[self._end - self._length + place] = row
+                self.owners[place] = owner
+                self._due[place] = True
 
     @property
     def empty(self) -> bool:

@@ -307,6 +307,7 @@ class EmotionSensor:
         self.last_output: StepOutput | None = None
         self._alignment.reset()
         self._patience = PATIENCE_SECONDS
+        self._before_speech: list[np.ndarray | None] = []
         self._media_notes = ()
 
     def _check_open(self) -> None:
@@ -340,6 +341,7 @@ class EmotionSensor:
         begin = clock.perf_counter()
         first, rest = (faces_seen[0], faces_seen[1:]) if faces_seen else (None, ())
         features = self._engine.encode(None if speech is False else given.chunk, first.crop if first else None)
+        self._recall(given.chunk, speech)
         faces = {look.view.id: self._engine.encode(None, look.crop).face for look in rest}
         output = self._engine.advance(
             features, first.view.id if first else None, {who: face for who, face in faces.items() if face is not None}
@@ -356,6 +358,8 @@ class EmotionSensor:
     def _skip(self, steps: int) -> None:
         """Steps without an estimate: they stand in the window as missing."""
         if self._voice is not None and steps:
+            if self._voice.undecided:
+                self._before_speech += [None] * min(steps, self.manifest.clock.window_steps)
             self._voice.gap(steps * self._step_samples)
         for _ in range(min(steps, self.manifest.clock.window_steps)):
             self._engine.skip()
@@ -368,6 +372,17 @@ class EmotionSensor:
             self._detector = self._detector or open_detector(None)
             self._watch = FaceTracks(self._detector, self.manifest.face, self._face_options)
         return self._watch.look(given.frames, given.chunk)
+
+    def _recall(self, chunk: np.ndarray | None, speech: bool | None) -> None:
+        """Hold back the sound of a stream's first steps, and let it count once somebody speaks."""
+        if self._voice is None:
+            return
+        if speech and self._before_speech:
+            self._engine.recall_sound(self._before_speech)
+        if self._voice.undecided:
+            self._before_speech.append(None if chunk is None else self._engine.encode(chunk, None).audio)
+        else:
+            self._before_speech = []
 
     def _hears(self, chunk: np.ndarray | None) -> bool | None:
         """Whether a step's sound counts as speech; None where that is not asked, or there is no sound."""

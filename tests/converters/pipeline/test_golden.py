@@ -47,7 +47,7 @@ def test_larger_crops_show_the_same_face() -> None:
 
 def test_missing_modalities_are_empty_and_masked() -> None:
     synthetic_inputs = {synthetic.name: synthetic for synthetic in synthetic_windows(16)}
-    assert list(synthetic_inputs) == ["audio+face", "audio", "face", "half full"]
+    assert list(synthetic_inputs) == ["audio+face", "audio", "face", "half full", "audio, 20 dB quieter"]
     assert not synthetic_inputs["audio"].masks["face"].any()
     assert not synthetic_inputs["face"].masks["audio"].any()
     assert synthetic_inputs["half full"].masks["audio"].tolist() == HALF.tolist()
@@ -63,7 +63,11 @@ def test_cases_hold_what_the_network_says(student: Path, tmp_path: Path) -> None
     checkpoint = load_checkpoint(student)
     network = checkpoint.network.prepare_for_export()
     cases, again = golden_cases(network, checkpoint.card), golden_cases(network, checkpoint.card)
-    assert len(cases) == 4
+    assert len(cases) == 5
+    # The last case is the second's voice, 20 dB quieter.
+    np.testing.assert_allclose(cases[4].given.raw["audio"], cases[1].given.raw["audio"] * 0.1, rtol=1e-6)
+    np.testing.assert_allclose(cases[4].answer.features["audio"], cases[1].answer.features["audio"], atol=1e-4)
+    np.testing.assert_allclose(cases[4].answer.logits, cases[1].answer.logits, atol=1e-4)
     save_golden(tmp_path / "a.npz", cases)
     save_golden(tmp_path / "b.npz", again)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()

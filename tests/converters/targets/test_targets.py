@@ -230,7 +230,8 @@ def test_card_and_report_say_what_was_measured(converted: Converted) -> None:
         report = json.loads((row.path / "report.json").read_text())
         card = (row.path / "CARD.md").read_text()
         assert set(report["distances"]) == {"conversion", "quantization"}
-        assert report["student_vs_full"] is None
+        assert "measured once, clips made by a test" in report["student_vs_full"]
+        assert report["student_vs_full"][1:] in card
         assert report["gate"]["state"] == row.gate
         assert "no data: random weights. Licence: MIT" in card
         assert "Verified on a device: no" in card

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from mer_fusion.encoders.audio import AudioEncoder, AudioEncoderConfig, LogMel, band_groups, mel_filterbank
+from mer_fusion.encoders.audio import (
+    AudioEncoder,
+    AudioEncoderConfig,
+    LogMel,
+    band_groups,
+    mel_filterbank,
+    relative_level,
+)
 from mer_fusion.encoders.face import FaceEncoder, FaceEncoderConfig
 from mer_sdk.errors import OptionError
 
@@ -14,10 +21,10 @@ def test_log_mel_equals_stft() -> None:
     window = torch.hann_window(400)
     power = torch.stft(pcm, 400, 200, window=window, center=False, return_complex=True).abs() ** 2
     mel = (mel_filterbank(64).float() / (window**2).sum()) @ power
-    expected = (torch.log(mel + LogMel.floor).transpose(1, 2) + 9.0) * 0.25
     got = LogMel(64)(pcm)
     assert got.shape == (3, 80, 64)
-    assert (got - expected).abs().max() < 1e-4
+    floor = LogMel.floor / LogMel.energy * pcm.unfold(1, 400, 200).abs().amax(dim=2, keepdim=True) ** 2
+    assert (got - torch.log(mel.transpose(1, 2) + floor)).abs().max() < 1e-4
 
 
 def test_filterbank_covers_the_band_and_every_band_has_bins() -> None:
@@ -53,6 +60,55 @@ def test_silence_is_finite_and_the_lowest_value() -> None:
     noise = front(torch.full((1, 4200), 0.5) * torch.randn(1, 4200, generator=torch.Generator().manual_seed(0)))
     assert torch.isfinite(silence).all()
     assert silence.max() < noise.min()
+    assert torch.allclose(silence, torch.tensor(LogMel.silence))
+    assert relative_level(silence).max() < relative_level(noise).mean() - 1.5
+
+
+def voice(seconds: float, peak: float) -> torch.Tensor:
+    """A synthetic voice (1, samples): syllables of a buzz at 140 Hz with two formants, and breath between them."""
+    time = np.arange(int(16000 * seconds)) / 16000
+    syllables = np.clip(np.sin(2 * np.pi * 2.5 * time), 0, 1) ** 0.5
+    pitch = 2 * np.pi * np.cumsum(140 + 25 * np.sin(2 * np.pi * 1.1 * time)) / 16000
+    formants = [
+        np.exp(-(((140 * k - 600) / 250) ** 2)) + 0.4 * np.exp(-(((140 * k - 1700) / 400) ** 2)) for k in range(1, 40)
+    ]
+    buzz = sum(weight * np.sin(k * pitch) for k, weight in enumerate(formants, start=1))
+    breath = np.random.default_rng(0).standard_normal(len(time)) * 0.02
+    wave = syllables * buzz + breath
+    return torch.from_numpy((wave * peak / np.abs(wave).max()).astype(np.float32))[None]
+
+
+@pytest.mark.parametrize("decibels", [-30, -20, 20])
+def test_the_same_voice_at_another_level_gives_the_same_features(decibels: int) -> None:
+    torch.manual_seed(0)
+    config = AudioEncoderConfig(frames=80, channels=(8, 12), blocks=(1, 1), features=10, level="chunk")
+    encoder = AudioEncoder(config).eval()
+    wave = voice(2.0, 0.05)[:, : config.chunk_samples]
+    changed = encoder(wave * 10 ** (decibels / 20))
+    assert (changed - encoder(wave)).abs().max() < 1e-4 * encoder(wave).abs().max()
+
+
+def test_level_matters_where_it_is_absolute() -> None:
+    torch.manual_seed(0)
+    config = AudioEncoderConfig(frames=80, channels=(8, 12), blocks=(1, 1), features=10, level="absolute")
+    encoder = AudioEncoder(config).eval()
+    wave = voice(2.0, 0.05)[:, : config.chunk_samples]
+    assert (encoder(wave * 0.1) - encoder(wave)).abs().max() > 1e-3 * encoder(wave).abs().max()
+
+
+@pytest.mark.parametrize("peak", [1.0, 0.05, 0.002])
+def test_front_end_holds_in_half_precision(peak: float) -> None:
+    wave = voice(1.0, peak)[:, :16000]
+    whole, half = LogMel(64)(wave), LogMel(64).half()(wave.half())
+    assert torch.isfinite(half).all()
+    assert (relative_level(whole) - relative_level(half).float()).abs().max() < 0.05
+
+
+def test_a_frame_depends_on_its_own_samples_alone() -> None:
+    wave = voice(1.0, 0.3)
+    loud = wave.clone()
+    loud[:, 8000:] *= 3
+    assert torch.equal(LogMel(64)(wave)[:, :38], LogMel(64)(loud)[:, :38])
 
 
 @pytest.mark.parametrize("separable", [True, False])
@@ -84,3 +140,5 @@ def test_configs_refuse_what_cannot_be_built() -> None:
         AudioEncoderConfig(channels=(8, 12), blocks=(1,))
     with pytest.raises(OptionError, match="20"):
         AudioEncoderConfig(frames=10)
+    with pytest.raises(OptionError, match="absolute, chunk"):
+        AudioEncoderConfig(level="loud")

@@ -6,15 +6,25 @@ import torch
 from speech_like import speech_set
 
 from mer_fusion.encoders.audio import AudioEncoder, AudioEncoderConfig
-from mer_fusion.training.episodes import episode_baselines, random_warmth, running_baselines, speaker_batches
+from mer_fusion.training.episodes import (
+    balanced_batches,
+    episode_baselines,
+    random_warmth,
+    running_baselines,
+    speaker_batches,
+)
+from mer_fusion.training.held_out import HeldOut
+from mer_fusion.training.speech.conditions import UNCHANGED, SoundConditions
 from mer_fusion.training.speech.encoder import (
     AudioLearner,
-    HeldOut,
+    adjusted_priors,
     device_features,
     feature_distance,
     held_out_figures,
+    present_features,
+    soft_cross_entropy,
 )
-from mer_fusion.training.speech.spectra import SpeechAugmentation, device_chunks, make_speech_set, training_windows
+from mer_fusion.training.speech.spectra import device_chunks, joined, make_speech_set, training_windows
 from mer_sdk.contract.manifest import BaselineContract
 from mer_sdk.window.baseline import PersonalBaseline
 
@@ -43,12 +53,12 @@ def test_clip_lengths_in_steps() -> None:
 def test_training_windows_are_seeded_and_masked_before_the_clip() -> None:
     speech = speech_set(clips=6, seconds=2.0)
     rows = torch.arange(6)
-    first = training_windows(speech, rows, 40, torch.Generator().manual_seed(3), SpeechAugmentation())
-    again = training_windows(speech, rows, 40, torch.Generator().manual_seed(3), SpeechAugmentation())
-    other = training_windows(speech, rows, 40, torch.Generator().manual_seed(4), SpeechAugmentation())
+    first = training_windows(speech, rows, 40, torch.Generator().manual_seed(3), SoundConditions())
+    again = training_windows(speech, rows, 40, torch.Generator().manual_seed(3), SoundConditions())
+    other = training_windows(speech, rows, 40, torch.Generator().manual_seed(4), SoundConditions())
     assert torch.equal(first[0], again[0])
     assert not torch.equal(first[0], other[0])
-    chunks, mask = first
+    chunks, mask, _ = first
     assert chunks.shape == (6, 16, 40, 64)
     assert torch.isfinite(chunks).all()
     held = mask.sum(dim=1)
@@ -59,11 +69,59 @@ def test_training_windows_are_seeded_and_masked_before_the_clip() -> None:
 
 def test_without_augmentation_a_window_is_the_clip() -> None:
     speech = speech_set(clips=2, seconds=5.0)
-    still = SpeechAugmentation(gain_db=0, stretch=0, warp=0, noise=0, bands_masked=0, frames_masked=0)
-    chunks, mask = training_windows(speech, torch.arange(2), 40, torch.Generator().manual_seed(0), still)
+    chunks, mask, speaks = training_windows(speech, torch.arange(2), 40, torch.Generator().manual_seed(0), UNCHANGED)
+    assert speaks.all()
     assert mask.min() == 1.0 or mask.sum() >= 2 * 12
     tone = device_chunks(speech, 0, 40)[10].mean(dim=0).argmax()
     assert abs(int(chunks[0, -1].mean(dim=0).argmax()) - int(tone)) <= 1
+
+
+def test_corpora_are_joined_with_their_classes_and_speakers_apart() -> None:
+    wave = np.random.default_rng(1).standard_normal(8000).astype(np.float32) * 0.1
+    one = make_speech_set([wave] * 3, [0, 1, 1], [7, 7, 9], list("abc"), {}, 3)
+    other = make_speech_set([np.tile(wave, 2)] * 2, [2, 2], [1, 2], list("de"), {}, 3)
+    both = joined([one, other])
+    assert both.corpora.tolist() == [0, 0, 0, 1, 1]
+    assert both.speakers.tolist() == [7, 7, 9, 11, 12]
+    assert both.shares.tolist() == [[pytest.approx(1 / 3), pytest.approx(2 / 3), 0], [0, 0, 1]]
+    assert both.steps().tolist() == [2, 2, 2, 4, 4]
+    assert torch.equal(device_chunks(both, 1, 40), device_chunks(one, 1, 40))
+    # A class of the corpus stays one of it where a subset has no clip of it.
+    assert torch.equal(both.subset(both.labels == 1).shares, both.shares)
+
+
+def test_balanced_batches_take_corpora_by_their_shares() -> None:
+    speakers, corpora = torch.arange(200) // 20, (torch.arange(200) >= 180).long()
+    batches = balanced_batches(speakers, corpora, (0.5, 0.5), 4, 5, torch.Generator().manual_seed(0))
+    assert len(batches) == 10
+    from_second = torch.cat([corpora[batch] for batch in batches]).float().mean()
+    assert 0.3 < float(from_second) < 0.7  # of 180 clips and 20
+    for batch in batches:
+        assert len(batch) == 20
+        for speaker in torch.unique(speakers[batch]):
+            assert (speakers[batch] == speaker).sum() % 5 == 0
+
+
+def test_classes_that_a_corpus_lacks_are_not_taught() -> None:
+    shares = torch.tensor([[0.5, 0.25, 0.25], [0.5, 0.5, 0.0]])
+    priors = adjusted_priors(shares, 1.0)
+    logits = torch.zeros(2, 3, requires_grad=True)
+    targets = torch.tensor([[1.0, 0, 0], [1.0, 0, 0]])
+    soft_cross_entropy(logits + priors, targets, priors, 0.1).sum().backward()
+    assert float(logits.grad[0, 2]) > 0.1
+    assert float(logits.grad[1, 2]) == 0.0
+    # Logits that follow the frequencies are adjusted away: with equal logits the loss is that of the frequencies.
+    loss = soft_cross_entropy(torch.zeros(2, 3) + priors, targets, priors, 0.0)
+    assert loss.tolist() == [pytest.approx(np.log(2), abs=1e-5)] * 2
+
+
+def test_missing_steps_are_not_encoded() -> None:
+    torch.manual_seed(0)
+    encoder = AudioEncoder(AudioEncoderConfig(frames=40, channels=(8,), blocks=(1,), features=6)).eval()
+    chunks, mask = torch.randn(2, 3, 40, 64), torch.tensor([[0.0, 1, 1], [1, 1, 1]])
+    found = present_features(encoder, chunks, mask)
+    assert (found[0, 0] == 0).all()
+    assert torch.allclose(found[1], encoder.encode(chunks[1]), atol=1e-5)
 
 
 def test_batches_hold_few_speakers_and_no_clip_twice() -> None:

@@ -36,7 +36,8 @@ def end(process, number):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_pipe_with_a_summary(tiny_onnx, tmp_path, number):
     record = tmp_path / "day.jsonl"
-    process = start(tiny_onnx, "-", "--record", record, "--smoothing", 0.5, "--margin", 0.1, stdout=subprocess.PIPE)
+    options = ("--no-voice", "--record", record, "--smoothing", 0.5, "--margin", 0.1)
+    process = start(tiny_onnx, "-", *options, stdout=subprocess.PIPE)
     process.stdin.write(PCM[: 2 * 16000 * 3])
     process.stdin.flush()
     lines = [process.stdout.readline().decode() for _ in range(11)]

@@ -6,6 +6,7 @@ import json
 
 import pytest
 import typer
+from pairs_files import write_pairs
 from typer.testing import CliRunner
 
 from mer_sdk.cli.evaluate import evaluate
@@ -66,5 +67,23 @@ def test_bad_options(run, paired_folder, arguments, error, message):
 
 def test_images_alone_cannot_be_evaluated_as_clips(run, tmp_path):
     (tmp_path / "ferplus_train.npz").write_bytes(b"")
-    with pytest.raises(OptionError, match="takes ravdess:PATH"):
+    with pytest.raises(OptionError, match="takes ravdess_pairs:PATH, ravdess:PATH and meld:PATH"):
         raise run("t", "--data", f"ferplus:{tmp_path}").exception
+
+
+def test_real_pairs_are_scored_by_person_on_the_test_fold(run, tmp_path):
+    codes = [
+        f"{emotion:02d}-01-01-0{take}-{actor:02d}" for actor in (3, 8, 17) for emotion in (1, 3) for take in (1, 2)
+    ]
+    folder = write_pairs(tmp_path, codes)
+    options = ("t", "--data", f"ravdess_pairs:{folder}", "--states", "audio,face", "--protocol", "cold", "--json")
+    report = from_json(EvaluationReport, json.loads(run(*options).stdout))
+    assert (report.speakers, report.clips) == ((8, 17), 8)
+    for result in report.results:
+        assert set(result.uar_by_speaker) == {"8", "17"}
+        assert result.uar == pytest.approx(sum(result.uar_by_speaker.values()) / 2)
+    learned = from_json(EvaluationReport, json.loads(run(*options, "--folds", "1").stdout))
+    assert learned.speakers == (3,)
+    assert "UAR per person" in run(*options[:-1]).output
+    with pytest.raises(OptionError, match="--folds 'three' is no list of numbers"):
+        raise run(*options, "--folds", "three").exception

@@ -240,7 +240,7 @@ def test_report(tiny_bundle, paired_folder):
 def test_summary_counts_by_hand():
     scores = np.log(np.array([[[0.8, 0.1, 0.1], [0.2, 0.7, 0.1]], [[0.8, 0.1, 0.1], [0.6, 0.3, 0.1]]]))
     predictions = ConditionPredictions("audio", "warm", ("a", "b"), scores, ())
-    result = summarise(predictions, {"a": 0, "b": 1}, ("x", "y", "z"), QUICK)
+    result = summarise(predictions, {"a": 0, "b": 1}, {"a": 5, "b": 5}, ("x", "y", "z"), QUICK)
     assert (result.war, result.uar) == (0.75, 0.75)
     assert result.recall == {"x": 1.0, "y": 0.5, "z": None}
     assert result.confusion == ((1.0, 0.0, 0.0), (0.5, 0.5, 0.0), (0.0, 0.0, 0.0))

@@ -73,6 +73,42 @@ def test_npz(tmp_path):
     np.testing.assert_allclose(images.targets.sum(axis=1), 1)
 
 
+def test_official_votes_beside_an_archive_are_taken_by_name(tmp_path):
+    write_csv(tmp_path)
+    (tmp_path / "fer2013.csv").unlink()
+    write_npz(
+        tmp_path / "ferplus_train.npz",
+        images=IMAGES[2::-1],
+        votes=VOTES[:3],
+        names=np.array(["fer2.png", "fer1.png", "fer0.png"]),
+    )
+    raw = FerPlus(tmp_path).read("train")
+    np.testing.assert_array_equal(raw.votes, VOTES[2::-1])
+    np.testing.assert_array_equal(raw.images, IMAGES[2::-1])
+    write_npz(tmp_path / "ferplus_train.npz")
+    with pytest.raises(DataError, match=r"no row for 1 images of ferplus_train\.npz \(such as fer3\.png\)"):
+        FerPlus(tmp_path).read("train")
+    table = (tmp_path / "fer2013new.csv").read_text()
+    (tmp_path / "fer2013new.csv").write_text(
+        table.replace("fer1.png,0,8", "fer1.png,0,many").replace(",,", ",fer3.png,")
+    )
+    with pytest.raises(DataError, match="a vote that is no number"):
+        FerPlus(tmp_path).read("train")
+
+
+def test_real_votes_are_the_official_ones(shared_data):
+    folder = shared_data / "ferplus"
+    official = {
+        row["Image name"]: [int(row[name]) for name in COLUMNS]
+        for row in csv.DictReader((folder / "fer2013new.csv").open(newline=""))
+    }
+    for split, differing in (("train", 1073), ("valid", 246)):
+        raw = FerPlus(folder).read(split)
+        assert raw.votes.tolist() == [official[name] for name in raw.names]
+        with np.load(folder / f"ferplus_{split}.npz") as archive:
+            assert (archive["votes"] != raw.votes).any(axis=1).sum() == differing
+
+
 def test_npz_columns_are_read_by_name(tmp_path):
     order = [3, 1, 2, 0, 4, 5, 6, 7, 8, 9]
     write_npz(tmp_path / "ferplus_train.npz", votes=VOTES[:, order], columns=np.array(COLUMNS)[order])
@@ -156,7 +192,7 @@ def test_missing_data_and_split(tmp_path):
 
 def test_real_valid_split(shared_data):
     images = open_dataset(f"ferplus:{shared_data}").split("valid", SEVEN)
-    assert images.images.shape == (3557, 48, 48)
+    assert images.images.shape == (3558, 48, 48)
     np.testing.assert_allclose(images.targets.sum(axis=1), 1, atol=1e-6)
     # The most frequent classes of the FER+ paper.
     assert images.targets.sum(axis=0).argsort()[::-1][:2].tolist() == [0, 1]

@@ -70,14 +70,29 @@ def test_a_step_is_heard_from_the_first_voiced_piece_to_the_end_of_the_hangover(
     sound = loud([(20, 23)], 1.75)
     for hangover, heard in (
         (0.0, [False, False, True, False, False, False, False]),
-        (0.3, [True, True, True, True, True, False, False]),  # the stream's first 4800 samples count, too
+        (0.3, [False, False, True, True, True, False, False]),
         # What ends with a step does not reach into the next.
-        (0.25, [True, False, True, True, False, False, False]),
+        (0.25, [False, False, True, True, False, False, False]),
     ):
         options = VoiceOptions(hangover=hangover)
         assert steps(VoiceActivity(options, Loudness()), sound) == heard
     strict = VoiceOptions(threshold=0.95, hangover=0.0)
     assert steps(VoiceActivity(strict, Loudness()), sound) == [False] * 7
+
+
+def test_a_stream_is_undecided_until_the_hangover_is_over_or_somebody_speaks():
+    voice = VoiceActivity(VoiceOptions(hangover=0.6), Loudness())
+    for expected in (True, True, False):
+        assert not voice.step(np.zeros(STEP, np.float32))
+        assert voice.undecided == expected
+    voice.reset()
+    assert voice.undecided
+    voice.step(loud([(2, 4)], 0.25))
+    assert not voice.undecided
+    voice.reset()
+    voice.gap(STEP * 3)
+    assert not voice.undecided
+    assert not VoiceActivity(VoiceOptions(hangover=0.0), Loudness()).undecided
 
 
 def test_the_probability_is_the_highest_of_the_pieces_that_end_in_the_step():

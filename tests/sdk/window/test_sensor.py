@@ -8,6 +8,7 @@ from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.manifest import Decision
 from mer_sdk.errors import BundleError, OptionError, SignalError
 from mer_sdk.frontends.audio import Resampler
+from mer_sdk.frontends.voice_activity import VoiceActivity, VoiceOptions
 
 RATE = 44100
 
@@ -262,3 +263,44 @@ def test_the_frames_that_are_kept_are_those_that_a_step_searches(tiny_onnx, coun
     kept = [time for time, _ in alignment.take().frames]
     assert kept == [frames[pick][0] for pick in searched(count)]
     assert kept[-1] == frames[-1][0]
+
+
+class Loudness:
+    """Hears speech in whatever is louder than 0.15."""
+
+    def reset(self):
+        pass
+
+    def __call__(self, piece):
+        return float(np.abs(piece).max() > 0.15)
+
+
+def test_what_is_heard_before_the_first_word_counts_once_it_is_said(tiny_onnx):
+    quiet, loud = sound(seconds=1.0) * 0.1, sound(seconds=1.0)
+    assert np.abs(quiet).max() < 0.15 < np.abs(loud).max()
+    with (
+        EmotionSensor.open(tiny_onnx, voice=VoiceOptions(hangover=1.5)) as hearing,
+        EmotionSensor.open(tiny_onnx) as all_,
+    ):
+        hearing._voice = VoiceActivity(VoiceOptions(hangover=1.5), Loudness())
+        before = hearing.push_audio(quiet, RATE)
+        assert {(estimate.state, estimate.emotion, estimate.speech) for estimate in before} == {
+            ("none", "unknown", False)
+        }
+        all_.push_audio(quiet, RATE)
+        after, expected = hearing.push_audio(loud, RATE), all_.push_audio(loud, RATE)
+        # The resampler holds a few samples back, so that the last quiet step may come with the loud ones.
+        said = [estimate for estimate in after if estimate.speech]
+        assert len(said) >= 3
+        assert np.array_equal(probabilities(said), probabilities(expected[-len(said) :]))
+        assert {estimate.state for estimate in said} == {"audio"}
+
+
+def test_a_stream_in_which_nobody_speaks_names_no_emotion(tiny_onnx):
+    with EmotionSensor.open(tiny_onnx, voice=VoiceOptions(hangover=0.5)) as sensor:
+        sensor._voice = VoiceActivity(VoiceOptions(hangover=0.5), Loudness())
+        estimates = sensor.push_audio(sound(seconds=6.0) * 0.1, RATE) + sensor.flush()
+        assert {estimate.emotion for estimate in estimates} == {"unknown"}
+        # What was held back is forgotten: later speech begins its own window.
+        sensor.push_audio(sound(seconds=0.25), RATE, 6.0)
+        assert sensor._before_speech == []

@@ -1,4 +1,4 @@
-"""Data sets as tensors: speech with teacher scores from RAVDESS, still faces from FER+."""
+"""Data sets as tensors: speech with teacher scores and talking faces from RAVDESS, still faces from FER+."""
 
 from __future__ import annotations
 
@@ -9,17 +9,33 @@ import numpy as np
 import torch
 
 from mer_fusion.training.faces.encoder import FaceSet
+from mer_fusion.training.faces.talking_sets import TalkingFaces, read_talking_faces
+from mer_fusion.training.speech.corpora import Corpus, card_sources, corpora_sets
 from mer_fusion.training.speech.spectra import SpeechSet, make_speech_set
 from mer_sdk.contract.manifest import DataSource
 from mer_sdk.errors import DataError, OptionError
-from mer_sdk.evaluation.datasets import FerPlus, Ravdess, Selection, load_audio, open_dataset
-from mer_sdk.evaluation.datasets.ravdess import fold_of, merge_labels
+from mer_sdk.evaluation.datasets import (
+    TEST_FOLD,
+    CremadLogMel,
+    CremadVotes,
+    FerPlus,
+    Ravdess,
+    RavdessPairs,
+    Selection,
+    SpeechCorpus,
+    load_audio,
+    open_dataset,
+)
+from mer_sdk.evaluation.datasets.ravdess import SPEAKER_FOLDS, fold_of, merge_labels
 from mer_sdk.evaluation.datasets.teacher_scores import distillation_targets
 from mer_sdk.frontends.audio import Resampler
 
 LABELS = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 SAMPLE_RATE = 16000
-TEST_ACTOR = 5
+# One person of the test fold, whose clips stand for the streams of somebody unknown.
+STREAMED_ACTOR = 8
+# Its speakers are looked at while settings are chosen; encoders do not learn from them.
+TUNING_FOLD = 0
 
 SOURCES = (
     DataSource(
@@ -28,9 +44,14 @@ SOURCES = (
         "audio encoder and fusion; research and evaluation only",
     ),
     DataSource(
+        "RAVDESS face crops of the same takes (luyunan0404/Multimodal-Emotion-Recognition at 0ffba1e)",
+        "CC BY-NC-SA 4.0",
+        "face encoder and fusion; research and evaluation only",
+    ),
+    DataSource(
         "FER+ (Barsoum et al. 2016) on FER2013 faces",
         "labels MIT; pixels collected from the web, research only",
-        "face encoder and fusion",
+        "face encoder",
     ),
     DataSource(
         "wav2vec2 scores on RAVDESS (cristinalunaj/MMEmotionRecognition at aeb7844)",
@@ -45,56 +66,90 @@ class Sources:
     """What a window model is trained on.
 
     Attributes:
-        speech: clips of every speaker but the test actor.
-        heldout: (N,) bool, speakers that the audio encoder does not learn from: the rest of the test actor's fold.
-            They show the errors on unseen people from which the fusion learns what to trust.
+        speech: clips of every RAVDESS speaker but those of the test fold.
+        heldout: (N,) bool, speakers that the audio encoder does not learn from: those of the tuning fold. They show the
+            errors on unseen people from which the fusion learns what to trust.
+        talking: faces of the same takes, of all speakers but those of the test fold; named as the takes of `speech`.
         faces, tuning_faces: FER+ train and valid.
+        corpora: further speech, without faces.
+        data: what the card says of all of them.
     """
 
     speech: SpeechSet
     heldout: torch.Tensor
+    talking: TalkingFaces
     faces: FaceSet
     tuning_faces: FaceSet
+    corpora: tuple[SpeechSet, ...] = ()
+    data: tuple[DataSource, ...] = SOURCES
 
 
 def open_sources(specs: Sequence[str]) -> Sources:
-    """Read "ravdess:PATH" and "ferplus:PATH".
+    """Read "ravdess:PATH", "ravdess_pairs:PATH" and "ferplus:PATH", and further speech where it is given.
 
     Teacher scores are looked for below the RAVDESS path; without them the audio encoder learns from labels alone.
 
     Raises:
-        OptionError: one of the two is not given, or another data set is.
+        OptionError: one of the three is not given, or another data set is, or one for evaluation alone.
         DataError: a file is missing, empty, truncated or unlabelled.
     """
-    opened = {type(item): item for item in (open_dataset(spec) for spec in specs)}
-    ravdess, ferplus = opened.pop(Ravdess, None), opened.pop(FerPlus, None)
-    if ravdess is None or ferplus is None or opened:
+    opened = [open_dataset(spec) for spec in specs]
+    ravdess = next((item for item in opened if isinstance(item, Ravdess)), None)
+    ferplus = next((item for item in opened if isinstance(item, FerPlus)), None)
+    pairs = next((item for item in opened if isinstance(item, RavdessPairs)), None)
+    corpora: list[Corpus] = [item for item in opened if isinstance(item, CremadLogMel | CremadVotes | SpeechCorpus)]
+    if ravdess is None or ferplus is None or pairs is None or len(opened) != len(corpora) + 3:
         raise OptionError(
-            f"--data {' '.join(specs)}: training needs --data ravdess:PATH and --data ferplus:PATH (speech and faces)"
+            f"--data {' '.join(specs)}: training needs --data ravdess:PATH (speech), --data ravdess_pairs:PATH (faces "
+            "of the same takes) and --data ferplus:PATH (still faces), once each; more speech: nemo, indian_emospeech, "
+            "cremad_logmel and cremad_votes"
         )
-    speech = read_speech(ravdess)
-    heldout = torch.tensor([fold_of(speaker) == fold_of(TEST_ACTOR) for speaker in speech.speakers.tolist()])
-    return Sources(speech, heldout, read_faces(ferplus, "train"), read_faces(ferplus, "valid"))
+    waves: list[np.ndarray] = []
+    speech = read_speech(ravdess, waves)
+    heldout = torch.tensor([fold_of(speaker) == TUNING_FOLD for speaker in speech.speakers.tolist()])
+    learned = [wave for wave, unseen in zip(waves, heldout.tolist(), strict=True) if not unseen]
+    sets = corpora_sets(corpora, LABELS, learned)
+    return Sources(
+        speech,
+        heldout,
+        read_talking(pairs),
+        read_faces(ferplus, "train"),
+        read_faces(ferplus, "valid"),
+        sets,
+        SOURCES + card_sources(corpora),
+    )
 
 
-def read_speech(ravdess: Ravdess) -> SpeechSet:
-    """Every clip of RAVDESS speech but the test actor's, at 16 kHz, with the scores of the teacher of their fold."""
-    clips = ravdess.clips(Selection(exclude_actors=(TEST_ACTOR,)))
+def read_speech(ravdess: Ravdess, waves: list[np.ndarray] | None = None) -> SpeechSet:
+    """Every clip of RAVDESS speech but the test fold's, at 16 kHz, with the scores of the teacher of that fold.
+
+    Args:
+        waves: where given, the sound of the clips is added to it.
+    """
+    clips = ravdess.clips(Selection(exclude_folds=(TEST_FOLD,)))
     mapping = merge_labels(LABELS)
-    waves, known = [], {}
+    sound, known = [] if waves is None else waves, {}
     try:
-        scores = distillation_targets(ravdess.folder, fold_of(TEST_ACTOR), (TEST_ACTOR,))
+        scores = distillation_targets(ravdess.folder, TEST_FOLD, SPEAKER_FOLDS[TEST_FOLD])
     except DataError as error:
         print(f"no published teacher, labels alone: {error}", flush=True)
         scores = {}
     for clip in clips:
         wave, rate = load_audio(clip)
-        waves.append(wave if rate == SAMPLE_RATE else Resampler(rate, SAMPLE_RATE).whole(wave))
+        sound.append(wave if rate == SAMPLE_RATE else Resampler(rate, SAMPLE_RATE).whole(wave))
         if clip.id in scores:
             known[clip.id] = _merged(scores[clip.id], ravdess.labels, mapping)
     labels = [LABELS.index(mapping[clip.label]) for clip in clips]
     names = [clip.id for clip in clips]
-    return make_speech_set(waves, labels, [clip.speaker for clip in clips], names, known, len(LABELS))
+    return make_speech_set(sound, labels, [clip.speaker for clip in clips], names, known, len(LABELS))
+
+
+def read_talking(pairs: RavdessPairs) -> TalkingFaces:
+    """The faces of every take but the test fold's."""
+    folds = sorted({clip.fold for clip in pairs.clips() if clip.fold not in (None, TEST_FOLD)})
+    clips = pairs.clips_to_learn_from(folds)
+    mapping = merge_labels(LABELS)
+    return read_talking_faces(clips, [LABELS.index(mapping[clip.label]) for clip in clips])
 
 
 def read_faces(ferplus: FerPlus, split: str) -> FaceSet:

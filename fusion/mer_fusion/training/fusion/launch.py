@@ -39,14 +39,15 @@ def run_recipe(
         if run.part != "all":
             raise OptionError(f"--part {run.part}: encoders come from a checkpoint; add --encoders train to train them")
         recipe = with_encoders(recipe, encoders.card.network)
+    stills = load_checkpoint(run.stills) if run.stills else None
     sources = open_sources(data)
     if run.part == "audio":
         train_audio(recipe, sources, run.run_dir, teacher, run.quiet)
         return None
     if run.part == "face":
-        train_face(recipe, sources, run.run_dir, teacher, run.quiet)
+        train_face(recipe, sources, run.run_dir, teacher, stills, run.quiet)
         return None
-    trained = train_network(recipe, sources, run.run_dir, teacher, encoders, run.quiet)
+    trained = train_network(recipe, sources, run.run_dir, teacher, encoders, stills, run.quiet)
     card = replace(trained.card, name=out.stem)
     if encoders is not None and encoders.path.resolve().parent == out.resolve().parent:
         # Side by side the weights that both have are kept once.

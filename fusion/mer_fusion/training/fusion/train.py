@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import copy
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from mer_fusion.checkpoint import Card, Checkpoint
+from mer_fusion.encoders.audio import AudioEncoder
+from mer_fusion.encoders.face import FaceEncoder
 from mer_fusion.models.registry import fusion_model
 from mer_fusion.network import EmotionNetwork
-from mer_fusion.training.episodes import PRIOR_STEPS
-from mer_fusion.training.faces.encoder import FaceLearner, FaceTask, still_figures
-from mer_fusion.training.fusion.data import LABELS, SOURCES, TEST_ACTOR, Sources
-from mer_fusion.training.fusion.feature_cache import cached_bank, make_bank
+from mer_fusion.training.faces.encoder import FaceLearner, FaceSet, FaceTask, still_figures
+from mer_fusion.training.faces.talking import TalkingLearner, TalkingTask
+from mer_fusion.training.faces.talking_sets import TalkingFaces
+from mer_fusion.training.fusion.data import LABELS, Sources
+from mer_fusion.training.fusion.feature_cache import CacheOptions, feature_cache
 from mer_fusion.training.fusion.recipe import Recipe
-from mer_fusion.training.fusion.task import FeatureBank, FusionTask, Scenes, window_inputs
+from mer_fusion.training.fusion.task import FusionTask
+from mer_fusion.training.fusion.windows import FeatureCache, WindowSampler
+from mer_fusion.training.held_out import HeldOut
 from mer_fusion.training.loop import History, fit
 from mer_fusion.training.run import Trained
-from mer_fusion.training.speech.encoder import AudioLearner, AudioTask, HeldOut, held_out_figures, speech_figures
-from mer_fusion.training.speech.spectra import SpeechSet
+from mer_fusion.training.speech.encoder import AudioLearner, AudioTask, held_out_figures
+from mer_fusion.training.speech.spectra import joined
 from mer_sdk.contract.manifest import AudioContract, BaselineContract, Decision, FaceContract
+from mer_sdk.evaluation.datasets.ravdess import SPEAKER_FOLDS, TEST_FOLD
 
 
 @dataclass(frozen=True)
@@ -33,13 +39,11 @@ class Encoders:
 
     Attributes:
         network: with a fusion that is not trained yet.
-        heard: errors on speech of held-out speakers.
         results, training, notes: what the card says of the encoders.
-        population: means of the features per modality, None where the bank's are taken.
+        population: means of the features per modality, None where the cache's are taken.
     """
 
     network: EmotionNetwork
-    heard: HeldOut
     results: dict[str, Any]
     training: dict[str, Any]
     notes: tuple[str, ...] = ()
@@ -48,21 +52,34 @@ class Encoders:
 
 def train_audio(
     recipe: Recipe, sources: Sources, run_dir: Path, teacher: Checkpoint | None = None, quiet: bool = False
-) -> tuple[AudioLearner, History]:
-    """Train the audio encoder alone, on every speaker that is neither held out nor the test actor."""
+) -> tuple[AudioLearner, HeldOut, int]:
+    """Train the audio encoder alone; also its errors on held-out speakers, and the seconds that it took.
+
+    First it learns from every speaker that is neither held out nor of the test fold, and the errors are measured. Then
+    it goes on with the held-out speakers, too, and with RAVDESS for a larger share (`Recipe.audio_last_share`).
+    """
     torch.manual_seed(recipe.audio_loop.seed)
-    shape, large = recipe.network.audio, teacher.network.audio if teacher else None
+    shape = recipe.network.audio
+    large = teacher.network.audio if teacher and recipe.audio.feature_weight else None
     assert shape is not None, "recipes of window models have both encoders"
     learner = AudioLearner(shape, len(LABELS), large.config.features if large else 0)
     learning, unseen = sources.speech.subset(~sources.heldout), sources.speech.subset(sources.heldout)
+    if sources.corpora:
+        learning = joined([learning, *sources.corpora])
     task = AudioTask(learner.to(memory_format=torch.channels_last), learning, unseen, recipe.audio, large)
-    return learner, fit(task, recipe.audio_loop, run_dir, quiet)
+    history = fit(task, recipe.audio_loop, run_dir, quiet)
+    heard = held_out_figures(copy.deepcopy(learner), unseen)
+    everyone = joined([sources.speech, *sources.corpora]) if sources.corpora else sources.speech
+    options = replace(recipe.audio, first_share=recipe.audio_last_share)
+    last = AudioTask(learner, everyone, None, options, large, name="audio-last")
+    further = fit(last, recipe.audio_last_loop, run_dir, quiet)
+    return learner, heard, round(history.seconds + further.seconds)
 
 
-def train_face(
+def train_stills(
     recipe: Recipe, sources: Sources, run_dir: Path, teacher: Checkpoint | None = None, quiet: bool = False
 ) -> tuple[FaceLearner, History]:
-    """Train the face encoder alone; FER+ valid is looked at for the log."""
+    """Train a face encoder on still faces; FER+ valid is looked at for the log."""
     torch.manual_seed(recipe.face_loop.seed + 1)
     shape, large = recipe.network.face, teacher.network.face if teacher else None
     assert shape is not None, "recipes of window models have both encoders"
@@ -73,60 +90,111 @@ def train_face(
     return learner, fit(task, recipe.face_loop, run_dir, quiet)
 
 
+def train_face(
+    recipe: Recipe,
+    sources: Sources,
+    run_dir: Path,
+    teacher: Checkpoint | None = None,
+    stills: Checkpoint | None = None,
+    quiet: bool = False,
+) -> tuple[TalkingLearner, dict[str, int]]:
+    """Train the face encoder alone, on stills and then on people who talk too; also the seconds that each took.
+
+    Args:
+        stills: a checkpoint whose face encoder is the beginning, in place of one trained on stills here.
+    """
+    seconds = {}
+    if stills is None:
+        looks, history = train_stills(recipe, sources, run_dir, teacher, quiet)
+        encoder, seconds["stills"] = looks.encoder, round(history.seconds)
+    else:
+        encoder = stills.network.face
+    learner, history = train_talking(recipe, encoder, sources.faces, sources.talking, None, run_dir, teacher, quiet)
+    return learner, seconds | {"face": round(history.seconds)}
+
+
+def train_talking(
+    recipe: Recipe,
+    encoder: FaceEncoder,
+    stills: FaceSet,
+    talking: TalkingFaces,
+    tuning: TalkingFaces | None,
+    run_dir: Path,
+    teacher: Checkpoint | None = None,
+    quiet: bool = False,
+) -> tuple[TalkingLearner, History]:
+    """Go on training a face encoder that knows stills, on people who talk; `tuning` is looked at for the log."""
+    torch.manual_seed(recipe.talking_loop.seed + 4)
+    large = teacher.network.face if teacher and recipe.talking_loss.feature_weight else None
+    learner = TalkingLearner(encoder, len(LABELS), large.config.features if large else 0)
+    task = TalkingTask(
+        learner.to(memory_format=torch.channels_last),
+        talking,
+        tuning,
+        stills,
+        recipe.talking,
+        recipe.talking_loss,
+        large,
+    )
+    return learner, fit(task, recipe.talking_loop, run_dir, quiet)
+
+
 def trained_encoders(
-    recipe: Recipe, sources: Sources, run_dir: Path, teacher: Checkpoint | None = None, quiet: bool = False
+    recipe: Recipe,
+    sources: Sources,
+    run_dir: Path,
+    teacher: Checkpoint | None = None,
+    stills: Checkpoint | None = None,
+    quiet: bool = False,
 ) -> Encoders:
-    """Both encoders trained by the recipe, in a network that the recipe's fusion seed has drawn."""
-    voice, voice_history = train_audio(recipe, sources, run_dir, teacher, quiet)
-    looks, looks_history = train_face(recipe, sources, run_dir, teacher, quiet)
-    heard = held_out_figures(voice, sources.speech.subset(sources.heldout))
-    seen = still_figures(looks.cpu().eval(), sources.tuning_faces)
+    """Both encoders trained by the recipe, in a network that the recipe's fusion seed has drawn.
+
+    Args:
+        stills: see `train_face`.
+    """
+    voice, found, seconds = _audio_encoder(recipe, sources, run_dir, teacher, quiet)
+    looks, looks_seconds = train_face(recipe, sources, run_dir, teacher, stills, quiet)
+    looks = looks.cpu().eval()
+    seen = still_figures(looks.on_stills(), sources.tuning_faces)
     network = _drawn(recipe)
-    network.audio, network.face = voice.encoder, looks.encoder
-    results = {
-        "held-out speakers, speech alone, encoder with its training head (7 classes, UAR)": _figures(heard, sources),
-        "FER+ valid, 7 classes": {name: round(value, 4) for name, value in seen.items()},
-    }
-    seconds = {"audio": round(voice_history.seconds), "face": round(looks_history.seconds)}
-    return Encoders(network, heard, results, {"seconds": seconds})
+    network.audio, network.face = voice, looks.encoder
+    results = found | {"FER+ valid, 7 classes": {name: round(value, 4) for name, value in seen.items()}}
+    training: dict[str, Any] = {"seconds": seconds | looks_seconds}
+    if stills is not None:
+        training["stills"] = {"face encoder began as that of": stills.card.name, "sha256": stills.sha256}
+    return Encoders(network, results, training)
 
 
-def taken_encoders(recipe: Recipe, sources: Sources, checkpoint: Checkpoint) -> Encoders:
+def _audio_encoder(
+    recipe: Recipe, sources: Sources, run_dir: Path, teacher: Checkpoint | None, quiet: bool
+) -> tuple[AudioEncoder, dict[str, Any], dict[str, int]]:
+    """The audio encoder, what the card says of its errors on held-out speakers, and seconds.
+
+    A student whose audio encoder has the shape of its teacher's takes that one as it is.
+    """
+    if teacher is None or teacher.network.audio.config != recipe.network.audio:
+        learner, heard, seconds = train_audio(recipe, sources, run_dir, teacher, quiet)
+        where = "held-out speakers, speech alone, encoder with its training head before it learned from them, too"
+        return learner.encoder, {f"{where} (7 classes, UAR)": _figures(heard, sources)}, {"audio": seconds}
+    card = teacher.card
+    results = {key: value for key, value in card.results.items() if key.startswith("held-out speakers")}
+    return teacher.network.audio, results | {"audio encoder": f"that of {card.name}, {teacher.sha256[:12]}"}, {}
+
+
+def taken_encoders(recipe: Recipe, checkpoint: Checkpoint) -> Encoders:
     """The encoders and the population's means of a checkpoint, for which only a fusion is trained.
-
-    The errors on held-out speakers are measured through that checkpoint's own fusion, hearing alone. It learned from
-    those speakers too, so that they look smaller than those of a head that did not (two to five points of UAR).
 
     Args:
         checkpoint: its encoders have the shapes of the recipe (`recipe.with_encoders`).
     """
     card, whole = checkpoint.card, checkpoint.network.eval()
     population = card.baseline.population_mean
-    heard = heard_alone(checkpoint, sources.speech.subset(sources.heldout))
     network = _drawn(recipe)
     network.audio, network.face = whole.audio, whole.face
-    results = {
-        f"held-out speakers, speech alone, through {card.name} (7 classes, UAR)": _figures(heard, sources),
-        f"encoders, as the card of {card.name} says": card.results,
-    }
+    results = {f"encoders, as the card of {card.name} says": card.results}
     training = {"encoders": card.name, "encoders_sha256": checkpoint.sha256, "seconds": {}}
     note = f"Audio and face encoders and the population's means are those of {card.name}; only the fusion was trained."
-    return Encoders(network, heard, results, training, (note,), population)
-
-
-def heard_alone(checkpoint: Checkpoint, speech: SpeechSet) -> HeldOut:
-    """How a window model does on clips of speech when no face is there."""
-    network = checkpoint.network
-    width = network.face.config.features
-
-    def decide(features: Tensor, mask: Tensor, baseline: Tensor) -> Tensor:
-        audio = (features - baseline[:, None]) * mask[..., None]
-        nobody = torch.zeros_like(mask)
-        logits: Tensor = network.fusion(audio, nobody[..., None].expand(*mask.shape, width), mask, nobody).logits
-        return logits
-
-    population = torch.tensor(checkpoint.card.baseline.population_mean["audio"])
-    return speech_figures(network.audio, decide, population, speech, len(checkpoint.card.labels))
+    return Encoders(network, results, training, (note,), population)
 
 
 def train_network(
@@ -135,50 +203,38 @@ def train_network(
     run_dir: Path,
     teacher: Checkpoint | None = None,
     encoders: Checkpoint | None = None,
+    stills: Checkpoint | None = None,
     quiet: bool = False,
 ) -> Trained:
     """Train encoders and fusion. A part that is finished in `run_dir` is read from there, one begun is continued.
 
     Args:
-        teacher: the full-precision checkpoint whose features and logits a student learns.
+        teacher: the full-precision checkpoint whose audio features and logits a student learns.
         encoders: a checkpoint whose encoders are taken as they are; None trains them.
+        stills: see `train_face`.
 
     Raises:
         CheckpointError: `run_dir` holds a run with other options.
     """
     if encoders is None:
-        ready = trained_encoders(recipe, sources, run_dir, teacher, quiet)
+        ready = trained_encoders(recipe, sources, run_dir, teacher, stills, quiet)
     else:
-        ready = taken_encoders(recipe, sources, encoders)
+        ready = taken_encoders(recipe, encoders)
     network, large = ready.network, teacher.network if teacher else None
-    frames = max(network.audio.config.frames, large.audio.config.frames if large else 0)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-    def bank_of(part: EmotionNetwork, known: dict[str, tuple[float, ...]] | None) -> FeatureBank:
-        neutral, seed = LABELS.index("neutral"), recipe.fusion_loop.seed
-        bank = cached_bank(
-            run_dir,
-            (part.audio, part.face),
-            sources,
-            f"{frames} {neutral} {seed}",
-            lambda: make_bank(part.audio, part.face, sources, frames, neutral, seed, device),
-        )
-        if known is None:
-            return bank
-        means = {f"{name}_population": torch.tensor(mean) for name, mean in known.items()}
-        return replace(bank, **means)
-
-    bank = bank_of(network, ready.population)
-    large_bank = bank_of(large, teacher.card.baseline.population_mean) if large and teacher else None
-    scenes = Scenes(bank, ready.heard.confusion, LABELS.index("neutral"), recipe.fusion)
+    cache = feature_cache_of(network.audio, network.face, sources, recipe.cache, run_dir, ready.population)
+    large_cache = None
+    if large and teacher:
+        means = teacher.card.baseline.population_mean
+        large_cache = feature_cache_of(large.audio, large.face, sources, recipe.cache, run_dir, means)
+    sampler = WindowSampler(cache, recipe.fusion.windows)
     objective = fusion_model(recipe.network.model).objective(network.fusion, recipe.objective)
     task = FusionTask(
         objective,
-        bank,
-        scenes,
+        cache,
+        sampler,
         recipe.fusion,
         large.fusion if large else None,
-        large_bank,
+        large_cache,
         name=f"fusion-{recipe.name}",
     )
     history = fit(task, recipe.fusion_loop, run_dir, quiet, validate_every=10)
@@ -189,33 +245,53 @@ def train_network(
         role=recipe.role,
         network=recipe.network,
         labels=LABELS,
-        baseline=baseline_contract(bank),
-        data=SOURCES,
+        baseline=baseline_contract(cache, recipe),
+        data=sources.data,
         parameters=network.parameters_by_part(),
         audio=AudioContract(chunk_samples=network.audio.config.chunk_samples),
         face=FaceContract(crop_size=network.face.config.size),
-        decision=Decision(temperature=fitted_temperature(network, bank, scenes)),
+        decision=Decision(temperature=recipe.temperature),
         training={
             "options": {key: value for key, value in asdict(recipe).items() if key not in ("network", "role", "name")},
             "speakers": sorted(set(speakers[~sources.heldout].tolist())),
             "held_out_speakers": sorted(set(speakers[sources.heldout].tolist())),
-            "test_speaker": TEST_ACTOR,
+            "face_speakers": sorted(set(sources.talking.speakers.tolist())),
+            "test_speakers": list(SPEAKER_FOLDS[TEST_FOLD]),
             "teacher_sha256": teacher.sha256 if teacher else "",
-            "machine": f"{device.type}, {platform.machine()}, torch {torch.__version__}",
+            "machine": f"{platform.machine()}, torch {torch.__version__}",
         }
         | ready.training
         | {"seconds": ready.training["seconds"] | {"fusion": round(history.seconds)}},
         results=ready.results,
         notes=(
             "Labels are RAVDESS's with calm merged into neutral, because FER+ has no calm.",
-            f"RAVDESS actor {TEST_ACTOR:02d} is in no training or tuning set.",
-            "The fusion network learned on speech and still faces paired by label, with mismatches: no real pairs.",
-            "Acted, posed expressions of 19 North American speakers and web photos: no measure of what people feel.",
+            f"RAVDESS actors {', '.join(map(str, SPEAKER_FOLDS[TEST_FOLD]))} are in no training or tuning set.",
+            "The fusion network learned on real takes, sound and face of the same moment, and on speech without faces.",
+            "Acted, posed expressions in a studio, and web photos: no measure of what people feel.",
             *_RECONSTRUCTIONS.get(recipe.network.model, ()),
             *ready.notes,
         ),
     )
     return Trained(network, card)
+
+
+def feature_cache_of(
+    audio: AudioEncoder,
+    face: FaceEncoder,
+    sources: Sources,
+    options: CacheOptions,
+    run_dir: Path,
+    known: Mapping[str, tuple[float, ...]] | None = None,
+) -> FeatureCache:
+    """Features of all takes through two encoders, kept in `run_dir`.
+
+    Args:
+        known: means of the features that a fusion was trained with, None for the cache's own.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    cache = feature_cache(audio, face, sources, options, device, run_dir)
+    means = {f"{name}_population": torch.tensor(mean) for name, mean in (known or {}).items()}
+    return replace(cache, **means)
 
 
 _RECONSTRUCTIONS = {
@@ -224,31 +300,13 @@ _RECONSTRUCTIONS = {
 }
 
 
-def baseline_contract(bank: FeatureBank) -> BaselineContract:
-    """Population means of a bank, rounded to six digits so that the manifest stays readable."""
-    means = {"audio": bank.audio_population, "face": bank.face_population}
+def baseline_contract(cache: FeatureCache, recipe: Recipe) -> BaselineContract:
+    """Population means of a cache, rounded to six digits so that the manifest stays readable."""
+    means = {"audio": cache.audio_population, "face": cache.face_population}
     return BaselineContract(
-        PRIOR_STEPS, {name: tuple(round(v, 6) for v in mean.tolist()) for name, mean in means.items()}
+        recipe.fusion.windows.prior_steps,
+        {name: tuple(round(v, 6) for v in mean.tolist()) for name, mean in means.items()},
     )
-
-
-@torch.no_grad()
-def fitted_temperature(network: EmotionNetwork, bank: FeatureBank, scenes: Scenes) -> float:
-    """The temperature with the least negative log-likelihood on fresh scenes of held-out speakers, 0.5-3 in 0.05."""
-    generator = torch.Generator().manual_seed(7)
-    logits, labels = [], []
-    for rows in scenes.batches(generator):
-        batch = scenes.build(scenes.draw(rows, generator), bank)
-        keep = bank.heldout[rows]
-        if keep.any():
-            logits.append(network.fusion(*window_inputs(batch)).logits[keep])
-            labels.append(batch["labels"][keep])
-    if not logits:
-        return 1.0
-    scores, wanted = torch.cat(logits), torch.cat(labels)
-    grid = [0.5 + 0.05 * i for i in range(51)]
-    losses: list[Tensor] = [F.cross_entropy(scores / heat, wanted) for heat in grid]
-    return round(grid[int(torch.stack(losses).argmin())], 2)
 
 
 def _drawn(recipe: Recipe) -> EmotionNetwork:

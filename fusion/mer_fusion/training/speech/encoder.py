@@ -11,9 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mer_fusion.encoders.audio import AudioEncoder, AudioEncoderConfig
-from mer_fusion.training.episodes import episode_baselines, random_warmth, running_baselines, speaker_batches
-from mer_fusion.training.speech.spectra import SpeechAugmentation, SpeechSet, device_chunks, training_windows
-from mer_sdk.evaluation.metrics import confusion, uar
+from mer_fusion.training.episodes import (
+    balanced_batches,
+    episode_baselines,
+    random_warmth,
+    speaker_batches,
+)
+from mer_fusion.training.held_out import HeldOut, held_out
+from mer_fusion.training.speech.conditions import SoundConditions
+from mer_fusion.training.speech.spectra import SpeechSet, device_chunks, training_windows
 
 
 @dataclass(frozen=True)
@@ -25,18 +31,24 @@ class AudioOptions:
         teacher_weight: share of the loss on the published teacher's soft targets; the rest is the labels'.
         teacher_temperature: softens the teacher's probabilities.
         feature_weight: for students, weight of matching the full-precision encoder's features.
-        stride: every how many steps of a window a chunk is encoded; chunks overlap, so that 2 halves the work and
+        stride: every how many steps of a window a chunk is encoded; chunks overlap, so that 4 quarters the work and
             loses little.
+        first_share: with several corpora, share of an epoch's clips that the first one gives; the others give the rest
+            in proportion to the square roots of their sizes.
+        prior_weight: how much of a corpus's class frequencies is added to the logits before the loss (logit adjustment,
+            Menon and others 2021), so that the network need not learn them; classes that a corpus lacks are left out.
     """
 
-    people: int = 3
-    clips: int = 8
-    stride: int = 2
-    teacher_weight: float = 0.6
-    teacher_temperature: float = 3.0
+    people: int = 4
+    clips: int = 6
+    stride: int = 4
+    first_share: float = 0.4
+    prior_weight: float = 1.0
+    teacher_weight: float = 0.4
+    teacher_temperature: float = 2.0
     feature_weight: float = 1.0
     smoothing: float = 0.05
-    augmentation: SpeechAugmentation = field(default_factory=SpeechAugmentation)
+    conditions: SoundConditions = field(default_factory=SoundConditions)
 
 
 class AudioLearner(nn.Module):
@@ -59,10 +71,9 @@ class AudioLearner(nn.Module):
         self.dropout = nn.Dropout(0.3)
         self.classify = nn.Linear(width, classes)
 
-    def encode_windows(self, chunks: Tensor) -> Tensor:
-        """Chunks (B, T, frames, mels) -> raw features (B, T, D)."""
-        count, steps = chunks.shape[:2]
-        return self.encoder.encode(chunks.flatten(0, 1)).float().reshape(count, steps, -1)
+    def encode_windows(self, chunks: Tensor, mask: Tensor) -> Tensor:
+        """Chunks (B, T, frames, mels) and their mask (B, T) -> raw features (B, T, D), 0 for missing steps."""
+        return present_features(self.encoder, chunks, mask)
 
     def decide(self, features: Tensor, mask: Tensor, baseline: Tensor) -> Tensor:
         """Logits (B, K) of raw features (B, T, D), their mask (B, T) and each clip's baseline (B, D)."""
@@ -76,7 +87,7 @@ class AudioLearner(nn.Module):
 
         In training the population mean follows along.
         """
-        features = self.encode_windows(chunks)
+        features = self.encode_windows(chunks, mask)
         if self.training:
             with torch.no_grad():
                 mean = (features * mask[..., None]).sum(dim=(0, 1)) / mask.sum()
@@ -84,6 +95,15 @@ class AudioLearner(nn.Module):
         baseline = episode_baselines(features, mask, speakers, self.population, warmth)
         hinted = None if self.hint is None else self.hint(features)
         return self.decide(features, mask, baseline), hinted
+
+
+def present_features(encoder: AudioEncoder, chunks: Tensor, mask: Tensor) -> Tensor:
+    """Raw features (B, T, D) of chunks (B, T, frames, mels); chunks of missing steps are not encoded and give 0."""
+    there = mask > 0
+    found = encoder.encode(chunks[there]).float()
+    features = found.new_zeros(*mask.shape, found.shape[1])
+    features[there] = found
+    return features
 
 
 class AudioTask:
@@ -108,18 +128,24 @@ class AudioTask:
         self._training, self._tuning, self._options = training, tuning, options
         self._frames = learner.encoder.config.frames
         self._teacher = teacher.eval() if teacher is not None else None
-        generator = torch.Generator().manual_seed(0)
-        self._batches = len(speaker_batches(training.speakers, options.people, options.clips, generator))
+        self._priors = adjusted_priors(training.shares, options.prior_weight)
+        self._batches = len(self._draw(torch.Generator().manual_seed(0)))
 
     def batches_per_epoch(self) -> int:
         return self._batches
 
+    def _draw(self, generator: torch.Generator) -> list[Tensor]:
+        data, options = self._training, self._options
+        if len(data.shares) == 1:
+            return speaker_batches(data.speakers, options.people, options.clips, generator)
+        shares = corpus_shares(data.corpora, options.first_share)
+        return balanced_batches(data.speakers, data.corpora, shares, options.people, options.clips, generator)
+
     def epoch(self, generator: torch.Generator, shard: tuple[int, int]) -> Iterator[dict[str, Tensor]]:
         data, options = self._training, self._options
         longest = max(self._frames, self._teacher.config.frames) if self._teacher else self._frames
-        batches = speaker_batches(data.speakers, options.people, options.clips, generator)
-        for number, index in enumerate(batches):
-            chunks, mask = training_windows(data, index, longest, generator, options.augmentation)
+        for number, index in enumerate(self._draw(generator)):
+            chunks, mask, speaks = training_windows(data, index, longest, generator, options.conditions)
             first = int(torch.randint(options.stride, (), generator=generator))
             warmth = random_warmth(len(index), generator)
             if number % shard[1] == shard[0]:
@@ -128,7 +154,9 @@ class AudioTask:
                     "mask": mask[:, first :: options.stride],
                     "warmth": warmth,
                     "speakers": data.speakers[index],
-                    "labels": data.labels[index],
+                    "targets": data.targets[index],
+                    "priors": self._priors[data.corpora[index]],
+                    "speaks": speaks.float(),
                     "teacher": data.teacher[index],
                 }
 
@@ -136,17 +164,21 @@ class AudioTask:
         options, mask = self._options, batch["mask"]
         chunks = batch["chunks"][:, :, -self._frames :]
         logits, hinted = module(chunks, mask, batch["speakers"], batch["warmth"])
-        hard = F.cross_entropy(logits, batch["labels"], label_smoothing=options.smoothing, reduction="none")
+        adjusted = logits + batch["priors"]
+        hard = soft_cross_entropy(adjusted, batch["targets"], batch["priors"], options.smoothing)
         heat = options.teacher_temperature
         known = torch.isfinite(batch["teacher"]).all(dim=1).float()
         wanted = torch.softmax(torch.nan_to_num(batch["teacher"]) / heat, dim=1)
         soft = F.kl_div(F.log_softmax(logits / heat, dim=1), wanted, reduction="none").sum(dim=1) * heat**2
         share = options.teacher_weight * known
-        loss = ((1 - share) * hard + share * soft).mean()
+        speech = (1 - share) * hard + share * soft
+        # Where nobody speaks every class is as likely, whatever the corpus.
+        nothing = -F.log_softmax(logits, dim=1).mean(dim=1)
+        loss = torch.where(batch["speaks"] > 0, speech, nothing).mean()
         if self._teacher is not None:
             with torch.no_grad():
                 long = batch["chunks"][:, :, -self._teacher.config.frames :]
-                features = self._teacher.encode(long.flatten(0, 1)).float().reshape(*mask.shape, -1)
+                features = present_features(self._teacher, long, mask)
             loss = loss + options.feature_weight * feature_distance(hinted, features, mask)
         return loss
 
@@ -155,6 +187,26 @@ class AudioTask:
             return {}
         figures = held_out_figures(copy.deepcopy(module), self._tuning)
         return {"cold": figures.cold, "warm": figures.warm}
+
+
+def corpus_shares(corpora: Tensor, first: float) -> tuple[float, ...]:
+    """The share of an epoch's clips that each of at least two corpora gives; see `AudioOptions.first_share`."""
+    sizes = torch.bincount(corpora)[1:].double().sqrt()
+    others: list[float] = ((1 - first) * sizes / sizes.sum()).tolist()
+    return (first, *others)
+
+
+def adjusted_priors(shares: Tensor, weight: float) -> Tensor:
+    """What is added to the logits of each corpus's clips, (corpora, K): its classes' log frequencies times a weight,
+    and -1e4 where it lacks the class."""
+    return torch.where(shares > 0, weight * torch.log(shares.clamp(min=1e-6)), torch.tensor(-1e4))
+
+
+def soft_cross_entropy(logits: Tensor, targets: Tensor, priors: Tensor, smoothing: float) -> Tensor:
+    """Cross-entropy (B,) with distributions (B, K), smoothed over the classes that the corpus has."""
+    held = (priors > -1e3).to(logits.dtype)
+    wanted = (1 - smoothing) * targets + smoothing * held / held.sum(dim=1, keepdim=True)
+    return -(wanted * F.log_softmax(logits, dim=1)).sum(dim=1)
 
 
 def feature_distance(predicted: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
@@ -173,21 +225,6 @@ def device_features(encoder: AudioEncoder, speech: SpeechSet) -> list[Tensor]:
     device = encoder.project.weight.device
     chunks = (device_chunks(speech, i, encoder.config.frames).to(device) for i in range(len(speech)))
     return [encoder.encode(part).float().cpu() for part in chunks]
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """How an encoder with a classifier does on clips, usually of speakers it never saw.
-
-    Attributes:
-        cold: UAR with the population's baseline; warm: with the running baseline, mean of three seeded orders.
-        confusion: (K, K) row-normalised: how clips of each label are labelled, over cold and warm runs, with one
-            clip a cell added so that no confusion counts as impossible.
-    """
-
-    cold: float
-    warm: float
-    confusion: Tensor
 
 
 def held_out_figures(learner: AudioLearner, speech: SpeechSet) -> HeldOut:
@@ -211,30 +248,4 @@ def speech_figures(
         population: (D,) the mean that a cold baseline is.
     """
     features = device_features(encoder, speech)
-    windows, masks = zip(*[right_aligned(f) for f in features], strict=True)
-    window, mask = torch.stack(windows), torch.stack(masks)
-    labels = speech.labels.numpy()
-    runs = [decide(window, mask, population[None].expand(len(window), -1)).argmax(1)]
-    sums = torch.stack([f.sum(dim=0) for f in features])
-    counts = torch.tensor([float(len(f)) for f in features])
-    for seed in range(3):
-        generator = torch.Generator().manual_seed(seed)
-        baselines = torch.zeros_like(sums)
-        for speaker in torch.unique(speech.speakers):
-            mine = torch.nonzero(speech.speakers == speaker).flatten()
-            order = torch.randperm(len(mine), generator=generator)
-            baselines[mine] = running_baselines(sums[mine], counts[mine], order, population)
-        runs.append(decide(window, mask, baselines).argmax(1))
-    table = torch.ones(classes, classes)
-    for predicted in runs:
-        table += torch.from_numpy(confusion(labels, predicted.numpy(), classes)).float()
-    scores = [uar(labels, predicted.numpy()) for predicted in runs]
-    return HeldOut(scores[0], sum(scores[1:]) / 3, table / table.sum(dim=1, keepdim=True))
-
-
-def right_aligned(features: Tensor, steps: int = 16) -> tuple[Tensor, Tensor]:
-    """The last window of a clip: features (steps, D) and mask (steps,), newest last, missing steps zero."""
-    tail = features[-steps:]
-    missing = steps - len(tail)
-    mask = torch.cat([torch.zeros(missing), torch.ones(len(tail))])
-    return F.pad(tail, (0, 0, missing, 0)), mask
+    return held_out(features, speech.labels, speech.speakers, decide, population, classes)

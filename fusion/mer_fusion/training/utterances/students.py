@@ -20,8 +20,10 @@ from mer_fusion.encoders.audio import AudioEncoder
 from mer_fusion.network import EmotionNetwork, NetworkConfig
 from mer_fusion.training.episodes import PRIOR_STEPS
 from mer_fusion.training.fusion.data import SOURCES
-from mer_fusion.training.speech.encoder import device_features, right_aligned
-from mer_fusion.training.speech.spectra import SpeechAugmentation, SpeechSet, training_windows
+from mer_fusion.training.held_out import right_aligned
+from mer_fusion.training.speech.conditions import SoundConditions
+from mer_fusion.training.speech.encoder import device_features
+from mer_fusion.training.speech.spectra import SpeechSet, training_windows
 from mer_fusion.training.utterances.networks import network_configuration
 from mer_fusion.training.utterances.paired_clips import PairedClips
 from mer_fusion.training.utterances.table import Modality, UtteranceTable, population_means
@@ -172,5 +174,5 @@ def _recorded(features: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tenso
 def _augmented(
     encoder: AudioEncoder, speech: SpeechSet, rows: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    chunks, mask = training_windows(speech, rows, encoder.config.frames, generator, SpeechAugmentation())
+    chunks, mask, _ = training_windows(speech, rows, encoder.config.frames, generator, SoundConditions(no_speech=0.0))
     return encoder.encode(chunks.flatten(0, 1)).float().reshape(*mask.shape, -1), mask

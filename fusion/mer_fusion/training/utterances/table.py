@@ -1,6 +1,6 @@
 """Utterances as tables of features: one window per modality and utterance, and the personal baselines they meet.
 
-What protocols P1 and P3 train fusion networks on: features are there already, so that a run takes seconds and can be
+What protocol P1 trains fusion networks on: features are there already, so that a run takes seconds and can be
 repeated over folds and seeds.
 """
 

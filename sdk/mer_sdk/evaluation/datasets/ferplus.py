@@ -3,7 +3,8 @@
 Two layouts are read, anywhere below the folder:
 
 - `ferplus_train.npz`, `ferplus_valid.npz`, `ferplus_test.npz`: `images` uint8 [N, 48, 48], `votes` uint8 [N, 10],
-  `names` [N], `columns` [10], no pickles;
+  `names` [N], `columns` [10], no pickles. Where `fer2013new.csv` lies there too, its votes are taken, by the image's
+  name: they are the official ones, and copies of them differ (in one such archive for 4 % of the images);
 - the official pair `fer2013.csv` (emotion, pixels, Usage) and `fer2013new.csv` (Usage, Image name, votes), whose rows
   belong together in order.
 
@@ -162,7 +163,8 @@ class FerPlus:
     def read(self, split: str) -> _Raw:
         """Every image of a split with its votes in the order of `COLUMNS`, none left out."""
         if self._npz:
-            return _read_npz(self._npz[split])
+            raw = _read_npz(self._npz[split])
+            return raw if self._votes is None else _with_votes(raw, self._votes, self._npz[split])
         assert self._pixels is not None
         assert self._votes is not None
         return _read_csv(self._pixels, self._votes, USAGES[split])
@@ -195,6 +197,22 @@ def _read_npz(path: Path) -> _Raw:
             f"{path} has {len(images)} images and {len(names)} names; there must be one name for each image"
         )
     return _Raw(images, votes[:, [columns.index(name) for name in COLUMNS]], names)
+
+
+def _with_votes(raw: _Raw, votes: Path, images: Path) -> _Raw:
+    """The images with the votes that the official table gives to their names."""
+    official = {row["Image name"]: row for _, row in _rows(votes, ("Image name", *COLUMNS)) if row["Image name"]}
+    missing = [name for name in raw.names if name not in official]
+    if missing:
+        raise DataError(
+            f"{votes} has no row for {len(missing)} images of {images.name} (such as {missing[0]}), so they have no "
+            "official label; fetch both files again, or remove the table to take the archive's own votes"
+        )
+    try:
+        counts = [[int(official[name][column]) for column in COLUMNS] for name in raw.names]
+    except ValueError as error:
+        raise DataError(f"{votes} holds a vote that is no number ({error}); fetch it again") from error
+    return _Raw(raw.images, np.array(counts, np.uint8), raw.names)
 
 
 def _read_csv(pixels: Path, votes: Path, usage: str) -> _Raw:

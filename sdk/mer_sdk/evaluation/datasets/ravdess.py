@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mer_sdk.errors import DataError
+from mer_sdk.evaluation.datasets.classes import merge_table
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.datasets.registry import register
 
@@ -33,6 +34,8 @@ SPEAKER_FOLDS: dict[int, tuple[int, ...]] = {
     3: (8, 17, 21, 23, 24),
     4: (1, 4, 9, 22),
 }
+# Its speakers score what was learned from the others: they are in no training, tuning or calibration set.
+TEST_FOLD = 3
 
 _NAME = re.compile(r"^(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)(?:_(\d+))?\.(\w+)$")
 _PARTS = ("modality", "channel", "emotion", "intensity", "statement", "repetition", "actor")
@@ -63,6 +66,17 @@ class Selection:
     exclude_folds: tuple[int, ...] = ()
     paired_only: bool = False
     song: bool = False
+
+    def takes(self, clip: Clip) -> bool:
+        """Whether a clip is wanted."""
+        return (
+            (self.actors is None or clip.speaker in self.actors)
+            and clip.speaker not in self.exclude_actors
+            and (self.folds is None or clip.fold in self.folds)
+            and clip.fold not in self.exclude_folds
+            and (clip.paired or not self.paired_only)
+            and (self.song or clip.id.startswith(_SPEECH))
+        )
 
     def words(self) -> str:
         """What was asked for, for people."""
@@ -105,16 +119,7 @@ def merge_labels(bundle_labels: Sequence[str]) -> dict[str, str]:
     Raises:
         DataError: RAVDESS has a label that the bundle cannot say.
     """
-    mapping = {label: label for label in LABELS}
-    if "calm" not in bundle_labels:
-        mapping["calm"] = "neutral"
-    unknown = sorted({label for label in mapping.values() if label not in bundle_labels})
-    if unknown:
-        raise DataError(
-            f"RAVDESS has clips labelled {', '.join(unknown)}, the bundle's labels are {', '.join(bundle_labels)}; "
-            "use a bundle trained on these emotions"
-        )
-    return mapping
+    return merge_table(LABELS, bundle_labels)
 
 
 @register("ravdess")
@@ -132,6 +137,8 @@ class Ravdess:
     name = "ravdess"
     labels = LABELS
     licence = "CC BY-NC-SA 4.0"
+    # Folds that are scored where nobody says which; None for all.
+    tested_folds: tuple[int, ...] | None = None
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -153,7 +160,7 @@ class Ravdess:
             DataError: no clip is left; the message says what was asked and what is there.
         """
         chosen = selection or Selection()
-        found = tuple(clip for clip in self._clips if _wanted(clip, chosen))
+        found = tuple(clip for clip in self._clips if chosen.takes(clip))
         if not found:
             actors = sorted({clip.speaker for clip in self._clips})
             paired = sorted({clip.speaker for clip in self._clips if clip.paired})
@@ -259,17 +266,6 @@ def _folds(tables: Iterable[Path]) -> dict[int, int]:
         except (ValueError, TypeError, UnicodeDecodeError) as error:
             raise DataError(f"{path} has a row without a whole number for actor and fold ({error})") from error
     return folds
-
-
-def _wanted(clip: Clip, chosen: Selection) -> bool:
-    return (
-        (chosen.actors is None or clip.speaker in chosen.actors)
-        and clip.speaker not in chosen.exclude_actors
-        and (chosen.folds is None or clip.fold in chosen.folds)
-        and clip.fold not in chosen.exclude_folds
-        and (clip.paired or not chosen.paired_only)
-        and (chosen.song or clip.id.startswith(_SPEECH))
-    )
 
 
 def _seen(others: list[Path]) -> str:

@@ -1,0 +1,204 @@
+"""Training of face encoders on people who talk, labelled by the take, together with still faces (FER+).
+
+The encoder learns through what the product does with its features: a person's running mean is taken off, from cold to
+warm, and what is left is pooled over several images of a take. Stills keep what many faces teach and few actors do not.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mer_fusion.encoders.face import FaceEncoder
+from mer_fusion.training.episodes import episode_baselines, random_warmth, speaker_batches
+from mer_fusion.training.faces.encoder import FaceOptions, FaceSet, augmented
+from mer_fusion.training.faces.talking_sets import TalkingDraws, TalkingFaces, TalkingOptions, changed
+from mer_fusion.training.held_out import HeldOut, held_out
+from mer_fusion.training.speech.encoder import feature_distance
+
+
+@dataclass(frozen=True)
+class TalkingLoss:
+    """What a batch is worth.
+
+    Attributes:
+        stills: still faces in a batch.
+        smoothing: of the takes' labels.
+        feature_weight: for students, of matching the full-precision encoder's features; 0 leaves that out. The full
+            encoder reads unseen faces no better than the student does, so that it has nothing to teach here.
+    """
+
+    stills: int = 64
+    smoothing: float = 0.05
+    feature_weight: float = 0.0
+    still: FaceOptions = field(default_factory=FaceOptions)
+
+
+class StillsClassifier(nn.Module):
+    """An encoder and a linear classifier of its features: grey crops (B, size, size) in 0-1 -> logits (B, K), None."""
+
+    def __init__(self, encoder: FaceEncoder, classify: nn.Linear) -> None:
+        super().__init__()
+        self.encoder, self.classify = encoder, classify
+
+    def forward(self, grey: Tensor) -> tuple[Tensor, None]:
+        return self.classify(self.encoder.encode(grey).float()), None
+
+
+class TalkingLearner(nn.Module):
+    """An encoder and the heads that it is trained under, which are thrown away afterwards.
+
+    Args:
+        encoder: as far as it is trained; features start from there.
+        classes: labels.
+        hint: length of the full-precision encoder's features that a student predicts from its own; 0 = no such layer.
+    """
+
+    def __init__(self, encoder: FaceEncoder, classes: int, hint: int = 0, width: int = 64) -> None:
+        super().__init__()
+        features = encoder.config.features
+        self.encoder = encoder
+        self.hint = nn.Linear(features, hint) if hint else None
+        self.register_buffer("population", torch.zeros(features))
+        self.still = nn.Linear(features, classes)
+        self.mix = nn.Linear(features, width)
+        self.score = nn.Linear(width, 1)
+        self.dropout = nn.Dropout(0.3)
+        self.classify = nn.Linear(width, classes)
+
+    def on_stills(self) -> StillsClassifier:
+        """The encoder with its classifier of stills, which is called as a `FaceLearner` is."""
+        return StillsClassifier(self.encoder, self.still)
+
+    def decide(self, features: Tensor, mask: Tensor, baseline: Tensor) -> Tensor:
+        """Logits (B, K) of raw features (B, T, D), their mask (B, T) and each take's baseline (B, D)."""
+        x = F.relu(self.mix(features - baseline[:, None]))
+        weights = torch.softmax(self.score(x)[..., 0] - (1 - mask) * 1e4, dim=1)
+        logits: Tensor = self.classify(self.dropout((x * weights[..., None]).sum(dim=1)))
+        return logits
+
+    def forward(
+        self, talking: Tensor, stills: Tensor, speakers: Tensor, warmth: Tensor, prior: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits of takes (B, K), logits of stills (M, K), and features of all images, those of takes first.
+
+        In training the population's mean follows along.
+
+        Args:
+            talking: (B, T, size, size) images of takes, stills: (M, size, size), grey, 0-1.
+            speakers, warmth: of the takes, see `episodes.episode_baselines`; prior: weight of the population's mean.
+        """
+        count, steps = talking.shape[:2]
+        features = self.encoder.encode(torch.cat([talking.flatten(0, 1), stills])).float()
+        seen = features[: count * steps].reshape(count, steps, -1)
+        mask = torch.ones(count, steps, device=features.device)
+        if self.training:
+            with torch.no_grad():
+                self.population.lerp_(seen.mean(dim=(0, 1)), 0.02)
+        baseline = episode_baselines(seen, mask, speakers, self.population, warmth, prior)
+        return self.decide(seen, mask, baseline), self.still(features[count * steps :]), features
+
+
+class TalkingTask:
+    """See `mer_fusion.training.loop.Task`.
+
+    Args:
+        training, tuning: takes to learn from, and takes of people that are only looked at for the log; the latter read
+            at the encoder's own size.
+        stills: still faces to learn from.
+        teacher: a full-precision encoder whose features the learner's hint layer matches; for students.
+    """
+
+    def __init__(
+        self,
+        learner: TalkingLearner,
+        training: TalkingFaces,
+        tuning: TalkingFaces | None,
+        stills: FaceSet,
+        options: TalkingOptions,
+        loss: TalkingLoss,
+        teacher: FaceEncoder | None = None,
+        name: str = "talking",
+    ) -> None:
+        self.name = name
+        self.module: nn.Module = learner
+        self._training, self._tuning, self._stills = training, tuning, stills
+        self._options, self._loss = options, loss
+        self._draws = TalkingDraws(training, options)
+        self._size = learner.encoder.config.size
+        self._teacher = teacher.eval() if teacher is not None else None
+        frequency = stills.targets.sum(dim=0).clamp(min=1.0)
+        self._weights = (stills.targets * frequency**-loss.still.balance).sum(dim=1)
+        self._batches = len(self._takes(torch.Generator().manual_seed(0)))
+
+    def _takes(self, generator: torch.Generator) -> list[Tensor]:
+        return speaker_batches(self._training.speakers, self._options.people, self._options.takes, generator)
+
+    def batches_per_epoch(self) -> int:
+        return self._batches
+
+    def epoch(self, generator: torch.Generator, shard: tuple[int, int]) -> Iterator[dict[str, Tensor]]:
+        data = self._training
+        for number, takes in enumerate(self._takes(generator)):
+            images = self._draws.images(takes, generator)
+            take = torch.arange(len(takes)).repeat_interleave(images.shape[1])
+            person = take // self._options.takes
+            talking = changed(images.flatten(0, 1), take, person, self._size, self._options, generator)
+            talking = talking.unflatten(0, images.shape[:2])
+            index = torch.multinomial(self._weights, self._loss.stills, generator=generator)
+            stills = augmented(self._stills.images[index], self._loss.still, generator)
+            warmth = random_warmth(len(takes), generator)
+            if number % shard[1] == shard[0]:
+                yield {
+                    "talking": talking,
+                    "stills": stills,
+                    "warmth": warmth,
+                    "speakers": data.speakers[takes],
+                    "labels": data.labels[takes],
+                    "targets": self._stills.targets[index],
+                }
+
+    def loss(self, module: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        talking, stills = batch["talking"], batch["stills"]
+        logits, still_logits, features = module(
+            talking, stills, batch["speakers"], batch["warmth"], self._options.prior_steps
+        )
+        loss = F.cross_entropy(logits, batch["labels"], label_smoothing=self._loss.smoothing)
+        loss = loss + F.cross_entropy(still_logits, batch["targets"])
+        if self._teacher is not None:
+            with torch.no_grad():
+                wanted = self._teacher.encode(torch.cat([talking.flatten(0, 1), stills])).float()
+            everyone = torch.ones(len(wanted), 1, device=wanted.device)
+            hint: nn.Module = module.get_submodule("hint")
+            loss = loss + self._loss.feature_weight * feature_distance(
+                hint(features)[:, None], wanted[:, None], everyone
+            )
+        return loss
+
+    def validate(self, module: nn.Module) -> dict[str, float]:
+        if self._tuning is None:
+            return {}
+        figures = talking_figures(copy.deepcopy(module), self._tuning)
+        return {"cold": figures.cold, "warm": figures.warm}
+
+
+@torch.no_grad()
+def talking_features(encoder: FaceEncoder, faces: TalkingFaces) -> Tensor:
+    """Raw features (N, D) of every crop, on the CPU; the crops are of the encoder's size."""
+    device = encoder.project.weight.device
+    parts = (part.to(device).float().div(255.0) for part in faces.images.split(512))
+    return torch.cat([encoder.eval().encode(part).float().cpu() for part in parts])
+
+
+def talking_figures(learner: TalkingLearner, faces: TalkingFaces) -> HeldOut:
+    """Run the learner over every take's images, cold and warm."""
+    learner = learner.eval().cpu()
+    whole = talking_features(learner.encoder, faces)
+    parts = [whole[first : first + count] for first, count in zip(faces.first, faces.count, strict=True)]
+    classes = learner.classify.out_features
+    return held_out(parts, faces.labels, faces.speakers, learner.decide, learner.population, classes)
