@@ -104,7 +104,7 @@ class MediaFile:
         """
         streams = [stream for stream in (self._audio, self._video) if stream is not None]
         timeline = Timeline((self._container.start_time or 0) / 1_000_000, self._declared(streams), self._told)
-        packets = Packets(self._av, self._container, streams, timeline)
+        packets = Packets(self._av, self._container, streams, timeline, self._told)
         decoders: dict[int, AudioDecoder | VideoDecoder] = {}
         for stream in streams:
             stream.thread_type = "AUTO"
