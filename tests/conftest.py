@@ -53,7 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return  # a process of pytest-xdist: the one that started it has set the folder
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # tmp_path stays where pytest has it
-    config.stash[_FOLDER] = Path(tempfile.mkdtemp(prefix="mer-tests-"))
+    _remove_folders_of_killed_runs()
+    config.stash[_FOLDER] = Path(tempfile.mkdtemp(prefix=f"mer-tests-{os.getpid()}-"))
     os.environ["TMPDIR"] = str(config.stash[_FOLDER])
     tempfile.tempdir = None
 
@@ -85,3 +86,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove what processes left that were killed."""
     if (folder := config.stash.get(_FOLDER, None)) is not None:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_folders_of_killed_runs() -> None:
+    for folder in Path(tempfile.gettempdir()).glob("mer-tests-*-*"):
+        if not _runs(folder.name.split("-")[2]):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, PermissionError):
+        return True
+    return True
