@@ -26,7 +26,7 @@ SIZED_FORMATS = {"mov", "mp4"}
 # Those without stamps.
 COUNTED_FORMATS = {"aac", "ac3", "amr", "dts", "eac3", "flac", "mlp", "mp3", "truehd"}
 # A file is cut off where this much of it is missing: seconds, and share.
-MISSING_SECONDS, MISSING_SHARE = 1.0, 0.1
+MISSING_SECONDS, MISSING_SHARE = 0.5, 0.1
 OPTIONS = {
     # A playlist or an edit list may name other files, and addresses; nothing but files is read.
     "protocol_whitelist": "file",
