@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mer_converters.processes.progress import Say, Step
 
 # Without a terminal a line is written at least so often, seconds.
-BEAT = 1.9
+BEAT = 1.4
 
 
 @dataclass

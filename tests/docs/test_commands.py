@@ -45,7 +45,7 @@ def calls(text: str) -> list[list[str]]:
 
 def check(call: list[str], commands: dict, whole: bool = True) -> None:
     """Raise where a call names a command, an option or a file that is not there."""
-    program, *rest = call
+    program, *rest = (word for word in call if not word.startswith("$"))  # variables that the block before has set
     program = program.removeprefix(".venv/bin/")
     if program in ("mer", "mer-convert"):
         check_own(program, rest, commands, whole)

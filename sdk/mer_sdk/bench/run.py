@@ -54,7 +54,7 @@ def run_bench(
     """
     missing: list[str] = []
     opened = _named(paths)
-    runners = _runners(opened, options, missing)
+    runners = _runners(opened, options, missing, progress)
     sensors = Sensors(root)
     recorder = Recorder(sensors)
 
@@ -120,10 +120,13 @@ def _silent(machine: Machine, starts: Mapping[str, ColdStart]) -> list[str]:
     return said
 
 
-def _runners(opened: Mapping[str, tuple[str, Bundle]], options: Options, missing: list[str]) -> dict[str, TimedStep]:
+def _runners(
+    opened: Mapping[str, tuple[str, Bundle]], options: Options, missing: list[str], progress: Progress
+) -> dict[str, TimedStep]:
     runners: dict[str, TimedStep] = {}
     reason: RuntimeUnavailable | None = None
-    for name, (_, bundle) in opened.items():
+    for done, (name, (_, bundle)) in enumerate(opened.items()):
+        progress("loading", done, len(opened))
         chosen = options.runtime or bundle.runtime
         if runtime_note(chosen):
             reason = RuntimeUnavailable(
@@ -137,6 +140,7 @@ def _runners(opened: Mapping[str, tuple[str, Bundle]], options: Options, missing
             except RuntimeUnavailable as error:
                 reason = error
         missing.append(f"{name}: left out, {reason}")
+    progress("loading", len(opened), len(opened))
     if not runners and reason is not None:
         raise reason
     return runners

@@ -100,12 +100,13 @@ def evaluate(
     reports: list[Report] = []
     with progress_bars(quiet=json) as progress:
         for bundle in opened:
+            shown = _loading_first(bundle.name, progress)
             if isinstance(dataset, Meld):
                 reading = DialogueOptions(seed=seed, runtime=runtime, threads=threads)
-                named = partial(progress, f"{bundle.name}: dialogues")
-                reports.append(evaluate_dialogues(bundle, dataset.dialogues(split), reading, named))
+                talks = dataset.dialogues(split)
+                reports.append(evaluate_dialogues(bundle, talks, reading, partial(shown, "dialogues")))
             else:
-                reports.append(_score_clips(bundle, dataset, people, parts, options, progress))
+                reports.append(_score_clips(bundle, dataset, people, parts, options, shown))
     plain = [to_json(report) for report in reports]
     text = json_module.dumps(plain[0] if len(bundles) == 1 else plain, indent=2)
     if out is not None:
@@ -152,10 +153,19 @@ def _score_clips(
     paired = actors is None or "audio+face" in options.states
     clips = dataset.clips(Selection(actors=actors, folds=folds, paired_only=paired))
 
-    def named(what: str, done: int, total: int) -> None:
-        progress(f"{bundle.name}: {what}", done, total)
+    return evaluate_bundle(bundle, clips, merge_labels(bundle.manifest.labels), options, progress)
 
-    return evaluate_bundle(bundle, clips, merge_labels(bundle.manifest.labels), options, named)
+
+def _loading_first(name: str, progress: Advance) -> Advance:
+    """Progress of one bundle, which begins with loading: a runtime's imports may take longer than all clips."""
+    loading = f"{name}: loading"
+    progress(loading, 0, 1)
+
+    def advance(what: str, done: float, total: float) -> None:
+        progress(loading, 1, 1)
+        progress(f"{name}: {what}", done, total)
+
+    return advance
 
 
 def _write(path: Path, text: str) -> None:

@@ -81,7 +81,8 @@ def time_all(
 ) -> dict[str, dict[str, Quantiles]]:
     """Latency of every bundle with a real runtime here, interleaved in one run: key -> stage -> milliseconds."""
     calls = {}
-    for key, bundle in bundles.items():
+    for done, (key, bundle) in enumerate(bundles.items()):
+        progress("loading", done, len(bundles))
         if bundle.describe().note:
             # A stand-in for a runtime computes the same numbers in another time.
             warn(f"{bundle.name}: latency left out, {bundle.runtime} is not what runs on the device")
@@ -90,6 +91,7 @@ def time_all(
             calls[key] = TimedStep(bundle, seed=seed)
         except RuntimeUnavailable as error:
             warn(f"{bundle.name}: latency left out, {error}")
+    progress("loading", len(bundles), len(bundles))
     return interleaved(calls, rounds, partial(progress, "latency")) if calls else {}
 
 

@@ -16,7 +16,7 @@ from mer_fusion.training.dialogue.task import (  # noqa: E402
 )
 from mer_fusion.training.loop import LoopOptions, fit  # noqa: E402
 from mer_sdk.errors import DataError, OptionError  # noqa: E402
-from mer_sdk.evaluation.datasets.features import FeatureDialogue  # noqa: E402
+from mer_sdk.evaluation.datasets.published.features import FeatureDialogue  # noqa: E402
 
 
 def talk(length, name="0", start=1.0, speakers=None, audio=False):

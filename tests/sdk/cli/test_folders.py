@@ -104,7 +104,7 @@ def test_evaluate_leaves_out_what_does_not_read_the_data(folder, tmp_path, capsy
     assert [item["bundle"] for item in json.loads(said.out)] == ["amb_dsgdn-onnx-fp32"]
     assert "left out: grjca-onnx-fp32, grjca-tflite-fp32: reads clips with sound and faces" in said.err
     assert mer("evaluate", "grjca", "--data", f"meld:{tmp_path / 'meld'}") == 2
-    assert "give ravdess:PATH" in capsys.readouterr().err
+    assert "give ravdess_pairs:PATH" in capsys.readouterr().err
 
 
 def test_a_list_of_evaluations_is_read_again(folder, tmp_path, capsys):

@@ -18,7 +18,15 @@ TRAINING = ("train", "distill")
 SHARED = ("--runtime", "--threads", "--json", "--detector")
 MODELS = ("grjca", "atsuko", "fdrl", "amb_dsgdn", "face_finder")
 # What users bring themselves.
-OWN = {"clip.mp4", "clip.png", "day.jsonl", "dialogue.csv", "ravdess:~/data/RAVDESS", "meld:~/data/MELD"}
+OWN = {
+    "clip.mp4",
+    "clip.png",
+    "day.jsonl",
+    "dialogue.csv",
+    "ravdess:~/data/RAVDESS",
+    "meld:~/data/MELD",
+    "ravdess_pairs:~/data/ravdess_pairs",
+}
 
 
 def walked():

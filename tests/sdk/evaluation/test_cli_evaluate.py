@@ -67,7 +67,7 @@ def test_bad_options(run, paired_folder, arguments, error, message):
 
 def test_images_alone_cannot_be_evaluated_as_clips(run, tmp_path):
     (tmp_path / "ferplus_train.npz").write_bytes(b"")
-    with pytest.raises(OptionError, match="takes ravdess:PATH or ravdess_pairs:PATH"):
+    with pytest.raises(OptionError, match="takes ravdess_pairs:PATH, ravdess:PATH and meld:PATH"):
         raise run("t", "--data", f"ferplus:{tmp_path}").exception
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets import Mosi, open_dataset
-from mer_sdk.evaluation.datasets.mosi import FEATURES, contiguous_blocks
+from mer_sdk.evaluation.datasets.published.mosi import FEATURES, contiguous_blocks
 
 LABELS = (1, 1, 1, 0, 0)
 
@@ -69,7 +69,10 @@ def test_blocks_are_contiguous_within_each_label_and_hold_both():
 
 
 def test_published_rows_are_ordered_by_label(shared_data):
-    labels = Mosi(shared_data / "mosi").utterances().labels
+    folder = shared_data / "mosi"
+    if not folder.is_dir():
+        pytest.skip("needs the folder mosi among the data sets, which is not there")
+    labels = Mosi(folder).utterances().labels
     assert len(labels) == 1447
     # Why neighbours must not be read: the label changes once in the whole file.
     assert (np.diff(labels) != 0).sum() == 1

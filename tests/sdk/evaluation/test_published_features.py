@@ -9,7 +9,7 @@ from feature_files import Planted, dialogues, draw, dump, genders, mintrec, mmsa
 
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets import MIntRec, Mmsa, open_dataset
-from mer_sdk.evaluation.datasets.pickles import load_feature_pickle
+from mer_sdk.evaluation.datasets.published.pickles import load_feature_pickle
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])

@@ -33,8 +33,8 @@ from mer_sdk.contract.manifest import BaselineContract, DataSource, Decision, Di
 from mer_sdk.dialogue.dialogue_file import Dialogue
 from mer_sdk.errors import CheckpointError, DataError
 from mer_sdk.evaluation import metrics
-from mer_sdk.evaluation.datasets.features import FeatureDialogue
 from mer_sdk.evaluation.datasets.meld import BUNDLE_LABELS, LABELS, Meld
+from mer_sdk.evaluation.datasets.published.features import FeatureDialogue
 
 Encode = Callable[[Sequence[str]], np.ndarray]
 

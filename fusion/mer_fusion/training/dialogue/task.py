@@ -15,7 +15,7 @@ from mer_fusion.models.amb_dsgdn_objective import UNLABELLED, AmbDsgdnObjective
 from mer_sdk.dialogue.engine import speaker_numbers
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation import metrics
-from mer_sdk.evaluation.datasets.features import FeatureDialogue
+from mer_sdk.evaluation.datasets.published.features import FeatureDialogue
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from mer_fusion.training.loop import LoopOptions, fit
 from mer_fusion.training.run import RunOptions, Trained
 from mer_sdk.contract.manifest import DataSource
 from mer_sdk.evaluation.datasets import DialogueFeatures, FeatureDialogue
-from mer_sdk.evaluation.datasets.dialogue_features import IEMOCAP, MELD, DialogueLayout
+from mer_sdk.evaluation.datasets.published.dialogue_features import IEMOCAP, MELD, DialogueLayout
 
 _LOOP = LoopOptions(warmup_epochs=0.0, average=0.0, precision="no")
 

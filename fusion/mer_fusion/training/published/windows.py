@@ -35,8 +35,8 @@ from mer_fusion.training.run import RunOptions, Trained
 from mer_sdk.contract.manifest import DataSource
 from mer_sdk.errors import DataError
 from mer_sdk.evaluation.datasets import DialogueFeatures, MIntRec, Mmsa
-from mer_sdk.evaluation.datasets.dialogue_features import IEMOCAP
-from mer_sdk.evaluation.datasets.mintrec import LABELS as INTENTS
+from mer_sdk.evaluation.datasets.published.dialogue_features import IEMOCAP
+from mer_sdk.evaluation.datasets.published.mintrec import LABELS as INTENTS
 
 FOUR_EMOTIONS = ("angry", "happy", "neutral", "sad")
 _MERGED = {"angry": "angry", "happy": "happy", "excited": "happy", "neutral": "neutral", "sad": "sad"}

@@ -1,6 +1,5 @@
 """Labelled data, read from its published layouts; one file a data set, numpy alone until media is read."""
 
-from mer_sdk.evaluation.datasets.affwild2 import AffWild2, AnnotatedVideo
 from mer_sdk.evaluation.datasets.clip import (
     ArchivedImage,
     Clip,
@@ -11,13 +10,14 @@ from mer_sdk.evaluation.datasets.clip import (
     load_image,
 )
 from mer_sdk.evaluation.datasets.cremad_logmel import CremadLogMel, CremadVotes, SpectrumClip
-from mer_sdk.evaluation.datasets.dialogue_features import DialogueFeatures
-from mer_sdk.evaluation.datasets.features import FeatureDialogue, FeatureSplit
 from mer_sdk.evaluation.datasets.ferplus import FerPlus, LabelledImages
 from mer_sdk.evaluation.datasets.meld import Meld
-from mer_sdk.evaluation.datasets.mintrec import MIntRec
-from mer_sdk.evaluation.datasets.mmsa import Mmsa
-from mer_sdk.evaluation.datasets.mosi import Mosi, Utterances
+from mer_sdk.evaluation.datasets.published.affwild2 import AffWild2, AnnotatedVideo
+from mer_sdk.evaluation.datasets.published.dialogue_features import DialogueFeatures
+from mer_sdk.evaluation.datasets.published.features import FeatureDialogue, FeatureSplit
+from mer_sdk.evaluation.datasets.published.mintrec import MIntRec
+from mer_sdk.evaluation.datasets.published.mmsa import Mmsa
+from mer_sdk.evaluation.datasets.published.mosi import Mosi, Utterances
 from mer_sdk.evaluation.datasets.ravdess import TEST_FOLD, Ravdess, Selection
 from mer_sdk.evaluation.datasets.ravdess_pairs import RavdessPairs
 from mer_sdk.evaluation.datasets.registry import dataset_names, open_dataset, register

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from mer_sdk.errors import DataError, OptionError
-from mer_sdk.evaluation.datasets.features import FeatureDialogue, as_features, check_width
-from mer_sdk.evaluation.datasets.pickles import load_feature_pickle
+from mer_sdk.evaluation.datasets.published.features import FeatureDialogue, as_features, check_width
+from mer_sdk.evaluation.datasets.published.pickles import load_feature_pickle
 from mer_sdk.evaluation.datasets.registry import register
 
 SPLITS = ("train", "test")

@@ -1,0 +1,1 @@
+"""Features that papers published, in the layouts of their archives."""
