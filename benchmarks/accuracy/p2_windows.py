@@ -34,7 +34,7 @@ ROLES = ("full", "student")
 def window_cards() -> dict[str, dict[str, Card]]:
     """Model -> role -> card of the shipped window models, in alphabetical order."""
     cards: dict[str, dict[str, Card]] = {}
-    for path in sorted(SHIPPED.glob("*.safetensors")):
+    for path in sorted(SHIPPED.glob("*-*.safetensors")):
         card = load_checkpoint(path).card
         if card.dialogue is None:
             cards.setdefault(card.network.model, {})[card.role] = card

@@ -5,8 +5,9 @@
 
 The student's face encoder goes on from one that knows stills (--start; by default the shipped GRJCA student's, which
 has learned from the people asked here, too: give one that has not) on folds 1 and 2, for --epochs passes. What is
-asked: the takes of fold 0, cold and warm, with the head of training. Writes docs/results/talking_ablations.json: UAR
-with 95 % intervals over takes, and the paired difference from all choices together.
+asked: the takes of fold 0, cold and warm, with the head of training. Writes docs/results/talking_ablations.json
+and the table in docs/models/train.md: UAR with 95 % intervals over takes, and the paired difference from all choices
+together.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import Any
 
 import torch
 
+from benchmarks.results.result_tables import percent, points, prose, table
+from benchmarks.results.write_results import write_block
 from mer_fusion.checkpoint import load_checkpoint, shipped_checkpoint
 from mer_fusion.training.faces.talking import talking_figures
 from mer_fusion.training.faces.talking_sets import TalkingFaces, read_talking_faces
@@ -53,6 +56,26 @@ def takes(pairs: RavdessPairs, folds: list[int], size: int) -> TalkingFaces:
     return read_talking_faces(clips, [LABELS.index(mapping[clip.label]) for clip in clips], size)
 
 
+def section(report: dict[str, Any]) -> list[str]:
+    """The table of docs/models/train.md."""
+
+    def cell(row: dict[str, Any]) -> str:
+        found = percent(100 * row["uar"], [100 * value for value in row["interval"]])
+        if "difference" not in row:
+            return found
+        return f"{found} ({points(row, interval='difference_interval', scale=100)})"
+
+    rows = ((name, cell(one["cold"]), cell(one["warm"])) for name, one in report["variants"].items())
+    return [
+        *prose(
+            f"Each choice left out: UAR in % [95 % interval] of {report['takes']} takes of fold 0, face alone, after "
+            f"{report['epochs']} passes over folds 1 and 2, with the head of training; in parentheses the paired "
+            "difference."
+        ),
+        *table(("face encoder", "cold", "warm"), rows),
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", action="append", required=True, help="ravdess_pairs:PATH and ferplus:PATH")
@@ -78,17 +101,18 @@ def main() -> None:
         found = talking_figures(learner, asked).predicted.numpy()
         labels, first = asked.labels.numpy(), found if first is None else first
         rows: dict[str, Any] = {}
-        for protocol, table, reference in (("cold", found[:1], first[:1]), ("warm", found[1:], first[1:])):
-            interval = bootstrap_interval(labels, table)
-            rows[protocol] = {"uar": round(uar(labels, table), 4), "interval": [interval.low, interval.high]}
+        for protocol, runs, reference in (("cold", found[:1], first[:1]), ("warm", found[1:], first[1:])):
+            interval = bootstrap_interval(labels, runs)
+            rows[protocol] = {"uar": round(uar(labels, runs), 4), "interval": [interval.low, interval.high]}
             if name != "as in the recipe":
-                paired = paired_bootstrap(labels, table, reference)
+                paired = paired_bootstrap(labels, runs, reference)
                 rows[protocol]["difference"] = round(paired.difference, 4)
                 rows[protocol]["difference_interval"] = [paired.interval.low, paired.interval.high]
         results[name] = rows
         print(name, {key: value["uar"] for key, value in rows.items()}, flush=True)
     report = {"start_sha256": start.sha256, "epochs": options.epochs, "takes": len(asked), "variants": results}
     OUT.write_text(json.dumps(report, indent=1) + "\n")
+    write_block(ROOT / "docs" / "models" / "train.md", "talking", section(report))
     print(OUT)
 
 
