@@ -70,10 +70,12 @@ def pytest_runtest_setup() -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
-    """Fail a run that leaves files in the temporary folder."""
+    """Say what the run cost, and fail one that leaves files in the temporary folder."""
     result = yield
     folder = session.config.stash.get(_FOLDER, None)
     if folder is not None:
+        times = os.times()  # of processes that were waited for, too; on a shared machine the clock says little
+        print(f"\n{times.user + times.system + times.children_user + times.children_system:.0f} s of CPU time")
         gc.collect()
         left = sorted(path.name for path in folder.iterdir() if not any(path.match(name) for name in _OF_TOOLS))
         if left:

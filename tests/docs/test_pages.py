@@ -24,7 +24,7 @@ def test_the_readme_names_the_data_of_the_shipped_weights():
     text = (ROOT / "README.md").read_text()
     for card in sorted((ROOT / "fusion" / "mer_fusion" / "checkpoints").glob("*-student.json")):
         for source in json.loads(card.read_text())["data"]:
-            name = source["name"].split(" ")[0]
+            name = source["name"].split(" ")[0].rstrip(",")
             assert name in text, f"{card.name} was trained on {source['name']}: say so, with its licence, in README.md"
 
 

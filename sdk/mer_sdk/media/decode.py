@@ -26,7 +26,7 @@ SIZED_FORMATS = {"mov", "mp4"}
 # Those without stamps.
 COUNTED_FORMATS = {"aac", "ac3", "amr", "dts", "eac3", "flac", "mlp", "mp3", "truehd"}
 # A file is cut off where this much of it is missing: seconds, and share.
-MISSING_SECONDS, MISSING_SHARE = 1.0, 0.1
+MISSING_SECONDS, MISSING_SHARE = 0.5, 0.1
 OPTIONS = {
     # A playlist or an edit list may name other files, and addresses; nothing but files is read.
     "protocol_whitelist": "file",
@@ -104,7 +104,7 @@ class MediaFile:
         """
         streams = [stream for stream in (self._audio, self._video) if stream is not None]
         timeline = Timeline((self._container.start_time or 0) / 1_000_000, self._declared(streams), self._told)
-        packets = Packets(self._av, self._container, streams, timeline)
+        packets = Packets(self._av, self._container, streams, timeline, self._told)
         decoders: dict[int, AudioDecoder | VideoDecoder] = {}
         for stream in streams:
             stream.thread_type = "AUTO"

@@ -73,8 +73,11 @@ class AudioDecoder:
         pcm = given.T if frame.format.is_planar else given.reshape(-1, count)
         if pcm.dtype == np.int64:
             pcm = pcm / 2.0**63
+        loudest = float(np.abs(pcm).max(initial=0.0)) if pcm.dtype.kind == "f" else 0.0
+        if pcm.dtype == np.float32 and loudest <= 1.0:
+            return pcm
         # Not so where there is a NaN.
-        if np.issubdtype(pcm.dtype, np.floating) and not float(np.abs(pcm).max(initial=0.0)) <= LOUDEST_FLOAT:
+        if not loudest <= LOUDEST_FLOAT:
             bad = ~(np.abs(pcm) <= LOUDEST_FLOAT)
             if bad.mean() > DAMAGED_SHARE:
                 raise MediaError(
@@ -94,6 +97,8 @@ class VideoDecoder:
         self._period = 1.0 / _rate(stream)
         self._base = float(stream.time_base or 0)
         self._shown: float | None = None
+        self._size: tuple[int, int] | None = None
+        self._aspect: Any = None
         # Stamps of the first and the present packet, while a whole picture is waited for.
         self._first: float | None = None
         self._waits = True
@@ -115,7 +120,14 @@ class VideoDecoder:
                 self._told.overlap_seconds += self._period
                 continue
             self._shown = time
-            yield VideoFrame(frame, time, self._stream.sample_aspect_ratio, self._duration(frame))
+            yield VideoFrame(frame, time, self._pixel_aspect(frame), self._duration(frame))
+
+    def _pixel_aspect(self, frame: Any) -> Any:
+        """As the container or else the codec states it; asked for anew where the size of pictures changes."""
+        size = (frame.width, frame.height)
+        if size != self._size:
+            self._size, self._aspect = size, self._stream.sample_aspect_ratio
+        return self._aspect
 
     def _begins(self, packet: Any) -> bool:
         """Whether decoding can begin: at a whole picture, or where none comes."""

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mer_sdk.media.timeline import Timeline
+from mer_sdk.media.timeline import Timeline, Told
 
 # While one stream has nothing yet, so much of another is kept, so that both are decoded together: bytes, and seconds.
 MOST_BYTES = 32 << 20
@@ -25,13 +25,15 @@ class Packets:
         container: an open input.
         streams: those that are read.
         timeline: places them.
+        told: where it is counted what cannot be read.
 
     Attributes:
         broken: why reading ended before the end of the file; empty where it did not.
         cut: whether the last packet was not there as a whole.
     """
 
-    def __init__(self, av: Any, container: Any, streams: Sequence[Any], timeline: Timeline) -> None:
+    def __init__(self, av: Any, container: Any, streams: Sequence[Any], timeline: Timeline, told: Told) -> None:
+        self._told = told
         self._av, self._container, self._streams, self._timeline = av, container, tuple(streams), timeline
         self._base = {stream.index: float(stream.time_base or 0) for stream in streams}
         self.broken = ""
@@ -107,7 +109,8 @@ class Packets:
                 return
             if packet is None:
                 # What the generator gave ended with its error; another goes on behind it.
-                tries, packets = tries + 1, self._container.demux(*self._streams)
+                tries += bool(self.broken)
+                packets = self._container.demux(*self._streams)
             elif packet.size:
                 tries, self.cut = 0, bool(packet.is_corrupt)
                 yield packet
@@ -119,6 +122,10 @@ class Packets:
             packet = next(packets, None)
         except (self._av.FFmpegError, OSError) as error:
             self.broken, self._failed = getattr(error, "strerror", None) or str(error), True
+            return None
+        except IndexError:
+            # PyAV knows no streams that begin within a file, such as those of a transport stream whose tables change.
+            self._told.strangers, self._failed = self._told.strangers + 1, True
             return None
         if packet is not None and packet.size:
             self.broken = ""

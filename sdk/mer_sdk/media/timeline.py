@@ -26,6 +26,7 @@ class Told:
         mended: stamps that no neighbour confirms.
         gaps, gap_seconds: pauses of over `FAR` seconds, and their length.
         damaged: packets that could not be decoded.
+        strangers: packets of streams that the file did not hold at its beginning.
         skipped: seconds at the beginning that depend on pictures which the file does not hold.
     """
 
@@ -36,6 +37,7 @@ class Told:
     gaps: int = 0
     gap_seconds: float = 0.0
     damaged: int = 0
+    strangers: int = 0
     skipped: float = 0.0
 
     def notes(self) -> tuple[str, ...]:
@@ -47,6 +49,8 @@ class Told:
             )
         if self.damaged:
             found.append(f"{_count(self.damaged, 'damaged packet')} left out")
+        if self.strangers:
+            found.append(f"{_count(self.strangers, 'packet')} of streams that begin within the file left out")
         if self.restarts:
             found.append(f"the clock of the file begins again {_times(self.restarts)}; time goes on from where it was")
         if self.overlaps:

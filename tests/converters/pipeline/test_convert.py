@@ -263,9 +263,10 @@ def test_a_converter_process_that_is_killed_leaves_nothing(
     python.write_text("#!/bin/sh\nmkdir $TMPDIR/tool.mlpackage\ntouch $TMPDIR/tool.mlpackage/weights\nkill -9 $$\n")
     python.chmod(0o755)
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    monkeypatch.setattr(module.sys, "executable", str(python))
+    monkeypatch.setattr("sys.executable", str(python))
     job = Job(str(student), "", (), "", "", "", 0.0)
-    outcome = module._run_worker(job, "onnx", (module.SCHEMES["fp32"],), tmp_path)
+    told: list[Step] = []
+    outcome = workers.run_worker(job, "onnx", (module.SCHEMES["fp32"],), tmp_path, told.append)
     assert outcome.error is not None
     assert "the converter process ended with code -9" in outcome.error
     assert list(temporary.iterdir()) == []

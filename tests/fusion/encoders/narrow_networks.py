@@ -1,6 +1,6 @@
 """Run by tests in a process of its own, which what they look for would kill: narrow networks in channels_last learn.
 
-Arguments: "layer", "backbone" or "int8", and for each network its first two widths, such as 1,4.
+Arguments: "float" or "int8", and for each network its first two widths, such as 1,4.
 """
 
 import sys
@@ -25,13 +25,15 @@ def check_gradients(layer: PointwiseConv2d, maps: torch.Tensor) -> None:
     torch.testing.assert_close(maps.grad.double(), seen.grad, atol=1e-4, rtol=1e-4)
 
 
+def in_channels_last(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape).to(memory_format=torch.channels_last).requires_grad_()
+
+
 for width in widths:
     inputs, outputs = map(int, width.split(","))
     torch.manual_seed(0)
-    if kind == "layer":
-        network = PointwiseConv2d(inputs, outputs, 2)
-    else:
-        network = convolution_backbone(EncoderConfig(inputs, (outputs,), (1,), separable=False))
+    layer = PointwiseConv2d(inputs, outputs, 2).to(memory_format=torch.channels_last)
+    network: torch.nn.Module = convolution_backbone(EncoderConfig(inputs, (outputs,), (1,), separable=False))
     if kind == "int8":
         from mer_quantization.fake_quantize import FakeQuantized, fold_norms, trainable
 
@@ -39,10 +41,6 @@ for width in widths:
         network = FakeQuantized(trainable(network), (torch.zeros(2, 1, 96, 96),))
     network = network.to(memory_format=torch.channels_last)
     for _ in range(12):
-        if kind == "layer":
-            check_gradients(
-                network, torch.randn(32, inputs, 48, 48).to(memory_format=torch.channels_last).requires_grad_()
-            )
-        else:
-            network(torch.randn(32, 1, 96, 96)).square().mean().backward()
+        check_gradients(layer, in_channels_last(32, inputs, 48, 48))
+        network(torch.randn(32, 1, 96, 96)).square().mean().backward()
     print(width, "learned", flush=True)

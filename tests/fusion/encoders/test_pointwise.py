@@ -64,13 +64,12 @@ def test_no_network_has_another_strided_1_x_1_convolution() -> None:
     assert {type(layer) for layer in strided} == {PointwiseConv2d}
 
 
-@pytest.mark.parametrize("instructions", ["AVX2", "DEFAULT"])
 @pytest.mark.parametrize(
-    ("kind", "widths"),
+    ("kind", "widths", "instructions"),
     [
-        ("layer", NARROW),
-        ("backbone", NARROW),
-        pytest.param("int8", ("3,8", "4,8"), marks=pytest.mark.slow),
+        ("float", NARROW, "AVX2"),
+        ("float", NARROW, "DEFAULT"),
+        pytest.param("int8", ("3,8", "4,8"), "AVX2", marks=pytest.mark.slow),
     ],
 )
 def test_narrow_networks_learn_on_every_instruction_set(kind: str, widths: tuple[str, ...], instructions: str) -> None:

@@ -68,7 +68,13 @@ def test_both_data_sets_are_needed(tmp_path: Path) -> None:
 
 
 def test_real_data_gives_every_speaker_but_the_test_folds(shared_data: Path) -> None:
-    sources = open_sources([f"ravdess:{shared_data}", f"ferplus:{shared_data}"])
+    sources = open_sources(
+        [
+            f"ravdess:{shared_data / 'ravdess'}",
+            f"ravdess_pairs:{shared_data / 'ravdess_pairs'}",
+            f"ferplus:{shared_data}",
+        ]
+    )
     assert len(sources.speech) == 900
     assert not set(sources.speech.speakers.tolist()) & set(SPEAKER_FOLDS[TEST_FOLD])
     assert set(sources.speech.speakers[sources.heldout].tolist()) == set(SPEAKER_FOLDS[TUNING_FOLD])

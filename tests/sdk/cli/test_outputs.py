@@ -83,10 +83,11 @@ def test_two_outputs_are_two_files(place, capsys):
 
 
 def test_a_profile_may_go_on_where_it_was_but_is_not_recorded_over(place, capsys):
-    assert mer("run", "tiny.mer", "mine.wav", "--save-baseline", "me.json") == 0
+    assert mer("run", "tiny.mer", "mine.wav", "--no-voice", "--save-baseline", "me.json") == 0
     first = json.loads((place / "me.json").read_text())
-    assert mer("run", "tiny.mer", "mine.wav", "--baseline", "me.json", "--save-baseline", "me.json") == 0
+    assert mer("run", "tiny.mer", "mine.wav", "--no-voice", "--baseline", "me.json", "--save-baseline", "me.json") == 0
     second = json.loads((place / "me.json").read_text())
+    assert first["modalities"]["audio"]["steps"] == 4
     assert second["modalities"]["audio"]["steps"] == 2 * first["modalities"]["audio"]["steps"]
     capsys.readouterr()
     assert mer("run", "tiny.mer", "mine.wav", "--baseline", "me.json", "--record", "me.json") == 2

@@ -202,3 +202,32 @@ def test_a_header_that_promises_a_giant_picture_costs_no_memory(tmp_path):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     read(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+class Changing:
+    """A container in which, at every fortieth packet, one comes of a stream that PyAV does not know."""
+
+    def __init__(self, container):
+        self._container = container
+
+    def __getattr__(self, name):
+        return getattr(self._container, name)
+
+    def demux(self, *streams):
+        for number, packet in enumerate(self._container.demux(*streams)):
+            if number % 40 == 39:
+                raise IndexError("list index out of range")
+            yield packet
+
+
+def test_a_stream_that_begins_within_the_file_is_left_out(tmp_path):
+    """As where the tables of a broadcast change: what was there at the beginning goes on."""
+    path = files.write(tmp_path / "sound.ts", [files.voice(8.0, 48000)], rate=48000, audio="mp2")
+    with MediaFile(path) as media:
+        media._container = Changing(media._container)
+        sound = list(media.read())
+        seconds = sum(len(piece.pcm) / piece.sample_rate for piece in sound)
+        notes = " ".join(media.notes)
+    assert seconds == pytest.approx(8.0, abs=0.2)
+    assert sound[-1].time == pytest.approx(8.0, abs=0.1)
+    assert "packets of streams that begin within the file left out" in notes

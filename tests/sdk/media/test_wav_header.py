@@ -116,8 +116,8 @@ def test_the_command_says_what_the_file_says(tiny_onnx, tmp_path):
     import json
 
     path = files.write(tmp_path / "sound.wav", [files.voice(2.0, 44100)], rate=44100, audio="pcm_s16le")
-    command = [sys.executable, "-m", "mer_sdk.cli", "run", str(tiny_onnx), "--json"]
-    piped = subprocess.run([*command, "--no-voice", "-"], input=path.read_bytes(), capture_output=True, check=True)
+    command = [sys.executable, "-m", "mer_sdk.cli", "run", str(tiny_onnx), "--json", "--no-voice"]
+    piped = subprocess.run([*command, "-"], input=path.read_bytes(), capture_output=True, check=True)
     direct = subprocess.run([*command, str(path)], capture_output=True, check=True)
     found = [[json.loads(line)["probabilities"] for line in done.stdout.splitlines()] for done in (piped, direct)]
     assert len(found[0]) == len(found[1]) == 8
