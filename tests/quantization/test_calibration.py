@@ -73,7 +73,7 @@ def bundle() -> Bundle:
     return Bundle(manifest, None, lambda threads: {name: Ones(spec) for name, spec in graphs.items()})
 
 
-def ravdess(folder: Path, actors: tuple[int, ...] = (1, 2, 5), codes: range = range(1, 9), rate: int = 16000) -> Path:
+def ravdess(folder: Path, actors: tuple[int, ...] = (1, 2, 8), codes: range = range(1, 9), rate: int = 16000) -> Path:
     folder.mkdir()
     for actor in actors:
         for code in codes:
