@@ -46,7 +46,11 @@ def shown_lines(bundle: Path, clips: list[Path]) -> list[str]:
     right = next((one for one in found if one.right), None)
     wrong = next((one for one in found if not one.right), None)
     count = f"{sum(one.right for one in found)} of {len(found)}"
-    lines = [f"Clips of RAVDESS actor 05, run with {bundle.stem}: in {count} most steps say what was played.", ""]
+    lines = [
+        f"Clips of RAVDESS actor 05, run with {bundle.stem}: in {count} most steps say what was played. He is in the",
+        "training data of these weights: on people who are not, expect less.",
+        "",
+    ]
     if right:
         lines += [f"Right, the actor plays {right.truth}:", "", "```text", _command(bundle, right), *right.lines]
         lines += ["```", ""]

@@ -241,7 +241,7 @@ def test_what_does_not_fit_is_one_sentence(tmp_path, capsys):
     full, student = shipped_checkpoint("grjca", "full"), shipped_checkpoint("grjca")
     data = ("--data", f"ravdess:{tmp_path}", "--data", f"ferplus:{tmp_path}")
     cases = [
-        (("grjca", "--qat", "int4"), "'int4' is unknown; allowed: int8"),
+        (("grjca", "--qat", "int4"), "'int4' is unknown; did you mean int8? Allowed: int8"),
         (("amb_dsgdn", "--qat", "int8"), "for window models (grjca, hgrjca, atsuko, fdrl), not for amb_dsgdn"),
         (("grjca", "--student", student), "add --qat int8"),
         (("grjca", "--qat", "int8", "--student", full), "of the role 'full'"),
