@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from mer_sdk.contract.estimate import UNKNOWN
 from mer_sdk.evaluation.datasets.ravdess import LABELS
 
 # Shown as the right one where the model gets it right, so that new weights change the README little.
@@ -19,7 +20,7 @@ _LAST_LINES = 4
 
 @dataclass(frozen=True)
 class ShownClip:
-    """A clip, what its actor was told to play, what most steps said, and the lines that `mer run` prints."""
+    """A clip, what its actor was told to play, what most steps said ("" for none), and what `mer run` prints."""
 
     name: str
     truth: str
@@ -35,16 +36,23 @@ class ShownClip:
 def run_clip(bundle: Path, clip: Path) -> ShownClip:
     """Run a RAVDESS clip (its name holds the emotion; calm counts as neutral) through `mer run`."""
     label = LABELS[int(clip.stem.split("-")[2]) - 1]
-    said = Counter(json.loads(line)["emotion"] for line in _run(bundle, clip, "--json").splitlines())
+    named = (json.loads(line)["emotion"] for line in _run(bundle, clip, "--json").splitlines())
+    said = Counter(name for name in named if name != UNKNOWN).most_common(1)
     lines = tuple(line.rstrip() for line in _run(bundle, clip).splitlines())
-    return ShownClip(clip.name, "neutral" if label == "calm" else label, said.most_common(1)[0][0], lines)
+    return ShownClip(clip.name, "neutral" if label == "calm" else label, said[0][0] if said else "", lines)
 
 
-def shown_lines(bundle: Path, clips: list[Path]) -> list[str]:
-    """The README's block: a clip that is right as a whole, and the end of the first one that is wrong."""
+def shown_lines(bundle: Path, clips: list[Path], unseen: list[Path]) -> list[str]:
+    """The README's block: a clip that is right as a whole, and the end of the first one that is wrong.
+
+    Args:
+        bundle: the one that the README runs.
+        clips: with sound and picture; their actor is in the training data.
+        unseen: sound of an actor who is not, for the wrong one.
+    """
     found = [run_clip(bundle, clip) for clip in sorted(clips, key=lambda clip: (clip.name != _PREFERRED, clip.name))]
     right = next((one for one in found if one.right), None)
-    wrong = next((one for one in found if not one.right), None)
+    wrong = next((one for one in (run_clip(bundle, clip) for clip in sorted(unseen)) if not one.right), None)
     count = f"{sum(one.right for one in found)} of {len(found)}"
     lines = [
         f"Clips of RAVDESS actor 05, run with {bundle.stem}: in {count} most steps say what was played. He is in the",
@@ -56,8 +64,8 @@ def shown_lines(bundle: Path, clips: list[Path]) -> list[str]:
         lines += ["```", ""]
     if wrong:
         last = wrong.lines[-_LAST_LINES:]
-        lines += [f"Wrong, the actor plays {wrong.truth}:", "", "```text", _command(bundle, wrong)]
-        lines += [*(["..."] if len(wrong.lines) > len(last) else []), *last, "```"]
+        lines += [f"Wrong, sound of an actor who is in no training data and plays {wrong.truth}:", "", "```text"]
+        lines += [_command(bundle, wrong), *(["..."] if len(wrong.lines) > len(last) else []), *last, "```"]
     return lines
 
 

@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MEASURED = ROOT / "docs" / "results"
 # Clips of actor 05 with sound and picture: modality 01, channel 01 (speech).
 _SHOWN_CLIPS = "01-01-*-05.mp4"
+# Sound of an actor of the test fold.
+_UNSEEN_CLIPS = "03-01-*-08.*"
 # Name of the JSON -> its part of docs/results.md.
 SECTIONS: dict[str, Callable[[Any], list[str]]] = {
     "p2": lambda p2: [*tables.p2_intro(p2), *tables.p2_table(p2), *tables.p2_details(p2)],
@@ -62,9 +64,10 @@ def main() -> None:
     for name, section in SECTIONS.items():
         if name in measured:
             write_block(results, name, section(measured[name]))
-    clips = sorted(Path(options.data.partition(":")[2]).rglob(_SHOWN_CLIPS)) if options.data else []
+    folder = Path(options.data.partition(":")[2]) if options.data else None
+    clips, unseen = (sorted(folder.rglob(name)) if folder else [] for name in (_SHOWN_CLIPS, _UNSEEN_CLIPS))
     if clips:
-        write_block(readme, "run", shown_lines(options.bundles / "grjca-tflite-fp32.mer", clips))
+        write_block(readme, "run", shown_lines(options.bundles / "grjca-tflite-fp32.mer", clips, unseen))
 
 
 if __name__ == "__main__":
