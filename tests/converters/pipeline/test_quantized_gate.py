@@ -43,12 +43,16 @@ class Damaging:
     name, suffix, runtime, packages = "onnx", ".onnx", "onnx", ("torch",)
     needs = ("onnxscript", "onnxscript")
     first_in_float = False
+    weight = 1.0
     schemes = ("fp32", "w8", "int8")
     # The same files serve several tests: exporting is what takes time here.
     _made: ClassVar[dict[object, bytes]] = {}
 
     def __init__(self, damage, only_if_quantized: str = "") -> None:
         self._damage, self._layer, self._real = damage, only_if_quantized, find_target("onnx")
+
+    def load(self) -> None:
+        self._real.load()
 
     def export(self, job: ExportJob, path: Path) -> None:
         spoilt = job.scheme.quantized and job.spec.outputs[0].name == "logits" and self._layer not in job.float_modules

@@ -144,7 +144,7 @@ def test_bad_input_of_the_command(tiny_talk, tiny_onnx, folder, capsys):
     assert mer("evaluate", tiny_talk, "--data", f"meld:{folder}", "--split", "train") == 2
     assert "has no train_sent_emo.csv" in capsys.readouterr().err
     assert mer("evaluate", tiny_onnx, "--data", f"meld:{folder}") == 2
-    assert "has no clips with sound and faces" in capsys.readouterr().err
+    assert "reads clips with sound and faces, and --data meld" in capsys.readouterr().err
 
 
 def test_run_prints_a_line_an_utterance(tiny_talk, folder, tmp_path, capsys):
