@@ -50,7 +50,7 @@ class Recipe:
     face_loop: LoopOptions
     talking_loop: LoopOptions
     fusion_loop: LoopOptions
-    audio_last_share: float = 0.65
+    audio_last_share: float = 0.5
     audio: AudioOptions = field(default_factory=AudioOptions)
     face: FaceOptions = field(default_factory=FaceOptions)
     talking: TalkingOptions = field(default_factory=TalkingOptions)
@@ -73,8 +73,8 @@ def full_precision_recipe(seed: int, model: str = "grjca") -> Recipe:
         model,
         "full",
         _network(model, "full", audio, face),
-        LoopOptions(epochs=24, seed=seed),
-        LoopOptions(epochs=8, learning_rate=1e-3, warmup_epochs=0.5, seed=seed),
+        LoopOptions(epochs=36, precision="no", seed=seed),
+        LoopOptions(epochs=60, learning_rate=1.5e-3, warmup_epochs=1.0, precision="no", seed=seed),
         LoopOptions(epochs=24, seed=seed),
         LoopOptions(epochs=14, learning_rate=1e-3, seed=seed),
         LoopOptions(epochs=14, learning_rate=1e-3, weight_decay=0.05, precision="no", seed=seed),
@@ -95,8 +95,8 @@ def student_recipe(seed: int, model: str = "grjca") -> Recipe:
         model,
         "student",
         _network(model, "student", audio, face),
-        LoopOptions(epochs=24, seed=seed),
-        LoopOptions(epochs=8, learning_rate=1e-3, warmup_epochs=0.5, seed=seed),
+        LoopOptions(epochs=36, precision="no", seed=seed),
+        LoopOptions(epochs=60, learning_rate=1.5e-3, warmup_epochs=1.0, precision="no", seed=seed),
         LoopOptions(epochs=24, seed=seed),
         LoopOptions(epochs=30, learning_rate=1.5e-3, seed=seed),
         LoopOptions(epochs=16, learning_rate=2e-3, weight_decay=0.02, precision="no", seed=seed),
