@@ -46,6 +46,8 @@ class LiveSensor(LiveWorker[_Due, EmotionEstimate]):
       `queue_seconds`, from the step of that stamp.
     - What comes later than the tolerance allows, for steps that are over, is left out and counted (`late`).
     - After a gap longer than the window, or with another sample rate, sound begins anew.
+    - Where the clock is set back by more than the window, as wall clocks are, time goes on from where it was as soon as
+      two pieces of a stream in a row say so; `set_back` tells by how much.
     - What ends it, and in which process it may be used: see `LiveWorker`.
 
     Args:
@@ -124,6 +126,13 @@ class LiveSensor(LiveWorker[_Due, EmotionEstimate]):
             return self._queue.late
 
     @property
+    def set_back(self) -> float:
+        """Seconds by which the clock of the time stamps was set back so far: the times of the estimates are its times
+        plus this."""
+        with self._locked():
+            return self._queue.set_back
+
+    @property
     def stale(self) -> tuple[str, ...]:
         """The streams that are waited for and have given nothing for `stale_seconds`, as of now."""
         with self._locked():
@@ -151,7 +160,7 @@ class LiveSensor(LiveWorker[_Due, EmotionEstimate]):
             if not self._accepts():
                 return False
             if len(samples):
-                self._queue.add_audio(samples, int(sample_rate), self._queue.audio_due if at is None else at)
+                self._queue.add_audio(samples, int(sample_rate), at)
             self._changed.notify_all()
         return True
 

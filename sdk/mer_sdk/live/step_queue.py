@@ -78,6 +78,7 @@ class LiveQueue:
         steps: those that are over and wait to be made.
         dropped: steps that had no room, so far.
         late: pieces and frames that came too late, so far.
+        set_back: seconds by which the clock of the streams was set back in all: steps' times are its stamps plus this.
     """
 
     def __init__(
@@ -93,26 +94,28 @@ class LiveQueue:
         self._held: dict[str, list[tuple[float, int, Any]]] = {name: [] for name in STREAMS}
         self._order = 0
         self._newest = dict.fromkeys(STREAMS, -math.inf)
-        # The last piece, if its time stamp was far ahead of its stream and none has confirmed it yet: (time, what).
+        # The last piece, if its time stamp was far from its stream and none has confirmed it yet: (time, what).
         self._doubtful: dict[str, tuple[float, Any]] = {}
+        # Added to the time stamps of each stream since its clock was set back; the streams notice it one by one.
+        self.set_back = 0.0
+        self._shift = dict.fromkeys(STREAMS, 0.0)
         # Where the last piece that came, and the last that was handed on, ended by their own time stamps.
         self._audio_end = self._handed_end = 0.0
         self._came = dict.fromkeys(STREAMS, now())
         alignment.begins_after = options.queue_seconds
         alignment.expected.update(options.streams)
 
-    @property
-    def audio_due(self) -> float:
-        """Where sound without a time stamp begins: where the last piece ended, or at the step that is due."""
-        return max(self._audio_end, self._alignment.done * self._step)
+    def add_audio(self, samples: np.ndarray, rate: int, time: float | None) -> None:
+        """Take float32 samples [n] or [n, channels] at `rate` Hz, the first at `time` seconds.
 
-    def add_audio(self, samples: np.ndarray, rate: int, time: float) -> None:
-        """Take float32 samples [n] or [n, channels] at `rate` Hz, the first at `time` seconds."""
-        self._add("audio", time, (samples, rate))
+        Without a time they begin where the last piece ended, or at the step that is due where that is over.
+        """
+        due = max(self._audio_end, self._alignment.done * self._step)
+        self._add("audio", due if time is None else time + self._shift["audio"], (samples, rate))
 
     def add_frame(self, pixels: Callable[[], np.ndarray], time: float) -> None:
         """Take a frame; see `StreamAlignment.add_frame`."""
-        self._add("video", time, pixels)
+        self._add("video", time + self._shift["video"], pixels)
 
     def move(self) -> None:
         """Queue the steps that are over."""
@@ -143,15 +146,26 @@ class LiveQueue:
         self._take(None)
 
     def _believed(self, stream: str, time: float, what: Any) -> list[tuple[float, Any]]:
-        """What may be used: one wrong time stamp far ahead must not make everything after it late."""
-        far = self._window_steps * self._step
+        """What may be used: one wrong time stamp must not make everything after it late, nor begin time anew."""
+        far = max(self._window_steps * self._step, self._options.tolerance)
         doubtful = self._doubtful.pop(stream, None)
+        known = max(max(self._newest.values()), self._audio_end)
+        pieces = [(time, what)]
         if doubtful is not None and abs(time - doubtful[0]) <= far:
-            return [doubtful, (time, what)]
-        self.late += doubtful is not None
-        known = max(self._newest.values())
-        if known == -math.inf or time - max(known, self._audio_end) <= far:
-            return [(time, what)]
+            pieces.insert(0, doubtful)
+        else:
+            self.late += doubtful is not None
+        begin = pieces[0][0]
+        if self._newest[stream] - begin > far:
+            back = self.set_back - self._shift[stream]  # as another stream has noticed, of the same clock
+            fits = abs(begin + back - known) <= far
+            if fits or len(pieces) > 1:
+                back = back if fits else known - begin
+                self._shift[stream] += back
+                self.set_back = self._shift[stream]
+                return [(at + back, piece) for at, piece in pieces]
+        elif len(pieces) > 1 or max(self._newest.values()) == -math.inf or time - known <= far:
+            return pieces
         self._doubtful[stream] = (time, what)
         return []
 
