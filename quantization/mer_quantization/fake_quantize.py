@@ -162,7 +162,7 @@ def restore(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
 
 
 def fake_quantized_encoder(encoder: AudioEncoder | FaceEncoder) -> None:
-    """Let body and projection of an encoder compute under fake quantization, in place.
+    """Let backbone and projection of an encoder compute under fake quantization, in place.
 
     The front end (log-mel, contrast) stays in float. Dropout goes: it scales what it leaves, which widens ranges.
     """
@@ -171,7 +171,7 @@ def fake_quantized_encoder(encoder: AudioEncoder | FaceEncoder) -> None:
     else:
         maps = torch.zeros(2, 1, encoder.config.size, encoder.config.size)
     pooled = torch.zeros(2, encoder.project.in_features)
-    for name, example in (("body", maps), ("project", pooled)):
+    for name, example in (("backbone", maps), ("project", pooled)):
         part = encoder.get_submodule(name)
         fold_norms(part)
         encoder.set_submodule(name, FakeQuantized(trainable(part), (example,)))
@@ -180,7 +180,7 @@ def fake_quantized_encoder(encoder: AudioEncoder | FaceEncoder) -> None:
 
 def restore_encoder(encoder: AudioEncoder | FaceEncoder, tuned: AudioEncoder | FaceEncoder) -> None:
     """Put what a fake-quantized copy of an encoder has learned into it, in place."""
-    for name in ("body", "project"):
+    for name in ("backbone", "project"):
         part, learned = encoder.get_submodule(name), tuned.get_submodule(name)
         assert isinstance(learned, FakeQuantized)
         fold_norms(part)

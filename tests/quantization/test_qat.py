@@ -35,7 +35,7 @@ class Tiny(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.body = nn.Sequential(nn.Conv2d(1, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU())
+        self.backbone = nn.Sequential(nn.Conv2d(1, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU())
         self.temporal = weight_norm(nn.Conv1d(4, 4, 3))
         self.dropout = nn.Dropout(0.5)
         self.hidden = nn.Linear(4, 8)
@@ -43,7 +43,7 @@ class Tiny(nn.Module):
         self.out = nn.Linear(8, 2)
 
     def forward(self, x):
-        x = self.dropout(self.temporal(self.body(x).mean(dim=2)).mean(dim=2))
+        x = self.dropout(self.temporal(self.backbone(x).mean(dim=2)).mean(dim=2))
         return self.out(F.relu(self.norm(self.hidden(x))))
 
 
@@ -145,7 +145,7 @@ def test_float_weights_are_back_by_name_and_shape(tiny, tuned):
         # The network in float is that of the quantized one but for rounding, and no longer the one before.
         assert F.mse_loss(network(given), task.module(given)) < 0.1 * network(given).var()
     assert not torch.equal(network.out.weight, tiny.out.weight)
-    assert not torch.equal(network.body[0].weight, tiny.body[0].weight)
+    assert not torch.equal(network.backbone[0].weight, tiny.backbone[0].weight)
 
 
 @pytest.mark.slow
@@ -196,7 +196,7 @@ def test_an_encoder_learns_and_goes_back(tmp_path):
     with torch.no_grad():
         encoder.train().encode(crops)
         # A channel that is always 0 has weights in the last layer that leave the others a few steps.
-        for norm in (encoder.body[3].body[4], encoder.body[3].shortcut[1]):
+        for norm in (encoder.backbone[3].layers[4], encoder.backbone[3].shortcut[1]):
             norm.weight[0] = norm.bias[0] = 0.0
         encoder.project.weight[:, 0] = 30 * encoder.project.weight.abs().max()
         wanted = encoder.eval().encode(crops)
@@ -218,7 +218,7 @@ def test_an_encoder_learns_and_goes_back(tmp_path):
     assert {name: value.shape for name, value in encoder.state_dict().items()} == shapes
     with torch.no_grad():
         assert not torch.equal(encoder.encode(crops), wanted)
-    for name in ("body", "project"):
+    for name in ("backbone", "project"):
         part, learned = trainable(encoder.get_submodule(name)), task.module.encoder.get_submodule(name)
         for key, value in learned.weights().items():
             torch.testing.assert_close(part.get_parameter(key), value)

@@ -189,14 +189,14 @@ class AudioEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.frontend = LogMel(config.mels)
-        self.body = convolution_backbone(config)
+        self.backbone = convolution_backbone(config)
         self.dropout = nn.Dropout(config.dropout)
         self.project = nn.Linear(config.channels[-1] * 2, config.features)
 
     def encode(self, log_mel: Tensor) -> Tensor:
         """Features (B, features) of chunks of `LogMel` (B, frames, mels): what training uses, its spectra made once."""
         spectrum = relative_level(log_mel) if self.config.level == "chunk" else absolute_level(log_mel)
-        maps = self.body(spectrum.unsqueeze(1))
+        maps = self.backbone(spectrum.unsqueeze(1))
         pooled = torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
         features: Tensor = self.project(self.dropout(pooled))
         return features

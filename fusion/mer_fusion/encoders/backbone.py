@@ -1,4 +1,4 @@
-"""The convolutional body that audio and face encoders share, and the options that shape it."""
+"""The convolutional backbone that audio and face encoders share, and the options that shape it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mer_sdk.errors import OptionError
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Shape of an encoder's body and output.
+    """Shape of an encoder's backbone and output.
 
     Attributes:
         stem: channels of the first convolution.
@@ -74,7 +74,7 @@ class _FullBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(
+        self.layers = nn.Sequential(
             nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
             nn.BatchNorm2d(outputs),
             nn.ReLU(),
@@ -87,7 +87,7 @@ class _FullBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(self.body(x) + self.shortcut(x))
+        return torch.relu(self.layers(x) + self.shortcut(x))
 
 
 class _SeparableBlock(nn.Module):
@@ -98,7 +98,7 @@ class _SeparableBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         hidden = inputs * self.expansion
-        self.body = nn.Sequential(
+        self.layers = nn.Sequential(
             nn.Conv2d(inputs, hidden, 1, bias=False),
             nn.BatchNorm2d(hidden),
             nn.ReLU(),
@@ -111,7 +111,7 @@ class _SeparableBlock(nn.Module):
         self.residual = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x) if self.residual else self.body(x)
+        return x + self.layers(x) if self.residual else self.layers(x)
 
 
 def convolution_backbone(config: EncoderConfig) -> nn.Sequential:

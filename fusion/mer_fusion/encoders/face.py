@@ -28,7 +28,7 @@ class FaceEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.register_buffer("luma", torch.tensor([0.299, 0.587, 0.114]).reshape(1, 1, 1, 3) / 255.0, persistent=False)
-        self.body = convolution_backbone(config)
+        self.backbone = convolution_backbone(config)
         self.dropout = nn.Dropout(config.dropout)
         self.project = nn.Linear(config.channels[-1], config.features)
 
@@ -40,7 +40,7 @@ class FaceEncoder(nn.Module):
 
     def encode(self, grey: Tensor) -> Tensor:
         """Features (B, features) of grey crops (B, size, size), a range of 1 at any offset."""
-        maps = self.body(self.normalise(grey).unsqueeze(1))
+        maps = self.backbone(self.normalise(grey).unsqueeze(1))
         features: Tensor = self.project(self.dropout(maps.mean(dim=(2, 3))))
         return features
 

@@ -112,7 +112,7 @@ class Atsuko(WindowNetwork):
     Ours: the first layer (`StepEncoder`); the cosine basis and its cut-offs; a band is summarised by the root of its
     mean square, because the mean of an ideal mid or high band is zero; band weights are taken times 3, so that equal
     ones leave the sequence as it is; one Transformer whose weights the modalities share and in which none looks at
-    another (the figure draws one block that three arrows cross); the modality router's body (mean over present steps
+    another (the figure draws one block that three arrows cross); the modality router's layers (mean over present steps
     of both taps and the shares of present steps, FC, ReLU, FC); the weights multiply the sequences after the attention;
     the fusion layer (a Transformer layer over the sum, then attention pooling). Missing steps are filled with the mean
     of the present ones before the split, attend to nothing that is missing and are attended to by nothing.

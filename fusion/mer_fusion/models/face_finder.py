@@ -67,7 +67,7 @@ class _Block(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
         super().__init__()
-        self.body = nn.Sequential(
+        self.layers = nn.Sequential(
             nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False),
             nn.BatchNorm2d(inputs),
             nn.ReLU(),
@@ -77,7 +77,7 @@ class _Block(nn.Module):
         self.residual = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.body(x)
+        y = self.layers(x)
         return torch.relu(x + y if self.residual else y)
 
 

@@ -254,8 +254,8 @@ def test_refuses_what_it_cannot_do(tmp_path: Path) -> None:
     spec = GraphSpec("graph.pte", "", (TensorSpec("x", (1, 16, 32)), TensorSpec("ids", (1, 6), "int32")), ())
     with pytest.raises(ConversionError, match="int8 needs calibration inputs; give --data NAME:PATH"):
         target.export(job(spec, "int8", None), tmp_path / "graph.pte")
-    with pytest.raises(ConversionError, match=r"there is no submodule body\.first to keep in floating point"):
-        target.export(job(spec, "dyn8", None, ("body.first",)), tmp_path / "graph.pte")
+    with pytest.raises(ConversionError, match=r"there is no submodule backbone\.first to keep in floating point"):
+        target.export(job(spec, "dyn8", None, ("backbone.first",)), tmp_path / "graph.pte")
     with pytest.raises(ConversionError, match="there are no calibration inputs"):
         quantized(nn.Linear(4, 4).eval(), (torch.zeros(1, 4),), samples=())
     assert not (tmp_path / "graph.pte").exists()
