@@ -13,10 +13,10 @@ import numpy as np
 
 from mer_sdk.contract.manifest import FaceContract
 from mer_sdk.evaluation.datasets import FerPlus, Selection, load_image, open_dataset
-from mer_sdk.frontends.audio import Resampler
 from mer_sdk.frontends.face_detection import FaceDetector, HaarDetector
 from mer_sdk.frontends.face_identity import SAME_PERSON, IdentityMemory, describe, descriptor, similarity
 from mer_sdk.frontends.face_tracks import SOUND_RATE, FaceOptions, FaceTracks, Frame, searched
+from mer_sdk.frontends.resampling import Resampler
 from mer_sdk.media.decode import AudioPiece, MediaFile, VideoFrame
 
 STEP, CONTRACT = 0.25, FaceContract()

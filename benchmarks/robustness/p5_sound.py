@@ -28,7 +28,7 @@ from mer_sdk.evaluation.datasets import CORPORA, Clip, Ravdess, Selection, Speec
 from mer_sdk.evaluation.datasets.classes import class_of, held_classes
 from mer_sdk.evaluation.features import ClipFeatures, wave_chunks
 from mer_sdk.evaluation.sound_changes import CHANGES, SoundChange
-from mer_sdk.frontends.audio import Resampler
+from mer_sdk.frontends.resampling import Resampler
 from mer_sdk.window.engine import StepEngine
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -23,9 +23,10 @@ from mer_sdk.contract.affect import expectation
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.manifest import SCHEMA_VERSION, AudioContract, Clock, FaceContract
-from mer_sdk.frontends.audio import AudioFrontend, Resampler
+from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face_crop import crop_face
 from mer_sdk.frontends.face_finder import FinderContract, FinderDetector
+from mer_sdk.frontends.resampling import Resampler
 from mer_sdk.window.alignment import StreamAlignment
 from mer_sdk.window.decision import decide, softmax
 from mer_sdk.window.engine import StepEngine

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mer_sdk.errors import MissingExtra
-from mer_sdk.frontends.audio import Resampler
+from mer_sdk.frontends.resampling import Resampler
 
 RATE = 16000
 SoundChange = Callable[[np.ndarray], np.ndarray]

@@ -6,25 +6,17 @@ Everything here is stateful and exact: pieces of any size give the same samples 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from math import ceil
 
 import numpy as np
 
 from mer_sdk.contract.manifest import AudioContract, Clock
 from mer_sdk.errors import SignalError
+from mer_sdk.frontends.resampling import RATES, Resampler
 from mer_sdk.media.layout import MonoMix
 from mer_sdk.media.samples import to_float
 from mer_sdk.media.timeline import GAP_SECONDS
 
-ZERO_CROSSINGS = 16
-ROLLOFF = 0.945
-KAISER_BETA = 8.6
-# With so few phases (48 to 16 kHz has one) the outputs of each are evenly spaced, and no window need be copied.
-FEW_PHASES = 16
-# All usual rates have at most so many phases; another is taken as the nearest ratio that has, which is 1 ppm away.
-MOST_PHASES = 640
-RATES = (1000, 768000)
 # Sound is silent where it moves by no more than a step and a half of 16 bits up or down: digital zeros, a muted track,
 # a dead microphone, a constant. It is missing once it has been silent for so long, seconds, and before it first moves.
 STILL_SPAN = 3.0 / 32768.0
@@ -41,89 +33,6 @@ def to_mono(pcm: np.ndarray, start: int = 0) -> np.ndarray:
     # The rate only says how long a block is, in which the choice of channels stays.
     mix = MonoMix(RATES[1] // 16)
     return np.concatenate([mix.push(scaled), mix.flush()])
-
-
-class Resampler:
-    """Band-limited resampling by a Kaiser-windowed sinc, in pieces. Output sample k is at input time k * source/target.
-
-    Args:
-        source: sample rate of the input, Hz, 1000 to 768000.
-        target: sample rate of the output, Hz.
-
-    Raises:
-        SignalError: a sample rate outside that range.
-    """
-
-    def __init__(self, source: int, target: int) -> None:
-        if not RATES[0] <= source <= RATES[1]:
-            raise SignalError(f"the sample rate is {source} Hz; allowed are {RATES[0]} to {RATES[1]}")
-        ratio = 1 / Fraction(int(source), int(target))
-        ratio = ratio if ratio.numerator <= MOST_PHASES else 1 / (1 / ratio).limit_denominator(MOST_PHASES)
-        self._up, self._down = ratio.numerator, ratio.denominator
-        self._identity = self._up == self._down
-        cutoff = ROLLOFF * min(1.0, self._up / self._down)
-        self._half = ceil(ZERO_CROSSINGS / cutoff)
-        phases = np.arange(self._up)[:, None] / self._up
-        offsets = np.arange(2 * self._half)[None, :] - (self._half - 1)
-        distance = phases - offsets
-        inside = np.clip(1.0 - (distance / self._half) ** 2, 0.0, None)
-        weights = np.sinc(cutoff * distance) * np.i0(KAISER_BETA * np.sqrt(inside))
-        # Each phase sums to one, so that a constant stays that constant.
-        self._weights = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-        self.reset()
-
-    def reset(self) -> None:
-        """Begin a new stream."""
-        # The buffer begins `half - 1` samples before the first input sample: silence before the stream.
-        self._buffer = np.zeros(self._half - 1, np.float32)
-        self._first = -(self._half - 1)
-        self._received = 0
-        self._sent = 0
-
-    def push(self, samples: np.ndarray) -> np.ndarray:
-        """Take mono float32 samples, give those that can be computed now."""
-        self._received += len(samples)
-        if self._identity:
-            return np.asarray(samples, np.float32)
-        self._buffer = np.concatenate([self._buffer, samples])
-        # Output k reads up to input floor(k * down / up) + half.
-        ready = max(0, ceil((self._received - self._half) * self._up / self._down))
-        return self._emit(ready)
-
-    def flush(self) -> np.ndarray:
-        """The samples still held back, with silence after the end; then the stream is over until `reset`."""
-        if self._identity:
-            return np.zeros(0, np.float32)
-        self._buffer = np.concatenate([self._buffer, np.zeros(self._half + self._down, np.float32)])
-        return self._emit(ceil(self._received * self._up / self._down))
-
-    def whole(self, samples: np.ndarray) -> np.ndarray:
-        """A whole recording at once, ceil(n * target / source) samples: the same as in pieces. Begins anew."""
-        self.reset()
-        result = np.concatenate([self.push(np.asarray(samples, np.float32)), self.flush()])
-        self.reset()
-        return result
-
-    def _emit(self, until: int) -> np.ndarray:
-        if until <= self._sent:
-            return np.zeros(0, np.float32)
-        windows = np.lib.stride_tricks.sliding_window_view(self._buffer, 2 * self._half)
-        if self._up <= FEW_PHASES:
-            result = np.empty(until - self._sent, np.float32)
-            for first in range(self._sent, min(until, self._sent + self._up)):
-                outputs = result[first - self._sent :: self._up]
-                begin = first * self._down // self._up - (self._half - 1) - self._first
-                rows = windows[begin :: self._down][: len(outputs)]
-                outputs[:] = np.einsum("ij,j->i", rows, self._weights[first * self._down % self._up])
-        else:
-            position = np.arange(self._sent, until, dtype=np.int64) * self._down
-            starts = position // self._up - (self._half - 1) - self._first
-            result = np.einsum("ij,ij->i", windows[starts], self._weights[position % self._up])
-        self._sent = until
-        keep = until * self._down // self._up - (self._half - 1) - self._first
-        self._buffer = self._buffer[max(0, keep) :]
-        self._first += max(0, keep)
-        return result
 
 
 class ChunkBuffer:

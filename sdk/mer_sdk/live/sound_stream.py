@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mer_sdk.dialogue.utterances import Cut, UtteranceCutter, UtteranceOptions
-from mer_sdk.frontends.audio import Resampler
+from mer_sdk.frontends.resampling import Resampler
 from mer_sdk.frontends.voice_activity import VOICE_RATE, SpeechModel
 from mer_sdk.live.step_queue import SEAMLESS
 from mer_sdk.media.layout import MonoMix

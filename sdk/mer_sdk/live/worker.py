@@ -14,8 +14,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from mer_sdk.errors import OptionError, SignalError, StreamError
-from mer_sdk.frontends.audio import RATES
 from mer_sdk.frontends.face_crop import check_frame
+from mer_sdk.frontends.resampling import RATES
 from mer_sdk.media.samples import to_float
 
 # The worker looks this often whether something that it waits for has become stale, seconds.

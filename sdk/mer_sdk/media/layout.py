@@ -41,11 +41,12 @@ class Downmix:
         self.names = tuple(names) if len(names) == channels else ()
         self._size = max(1, round(rate * BLOCK_SECONDS))
         heard = [place for place in range(channels) if not (self.names and self.names[place] in BASS)]
-        self._candidates = np.array(heard or range(channels))
+        self._candidates = tuple(heard or range(channels))
         self._centre = self.names.index("FC") if "FC" in self.names and channels > 2 else None
         self._power = np.zeros((channels, channels))
-        self._alive = np.zeros(channels, bool)
-        self._weights = self._mean_of(self._candidates)
+        # Candidates that count, and the channels that are heard.
+        self._alive: frozenset[int] = frozenset()
+        self._heard = self._candidates
         self._decided = False
         self._left = np.zeros((0, channels), np.float32)
         self._said = ""
@@ -70,58 +71,81 @@ class Downmix:
         return self._mixed(rest)
 
     def _mixed(self, pcm: np.ndarray) -> np.ndarray:
+        # One row a channel: sums run along the memory.
+        planes = np.ascontiguousarray(pcm.T)
         result = np.empty(len(pcm), np.float32)
-        for start in range(0, len(pcm), self._size):
-            block = pcm[start : start + self._size]
-            before, ramp = self._weights, self._decided
-            self._decide(block)
-            mixed = block @ self._weights
-            if ramp and before is not self._weights:
-                # Over one block, so that a change of the choice is no click.
-                share = (np.arange(len(block), dtype=np.float32) + 1) / len(block)
-                mixed = share * mixed + (1 - share) * (block @ before)
-            result[start : start + len(block)] = mixed
+        size = min(self._size, len(pcm))
+        mixed = 0
+        for place, power in enumerate(_powers(planes, size)):
+            start, before, ramp = place * size, self._heard, self._decided
+            self._decide(power)
+            if self._heard != before:
+                _mix(planes[:, mixed:start], before, result[mixed:start])
+                mixed = start
+                if ramp:
+                    # Over one block, so that a change of the choice is no click.
+                    mixed += size
+                    old, new = np.empty((2, size), np.float32)
+                    _mix(planes[:, start:mixed], before, old)
+                    _mix(planes[:, start:mixed], self._heard, new)
+                    share = (np.arange(size, dtype=np.float32) + 1) / size
+                    result[start:mixed] = share * new + (1 - share) * old
             if self._decided:
-                self._times[self._said] += len(block)
+                self._times[self._said] += size
+        _mix(planes[:, mixed:], self._heard, result[mixed:])
         return result
 
-    def _decide(self, block: np.ndarray) -> None:
-        """The weights from this block on."""
-        moved = block - block.mean(axis=0)
-        power = moved.T @ moved / np.float32(len(block))
-        self._power = DECAY * self._power + power
-        loud = np.diagonal(self._power)[self._candidates]
-        most = float(loud.max())
+    def _decide(self, power: np.ndarray) -> None:
+        """Which channels are heard from the block on whose powers [channels, channels] these are."""
+        self._power *= DECAY
+        self._power += power
+        loud = self._power.diagonal().tolist()
+        most = max(loud[place] for place in self._candidates)
         if most <= NOTHING:
             return  # nothing to choose by: what was chosen stays
-        alive = loud >= np.where(self._alive[self._candidates], DEAD, ALIVE) * most
-        self._alive[self._candidates] = alive
-        chosen, why = self._candidates[alive], "as the others are silent or far fainter"
-        if self._centre is not None and self._power[self._centre, self._centre] > max(CENTRE * most, NOTHING):
-            chosen, why = np.array([self._centre]), "where voices are"
-        elif len(chosen) > 1 and self._cancel(chosen):
-            chosen, why = self._candidates[[int(loud.argmax())]], "as the channels cancel one another"
-        weights = self._mean_of(chosen)
-        if not np.array_equal(weights, self._weights):
-            self._weights = weights
+        chosen = tuple(
+            place for place in self._candidates if loud[place] >= (DEAD if place in self._alive else ALIVE) * most
+        )
+        self._alive = frozenset(chosen)
+        why = "as the others are silent or far fainter"
+        if self._centre is not None and loud[self._centre] > max(CENTRE * most, NOTHING):
+            chosen, why = (self._centre,), "where voices are"
+        elif len(chosen) > 1 and self._cancel(chosen, sum(loud[place] for place in chosen)):
+            loudest = max(self._candidates, key=loud.__getitem__)
+            chosen, why = (loudest,), "as the channels cancel one another"
+        self._heard = chosen
         self._said = "" if len(chosen) == self.channels else f"{self._words(chosen)}, {why}"
         self._decided = True
 
-    def _cancel(self, chosen: np.ndarray) -> bool:
-        power = self._power[np.ix_(chosen, chosen)]
-        return float(power.sum()) < CANCELS * float(power.trace())
+    def _cancel(self, chosen: tuple[int, ...], unrelated: float) -> bool:
+        power = self._power if len(chosen) == self.channels else self._power[np.ix_(chosen, chosen)]
+        return float(power.sum()) < CANCELS * unrelated
 
-    def _mean_of(self, chosen: np.ndarray) -> np.ndarray:
-        weights = np.zeros(self.channels, np.float32)
-        weights[chosen] = 1.0 / len(chosen)
-        return weights
-
-    def _words(self, chosen: np.ndarray) -> str:
+    def _words(self, chosen: tuple[int, ...]) -> str:
         if len(chosen) > 1:
             return f"the mean of {len(chosen)} of {self.channels} channels"
-        place = int(chosen[0])
+        place = chosen[0]
         name = WORDS.get(self.names[place], self.names[place]) if self.names else ""
         return f"channel {place + 1} of {self.channels}" + (f" ({name})" if name else "")
+
+
+def _powers(planes: np.ndarray, size: int) -> np.ndarray:
+    """The powers of the channels and of their products, [blocks, channels, channels], without constants."""
+    if not size:
+        return np.zeros((0, len(planes), len(planes)), np.float32)
+    blocks = planes.reshape(len(planes), -1, size)
+    moved = blocks - blocks.mean(axis=2, keepdims=True)
+    # For a few channels and long blocks this is quicker than a product of matrices.
+    result: np.ndarray = np.einsum("abn,cbn->bac", moved, moved) / np.float32(size)
+    return result
+
+
+def _mix(planes: np.ndarray, heard: tuple[int, ...], result: np.ndarray) -> None:
+    """Write the mean of the channels that are heard."""
+    share = np.float32(1.0 / len(heard))
+    np.multiply(planes[heard[0]], share, out=result)
+    for place in heard[1:]:
+        result += planes[place] * share
 
 
 class MonoMix:

@@ -31,8 +31,8 @@ def to_float(pcm: np.ndarray, start: int = 0) -> np.ndarray:
         scaled = (samples.astype(np.float32) - 128.0) / 128.0
     elif np.issubdtype(samples.dtype, np.floating):
         scaled = samples.astype(np.float32)
-        # Not so where it is NaN.
-        if float(np.abs(scaled).max(initial=0.0)) <= 1.0:
+        # Not so where there is a NaN.
+        if scaled.max(initial=0.0) <= 1.0 and scaled.min(initial=0.0) >= -1.0:
             return scaled
         finite = np.isfinite(scaled if scaled.ndim == 2 else scaled[:, None]).all(axis=1)
         if not finite.all():

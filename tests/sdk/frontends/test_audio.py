@@ -3,10 +3,11 @@ import pytest
 
 from mer_sdk.contract.manifest import AudioContract, Clock
 from mer_sdk.errors import SignalError
-from mer_sdk.frontends.audio import AudioFrontend, ChunkBuffer, Resampler, to_mono
+from mer_sdk.frontends.audio import AudioFrontend, ChunkBuffer, to_mono
+from mer_sdk.frontends.resampling import Resampler
 
 CONTRACT = AudioContract(chunk_samples=6000)
-RATES = [8000, 11025, 16000, 22050, 44100, 48000, 96000]
+RATES = [8000, 11025, 16000, 22050, 44100, 48000, 96000, 192000]
 
 
 def tone(rate, hertz=440.0, seconds=2.0):

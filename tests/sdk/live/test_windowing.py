@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mer_sdk.contract.bundle import Bundle
-from mer_sdk.frontends.audio import Resampler
+from mer_sdk.frontends.resampling import Resampler
 from mer_sdk.live.step_queue import LiveOptions, LiveQueue
 from mer_sdk.window.alignment import StreamAlignment
 

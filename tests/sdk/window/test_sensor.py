@@ -7,7 +7,7 @@ from mer_sdk import EmotionSensor
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.manifest import Decision
 from mer_sdk.errors import BundleError, OptionError, SignalError
-from mer_sdk.frontends.audio import Resampler
+from mer_sdk.frontends.resampling import Resampler
 from mer_sdk.frontends.voice_activity import VoiceActivity, VoiceOptions
 
 RATE = 44100

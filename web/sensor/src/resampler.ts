@@ -1,5 +1,5 @@
 /**
- * Band-limited resampling by a Kaiser-windowed sinc, in pieces: mer_sdk.frontends.audio.Resampler in TypeScript.
+ * Band-limited resampling by a Kaiser-windowed sinc, in pieces: mer_sdk.frontends.resampling.Resampler in TypeScript.
  * Output sample k is at input time k * source / target. It has no imports but the errors, so that an AudioWorklet
  * stays small.
  */

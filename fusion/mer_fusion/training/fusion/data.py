@@ -28,7 +28,7 @@ from mer_sdk.evaluation.datasets import (
 )
 from mer_sdk.evaluation.datasets.ravdess import SPEAKER_FOLDS, fold_of, merge_labels
 from mer_sdk.evaluation.datasets.teacher_scores import distillation_targets
-from mer_sdk.frontends.audio import Resampler
+from mer_sdk.frontends.resampling import Resampler
 
 LABELS = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 SAMPLE_RATE = 16000

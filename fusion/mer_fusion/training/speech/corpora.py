@@ -14,7 +14,7 @@ from mer_sdk.contract.manifest import DataSource
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets import CremadLogMel, CremadVotes, SpeechCorpus, load_audio, refuse_test_corpora
 from mer_sdk.evaluation.datasets.classes import merge_table
-from mer_sdk.frontends.audio import Resampler
+from mer_sdk.frontends.resampling import Resampler
 
 SAMPLE_RATE = 16000
 Corpus = CremadLogMel | CremadVotes | SpeechCorpus

@@ -23,7 +23,7 @@ from mer_sdk.evaluation.datasets import Ravdess, load_audio
 from mer_sdk.evaluation.datasets.action_units import read_action_units
 from mer_sdk.evaluation.datasets.ravdess import LABELS
 from mer_sdk.evaluation.datasets.teacher_scores import distillation_targets, read_teacher_scores
-from mer_sdk.frontends.audio import Resampler
+from mer_sdk.frontends.resampling import Resampler
 
 FOLDS = (0, 1, 2, 3)
 

@@ -10,7 +10,7 @@ import time as clock
 from collections.abc import Callable
 
 from mer_sdk.errors import MediaError, OptionError
-from mer_sdk.frontends.audio import RATES
+from mer_sdk.frontends.resampling import RATES
 from mer_sdk.live.sources.source import Now, SampleClock
 from mer_sdk.media.decode import AudioPiece
 from mer_sdk.media.wav_header import PcmFormat, is_wav, read_header
