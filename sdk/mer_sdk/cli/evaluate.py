@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -13,11 +14,14 @@ from mer_sdk.cli.bundles import Unfit, any_of, inputs_of, is_finder, open_bundle
 from mer_sdk.cli.options import (
     BundlesArgument,
     JsonOption,
+    LabelsOption,
     RuntimeOption,
+    SplitOption,
     ThreadsOption,
     actors_of,
     dataset_path,
     folds_of,
+    label_names,
     names_of,
 )
 from mer_sdk.cli.progress import Advance, progress_bars
@@ -25,12 +29,13 @@ from mer_sdk.cli.tables.evaluation import show_report
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.output_files import check_outputs, written_aside
+from mer_sdk.dialogue.dialogue_file import Dialogue
 from mer_sdk.errors import OptionError
 from mer_sdk.evaluation.conditions import PROTOCOLS, STATES, check_conditions
-from mer_sdk.evaluation.datasets import Meld, Ravdess, RavdessPairs, Selection, open_dataset
+from mer_sdk.evaluation.datasets import LeftOut, Meld, OwnClips, Ravdess, RavdessPairs, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.dialogues import DialogueOptions, DialogueReport, evaluate_dialogues
-from mer_sdk.evaluation.evaluate import EvaluationOptions, EvaluationReport
+from mer_sdk.evaluation.evaluate import EvaluationOptions, EvaluationReport, Omissions
 from mer_sdk.evaluation.evaluate import evaluate as evaluate_bundle
 
 Report = EvaluationReport | DialogueReport
@@ -39,8 +44,13 @@ Report = EvaluationReport | DialogueReport
 def evaluate(
     bundles: BundlesArgument,
     data: Annotated[
-        str, typer.Option(help="Data set and where it lies: ravdess_pairs:PATH, ravdess:PATH, or meld:PATH.")
+        str,
+        typer.Option(
+            help="Data set and where it lies: clips:PATH (your own: a table or folders), ravdess_pairs:PATH, "
+            "ravdess:PATH, or meld:PATH."
+        ),
     ],
+    labels: LabelsOption = "",
     actors: Annotated[
         str, typer.Option(help="Actors to test on, such as 5 or 5,12. Default: all with both sound and face.")
     ] = "",
@@ -62,7 +72,7 @@ def evaluate(
     track_scale: Annotated[
         float, typer.Option(help="Part of a face track's image that is used, as a share of its side.")
     ] = 1.0,
-    split: Annotated[str, typer.Option(help="Part of MELD: train, dev or test.")] = "dev",
+    split: SplitOption = "",
     json: JsonOption = False,
     out: Annotated[Path | None, typer.Option(help="Also write the report as JSON to this file.")] = None,
 ) -> None:
@@ -73,13 +83,19 @@ def evaluate(
 
     A dialogue bundle is scored on the texts and speakers of MELD, utterance by utterance: weighted F1, accuracy, UAR,
     macro F1, calibration and F1 per class, with 95 % intervals over dialogues. --actors, --folds, --states, --protocol,
-    --orders and --track-scale are for clips, --split for dialogues.
+    --orders and --track-scale are for clips.
+
+    Your own clips are a table (csv or parquet: file, label; optional speaker, start, end, split, text) or folders named
+    by label. Where they have some of the bundle's labels alone, answers are the likeliest of those. What cannot be
+    scored is left out and listed. A dialogue bundle reads the column text.
 
     Of several bundles those are scored that read the data; --json prints a list of reports.
 
     Examples:
 
     mer evaluate bundles/grjca-tflite-fp32.mer --data ravdess_pairs:~/data/ravdess_pairs
+
+    mer evaluate bundles/grjca-tflite-fp32.mer --data clips:~/clips/labels.csv --labels joy=happy
 
     mer evaluate bundles/amb_dsgdn-onnx-fp32.mer --data meld:~/data/MELD
     """
@@ -95,16 +111,21 @@ def evaluate(
     check_conditions(options.states, options.protocols)
     check_outputs({"--out": out}, {**inputs_of(bundles), "the data set": dataset_path(data)})
     people, parts = actors_of(actors), folds_of(folds)
-    dataset = open_dataset(data)
+    dataset = open_dataset(data, label_names(labels))
+    if isinstance(dataset, OwnClips) and (people is not None or parts is not None):
+        raise OptionError("--actors and --folds are of RAVDESS; of your own clips --split takes a part")
     opened = open_bundles(bundles, any_of(is_finder, _reads(data, dataset), without_runtime), stands_in)
     reports: list[Report] = []
     with progress_bars(quiet=json) as progress:
         for bundle in opened:
             shown = _loading_first(bundle.name, progress)
-            if isinstance(dataset, Meld):
-                reading = DialogueOptions(seed=seed, runtime=runtime, threads=threads)
-                talks = dataset.dialogues(split)
-                reports.append(evaluate_dialogues(bundle, talks, reading, partial(shown, "dialogues")))
+            if bundle.manifest.dialogue is not None:
+                talks, classes, left = talks_of(dataset, bundle.manifest.labels, split)
+                reading = DialogueOptions(seed=seed, runtime=runtime, threads=threads, classes=classes)
+                scores = evaluate_dialogues(bundle, talks, reading, partial(shown, "dialogues"))
+                reports.append(replace(scores, left_out=left))
+            elif isinstance(dataset, OwnClips):
+                reports.append(score_own_clips(bundle, dataset, split, options, shown))
             else:
                 reports.append(_score_clips(bundle, dataset, people, parts, options, shown))
     plain = [to_json(report) for report in reports]
@@ -124,12 +145,15 @@ def _reads(spec: str, dataset: object) -> Unfit:
     Raises:
         OptionError: no bundle can.
     """
-    if not isinstance(dataset, Ravdess | RavdessPairs | Meld):
+    if not isinstance(dataset, Ravdess | RavdessPairs | Meld | OwnClips):
         raise OptionError(
-            f"--data {spec} is not for `mer evaluate`, which takes ravdess_pairs:PATH, ravdess:PATH and meld:PATH"
+            f"--data {spec} is not for `mer evaluate`, which takes clips:PATH, ravdess_pairs:PATH, ravdess:PATH and "
+            "meld:PATH"
         )
 
     def why_not(bundle: Bundle) -> str:
+        if isinstance(dataset, OwnClips):
+            return ""
         if (bundle.manifest.dialogue is not None) == isinstance(dataset, Meld):
             return ""
         if isinstance(dataset, Meld):
@@ -154,6 +178,25 @@ def _score_clips(
     clips = dataset.clips(Selection(actors=actors, folds=folds, paired_only=paired))
 
     return evaluate_bundle(bundle, clips, merge_labels(bundle.manifest.labels), options, progress)
+
+
+def score_own_clips(
+    bundle: Bundle, dataset: OwnClips, split: str, options: EvaluationOptions, progress: Advance
+) -> EvaluationReport:
+    """Score a window bundle on clips of one's own; what cannot be scored is left out, and stands in the report."""
+    chosen = dataset.to_test(bundle.manifest.labels, split)
+    omissions = Omissions(list(chosen.left_out))
+    return evaluate_bundle(bundle, chosen.clips, chosen.labels, options, progress, omissions)
+
+
+def talks_of(
+    dataset: Meld | OwnClips, labels: tuple[str, ...], split: str
+) -> tuple[tuple[Dialogue, ...], tuple[str, ...], tuple[LeftOut, ...]]:
+    """The dialogues of a data set, the labels that they can have (() for all), and which clips have no part in them."""
+    if isinstance(dataset, Meld):
+        return dataset.dialogues(split or "dev"), (), ()
+    talks, chosen = dataset.dialogues(labels, split)
+    return talks, tuple(dict.fromkeys(chosen.labels.values())), chosen.left_out
 
 
 def _loading_first(name: str, progress: Advance) -> Advance:

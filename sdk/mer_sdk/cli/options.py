@@ -35,6 +35,20 @@ DetectorOption = Annotated[
         "--detector", help="haar (default), the path of a YuNet .onnx file, or the bundle of a face finder (.mer)."
     ),
 ]
+LabelsOption = Annotated[
+    str,
+    typer.Option(
+        "--labels",
+        help="Labels of your clips in the bundle's words, such as joy=happy,rage=angry. Common words are understood.",
+    ),
+]
+SplitOption = Annotated[
+    str,
+    typer.Option(
+        "--split",
+        help="Part of the data: train, dev, test. Default: dev of MELD; of your own clips test, where there is one.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
@@ -47,6 +61,22 @@ def dataset_path(spec: str) -> str | None:
 def names_of(text: str) -> tuple[str, ...]:
     """The names of a list with commas, each once."""
     return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def label_names(text: str) -> dict[str, str]:
+    """The table of --labels: label of the clips -> label of the bundle.
+
+    Raises:
+        OptionError: a pair without =, or one label twice with different meanings.
+    """
+    found: dict[str, str] = {}
+    for pair in names_of(text):
+        old, sign, new = (part.strip() for part in pair.partition("="))
+        if not (old and sign and new):
+            raise OptionError(f"--labels {text!r}: {pair!r} is no pair OLD=NEW; write for example joy=happy,rage=angry")
+        if found.setdefault(old, new) != new:
+            raise OptionError(f"--labels gives {old!r} two meanings, {found[old]} and {new}; give one")
+    return found
 
 
 def actors_of(text: str) -> tuple[int, ...] | None:

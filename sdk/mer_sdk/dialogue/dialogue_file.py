@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mer_sdk.dialogue.text_file import read_text
 from mer_sdk.errors import DataError
 
 REQUIRED = ("speaker", "utterance")
 SEPARATORS = (",", ";", "\t")
-# The characters 0x80 to 0x9F, which are controls that no text has, to what these bytes are in Windows-1252.
-C1 = {byte: bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in range(0x80, 0xA0)}
 _TIME = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:[.,]\d+)?)")
 
 
@@ -48,9 +47,7 @@ def read_dialogues(
     not looked at. An empty speaker is an unknown one; an empty utterance is kept. Cells may be separated by commas,
     semicolons or tabs.
 
-    A file is read as UTF-8, with or without a byte order mark; one that is not UTF-8 is read as Windows-1252, which is
-    what older copies of MELD are saved in. Where such a file was turned to UTF-8 byte by byte, its quotes are C1
-    control characters, which are read as what they were.
+    Encodings: see `mer_sdk.dialogue.text_file.read_text`; older copies of MELD are saved in Windows-1252.
 
     A line that is there twice counts once. Where a Dialogue_ID comes again further down with the same Utterance_IDs, as
     in two files that were joined, it is another dialogue.
@@ -62,7 +59,7 @@ def read_dialogues(
     Raises:
         DataError: no such file, neither of the two encodings, no utterance, a column is missing, or a bad line.
     """
-    text = _decoded(path)
+    text = read_text(path, "csv file of dialogues")
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text, required), strict=True)
     lines: list[_Line] = []
     try:
@@ -186,26 +183,6 @@ def _utterance(row: dict[str, str], where: str) -> Utterance:
         time=_seconds(row.get("starttime", ""), where),
         label=row.get("emotion", "").strip() or None,
     )
-
-
-def _decoded(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror or error}); give a csv file of dialogues") from error
-    if b"\0" in content:
-        raise DataError(f"{path} is not a text file (it holds a zero byte); give csv, in UTF-8")
-    try:
-        return content.decode("utf-8-sig").translate(C1)
-    except UnicodeDecodeError:
-        pass
-    try:
-        return content.decode("cp1252")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is neither UTF-8 nor Windows-1252 (byte {error.start} is 0x{content[error.start]:02x}); save it "
-            "as UTF-8"
-        ) from error
 
 
 def _seconds(text: str, where: str) -> float | None:

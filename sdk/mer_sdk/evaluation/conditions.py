@@ -89,9 +89,11 @@ def predict(
         seed: of the orders.
         advance: called with the number of clips done since the last call.
 
+    Under "enrolled" people without a neutral clip are not scored.
+
     Raises:
         OptionError: an unknown state or protocol.
-        DataError: "enrolled" finds a person without neutral clips, or no clip is left to score.
+        DataError: no clip is left to score.
     """
     check_conditions(states, protocols)
     results = []
@@ -99,13 +101,15 @@ def predict(
         enrolment = _enrolment(clips, enrol_clips) if protocol == "enrolled" else {}
         used = {item.clip.id for items in enrolment.values() for item in items}
         scored = [item for item in clips if item.clip.id not in used]
+        if protocol == "enrolled":
+            scored = [item for item in scored if enrolment[item.clip.speaker]]
         for state in states:
-            kept = [item for item in scored if _holds(item, state)]
+            kept = [item for item in scored if holds(item, state)]
             if not kept:
                 raise DataError(f"no clip holds {state}, so nothing can be scored; choose other clips or other states")
             orderings = _orders(kept, orders, seed) if protocol == "warm" else [list(range(len(kept)))]
             runs = [_run(kept, order, engine, protocol, state, enrolment, advance) for order in orderings]
-            missing = tuple(item.clip.id for item in scored if not _holds(item, state))
+            missing = tuple(item.clip.id for item in scored if not holds(item, state))
             ids = tuple(item.clip.id for item in kept)
             results.append(ConditionPredictions(state, protocol, ids, np.stack(runs), missing))
     return results
@@ -166,7 +170,8 @@ def enrol(baseline: PersonalBaseline, item: ClipFeatures, modalities: Sequence[s
                 baseline.observe(name, vector)
 
 
-def _holds(item: ClipFeatures, state: str) -> bool:
+def holds(item: ClipFeatures, state: str) -> bool:
+    """Whether any of a state's modalities occurs in a clip."""
     return any(getattr(features, name) is not None for features in item.steps for name in STATES[state])
 
 
@@ -186,9 +191,7 @@ def check_enrolment(clips: Iterable[Clip], count: int) -> None:
     """
     if count < 1:
         raise OptionError(f"enrol_clips is {count}; at least 1 is needed")
-    given = list(clips)
-    people = {clip.speaker for clip in given}
-    lacking = sorted(people - {clip.speaker for clip in given if clip.label == NEUTRAL})
+    lacking = without_neutral(clips)
     if lacking:
         who = ", ".join(map(str, lacking))
         raise DataError(
@@ -197,8 +200,15 @@ def check_enrolment(clips: Iterable[Clip], count: int) -> None:
         )
 
 
+def without_neutral(clips: Iterable[Clip]) -> list[int]:
+    """The people of whom no clip is labelled neutral, whom "enrolled" cannot enrol."""
+    given = list(clips)
+    return sorted({clip.speaker for clip in given} - {clip.speaker for clip in given if clip.label == NEUTRAL})
+
+
 def _enrolment(clips: Sequence[ClipFeatures], count: int) -> dict[int, list[ClipFeatures]]:
-    check_enrolment((item.clip for item in clips), count)
+    if count < 1:
+        raise OptionError(f"enrol_clips is {count}; at least 1 is needed")
     people: dict[int, list[ClipFeatures]] = {item.clip.speaker: [] for item in clips}
     for item in sorted(clips, key=lambda item: item.clip.id):
         if item.clip.label == NEUTRAL and len(people[item.clip.speaker]) < count:

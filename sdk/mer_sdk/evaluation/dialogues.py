@@ -14,6 +14,7 @@ from mer_sdk.dialogue.engine import DialogueEngine, UtteranceFeatures
 from mer_sdk.errors import DataError
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.curves import Curves, curves
+from mer_sdk.evaluation.datasets.clip import LeftOut
 from mer_sdk.evaluation.metrics import Interval, log_softmax
 from mer_sdk.runtimes import runtime_note
 
@@ -23,12 +24,20 @@ LIVE, WHOLE = "live", "whole dialogue"
 
 @dataclass(frozen=True)
 class DialogueOptions:
-    """How to evaluate: `resamples` and `seed` of the bootstrap; `runtime` (None for the bundle's own) and `threads`."""
+    """How to evaluate.
+
+    Attributes:
+        resamples, seed: of the bootstrap.
+        runtime: None for the bundle's own.
+        threads: CPU threads of the runtime.
+        classes: labels of the bundle that the data can have; an answer is the likeliest of those. () for all.
+    """
 
     resamples: int = metrics.RESAMPLES
     seed: int = 0
     runtime: str | None = None
     threads: int = 1
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,7 @@ class DialogueReport:
         wordless: utterances without a word, which count with equal probabilities.
         options: as given.
         results: one a reading.
+        left_out: clips without a part in the dialogues, and why.
     """
 
     bundle: str
@@ -92,6 +102,7 @@ class DialogueReport:
     wordless: int
     options: DialogueOptions
     results: tuple[DialogueResult, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def evaluate_dialogues(
@@ -131,6 +142,9 @@ def scored_dialogues(
     merged = _merged(dialogues, bundle.manifest.labels)
     scores, wordless = predict_dialogues(bundle, dialogues, options, progress)
     known = bundle.manifest.labels
+    if options.classes:
+        held = np.array([label in options.classes for label in known])
+        scores = {name: log_softmax(np.where(held, rows, -np.inf)) for name, rows in scores.items()}
     truth = np.array([known.index(merged[line.label or ""]) for talk in dialogues for line in talk.utterances])
     groups = np.repeat(np.arange(len(dialogues)), [len(talk.utterances) for talk in dialogues])
     manifest = bundle.manifest

@@ -11,23 +11,29 @@ from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.conditions import (
+    STATES,
     ConditionPredictions,
     check_conditions,
     check_enrolment,
     clip_log_probabilities,
+    holds,
     predict,
+    without_neutral,
 )
 from mer_sdk.evaluation.curves import Curves, curves
-from mer_sdk.evaluation.datasets.clip import Clip
-from mer_sdk.evaluation.features import encode_clip
-from mer_sdk.evaluation.metrics import Interval
+from mer_sdk.evaluation.datasets.clip import Clip, LeftOut
+from mer_sdk.evaluation.features import ClipFeatures, encode_clip
+from mer_sdk.evaluation.metrics import Interval, log_softmax
+from mer_sdk.frontends.face_detection import open_detector
 from mer_sdk.runtimes import runtime_note
 from mer_sdk.window.engine import StepEngine
 
 __all__ = [
+    "AllLabels",
     "ConditionResult",
     "EvaluationOptions",
     "EvaluationReport",
+    "Omissions",
     "Progress",
     "clip_log_probabilities",
     "evaluate",
@@ -36,6 +42,8 @@ __all__ = [
     "summarise",
 ]
 
+# People whom a note names.
+SHOWN_PEOPLE = 5
 # Called with what is being done, how many are done, and how many there are.
 Progress = Callable[[str, int, int], None]
 
@@ -68,8 +76,26 @@ class EvaluationOptions:
 
 
 @dataclass(frozen=True)
+class AllLabels:
+    """Scores where every label of the bundle may be answered, of data that have some of the labels alone.
+
+    Attributes:
+        war, uar, ece: as in `ConditionResult`.
+        outside: share of the answers that are none of the data's labels, 0-1.
+    """
+
+    war: float
+    uar: float
+    ece: float
+    outside: float
+
+
+@dataclass(frozen=True)
 class ConditionResult:
     """The score of one state under one protocol. Every measure is the mean over the runs (orders of "warm", else 1).
+
+    Where the data have some of the bundle's labels alone, an answer is the likeliest of those: a label that no clip can
+    have is never right, and would be counted against the bundle. `all_labels` has the scores without that.
 
     Attributes:
         state, protocol: the condition.
@@ -84,6 +110,7 @@ class ConditionResult:
         skipped: ids of clips without any of the state's modalities, not scored.
         curves: reliability, and accuracy over coverage, over all runs together; None where a saved file lacks them.
         uar_by_speaker: number of each person -> UAR of their clips; empty where a saved file lacks it.
+        all_labels: None where the data have all labels of the bundle.
     """
 
     state: str
@@ -104,6 +131,7 @@ class ConditionResult:
     skipped: tuple[str, ...] = ()
     curves: Curves | None = None
     uar_by_speaker: dict[str, float] = field(default_factory=dict)
+    all_labels: AllLabels | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +147,9 @@ class EvaluationReport:
         options: as given.
         results: one a state and protocol.
         note: what results of this runtime do not prove; "" for a real runtime.
+        names: number of each person -> their name, where the data set names people.
+        left_out: clips that could not be scored, and why.
+        omitted: sentences on states, protocols and people that were left out.
     """
 
     bundle: str
@@ -134,6 +165,9 @@ class EvaluationReport:
     options: EvaluationOptions
     results: tuple[ConditionResult, ...]
     note: str = ""
+    names: dict[str, str] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
+    omitted: tuple[str, ...] = ()
 
     def result(self, state: str, protocol: str) -> ConditionResult:
         """The score of one condition; OptionError where it was not evaluated."""
@@ -144,12 +178,26 @@ class EvaluationReport:
         raise OptionError(f"{state}/{protocol} was not evaluated; there is {done}")
 
 
+@dataclass
+class Omissions:
+    """What an evaluation leaves out instead of raising an error: it is filled as the work goes on.
+
+    Attributes:
+        clips: those that cannot be used, and why.
+        notes: sentences on states, protocols and people.
+    """
+
+    clips: list[LeftOut] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
 def evaluate(
     bundle: Bundle,
     clips: Sequence[Clip],
     labels: Mapping[str, str],
     options: EvaluationOptions | None = None,
     progress: Progress | None = None,
+    omissions: Omissions | None = None,
 ) -> EvaluationReport:
     """Score a bundle on labelled clips.
 
@@ -159,6 +207,8 @@ def evaluate(
         labels: label of the clips -> label of the bundle (for RAVDESS `ravdess.merge_labels`).
         options: None for the defaults.
         progress: called as the work goes on.
+        omissions: where it is given, what cannot be done is left out and noted there: clips that cannot be read, states
+            that no clip holds, protocols that no person (or, for "enrolled", this person) can have.
 
     Raises:
         OptionError: an unknown state, protocol or runtime.
@@ -173,10 +223,10 @@ def evaluate(
             f"({', '.join(known)}); give a mapping or leave the clip out"
         )
     check_conditions(chosen.states, chosen.protocols)
-    if "enrolled" in chosen.protocols:
+    if omissions is None and "enrolled" in chosen.protocols:
         check_enrolment(clips, chosen.enrol_clips)
-    predictions, steps = predict_clips(bundle, clips, chosen, progress)
-    return report_of(bundle, clips, labels, chosen, predictions, steps)
+    predictions, steps = predict_clips(bundle, clips, chosen, progress, omissions)
+    return report_of(bundle, clips, labels, chosen, predictions, steps, omissions)
 
 
 def report_of(
@@ -186,11 +236,17 @@ def report_of(
     options: EvaluationOptions,
     predictions: Sequence[ConditionPredictions],
     steps: int,
+    omissions: Omissions | None = None,
 ) -> EvaluationReport:
     """The scores of what `predict_clips` gave; arguments as for `evaluate`, every label of the clips in `labels`."""
     manifest = bundle.manifest
+    left = omissions or Omissions()
+    lost = {item.clip for item in left.clips}
+    clips = [clip for clip in clips if clip.id not in lost]
     truth = {clip.id: manifest.labels.index(labels[clip.label]) for clip in clips}
     people = {clip.id: clip.speaker for clip in clips}
+    meant = set(labels.values())
+    held = np.array([label in meant for label in manifest.labels])
     return EvaluationReport(
         bundle=manifest.name,
         model=manifest.model,
@@ -203,13 +259,20 @@ def report_of(
         clips=len(clips),
         steps=steps,
         options=options,
-        results=tuple(summarise(item, truth, people, manifest.labels, options) for item in predictions),
+        results=tuple(summarise(item, truth, people, manifest.labels, options, held) for item in predictions),
         note=runtime_note(options.runtime or bundle.runtime),
+        names={str(clip.speaker): clip.person for clip in clips if clip.person},
+        left_out=tuple(left.clips),
+        omitted=tuple(left.notes),
     )
 
 
 def predict_clips(
-    bundle: Bundle, clips: Sequence[Clip], options: EvaluationOptions, progress: Progress | None = None
+    bundle: Bundle,
+    clips: Sequence[Clip],
+    options: EvaluationOptions,
+    progress: Progress | None = None,
+    omissions: Omissions | None = None,
 ) -> tuple[list[ConditionPredictions], int]:
     """The predictions behind `evaluate`, and the number of steps; for comparing two bundles clip by clip.
 
@@ -225,14 +288,23 @@ def predict_clips(
     missing = [name for name in ("audio", "face") if name not in bundle.manifest.graphs]
     if missing:
         raise OptionError(f"{bundle.name} has no {missing[0]} graph; evaluation needs an audio-visual window model")
+    protocols = options.protocols if omissions is None else possible_protocols(options.protocols, clips, omissions)
     engine = StepEngine(bundle, options.runtime, options.threads)
+    filmed = any(clip.video or (clip.paired and not clip.faces) for clip in clips)
+    detector = open_detector(None) if filmed else None
     encoded = []
     for index, clip in enumerate(clips):
         report("encoding clips", index, len(clips))
-        encoded.append(encode_clip(clip, engine, options.track_scale))
+        try:
+            encoded.append(encode_clip(clip, engine, options.track_scale, detector))
+        except DataError as error:
+            if omissions is None:
+                raise
+            omissions.clips.append(LeftOut(clip.id, str(error)))
     report("encoding clips", len(clips), len(clips))
-    runs = sum(options.orders if protocol == "warm" else 1 for protocol in options.protocols)
-    total, done = len(clips) * runs * len(options.states), 0
+    states = options.states if omissions is None else _possible_states(options.states, encoded, omissions)
+    runs = sum(options.orders if protocol == "warm" else 1 for protocol in protocols)
+    total, done = len(encoded) * runs * len(states), 0
 
     def advance(count: int) -> None:
         nonlocal done
@@ -242,8 +314,8 @@ def predict_clips(
     predictions = predict(
         encoded,
         engine,
-        options.states,
-        options.protocols,
+        states,
+        protocols,
         orders=options.orders,
         enrol_clips=options.enrol_clips,
         seed=options.seed,
@@ -254,16 +326,72 @@ def predict_clips(
     return predictions, sum(len(item.steps) for item in encoded)
 
 
+def possible_protocols(asked: Sequence[str], clips: Sequence[Clip], omissions: Omissions) -> tuple[str, ...]:
+    """The protocols that these people can have; what is left out is noted.
+
+    Raises:
+        DataError: none is left.
+    """
+    left = list(asked)
+    if "warm" in left and all(clip.person == "" for clip in clips):
+        left.remove("warm")
+        omissions.notes.append("warm is left out: no clip says who speaks; name people in a column speaker")
+    if "enrolled" in left:
+        names = {clip.speaker: clip.person or str(clip.speaker) for clip in clips}
+        lacking = without_neutral(clips)
+        if len(lacking) == len(names):
+            left.remove("enrolled")
+            omissions.notes.append("enrolled is left out: nobody has a clip labelled neutral")
+        elif lacking:
+            known = [
+                names[who] for who in lacking if not all(clip.person == "" for clip in clips if clip.speaker == who)
+            ]
+            said = f"{', '.join(known[:SHOWN_PEOPLE])}{' and others' if len(known) > SHOWN_PEOPLE else ''}"
+            strangers = len(lacking) - len(known)
+            said += f"{' and ' if known and strangers else ''}{f'{strangers} unnamed people' if strangers else ''}"
+            omissions.notes.append(f"enrolled leaves out {said}: no clip of theirs is labelled neutral")
+    if not left:
+        raise DataError(f"no protocol is left: {'; '.join(omissions.notes)}; add --protocol cold")
+    return tuple(left)
+
+
+def _possible_states(asked: Sequence[str], encoded: Sequence[ClipFeatures], omissions: Omissions) -> tuple[str, ...]:
+    """The states that some clip holds; "audio+face" only where some clip has both."""
+    if not encoded:
+        raise DataError(f"no clip could be read: {omissions.clips[0].clip}: {omissions.clips[0].reason}")
+    there = {name for name in ("audio", "face") if any(holds(item, name) for item in encoded)}
+    left = tuple(state for state in asked if set(STATES[state]) <= there)
+    for state in asked:
+        if state not in left:
+            missing = " or ".join(
+                {"audio": "sound", "face": "a face"}[name] for name in STATES[state] if name not in there
+            )
+            omissions.notes.append(f"{state} is left out: no clip holds {missing}")
+    if not left:
+        raise DataError(f"no state is left: {'; '.join(omissions.notes)}")
+    return left
+
+
 def summarise(
     predictions: ConditionPredictions,
     truth: Mapping[str, int],
     people: Mapping[str, int],
     labels: Sequence[str],
     options: EvaluationOptions,
+    held: np.ndarray | None = None,
 ) -> ConditionResult:
-    """Score one condition; `truth` maps clip ids to indices of `labels`, `people` to numbers of speakers."""
+    """Score one condition.
+
+    Args:
+        truth: clip id -> index of `labels`.
+        people: clip id -> number of its speaker.
+        held: bool [K], the labels that the data have; None for all.
+    """
     target = np.array([truth[clip] for clip in predictions.clips])
-    scores = predictions.log_probabilities
+    scores, everything = predictions.log_probabilities, None
+    if held is not None and not held.all():
+        everything = _all_labels(target, scores, held)
+        scores = log_softmax(np.where(held, scores, -np.inf))
     chosen = scores.argmax(axis=2)
     classes = len(labels)
     table = np.mean([metrics.confusion(target, run, classes) for run in chosen], axis=0)
@@ -299,4 +427,15 @@ def summarise(
             str(person): metrics.uar(target[speakers == person], chosen[:, speakers == person])
             for person in sorted(set(speakers.tolist()))
         },
+        all_labels=everything,
+    )
+
+
+def _all_labels(target: np.ndarray, scores: np.ndarray, held: np.ndarray) -> AllLabels:
+    chosen = scores.argmax(axis=2)
+    return AllLabels(
+        war=metrics.war(target, chosen),
+        uar=metrics.uar(target, chosen),
+        ece=float(np.mean([metrics.ece(target, np.exp(run)) for run in scores])),
+        outside=float(1 - held[chosen].mean()),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -9,13 +10,25 @@ from itertools import groupby
 import numpy as np
 
 from mer_sdk.contract.manifest import FaceContract, Manifest
-from mer_sdk.errors import DataError, SignalError
-from mer_sdk.evaluation.datasets.clip import Clip, clip_duration, load_audio, load_faces, load_frames
+from mer_sdk.errors import DataError, MediaError, SignalError
+from mer_sdk.evaluation.datasets.clip import (
+    IMAGE_SUFFIXES,
+    Clip,
+    clip_duration,
+    load_audio,
+    load_faces,
+    load_frames,
+    load_image,
+)
+from mer_sdk.evaluation.datasets.media_parts import read_part
 from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face_crop import check_frame, crop_face
 from mer_sdk.frontends.face_detection import FaceDetector, open_detector
 from mer_sdk.frontends.face_tracks import FaceTracks
+from mer_sdk.media.decode import AudioPiece, MediaFile
+from mer_sdk.window.alignment import StreamAlignment
 from mer_sdk.window.engine import StepEngine, StepFeatures
+from mer_sdk.window.sensor import FILE_PATIENCE
 
 
 @dataclass(frozen=True)
@@ -45,13 +58,76 @@ def encode_clip(
     Raises:
         DataError: a file of the clip is missing, empty, truncated or not what its name says.
     """
-    manifest = engine.manifest
+    steps = clip_steps(clip, engine.manifest, track_scale, detector)
+    return ClipFeatures(clip, tuple(engine.encode(chunk, crop) for chunk, crop in steps))
+
+
+def clip_steps(
+    clip: Clip, manifest: Manifest, track_scale: float = 1.0, detector: FaceDetector | None = None
+) -> list[tuple[np.ndarray | None, np.ndarray | None]]:
+    """What each step of a clip reads: (chunk, crop), each None where it is missing; see `encode_clip`.
+
+    Files of one's own (`Clip.media`) are cut by the sensor's own alignment, so that a step reads what it reads in
+    `EmotionSensor.stream`; digital silence is no sound there.
+
+    Raises:
+        DataError: as `encode_clip`.
+    """
+    if clip.media is not None:
+        return list(_media_steps(clip, manifest, detector))
     if clip.audio is not None:
         chunks: list[np.ndarray | None] = list(audio_chunks(clip, manifest))
     else:
         chunks = [None] * max(1, int(clip_duration(clip) * 1000 / manifest.clock.step_ms + 0.5))
-    crops = face_crops(clip, manifest, len(chunks), track_scale, detector)
-    return ClipFeatures(clip, tuple(engine.encode(chunk, crop) for chunk, crop in zip(chunks, crops, strict=True)))
+    return list(zip(chunks, face_crops(clip, manifest, len(chunks), track_scale, detector), strict=True))
+
+
+def _media_steps(
+    clip: Clip, manifest: Manifest, detector: FaceDetector | None
+) -> Iterator[tuple[np.ndarray | None, np.ndarray | None]]:
+    """As `EmotionSensor.stream` takes a file, without its network."""
+    assert clip.media is not None  # it is asked for those alone
+    if clip.media.suffix.lower() in IMAGE_SUFFIXES:
+        still = load_image(clip.media)
+        faces = FaceTracks(detector or open_detector(None), manifest.face).look([(0.0, partial(check_frame, still))])
+        yield None, faces[0].crop if faces else None
+        return
+    alignment = StreamAlignment(manifest)
+    watch: FaceTracks | None = None
+    most = manifest.clock.window_steps
+
+    def taken() -> Iterator[tuple[np.ndarray | None, np.ndarray | None]]:
+        nonlocal watch
+        due = alignment.done
+        alignment.skip_empty(most)
+        if alignment.done > due:
+            # Steps of a long pause: of those no more than a window stands before what follows.
+            yield from [(None, None)] * min(alignment.done - due, most)
+            return
+        step = alignment.take()
+        crop = None
+        if step.frames:
+            watch = watch or FaceTracks(detector or open_detector(None), manifest.face)
+            seen = watch.look(step.frames, step.chunk)
+            crop = seen[0].crop if seen else None
+        yield step.chunk, crop
+
+    try:
+        with MediaFile(clip.media) as media:
+            known = {"audio": media.info.audio, "video": media.info.video}
+            alignment.expected = {name for name, there in known.items() if there}
+            for item in read_part(media, clip.start, clip.end):
+                if isinstance(item, AudioPiece):
+                    alignment.add_audio(item.pcm, item.sample_rate, item.time, item.channels)
+                else:
+                    alignment.add_frame(item.rgb, item.time, item.duration)
+                while alignment.ready(FILE_PATIENCE):
+                    yield from taken()
+        end = alignment.end()
+        while alignment.done < end:
+            yield from taken()
+    except (MediaError, SignalError) as error:
+        raise DataError(str(error)) from error
 
 
 def audio_chunks(clip: Clip, manifest: Manifest) -> np.ndarray:

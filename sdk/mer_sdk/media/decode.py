@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ INDEXED_FORMATS = {"mov", "mp4", "matroska", "wav", "flac", "avi"}
 SIZED_FORMATS = {"mov", "mp4"}
 # Those without stamps.
 COUNTED_FORMATS = {"aac", "ac3", "amr", "dts", "eac3", "flac", "mlp", "mp3", "truehd"}
+# What begins before this is read from the beginning, seconds.
+SEEK_SECONDS = 10.0
 # A file is cut off where this much of it is missing: seconds, and share.
 MISSING_SECONDS, MISSING_SHARE = 0.5, 0.1
 OPTIONS = {
@@ -95,14 +97,21 @@ class MediaFile:
         """Sentences on what was chosen, and on what was found wrong and how it was taken."""
         return (*self._chosen, *self._told.notes())
 
-    def read(self) -> Iterator[AudioPiece | VideoFrame]:
+    def read(self, only: str = "", start: float = 0.0) -> Iterator[AudioPiece | VideoFrame]:
         """Everything in order of time, times from the start of the file; pieces of sound neither overlap nor go back.
+
+        Args:
+            only: "audio" or "video", for that stream alone; "" for both.
+            start: what lies before so many seconds is not wanted; some of it may be given nevertheless.
 
         Raises:
             MediaError: nothing could be decoded, or the file breaks off; the message names the time reached. What was
                 decoded before has been given by then. Or float samples are far over full scale.
         """
-        streams = [stream for stream in (self._audio, self._video) if stream is not None]
+        wanted = {"audio": (self._audio,), "video": (self._video,)}.get(only, (self._audio, self._video))
+        streams = [stream for stream in wanted if stream is not None]
+        if start > SEEK_SECONDS and set(self._container.format.name.split(",")) & INDEXED_FORMATS - COUNTED_FORMATS:
+            self._seek(start)
         timeline = Timeline((self._container.start_time or 0) / 1_000_000, self._declared(streams), self._told)
         packets = Packets(self._av, self._container, streams, timeline, self._told)
         decoders: dict[int, AudioDecoder | VideoDecoder] = {}
@@ -123,6 +132,11 @@ class MediaFile:
                 count += 1
                 yield piece
         self._check_end(packets, timeline.reached, self._declared(streams), count)
+
+    def _seek(self, start: float) -> None:
+        """Go to the last whole picture before `start` seconds; where that fails reading begins at the beginning."""
+        with suppress(self._av.FFmpegError, OSError, ValueError):
+            self._container.seek(int(start * 1_000_000) + (self._container.start_time or 0))
 
     def _open(self) -> Any:
         name = os.fspath(self.path)

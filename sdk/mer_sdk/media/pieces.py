@@ -40,14 +40,17 @@ class VideoFrame:
         self._frame, self._pixel_aspect = frame, pixel_aspect
         self.time, self.duration = time, duration
 
+    def at(self, time: float, duration: float | None) -> VideoFrame:
+        """The same picture, shown at another time."""
+        return VideoFrame(self._frame, time, self._pixel_aspect, duration)
+
     def rgb(self) -> np.ndarray:
         """uint8 [height, width, 3], upright, as a player shows it.
 
         Raises:
             MediaError: the picture cannot be converted.
         """
-        matrix = self._frame.side_data.get("DISPLAYMATRIX")
-        geometry = geometry_of(None if matrix is None else bytes(matrix), self._pixel_aspect)
+        geometry = geometry_of(self._matrix(), self._pixel_aspect)
         width, height = geometry.size(self._frame.width, self._frame.height)
         try:
             if (width, height) == (self._frame.width, self._frame.height):
@@ -60,6 +63,14 @@ class VideoFrame:
                 f"({error}); convert the file to 8-bit H.264"
             ) from error
         return geometry.upright(stored)
+
+    def _matrix(self) -> bytes | None:
+        """How the picture is turned, as the file says it."""
+        try:
+            found = self._frame.side_data.get("DISPLAYMATRIX")
+        except ValueError:
+            return None  # PyAV knows no such side data, such as the EXIF of a photo, and then gives none at all
+        return None if found is None else bytes(found)
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def write_mp4(path: Path, seconds: float = 1.0, picture: bool = True, sound: boo
         if video is not None:
             video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
             for index in range(round(25 * seconds)):
-                image = np.full((64, 64, 3), 40 + 5 * index, np.uint8)
+                image = np.full((64, 64, 3), 40 + 5 * (index % 40), np.uint8)
                 container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
             container.mux(video.encode(None))
         if audio is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import typer
 from pairs_files import write_pairs
@@ -13,6 +14,8 @@ from mer_sdk.cli.evaluate import evaluate
 from mer_sdk.contract.codec import from_json
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.evaluate import EvaluationReport
+
+LABELS = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 
 
 @pytest.fixture
@@ -67,7 +70,7 @@ def test_bad_options(run, paired_folder, arguments, error, message):
 
 def test_images_alone_cannot_be_evaluated_as_clips(run, tmp_path):
     (tmp_path / "ferplus_train.npz").write_bytes(b"")
-    with pytest.raises(OptionError, match="takes ravdess_pairs:PATH, ravdess:PATH and meld:PATH"):
+    with pytest.raises(OptionError, match=r"takes clips:PATH, ravdess_pairs:PATH, ravdess:PATH and meld:PATH"):
         raise run("t", "--data", f"ferplus:{tmp_path}").exception
 
 
@@ -87,3 +90,83 @@ def test_real_pairs_are_scored_by_person_on_the_test_fold(run, tmp_path):
     assert "UAR per person" in run(*options[:-1]).output
     with pytest.raises(OptionError, match="--folds 'three' is no list of numbers"):
         raise run(*options, "--folds", "three").exception
+
+
+@pytest.fixture
+def own_clips(tmp_path, media):
+    """Two people with a video and a sound file each, ben without a neutral clip, and two rows that cannot be scored."""
+    rng = np.random.default_rng(1)
+    rows = ["file,label,speaker", "gone.wav,joy,ann", "cut.mp4,joy,ann"]
+    for number, (label, who) in enumerate((("neutral", "ann"), ("joy", "ann"), ("sad", "ben"), ("joy", "ben"))):
+        media["mp4"](tmp_path / f"{number}.mp4", 1.0)
+        media["wav"](tmp_path / f"{number}.wav", 0.1 * rng.standard_normal(16000))
+        rows += [f"{number}.mp4,{label},{who}", f"{number}.wav,{label},{who}"]
+    (tmp_path / "cut.mp4").write_bytes((tmp_path / "0.mp4").read_bytes()[:3000])
+    (tmp_path / "clips.csv").write_text("\n".join(rows))
+    return tmp_path
+
+
+def test_own_clips_are_scored_and_what_cannot_be_is_listed(run, own_clips):
+    options = ("t", "--data", f"clips:{own_clips}", "--orders", 2)
+    report = from_json(EvaluationReport, json.loads(run(*options, "--json").stdout))
+    assert report.clips == 8
+    assert report.names == {"1": "ann", "2": "ben"}
+    assert next((item.clip, item.reason) for item in report.left_out) == ("gone.wav (line 2)", "the file is missing")
+    assert report.left_out[1].clip == "cut.mp4"
+    # The grey pictures hold no face, and ben cannot be enrolled.
+    assert report.omitted == (
+        "enrolled leaves out ben: no clip of theirs is labelled neutral",
+        "audio+face is left out: no clip holds a face",
+        "face is left out: no clip holds a face",
+    )
+    assert [(item.state, item.protocol) for item in report.results] == [
+        ("audio", "cold"), ("audio", "warm"), ("audio", "enrolled"),
+    ]  # fmt: skip
+    assert report.result("audio", "enrolled").uar_by_speaker.keys() == {"1"}
+    text = run(*options).output
+    for said in (
+        "joy as happy",
+        "speakers ann, ben, 2 left out",
+        "the file is missing",
+        "ben",
+        "With all 7 labels allowed",
+    ):
+        assert said in text
+
+
+def test_answers_are_the_likeliest_of_the_labels_that_the_clips_have(run, own_clips, monkeypatch):
+    """The tiny bundle says happy of loud and neutral of soft sound; of clips that are sad or happy, happy."""
+    options = ("t", "--data", f"clips:{own_clips}", "--states", "audio", "--protocol", "cold", "--json")
+    (own_clips / "clips.csv").write_text("file,label\n2.wav,sad\n3.wav,joy\n")
+    (found,) = from_json(EvaluationReport, json.loads(run(*options).stdout)).results
+    named = {label for label, row in zip(LABELS, zip(*found.confusion, strict=True), strict=True) if sum(row)}
+    assert named <= {"sad", "happy"}
+    assert found.all_labels.outside > 0
+    assert found.war >= found.all_labels.war
+    assert all(0 <= share <= 1 for share in (found.all_labels.uar, found.all_labels.ece, found.ece))
+
+
+def test_without_names_of_people_there_is_no_warm_baseline(run, own_clips):
+    (own_clips / "clips.csv").write_text("file,label\n2.wav,sad\n3.wav,joy\n")
+    options = ("t", "--data", f"clips:{own_clips}", "--json")
+    report = from_json(EvaluationReport, json.loads(run(*options).stdout))
+    assert [item.protocol for item in report.results] == ["cold"]
+    assert report.omitted[0].startswith("warm is left out: no clip says who speaks")
+    with pytest.raises(DataError, match=r"no protocol is left: warm is left out: .*; add --protocol cold"):
+        raise run(*options, "--protocol", "warm,enrolled").exception
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--actors", "5"), "--actors and --folds are of RAVDESS"),
+        (("--labels", "joy"), "'joy' is no pair OLD=NEW"),
+        (("--labels", "joy=happy,joy=sad"), "gives 'joy' two meanings, happy and sad"),
+        (("--labels", "joy=glad"), "label 'glad' is unknown"),
+        (("--labels", "glad=joy"), "label 'glad' is unknown"),
+        (("--split", "test"), "splits there: none: the table has no column split"),
+    ],
+)
+def test_bad_options_of_own_clips(run, own_clips, options, message):
+    with pytest.raises(OptionError, match=message):
+        raise run("t", "--data", f"clips:{own_clips}", *options).exception

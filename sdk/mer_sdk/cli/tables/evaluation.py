@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mer_sdk.cli.tables.columns import narrow_table
 from mer_sdk.evaluation.curves import accuracy_at
+from mer_sdk.evaluation.datasets.clip import LeftOut
 from mer_sdk.evaluation.dialogues import DialogueReport, DialogueResult
 from mer_sdk.evaluation.evaluate import ConditionResult, EvaluationReport
 from mer_sdk.evaluation.metrics import Interval
@@ -17,6 +19,8 @@ Report = EvaluationReport | DialogueReport
 Result = ConditionResult | DialogueResult
 # Shares of the answers at which the accuracy of the most confident ones is shown.
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)
+# More people than this have no column each; more clips left out no row each.
+MOST_PEOPLE, MOST_ROWS = 24, 12
 
 
 def show_report(report: Report) -> None:
@@ -27,13 +31,64 @@ def show_report(report: Report) -> None:
         console.print(report.note, style="yellow")
     for table in (_scores(report), _coverage(report), _classes(report)):
         console.print(table)
-    if isinstance(report, EvaluationReport) and len(report.speakers) > 1:
-        console.print(_people(report))
+    if isinstance(report, EvaluationReport):
+        if 1 < len(_named(report)) <= MOST_PEOPLE:
+            console.print(_people(report))
+        if any(result.all_labels for result in report.results):
+            console.print(_all_labels(report))
+        for note in report.omitted:
+            console.print(note, style="yellow", markup=False, soft_wrap=True)
+    if report.left_out:
+        console.print(left_out_table(report.left_out))
+
+
+def left_out_table(left_out: Sequence[LeftOut]) -> Table:
+    """Clips that were not used: one row each, and where they are many one row a reason."""
+    counts: dict[str, list[LeftOut]] = {}
+    for item in left_out:
+        counts.setdefault(item.reason, []).append(item)
+    table = narrow_table(f"Left out: {len(left_out)}", ("clip", "why"))
+    if len(left_out) <= MOST_ROWS:
+        for item in left_out:
+            table.add_row(Text(item.clip), Text(item.reason))
+        return table
+    ranked = sorted(counts.items(), key=lambda pair: -len(pair[1]))
+    for reason, items in ranked[:MOST_ROWS]:
+        table.add_row(
+            Text(items[0].clip if len(items) == 1 else f"{items[0].clip} and {len(items) - 1} more"), Text(reason)
+        )
+    rest = sum(len(items) for _, items in ranked[MOST_ROWS:])
+    if rest:
+        table.add_row(f"{rest} more", "other reasons: --json lists each clip")
+    return table
+
+
+def _named(report: EvaluationReport) -> dict[str, str]:
+    """Number -> name of the people who are known by one; where the data set has numbers alone, all of them."""
+    numbers = [str(speaker) for speaker in report.speakers]
+    if report.names or report.left_out or report.omitted:
+        return {number: report.names[number] for number in numbers if number in report.names}
+    return {number: number for number in numbers}
+
+
+def _all_labels(report: EvaluationReport) -> Table:
+    held = sum(value > 0 for value in report.results[0].support.values())
+    title = (
+        f"With all {len(report.labels)} labels allowed, in %; above, the likeliest of the {held} that the clips have"
+    )
+    table = narrow_table(title, _keys(report), ("WAR", "UAR", "ECE", "other labels"))
+    for result in report.results:
+        found = result.all_labels
+        if found is not None:
+            shares = (found.war, found.uar, found.ece, found.outside)
+            table.add_row(*_key(result), *(f"{100 * share:.1f}" for share in shares))
+    return table
 
 
 def _people(report: EvaluationReport) -> Table:
-    names = [str(speaker) for speaker in report.speakers]
-    table = narrow_table("UAR per person in %", _keys(report), names)
+    named = _named(report)
+    names = list(named)
+    table = narrow_table("UAR per person in %", _keys(report), list(named.values()))
     for result in report.results:
         values = (result.uar_by_speaker.get(name) for name in names)
         table.add_row(*_key(result), *("-" if value is None else f"{100 * value:.0f}" for value in values))
@@ -46,7 +101,12 @@ def _summary(report: Report) -> str:
         said = f"{report.utterances} utterances of {report.dialogues} dialogues"
         said += f", {report.wordless} without a word" if report.wordless else ""
     else:
-        said = f"{report.clips} clips, {report.steps} steps, speakers {', '.join(map(str, report.speakers))}"
+        people = list(_named(report).values())
+        strangers = len(report.speakers) - len(people)
+        said = f"{report.clips} clips, {report.steps} steps"
+        said += f", speakers {', '.join(people)}" if people else ""
+        said += f", {strangers} clips of nobody named" if strangers else ""
+        said += f", {len(report.left_out)} left out" if report.left_out else ""
     return (
         f"[bold]{report.bundle}[/bold] ({report.model}, {report.target} {report.scheme}) in {report.runtime}: {said}"
         + (f"; {merged}" if merged else "")

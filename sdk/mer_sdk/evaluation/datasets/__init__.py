@@ -3,6 +3,7 @@
 from mer_sdk.evaluation.datasets.clip import (
     ArchivedImage,
     Clip,
+    LeftOut,
     clip_duration,
     load_audio,
     load_faces,
@@ -12,6 +13,7 @@ from mer_sdk.evaluation.datasets.clip import (
 from mer_sdk.evaluation.datasets.cremad_logmel import CremadLogMel, CremadVotes, SpectrumClip
 from mer_sdk.evaluation.datasets.ferplus import FerPlus, LabelledImages
 from mer_sdk.evaluation.datasets.meld import Meld
+from mer_sdk.evaluation.datasets.own.clips import Chosen, OwnClips
 from mer_sdk.evaluation.datasets.published.affwild2 import AffWild2, AnnotatedVideo
 from mer_sdk.evaluation.datasets.published.dialogue_features import DialogueFeatures
 from mer_sdk.evaluation.datasets.published.features import FeatureDialogue, FeatureSplit
@@ -29,6 +31,7 @@ __all__ = [
     "AffWild2",
     "AnnotatedVideo",
     "ArchivedImage",
+    "Chosen",
     "Clip",
     "CremadLogMel",
     "CremadVotes",
@@ -37,10 +40,12 @@ __all__ = [
     "FeatureSplit",
     "FerPlus",
     "LabelledImages",
+    "LeftOut",
     "MIntRec",
     "Meld",
     "Mmsa",
     "Mosi",
+    "OwnClips",
     "Ravdess",
     "RavdessPairs",
     "Selection",

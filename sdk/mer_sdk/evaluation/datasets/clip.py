@@ -1,7 +1,8 @@
 """A clip of a data set and how its sound and its faces are read.
 
 Nothing is read before it is asked for: a `Clip` holds paths and labels. Audio is read with soundfile (wav, flac) or
-PyAV (mp4), faces with OpenCV, all three part of `mer-edge[media]` and imported where they are used.
+PyAV (mp4), faces with OpenCV, all three part of `mer-edge[media]` and imported where they are used. Files of one's own
+(`Clip.media`) are read as the sensor reads files.
 """
 
 from __future__ import annotations
@@ -18,7 +19,11 @@ from typing import Any
 import numpy as np
 
 from mer_sdk.errors import DataError, MissingExtra
+from mer_sdk.evaluation.datasets import media_parts
 
+SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff", ".amr")
+VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".3gp", ".wmv", ".ts", ".mts")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 CONTAINER_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v", ".avi")
 BLACK_LEVEL = 8.0
 # A container states its length to within a few frames; below this share of it the file ends early.
@@ -57,6 +62,12 @@ class Clip:
         faces: the face track: images cut out around the face, in order of time.
         face_times: when each image of the track was taken, seconds from the clip's beginning; () where they are evenly
             spread over the clip.
+        media: in place of the three: a file with sound, a picture or both, whichever it holds, or a still.
+        start, end: the part of `media` that is the clip, seconds; None for up to its end.
+        person: the speaker's name where the data set names people; "" where it does not say who it is, and the clip
+            counts as a person of its own; None where `speaker` is the name.
+        split: "train", "dev", "test" or as the data set calls it; "" for none.
+        text, dialogue: what is said, and the dialogue it belongs to; "" where unknown.
     """
 
     id: str
@@ -70,11 +81,28 @@ class Clip:
     video: Path | None = None
     faces: tuple[Path | ArchivedImage, ...] = ()
     face_times: tuple[float, ...] = ()
+    media: Path | None = None
+    start: float = 0.0
+    end: float | None = None
+    person: str | None = None
+    split: str = ""
+    text: str = ""
+    dialogue: str = ""
 
     @property
     def paired(self) -> bool:
-        """Whether the clip has both sound and a picture of the face."""
+        """Whether the clip has both sound and a picture of the face; of `media` what the kind of file may hold."""
+        if self.media is not None:
+            return self.media.suffix.lower() not in (*SOUND_SUFFIXES, *IMAGE_SUFFIXES)
         return self.audio is not None and (bool(self.faces) or self.video is not None)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A clip that is not used: its name or place, and why."""
+
+    clip: str
+    reason: str
 
 
 def load_audio(clip: Clip) -> tuple[np.ndarray, int]:
@@ -84,6 +112,8 @@ def load_audio(clip: Clip) -> tuple[np.ndarray, int]:
         DataError: the clip has no sound, or its file is missing, empty, truncated, not audio, or holds NaN.
         MissingExtra: soundfile or PyAV is not installed.
     """
+    if clip.media is not None:
+        return media_parts.sound(clip.media, clip.start, clip.end)
     if clip.audio is None:
         raise DataError(
             f"clip {clip.id} has no audio file; choose clips with sound, or evaluate the state 'face' alone"
@@ -103,6 +133,8 @@ def clip_duration(clip: Clip) -> float:
     Raises:
         DataError: neither is there (a face track alone has no time), or the file cannot be read.
     """
+    if clip.media is not None:
+        return media_parts.seconds(clip.media, clip.start, clip.end)
     source = clip.audio or clip.video
     if source is None:
         raise DataError(
@@ -164,6 +196,9 @@ def load_frames(clip: Clip) -> Iterator[tuple[float, np.ndarray]]:
         DataError: the file is missing, empty, truncated, or has no picture.
         MissingExtra: PyAV is not installed.
     """
+    if clip.media is not None:
+        yield from ((time, frame.rgb()) for time, frame in media_parts.frames(clip.media, clip.start, clip.end))
+        return
     if clip.video is None:
         return
     path = _present(clip.video)

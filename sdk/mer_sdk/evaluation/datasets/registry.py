@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mer_sdk.errors import DataError, OptionError
 
-Opener = TypeVar("Opener", bound=Callable[[Path], Any])
-_OPENERS: dict[str, Callable[[Path], Any]] = {}
+Opener = TypeVar("Opener", bound=Callable[..., Any])
+_OPENERS: dict[str, Callable[..., Any]] = {}
+# Clips of one's own, whose labels may be renamed.
+OWN = "clips"
 
 
 def register(name: str) -> Callable[[Opener], Opener]:
@@ -27,11 +29,14 @@ def dataset_names() -> tuple[str, ...]:
     return tuple(sorted(_OPENERS))
 
 
-def open_dataset(spec: str) -> Any:
+def open_dataset(spec: str, labels: Mapping[str, str] | None = None) -> Any:
     """The data set that `NAME:PATH` describes, such as "ravdess:~/data/RAVDESS".
 
+    Args:
+        labels: of `clips:` alone: label of the table -> what it is called instead; see `OwnClips`.
+
     Raises:
-        OptionError: no colon, or a name that is not registered.
+        OptionError: no colon, a name that is not registered, or labels for another data set than `clips:`.
         DataError: the path does not exist or holds none of the data set's files.
     """
     name, colon, path = spec.partition(":")
@@ -43,4 +48,8 @@ def open_dataset(spec: str) -> Any:
     folder = Path(path).expanduser()
     if not folder.exists():
         raise DataError(f"{folder} does not exist; give the folder (or file) that holds the {name} data")
+    if labels and name != OWN:
+        raise OptionError(f"--labels renames the labels of {OWN}:PATH, and {spec} has labels of its own: leave it out")
+    if labels:
+        return _OPENERS[name](folder, labels)
     return _OPENERS[name](folder)

@@ -1,0 +1,137 @@
+"""A table of clips, as csv or parquet, in the columns that this project knows; whatever the program that saved it."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mer_sdk.dialogue.text_file import read_text
+from mer_sdk.errors import DataError, MissingExtra
+
+# Column -> what else it is called; upper and lower case are the same.
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "file": ("path", "filename", "file_name", "filepath", "clip", "media"),
+    "label": ("emotion", "class", "target"),
+    "speaker": ("speaker_id", "person", "subject", "actor", "user"),
+    "start": ("begin", "start_time", "onset"),
+    "end": ("stop", "end_time", "offset"),
+    "split": ("part", "subset", "partition"),
+    "text": ("utterance", "transcript", "sentence"),
+    "dialogue": ("dialogue_id", "conversation"),
+}
+NEEDED = ("file", "label")
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
+_SEPARATORS = (",", ";", "\t", "|")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table.
+
+    Attributes:
+        line: its number in the file, the header is 1 (of a parquet table: the row's number, from 1).
+        cells: column, by its name in `COLUMNS`, -> text without space around it; "" where it is empty.
+        fault: why the line cannot be used, "" where it can.
+    """
+
+    line: int
+    cells: dict[str, str]
+    fault: str = ""
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a csv or parquet table.
+
+    Raises:
+        DataError: it cannot be read, has no rows, or lacks the columns for file and label.
+        MissingExtra: parquet, and pyarrow is not installed.
+    """
+    if path.stat().st_size == 0:
+        raise DataError(f"{path} is empty (0 bytes); write a header line file,label and a line for each clip")
+    rows = list(_parquet_rows(path) if path.suffix.lower() == ".parquet" else _csv_rows(path))
+    if not rows:
+        raise DataError(f"{path} has a header and no rows; add a line for each clip")
+    return rows
+
+
+def known_columns(header: Sequence[str], path: Path) -> dict[int, str]:
+    """Place of a column -> its name in `COLUMNS`; columns of other names are not read.
+
+    Raises:
+        DataError: there is none for file or for label.
+    """
+    names = [name.strip().lower() for name in header]
+    found: dict[int, str] = {}
+    for column, others in COLUMNS.items():
+        place = next((names.index(name) for name in (column, *others) if name in names), None)
+        if place is not None:
+            found[place] = column
+    missing = [column for column in NEEDED if column not in found.values()]
+    if missing:
+        words = [f"{column} (or {', '.join(COLUMNS[column])})" for column in missing]
+        listed = ", ".join(name for name in names if name) or "none"
+        raise DataError(f"{path} has the columns {listed}; missing: {' and '.join(words)}")
+    return found
+
+
+def _csv_rows(path: Path) -> Iterator[Row]:
+    text = read_text(path, "csv table of clips")
+    lines = text.lstrip("\r\n").splitlines()
+    separator = _separator(lines[0] if lines else "")
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        header = next((cells for cells in rows if any(cell.strip() for cell in cells)), [])
+        columns = known_columns(header, path)
+        for cells in rows:
+            if not any(cell.strip() for cell in cells):
+                continue
+            given = {column: cells[place].strip() for place, column in columns.items() if place < len(cells)}
+            fault = ""
+            if len(cells) != len(header):
+                fault = f"it has {len(cells)} cells, the header has {len(header)}: put quotes around cells that hold "
+                fault += repr(separator).replace("'", '"')
+            yield Row(rows.line_num, dict.fromkeys(columns.values(), "") | given, fault)
+    except csv.Error as error:
+        raise DataError(f"{path}, line {rows.line_num}: not csv ({error}); save it as csv with quotes") from error
+
+
+def _separator(first: str) -> str:
+    """What separates the cells: what finds the most known columns in the first line; a comma where none does."""
+    known = {name for column, others in COLUMNS.items() for name in (column, *others)}
+
+    def count(separator: str) -> int:
+        return len(known & {cell.strip().strip('"').lower() for cell in first.split(separator)})
+
+    return max(_SEPARATORS, key=count)
+
+
+def _parquet_rows(path: Path) -> Iterator[Row]:
+    try:
+        parquet: Any = importlib.import_module("pyarrow.parquet")
+    except ImportError as error:
+        raise MissingExtra("reading parquet tables", "pyarrow", "tables") from error
+    try:
+        file = parquet.ParquetFile(str(path))
+        header = list(file.schema_arrow.names)
+        columns = known_columns(header, path)
+        data = file.read(columns=[header[place] for place in columns]).to_pydict()
+    except (OSError, ValueError) as error:  # pyarrow's own errors are of these kinds
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path} cannot be read as parquet ({reason}); save it again") from error
+    values = {column: data[header[place]] for place, column in columns.items()}
+    for number in range(len(next(iter(values.values())))):
+        yield Row(number + 1, {column: _text(cells[number]) for column, cells in values.items()})
+
+
+def _text(value: object) -> str:
+    """A cell of parquet as a csv file would hold it."""
+    if value is None or value != value:  # NaN, where a program had no value
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)).strip()
