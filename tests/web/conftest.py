@@ -68,8 +68,16 @@ def helper():
 
 @pytest.fixture(scope="session")
 def tiny_onnx(helper, tmp_path_factory):
-    """A tiny ONNX bundle with random weights, of tests/sdk. Copy it before changing it."""
-    return helper("sdk/tiny_bundle.py").write_bundle(tmp_path_factory.mktemp("web"), "onnx")
+    """A tiny ONNX bundle with random weights, of tests/sdk, whose modality states are decided differently. Copy it
+    before changing it."""
+    path = helper("sdk/tiny_bundle.py").write_bundle(tmp_path_factory.mktemp("web"), "onnx")
+    manifest = json.loads((path / "manifest.json").read_text())
+    manifest["decision"]["states"] = {
+        "face": {"temperature": 0.6, "abstention_threshold": 0.2},
+        "audio+face": {"temperature": 1.4, "abstention_threshold": 0.15},
+    }
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -96,11 +96,10 @@ def replayed(recording: dict[str, Any], bundle: Bundle, finder: Path) -> list[St
         faces = tracks.look(frames, given.chunk) if frames else ()
         crop, person = (faces[0].crop, faces[0].view.id) if faces else (None, None)
         output = engine.step(given.chunk, crop, person)
-        present = [name for name, count in output.present.items() if count]
-        mine = decide(output.probabilities, manifest, bool(present)).probabilities
+        mine = decide(output.probabilities, manifest, output.state).probabilities
         page = estimates[time]
         both = (np.array([one[label] for label in manifest.labels]) for one in (page["probabilities"], mine))
-        steps.append(Step(time, *both, (page["state"], "+".join(present) or "none")))
+        steps.append(Step(time, *both, (page["state"], output.state)))
 
     last, shown = max(estimates), {one["time"] for one in recording["events"] if one["kind"] == "frame"}
     for event in recording["events"]:

@@ -172,10 +172,9 @@ def _sensor(arrays: dict[str, np.ndarray], path: Path) -> dict[str, object]:
         if seen and given.frames:
             crop = crop_face(given.frames[-1][1](), seen[2], bundle.manifest.face)
         output = engine.step(given.chunk, crop, seen[3] if seen else None)
-        present = [name for name, count in output.present.items() if count]
-        decided = decide(output.probabilities, bundle.manifest, bool(present))
+        decided = decide(output.probabilities, bundle.manifest, output.state)
         estimates.append(
-            {**to_json(decided), "state": "+".join(present) or "none", "reliance": output.reliance}
+            {**to_json(decided), "state": output.state, "reliance": output.reliance}
             | {"time": (given.number + 1) / 4, "face": seen and {"id": seen[3], "box": seen[2]}}
         )
 

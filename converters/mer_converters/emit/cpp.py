@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from mer_converters.emit.naming import figures, identifier, means
+from mer_converters.emit.naming import decisions, figures, identifier, means
 from mer_converters.emit.registry import register
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_converters.emit.template import fill, read_template, wrapped
@@ -60,6 +60,8 @@ def _values(source: SourceBundle, runtime: str, adapter: str) -> dict[str, str]:
         "features_sizes": ", ".join(str(source.size(name)) for name in modalities),
         "means": "\n".join(_mean(source, name) for name in modalities),
         "mean_data": ", ".join(f"k{name.capitalize()}Mean.data()" for name in modalities),
+        "state_count": str(len(source.states)),
+        "decisions": wrapped([f"{{{heat}, {threshold}}}" for heat, threshold in decisions(source)], "    "),
         "graphs": "\n".join(_graph(source, name) for name in source.graphs),
         "step_parameters": ", ".join(f"std::span<const float> {name}" for name in raw),
         "step_arguments": ", ".join(raw),

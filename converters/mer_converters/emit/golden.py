@@ -13,7 +13,7 @@ import numpy as np
 
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_sdk.contract.bundle import Bundle
-from mer_sdk.contract.estimate import UNKNOWN
+from mer_sdk.contract.estimate import UNKNOWN, state_of
 from mer_sdk.contract.golden import RAW
 from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face_crop import crop_face
@@ -88,14 +88,25 @@ def _crops(source: SourceBundle, random: np.random.Generator) -> dict[str, np.nd
 
 def _decisions(source: SourceBundle, random: np.random.Generator) -> dict[str, np.ndarray]:
     manifest = source.manifest
-    # Sure ones, and one that is as unsure as can be.
+    # In each state that holds anything sure ones, and one that is as unsure as can be.
     logits = np.concatenate([random.normal(0, 3, (4, len(manifest.labels))), np.zeros((1, len(manifest.labels)))])
     logits = logits.astype(np.float32)
-    shares = softmax(logits / manifest.decision.temperature)
-    decided = [decide(row, manifest, True) for row in shares]
-    named = [-1 if v.emotion == UNKNOWN else manifest.labels.index(v.emotion) for v in decided]
-    rows = [(name, v.valence, v.arousal) for name, v in zip(named, decided, strict=True)]
-    return {"host_logits": logits, "host_probabilities": shares, "host_decisions": np.array(rows)}
+    present, given, shares, rows = [], [], [], []
+    for state in source.states[1:]:
+        for row in logits:
+            share = softmax(row, manifest.decision.of(state_of(state)).temperature)
+            said = decide(share, manifest, state_of(state))
+            named = -1 if said.emotion == UNKNOWN else manifest.labels.index(said.emotion)
+            present.append([float(name in state) for name in source.modalities])
+            given.append(row)
+            shares.append(share)
+            rows.append((named, said.valence, said.arousal))
+    return {
+        "host_present": np.array(present),
+        "host_logits": np.stack(given),
+        "host_probabilities": np.stack(shares),
+        "host_decisions": np.array(rows),
+    }
 
 
 class _Recorder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mer_converters.emit.naming import figures, identifier, means
+from mer_converters.emit.naming import decisions, figures, identifier, means
 from mer_converters.emit.registry import register
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_converters.emit.template import fill, read_template, wrapped
@@ -61,6 +61,7 @@ def _values(source: SourceBundle, runtime: str) -> dict[str, str]:
         "dependency": _DEPENDENCIES[manifest.target],
         "emotions": "\n".join(_emotion(label) for label in manifest.labels),
         "modalities": "\n".join(_modality(source, name) for name in modalities),
+        "decisions": "\n".join(f"        Decision({heat}, {threshold})," for heat, threshold in decisions(source)),
         "graphs": "\n\n".join(_graph(source, name) for name in source.graphs),
         "sensor_graphs": ", ".join(f"Contract.{name.upper()}" for name in (*modalities, "fusion")),
         "step_parameters": ", ".join(f"{_RAW[name]}: FloatArray?" for name in modalities),

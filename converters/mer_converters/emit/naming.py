@@ -6,6 +6,7 @@ import re
 
 from mer_converters.emit.golden import ENROL_AT, ENROL_STEPS
 from mer_converters.emit.source_bundle import SourceBundle
+from mer_sdk.contract.estimate import state_of
 from mer_sdk.parity.agreement import SQNR_DB, TOLERANCE
 
 
@@ -13,6 +14,12 @@ def identifier(label: str) -> str:
     """A label as a name in code: letters, digits and underscores, not beginning with a digit."""
     name = re.sub(r"\W", "_", label, flags=re.ASCII)
     return f"_{name}" if name[:1].isdigit() else name
+
+
+def decisions(source: SourceBundle) -> list[tuple[str, str]]:
+    """(temperature, threshold) of each of the source's states, as numbers of code."""
+    found = [source.manifest.decision.of(state_of(state)) for state in source.states]
+    return [(repr(float(one.temperature)), repr(float(one.abstention_threshold))) for one in found]
 
 
 def figures(source: SourceBundle, runtime: str) -> dict[str, str]:
@@ -35,8 +42,6 @@ def figures(source: SourceBundle, runtime: str) -> dict[str, str]:
         "margin": repr(float(manifest.face.margin)),
         "black_level": f"{float(manifest.face.black_level)!r}f",
         "prior_steps": repr(float(manifest.baseline.prior_steps)),
-        "temperature": repr(float(manifest.decision.temperature)),
-        "threshold": repr(float(manifest.decision.abstention_threshold)),
         "tolerance": repr(TOLERANCE.get(manifest.scheme, 0.0)),
         "sqnr": repr(SQNR_DB),
         "logits_index": str(source.output("logits")),

@@ -38,6 +38,14 @@ class SourceBundle:
         return self.manifest.modalities
 
     @property
+    def states(self) -> list[tuple[str, ...]]:
+        """What a window can hold: modality m is in the state at place i where bit m of i is set. The first is empty."""
+        known = self.modalities
+        return [
+            tuple(name for place, name in enumerate(known) if number >> place & 1) for number in range(2 ** len(known))
+        ]
+
+    @property
     def graphs(self) -> dict[str, GraphSpec]:
         """The graphs that the code can run: every one whose inputs and outputs are float32."""
         return {name: graph for name, graph in self.manifest.graphs.items() if _floats(graph)}

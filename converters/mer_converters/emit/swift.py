@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
-from mer_converters.emit.naming import figures, identifier, means
+from mer_converters.emit.naming import decisions, figures, identifier, means
 from mer_converters.emit.registry import register
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_converters.emit.template import fill, read_template, wrapped
@@ -53,6 +53,10 @@ def _values(source: SourceBundle, runtime: str) -> dict[str, str]:
         "modalities": "\n".join(f"    case {name}" for name in modalities),
         "mean_cases": "\n".join(f"        case .{name}: return {name}PopulationMean" for name in modalities),
         "means": "\n\n".join(_mean(source, name) for name in modalities),
+        "decisions": "\n".join(
+            f"        Decision(temperature: {heat}, abstentionThreshold: {threshold}),"
+            for heat, threshold in decisions(source)
+        ),
         "graphs": "\n\n".join(_graph(source, name) for name in source.graphs),
         "step_parameters": ", ".join(f"{_RAW[name]}: [Float]?" for name in modalities),
         "step_arguments": ", ".join(f"{_RAW[name]}: {_RAW[name]}" for name in modalities),

@@ -10,7 +10,7 @@ from mer_sdk.cli.bundles import open_bundles, without_runtime
 from mer_sdk.cli.options import BundlesArgument, JsonOption
 from mer_sdk.contract.bundle import Bundle, BundleSummary
 from mer_sdk.contract.codec import to_json
-from mer_sdk.contract.manifest import Manifest
+from mer_sdk.contract.manifest import Decision, Manifest
 from mer_sdk.report.evidence import GraphProof, percent, read_evidence, stored, total_shares
 
 if TYPE_CHECKING:
@@ -92,8 +92,7 @@ def _show(summary: BundleSummary, proof: dict[str, GraphProof]) -> None:
         "parameters": f"{manifest.parameters.get('total', sum(manifest.parameters.values())):,}",
         "labels": ", ".join(summary.labels),
         **_contract(manifest),
-        "decision": f"temperature {manifest.decision.temperature:g}, "
-        f"unknown below {manifest.decision.abstention_threshold:g}",
+        "decision": _decision(manifest.decision),
         "baseline": f"prior of {manifest.baseline.prior_steps:g} steps",
         "valence/arousal": manifest.va_source,
         "data": "; ".join(f"{source.name} ({source.licence})" for source in manifest.data) or "-",
@@ -146,6 +145,15 @@ def _device(report: Mapping[str, Any]) -> str:
         str(device[key]) for key in ("model", "platform", "browser") if isinstance(device, dict) and device.get(key)
     ]
     return " ".join(said) or str(report.get("time", "a device"))
+
+
+def _decision(decision: Decision) -> str:
+    """Temperature and threshold, of each modality state where they have their own."""
+    shown = decision.states or {"": decision}
+    return "; ".join(
+        f"{state}{': ' if state else ''}temperature {one.temperature:g}, unknown below {one.abstention_threshold:g}"
+        for state, one in shown.items()
+    )
 
 
 def _contract(manifest: Manifest) -> dict[str, str]:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mer_sdk.contract.codec import to_json
 
 UNKNOWN = "unknown"
+# The modality state of a window that holds nothing.
+NOTHING = "none"
+
+
+def state_of(present: Iterable[str]) -> str:
+    """The modality state of what is present, in the order of the fusion graph's inputs: "audio+face", or "none"."""
+    return "+".join(present) or NOTHING
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from mer_sdk.limits import Limits
 from mer_sdk.runtimes.graph import GraphSpec
 
 # A newer version is refused; of a newer minor version, fields that are unknown here are left out.
-SCHEMA_VERSION, SCHEMA_MINOR = 4, 1
+SCHEMA_VERSION, SCHEMA_MINOR = 4, 2
 # The one graph of a face finder's bundle.
 FINDER = "finder"
 
@@ -156,7 +156,7 @@ class BaselineContract:
 
 
 @dataclass(frozen=True)
-class Decision:
+class StateDecision:
     """Logits are divided by `temperature`; estimates less confident than `abstention_threshold` are "unknown".
 
     `coverage` is the share of clips that were at least that confident where the threshold was chosen.
@@ -165,6 +165,25 @@ class Decision:
     temperature: Annotated[float, Limits(0.01, 100)] = 1.0
     abstention_threshold: Annotated[float, Limits(0, 1)] = 0.0
     coverage: Annotated[float, Limits(0, 1)] = 1.0
+
+
+@dataclass(frozen=True)
+class Decision(StateDecision):
+    """What logits become probabilities by, and below what an estimate is "unknown".
+
+    A network is not as sure of itself with sound alone as with sound and face, so each modality state may have values
+    of its own; the other fields hold where it has none.
+
+    Attributes:
+        states: modality state -> its values. A state names what the window (of a dialogue: the utterance) holds, in the
+            order of the fusion graph's inputs, joined by "+": "audio+face", "audio", "text".
+    """
+
+    states: Annotated[dict[str, StateDecision], Limits(items=7)] = field(default_factory=dict)
+
+    def of(self, state: str) -> StateDecision:
+        """The values of a modality state."""
+        return self.states.get(state, self)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import PurePosixPath
 
 from mer_sdk.contract.manifest import FINDER, Manifest
@@ -99,6 +100,7 @@ def _check_emotion_model(manifest: Manifest) -> None:
     sizes = _check_fusion(manifest)
     _check_encoders(manifest, sizes)
     _check_means(manifest, sizes)
+    _check_states(manifest)
     step = manifest.audio.sample_rate * manifest.clock.step_ms // 1000
     if "audio" in manifest.graphs and manifest.audio.chunk_samples < step:
         _fail(f"a chunk of {manifest.audio.chunk_samples} samples is shorter than a step of {step}")
@@ -165,6 +167,14 @@ def _check_means(manifest: Manifest, sizes: dict[str, int]) -> None:
     absent = [name for name in sizes if name not in means]
     if manifest.dialogue is None and absent:
         _fail(f"there is no population mean of {_names(absent)}")
+
+
+def _check_states(manifest: Manifest) -> None:
+    known = manifest.modalities
+    allowed = {"+".join(some) for count in range(1, len(known) + 1) for some in combinations(known, count)}
+    for state in manifest.decision.states:
+        if state not in allowed:
+            _fail(f"its decision has the state {shown(state)}; the window's states are {_names(allowed)}")
 
 
 def _expect(

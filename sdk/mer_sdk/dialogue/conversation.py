@@ -206,7 +206,7 @@ class Conversation:
     def _words(
         self, output: DialogueOutput, text: str | None, speaker: Hashable, time: float | None, begin: float
     ) -> UtteranceEstimate:
-        decided = decide(output.probabilities, self.manifest, bool(output.present))
+        decided = decide(output.probabilities, self.manifest, output.state)
         return UtteranceEstimate(
             index=len(self._timeline),
             time=time,
@@ -218,7 +218,7 @@ class Conversation:
             valence=decided.valence,
             arousal=decided.arousal,
             va_source=self.manifest.va_source,
-            state="+".join(output.present) or "none",
+            state=output.state,
             reliance=output.reliance,
             latency_ms=(clock.perf_counter() - begin) * 1000.0,
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.estimate import state_of
 from mer_sdk.errors import OptionError
 from mer_sdk.frontends.text import TextFrontend
 from mer_sdk.window.baseline import PersonalBaseline
@@ -41,6 +42,11 @@ class DialogueOutput:
     probabilities: np.ndarray
     reliance: dict[str, float]
     present: tuple[str, ...]
+
+    @property
+    def state(self) -> str:
+        """Which modalities the newest utterance has, as in `UtteranceEstimate.state`."""
+        return state_of(self.present)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +169,7 @@ class DialogueEngine:
         reliance = {name: float(share) for name, share in zip(self._size, shares, strict=True)}
         if not present:
             return DialogueOutput(logits, np.full(labels, 1 / labels), dict.fromkeys(reliance, 0.0), ())
-        probabilities = softmax(logits[-1], self.manifest.decision.temperature)
+        probabilities = softmax(logits[-1], self.manifest.decision.of(state_of(present)).temperature)
         return DialogueOutput(logits, probabilities, reliance, present)
 
     def _mean(self, name: str, speaker: Hashable) -> np.ndarray | float:

@@ -55,7 +55,7 @@ def clip_log_probabilities(step_logits: np.ndarray, steps_held: np.ndarray) -> n
     late steps with a full window count most; then normalised.
 
     Args:
-        step_logits: [n, K], already divided by the temperature.
+        step_logits: [n, K], each already divided by its state's temperature.
         steps_held: [n], at least one above 0.
 
     Raises:
@@ -148,7 +148,8 @@ def _run(
         engine.reset(people[person])
         outputs = [engine.advance(_visible(features, state)) for features in item.steps]
         engine.finish()
-        logits = np.stack([output.logits for output in outputs]) / engine.manifest.decision.temperature
+        decision = engine.manifest.decision
+        logits = np.stack([output.logits / decision.of(output.state).temperature for output in outputs])
         rows[index] = clip_log_probabilities(logits, np.array([output.steps for output in outputs]))
         advance(1)
     return rows

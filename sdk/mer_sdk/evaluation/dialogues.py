@@ -197,7 +197,7 @@ def predict_dialogues(
         whole += latest
     progress(len(dialogues), len(dialogues))
     readings = {LIVE: live} if engine.contract.causal else {LIVE: live, WHOLE: whole}
-    temperature = bundle.manifest.decision.temperature
+    temperature = bundle.manifest.decision.of("text").temperature
     return {name: log_softmax(np.array(rows, np.float64) / temperature) for name, rows in readings.items()}, wordless
 
 

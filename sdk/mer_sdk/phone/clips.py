@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mer_sdk.contract.bundle import Bundle
-from mer_sdk.contract.manifest import Manifest
+from mer_sdk.contract.manifest import Decision, Manifest
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.conditions import clip_log_probabilities
@@ -83,11 +83,12 @@ def packed(clip: Clip, manifest: Manifest) -> bytes:
 
 @dataclass(frozen=True, eq=False)
 class ClipReference:
-    """What a bundle says here of each clip: its name, temperature, and logits [steps, K] and held steps [steps]."""
+    """What a bundle says here of each clip: its name, its decision, and each step's logits [steps, K], held steps
+    [steps] and modality states."""
 
     name: str
-    temperature: float
-    answers: tuple[tuple[np.ndarray, np.ndarray], ...]
+    decision: Decision
+    answers: tuple[tuple[np.ndarray, np.ndarray, tuple[str, ...]], ...]
 
 
 def reference_of(bundle: Bundle, clips: Sequence[Clip], labels: Sequence[str]) -> ClipReference:
@@ -110,8 +111,9 @@ def reference_of(bundle: Bundle, clips: Sequence[Clip], labels: Sequence[str]) -
         engine.reset()
         outputs = [engine.advance(features) for features in encode_clip(clip, engine).steps]
         held = np.array([output.steps for output in outputs])
-        answers.append((np.stack([output.logits for output in outputs]), held))
-    return ClipReference(bundle.name, bundle.manifest.decision.temperature, tuple(answers))
+        states = tuple(output.state for output in outputs)
+        answers.append((np.stack([output.logits for output in outputs]), held, states))
+    return ClipReference(bundle.name, bundle.manifest.decision, tuple(answers))
 
 
 def score(
@@ -135,12 +137,13 @@ def score(
     """
     target = np.array([manifest.labels.index(labels[clip.label]) for clip in clips])
     mine, theirs, same = [], [], []
-    for answer, clip, (logits, held) in zip(answers, clips, reference.answers, strict=True):
+    for answer, clip, (logits, held, states) in zip(answers, clips, reference.answers, strict=True):
         found = np.array(answer.logits).reshape(len(answer.held), -1)
         if len(found) != len(logits):
             raise DataError(f"the phone cut clip {clip.id} into {len(found)} steps, there are {len(logits)}")
-        mine.append(clip_log_probabilities(found / manifest.decision.temperature, np.array(answer.held)).argmax())
-        theirs.append(clip_log_probabilities(logits / reference.temperature, held).argmax())
+        # The phone was sent the same sound and faces, so its windows were in the same states.
+        mine.append(_label(found, np.array(answer.held), states, manifest.decision))
+        theirs.append(_label(logits, held, states, reference.decision))
         same.append(found.argmax(axis=1) == logits.argmax(axis=1))
     chosen, others = np.array(mine), np.array(theirs)
     return PhoneAccuracy(
@@ -154,6 +157,12 @@ def score(
         same_steps=float(np.concatenate(same).mean()),
         same_clips=float((chosen == others).mean()),
     )
+
+
+def _label(logits: np.ndarray, held: np.ndarray, states: Sequence[str], decision: Decision) -> int:
+    """Index of a clip's likeliest label."""
+    heat = np.array([decision.of(state).temperature for state in states])
+    return int(clip_log_probabilities(logits / heat[:, None], held).argmax())
 
 
 def _crops(clip: Clip, manifest: Manifest) -> list[np.ndarray | None]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mer_sdk.contract.affect import expectation
-from mer_sdk.contract.estimate import UNKNOWN
+from mer_sdk.contract.estimate import NOTHING, UNKNOWN
 from mer_sdk.contract.manifest import Manifest
 
 
@@ -23,8 +23,8 @@ class DecidedLabel:
     arousal: float
 
 
-def decide(probabilities: np.ndarray, manifest: Manifest, present: bool, label: int | None = None) -> DecidedLabel:
-    """The decision on [K] probabilities; "unknown", at the origin, where no modality is present.
+def decide(probabilities: np.ndarray, manifest: Manifest, state: str, label: int | None = None) -> DecidedLabel:
+    """The decision on [K] probabilities in a modality state; "unknown", at the origin, in the state "none".
 
     `label` is the index of the one that holds, see `Smoother`; None takes the likeliest.
     """
@@ -32,7 +32,8 @@ def decide(probabilities: np.ndarray, manifest: Manifest, present: bool, label: 
     if label is None:
         label = values.index(max(values))
     shares, confidence = dict(zip(manifest.labels, values, strict=True)), values[label]
-    known = present and confidence >= manifest.decision.abstention_threshold
+    present = state != NOTHING
+    known = present and confidence >= manifest.decision.of(state).abstention_threshold
     valence, arousal = expectation(shares) if present else (0.0, 0.0)
     return DecidedLabel(manifest.labels[label] if known else UNKNOWN, confidence, shares, valence, arousal)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.estimate import state_of
 from mer_sdk.errors import OptionError
 from mer_sdk.window.baseline import PersonalBaseline
 from mer_sdk.window.decision import softmax
@@ -47,6 +48,11 @@ class StepOutput:
     reliance: dict[str, float]
     present: dict[str, int]
     steps: int
+
+    @property
+    def state(self) -> str:
+        """Which modalities the window holds, as in `EmotionEstimate.state`."""
+        return state_of(name for name, count in self.present.items() if count)
 
 
 class StepEngine:
@@ -295,4 +301,6 @@ class StepEngine:
         outputs = self._graphs["fusion"].run(inputs)
         logits = outputs["logits"].reshape(-1)
         reliance = dict(zip(present, outputs["reliance"].reshape(-1).tolist(), strict=True))
-        return StepOutput(logits, softmax(logits, self.manifest.decision.temperature), reliance, present, steps)
+        state = state_of(name for name, count in present.items() if count)
+        shares = softmax(logits, self.manifest.decision.of(state).temperature)
+        return StepOutput(logits, shares, reliance, present, steps)

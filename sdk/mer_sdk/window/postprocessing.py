@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time as clock
 
-from mer_sdk.contract.estimate import EmotionEstimate, FaceView
+from mer_sdk.contract.estimate import NOTHING, EmotionEstimate, FaceView
 from mer_sdk.contract.manifest import Manifest
 from mer_sdk.window.decision import decide
 from mer_sdk.window.engine import StepOutput
@@ -31,15 +31,15 @@ def postprocess(
         begin: when work on the step began, by `time.perf_counter`.
         speech: see `EmotionEstimate`.
     """
-    seen = [name for name, count in output.present.items() if count]
+    state = output.state
     smoothed = raw = output.probabilities
     label = None
-    if seen:
+    if state != NOTHING:
         held = smoother.update(raw, end, view.id if view else None)
         smoothed, label = held.probabilities, held.label
     else:
         smoother.forget()
-    decided = decide(smoothed, manifest, bool(seen), label)
+    decided = decide(smoothed, manifest, state, label)
     alone = decided.probabilities if smoothed is raw else dict(zip(manifest.labels, raw.tolist(), strict=True))
     return EmotionEstimate(
         time=round(end, 6),
@@ -49,7 +49,7 @@ def postprocess(
         valence=decided.valence,
         arousal=decided.arousal,
         va_source=manifest.va_source,
-        state="+".join(seen) or "none",
+        state=state,
         reliance=output.reliance,
         face=view,
         latency_ms=(clock.perf_counter() - begin) * 1000.0,

@@ -61,6 +61,14 @@ CONTRADICTIONS = {
     "a path of another system": (lambda d: d["files"][0].update(path="..\\x"), "lies outside the bundle"),
     "a file twice": (lambda d: d["files"].append(d["files"][0]), "listed twice"),
     "no temperature": (lambda d: d["decision"].update(temperature=0.0), "temperature is 0"),
+    "a state's temperature": (
+        lambda d: d["decision"].update(states={"face": {"temperature": 500}}),
+        "states.face.temperature is 500",
+    ),
+    "a state of no window": (
+        lambda d: d["decision"].update(states={"face+audio": {"temperature": 1}}),
+        "the window's states are audio, audio+face, face",
+    ),
     "a step too long": (lambda d: d["clock"].update(step_ms=500), "shorter than a step"),
     "another resampler": (lambda d: d["audio"].update(resampler="linear"), "allowed: kaiser-sinc"),
     "a text for a number": (lambda d: d["clock"].update(step_ms="250"), "integer is expected, found '250'"),

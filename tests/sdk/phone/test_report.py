@@ -12,6 +12,7 @@ import pytest
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.golden import load_golden
+from mer_sdk.contract.manifest import Decision
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.phone.clips import ClipReference, score, spread
@@ -192,7 +193,8 @@ def test_clips_are_spread_over_labels_and_scored_against_the_reference(bundle):
         return rows
 
     truth = ["happy", "sad", "happy", "sad"]
-    reference = ClipReference("here", 1.0, tuple((logits(label), np.array([1, 2, 3])) for label in truth))
+    held, states = np.array([1, 2, 3]), ("face", "audio+face", "audio+face")
+    reference = ClipReference("here", Decision(), tuple((logits(label), held, states) for label in truth))
     said = ["happy", "sad", "happy", "angry"]
     answers = [ClipAnswer(index, tuple(logits(label).ravel().tolist()), (1, 2, 3)) for index, label in enumerate(said)]
     found = score(answers, chosen, labels, bundle.manifest, reference)

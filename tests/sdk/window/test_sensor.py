@@ -5,7 +5,7 @@ import pytest
 
 from mer_sdk import EmotionSensor
 from mer_sdk.contract.bundle import Bundle
-from mer_sdk.contract.manifest import Decision
+from mer_sdk.contract.manifest import Decision, StateDecision
 from mer_sdk.errors import BundleError, OptionError, SignalError
 from mer_sdk.frontends.resampling import Resampler
 from mer_sdk.frontends.voice_activity import VoiceActivity, VoiceOptions
@@ -224,6 +224,20 @@ def test_the_temperature_flattens(tiny_onnx):
     with EmotionSensor.open(hot) as sensor:
         estimate = run_audio(sensor, sound(), RATE, [])[-1]
     np.testing.assert_allclose(list(estimate.probabilities.values()), 1 / 7, atol=1e-4)
+
+
+def test_a_modality_state_has_its_own_temperature_and_threshold(tiny_onnx):
+    from dataclasses import replace
+
+    bundle = Bundle.open(tiny_onnx)
+    decision = Decision(temperature=1e6, states={"audio": StateDecision(0.5, 0.99), "face": StateDecision(2.0)})
+    with EmotionSensor.open(bundle) as sensor:
+        plain = run_audio(sensor, sound(), RATE, [])[-1]
+    with EmotionSensor.open(Bundle(replace(bundle.manifest, decision=decision), bundle.path)) as sensor:
+        heard = run_audio(sensor, sound(), RATE, [])[-1]
+    assert (heard.state, heard.emotion) == ("audio", "unknown")
+    squares = np.array(list(plain.probabilities.values())) ** 2
+    np.testing.assert_allclose(list(heard.probabilities.values()), squares / squares.sum(), rtol=1e-6)
 
 
 def test_an_estimate_is_plain_json(sensor):

@@ -1,8 +1,20 @@
 /** From logits to what is said of them: probabilities, the label, valence and arousal: mer_sdk.window.decision and affect. */
 import { OptionError } from "./errors";
-import type { Manifest } from "./manifest";
+import type { Decision, Manifest, StateDecision } from "./manifest";
 
 export const UNKNOWN = "unknown";
+/** The modality state of a window that holds nothing. */
+export const NOTHING = "none";
+
+/** The modality state of a window: what it holds, in the order of the fusion graph's inputs, such as "audio+face". */
+export function stateOf(present: Record<string, number>): string {
+  return Object.keys(present).filter((name) => present[name]).join("+") || NOTHING;
+}
+
+/** Temperature and threshold of a modality state. */
+export function decisionOf(decision: Decision, state: string): StateDecision {
+  return decision.states?.[state] ?? decision;
+}
 
 // word -> (valence, arousal): pleasure and arousal means of J. A. Russell and A. Mehrabian, "Evidence for a three-factor
 // theory of emotions", Journal of Research in Personality 11 (1977), 273-294; "neutral" is the origin by convention.
@@ -60,10 +72,11 @@ export interface DecidedLabel {
   arousal: number;
 }
 
-/** The decision on probabilities; "unknown", at the origin, where no modality is present. */
-export function decide(probabilities: Float64Array, manifest: Manifest, present: boolean): DecidedLabel {
+/** The decision on probabilities in a modality state; "unknown", at the origin, in the state "none". */
+export function decide(probabilities: Float64Array, manifest: Manifest, state: string): DecidedLabel {
   const best = argmax(probabilities);
-  const known = present && probabilities[best]! >= manifest.decision.abstention_threshold;
+  const present = state !== NOTHING;
+  const known = present && probabilities[best]! >= decisionOf(manifest.decision, state).abstention_threshold;
   let [valence, arousal] = [0, 0];
   if (present) {
     for (const [index, label] of manifest.labels.entries()) {

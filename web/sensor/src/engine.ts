@@ -1,6 +1,6 @@
 /** The step engine: features of each step, the window, the personal baselines and the fusion graph: mer_sdk.window.engine. */
 import { PersonalBaseline } from "./baseline";
-import { softmax } from "./decision";
+import { decisionOf, softmax, stateOf } from "./decision";
 import { OptionError, SignalError } from "./errors";
 import type { Graph, Tensors } from "./graph";
 import { type Manifest, modalities } from "./manifest";
@@ -161,7 +161,8 @@ export class StepEngine {
     const outputs = await this.graphs.fusion!.run(inputs);
     const logits = outputs.logits!;
     const reliance = Object.fromEntries(names.map((name, index) => [name, outputs.reliance![index]!]));
-    return { logits, probabilities: softmax(logits, this.manifest.decision.temperature), reliance, present, steps };
+    const { temperature } = decisionOf(this.manifest.decision, stateOf(present));
+    return { logits, probabilities: softmax(logits, temperature), reliance, present, steps };
   }
 }
 

@@ -1,7 +1,7 @@
 export { AudioFrontend, toMono } from "./audio";
 export { PersonalBaseline } from "./baseline";
 export { Bundle, type FileSource, sha256 } from "./bundle";
-export { argmax, decide, norm, softmax, UNKNOWN } from "./decision";
+export { argmax, decide, decisionOf, norm, softmax, stateOf, NOTHING, UNKNOWN } from "./decision";
 export { encodeRow, StepEngine, type StepFeatures, type StepOutput } from "./engine";
 export { BundleError, MerError, OptionError, RuntimeUnavailable, sentence, SignalError } from "./errors";
 export {

@@ -59,9 +59,15 @@ export interface BaselineContract {
   population_mean: Record<string, number[]>;
 }
 
-export interface Decision {
+/** Logits are divided by the temperature; what is less sure than the threshold is "unknown". */
+export interface StateDecision {
   temperature: number;
   abstention_threshold: number;
+}
+
+/** Values of a modality state such as "audio+face", where it has its own in `states`, and those of the others. */
+export interface Decision extends StateDecision {
+  states?: Record<string, StateDecision>;
 }
 
 export interface FileSpec {

@@ -2,7 +2,7 @@
 import { toMono } from "./audio";
 import type { PersonalBaseline } from "./baseline";
 import type { Bundle } from "./bundle";
-import { decide, norm } from "./decision";
+import { decide, norm, stateOf } from "./decision";
 import { StepEngine } from "./engine";
 import { cropFace, type FaceFinder, FaceTracker, type FaceView, type Frame } from "./face";
 import { CentreFinder } from "./finder";
@@ -159,15 +159,15 @@ export class EmotionSensor {
     const begin = performance.now();
     const features = await this.engine.encode(given.chunk, look?.crop ?? null);
     const output = await this.engine.advance(features, look?.view.id ?? null);
-    const seen = Object.keys(output.present).filter((name) => output.present[name]);
-    const decided = decide(output.probabilities, manifest, seen.length > 0);
+    const state = stateOf(output.present);
+    const decided = decide(output.probabilities, manifest, state);
     const dropped = this.dropped;
     this.dropped = 0;
     return {
       time: ((given.number + 1) * manifest.clock.step_ms) / 1000,
       ...decided,
       va_source: manifest.va_source,
-      state: seen.join("+") || "none",
+      state,
       reliance: output.reliance,
       face: look?.view ?? null,
       latency_ms: performance.now() - begin,

@@ -3,6 +3,7 @@ import {
   AudioFrontend,
   cropFace,
   decide,
+  decisionOf,
   type Detection,
   FaceTracker,
   type Frame,
@@ -18,6 +19,7 @@ import {
   SCHEMA_VERSION,
   SignalError,
   softmax,
+  stateOf,
   toMono,
 } from "../src/index";
 import { arrays, facts } from "./vectors";
@@ -135,11 +137,15 @@ test("softmax, affect and abstention equal Python's", () => {
   const { labels, expected } = told.affect;
   const shares = softmax(floats("logits"), 0.7);
   expect(maxError(shares, get("shares").data)).toBeLessThan(1e-6);
-  const manifest = { labels, decision: { temperature: 0.7, abstention_threshold: 0.99 } } as Manifest;
-  const decided = decide(shares, manifest, true);
+  const own = { temperature: 2, abstention_threshold: 0.01 };
+  const manifest = { labels, decision: { temperature: 0.7, abstention_threshold: 0.99, states: { face: own } } } as unknown as Manifest;
+  const decided = decide(shares, manifest, "audio");
   expect(maxError([decided.valence, decided.arousal], expected)).toBeLessThan(1e-6);
   expect(decided.emotion).toBe("unknown");
-  expect(decide(shares, manifest, false)).toMatchObject({ emotion: "unknown", valence: 0, arousal: 0 });
+  expect(decide(shares, manifest, "none")).toMatchObject({ emotion: "unknown", valence: 0, arousal: 0 });
+  expect(labels).toContain(decide(shares, manifest, stateOf({ audio: 0, face: 3 })).emotion);
+  expect(decisionOf(manifest.decision, "face")).toEqual(own);
+  expect(decisionOf(manifest.decision, "audio+face").temperature).toBe(0.7);
   expect(() => norm("bored")).toThrow(OptionError);
 });
 

@@ -18,7 +18,7 @@ from mer_converters.targets import find_target
 from mer_converters.targets.registry import ExportJob
 from mer_quantization.schemes import SCHEMES
 from mer_sdk.contract.golden import save_golden
-from mer_sdk.contract.manifest import Decision
+from mer_sdk.contract.manifest import Decision, StateDecision
 from mer_sdk.contract.manifest_file import manifest_to_text
 
 # The model's name becomes namespace and package, so that one run of a compiler takes several bundles.
@@ -41,7 +41,9 @@ def write(folder: Path) -> None:
             else:
                 target.export(ExportJob(network, example, spec, SCHEMES["fp32"]), file)
         save_golden(path / "golden.npz", cases)
-        manifest = replace(tiny_bundle.manifest(name, suffix, path), model=model, decision=Decision(1.7, 0.4))
+        states = {"face": StateDecision(0.6, 0.7), "audio+face": StateDecision(1.1, 0.0)}
+        decision = Decision(1.7, 0.4, states=states)
+        manifest = replace(tiny_bundle.manifest(name, suffix, path), model=model, decision=decision)
         (path / "manifest.json").write_text(manifest_to_text(manifest))
 
 

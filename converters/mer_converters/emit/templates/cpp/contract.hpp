@@ -52,8 +52,12 @@ inline constexpr double kPriorSteps = @prior_steps@;
 inline constexpr std::array<const double*, @modality_count@> kPopulationMean{@mean_data@};
 
 /// The decision: logits are divided by the temperature; below the threshold the emotion is unknown.
-inline constexpr double kTemperature = @temperature@;
-inline constexpr double kAbstentionThreshold = @threshold@;
+struct Decision {
+  double temperature, abstention_threshold;
+};
+/// By what the window holds: bit m of the index is set where it holds modality m.
+inline constexpr std::array<Decision, @state_count@> kDecisions{{
+    @decisions@}};
 
 struct TensorInfo {
   std::string name;

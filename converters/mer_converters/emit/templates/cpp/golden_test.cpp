@@ -143,7 +143,10 @@ void check_host(const std::map<std::string, Array>& golden) {
     expect(furthest(window.mean(m), golden.at("host_mean_" + name).values) <= 1e-4, "baseline at the end: " + name);
   }
   for (std::size_t i = 0; i < golden.at("host_logits").shape[0]; ++i) {
-    const Estimate found = decide(golden.at("host_logits")[i]);
+    const auto held = golden.at("host_present")[i];
+    std::array<int, kModalities.size()> present{};
+    std::transform(held.begin(), held.end(), present.begin(), [](float one) { return static_cast<int>(one); });
+    const Estimate found = decide(golden.at("host_logits")[i], present);
     const std::vector<float> shares(found.probabilities.begin(), found.probabilities.end());
     const auto decided = golden.at("host_decisions")[i];
     const float named = found.emotion ? static_cast<float>(static_cast<int>(*found.emotion)) : -1.0f;

@@ -51,13 +51,19 @@ std::vector<Taps> triangle(int source, int target) {
 
 }  // namespace
 
-Estimate decide(std::span<const float> logits) {
+Estimate decide(std::span<const float> logits, const std::array<int, kModalities.size()>& present) {
+  std::size_t state = 0;
+  for (std::size_t m = 0; m < kModalities.size(); ++m) {
+    if (present[m] > 0) state |= std::size_t{1} << m;
+  }
+  const auto [temperature, threshold] = kDecisions[state];
   Estimate estimate;
+  estimate.present = present;
   std::copy(logits.begin(), logits.end(), estimate.logits.begin());
-  const double most = *std::max_element(logits.begin(), logits.end()) / kTemperature;
+  const double most = *std::max_element(logits.begin(), logits.end()) / temperature;
   double sum = 0;
   for (std::size_t i = 0; i < kLabels.size(); ++i) {
-    estimate.probabilities[i] = std::exp(logits[i] / kTemperature - most);
+    estimate.probabilities[i] = std::exp(logits[i] / temperature - most);
     sum += estimate.probabilities[i];
   }
   std::size_t best = 0;
@@ -68,7 +74,7 @@ Estimate decide(std::span<const float> logits) {
     estimate.arousal += estimate.probabilities[i] * kAffect[i][1];
   }
   estimate.confidence = estimate.probabilities[best];
-  if (estimate.confidence >= kAbstentionThreshold) estimate.emotion = static_cast<Emotion>(best);
+  if (estimate.confidence >= threshold) estimate.emotion = static_cast<Emotion>(best);
   return estimate;
 }
 
@@ -260,9 +266,8 @@ Estimate Sensor::fuse() {
   }
   for (const auto& mask : masks) inputs.emplace_back(mask);
   const auto outputs = fusion_->run(inputs);
-  Estimate estimate = decide(outputs[kLogits]);
+  Estimate estimate = decide(outputs[kLogits], present);
   std::copy(outputs[kReliance].begin(), outputs[kReliance].end(), estimate.reliance.begin());
-  estimate.present = present;
   return estimate;
 }
 

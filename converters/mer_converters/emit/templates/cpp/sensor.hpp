@@ -17,7 +17,7 @@ namespace mer::@namespace@ {
 
 /// What the sensor says of the window that ends with a step.
 struct Estimate {
-  /// Nothing where the model is less sure than `kAbstentionThreshold`, or nothing is in the window.
+  /// Nothing where the model is less sure than the threshold in `kDecisions`, or nothing is in the window.
   std::optional<Emotion> emotion;
   /// The largest probability, 0 to 1.
   double confidence = 0;
@@ -33,8 +33,9 @@ struct Estimate {
   std::array<int, kModalities.size()> present{};
 };
 
-/// The decision on logits: softmax with the bundle's temperature, abstention, valence and arousal.
-Estimate decide(std::span<const float> logits);
+/// The decision on logits: softmax with the temperature of what the window holds, abstention, valence and arousal.
+/// @param present steps of the window that hold each modality, in the order of `kModalities`.
+Estimate decide(std::span<const float> logits, const std::array<int, kModalities.size()>& present);
 
 /// The number of the step that holds a time in seconds since the stream began.
 std::int64_t step_at(double seconds);

@@ -30,9 +30,10 @@ object Contract {
     /** The personal baseline: the population's mean counts as so many steps. */
     const val PRIOR_STEPS = @prior_steps@
 
-    /** The decision: logits are divided by the temperature; below the threshold the emotion is unknown. */
-    const val TEMPERATURE = @temperature@
-    const val ABSTENTION_THRESHOLD = @threshold@
+    /** The decision by what the window holds: bit m of the index is set where it holds modality m. */
+    val DECISIONS = listOf(
+@decisions@
+    )
 
 @graphs@
 
@@ -49,6 +50,9 @@ object Contract {
 enum class Emotion(val label: String, val valence: Double, val arousal: Double) {
 @emotions@
 }
+
+/** Logits are divided by the temperature; below the threshold the emotion is unknown. */
+data class Decision(val temperature: Double, val abstentionThreshold: Double)
 
 /** What the fusion graph reads, in the order of its inputs and of its reliance. */
 enum class Modality(internal val populationMean: DoubleArray) {

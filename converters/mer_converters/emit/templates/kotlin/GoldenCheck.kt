@@ -98,7 +98,8 @@ class GoldenCheck(content: ByteArray) {
     private fun checkDecisions() {
         val logits = array("host_logits")
         for (index in 0 until logits.shape[0]) {
-            val found = decide(logits[index])
+            val held = array("host_present")[index]
+            val found = decide(logits[index], Modality.entries.associateWith { held[it.ordinal].toInt() })
             val shares = found.probabilities.values.map(Double::toFloat).toFloatArray()
             val (named, valence, arousal) = array("host_decisions")[index].asList()
             val fine = furthest(shares, array("host_probabilities")[index]) <= 1e-6 &&

@@ -7,7 +7,7 @@ import kotlin.math.floor
 /**
  * What the sensor says of the window that ends with a step.
  *
- * @property emotion null where the model is less sure than [Contract.ABSTENTION_THRESHOLD], or the window is empty.
+ * @property emotion null where the model is less sure than its threshold in [Contract.DECISIONS], or nothing is there.
  * @property confidence the largest probability, 0 to 1.
  * @property probabilities they sum to 1.
  * @property valence expected under published norms of the emotion words, -1 to 1; 0 where the window is empty.
@@ -61,7 +61,7 @@ class Sensor private constructor(private val graphs: Map<GraphInfo, Graph>) : Au
         if (present.values.all { it == 0 }) return nothing(present)
         val outputs = graphs.getValue(Contract.FUSION).run(Modality.entries.map(window::rows) + masks)
         val reliance = Modality.entries.zip(outputs[Contract.RELIANCE].asIterable()).toMap()
-        return decide(outputs[Contract.LOGITS]).copy(reliance = reliance, present = present)
+        return decide(outputs[Contract.LOGITS], present).copy(reliance = reliance)
     }
 
     private fun nothing(present: Map<Modality, Int>): Estimate {
@@ -98,9 +98,15 @@ class Sensor private constructor(private val graphs: Map<GraphInfo, Graph>) : Au
 /** The number of the step that holds a time in seconds since the stream began. */
 fun stepAt(seconds: Double): Long = floor((seconds + 1e-6) / (Contract.STEP_MS / 1000.0)).toLong()
 
-/** The decision on logits: softmax with the bundle's temperature, abstention, valence and arousal. */
-fun decide(logits: FloatArray): Estimate {
-    val scaled = logits.map { it / Contract.TEMPERATURE }
+/**
+ * The decision on logits: softmax with the temperature of what the window holds, abstention, valence and arousal.
+ *
+ * @param present steps of the window that hold each modality.
+ */
+fun decide(logits: FloatArray, present: Map<Modality, Int>): Estimate {
+    val held = Modality.entries.filter { (present[it] ?: 0) > 0 }
+    val decision = Contract.DECISIONS[held.sumOf { 1 shl it.ordinal }]
+    val scaled = logits.map { it / decision.temperature }
     val most = scaled.max()
     val powers = scaled.map { exp(it - most) }
     val sum = powers.sum()
@@ -108,13 +114,13 @@ fun decide(logits: FloatArray): Estimate {
     val best = Emotion.entries.maxBy(probabilities::getValue)
     val confidence = probabilities.getValue(best)
     return Estimate(
-        emotion = best.takeIf { confidence >= Contract.ABSTENTION_THRESHOLD },
+        emotion = best.takeIf { confidence >= decision.abstentionThreshold },
         confidence = confidence,
         probabilities = probabilities,
         valence = probabilities.entries.sumOf { (emotion, share) -> share * emotion.valence },
         arousal = probabilities.entries.sumOf { (emotion, share) -> share * emotion.arousal },
         reliance = emptyMap(),
-        present = emptyMap(),
+        present = present,
         logits = logits.asList(),
     )
 }

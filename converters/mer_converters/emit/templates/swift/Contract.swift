@@ -26,9 +26,10 @@ public enum Contract {
     /// The personal baseline: the population's mean counts as so many steps.
     public static let priorSteps = @prior_steps@
 
-    /// The decision: logits are divided by the temperature; below the threshold the emotion is unknown.
-    public static let temperature = @temperature@
-    public static let abstentionThreshold = @threshold@
+    /// The decision by what the window holds: bit m of the index is set where it holds modality m.
+    public static let decisions = [
+@decisions@
+    ]
 
 @graphs@
 }
@@ -43,6 +44,12 @@ public enum Emotion: String, CaseIterable, Codable, Sendable {
 @affect@
         }
     }
+}
+
+/// Logits are divided by the temperature; below the threshold the emotion is unknown.
+public struct Decision: Sendable {
+    public let temperature: Double
+    public let abstentionThreshold: Double
 }
 
 /// What the fusion graph reads, in the order of its inputs and of its reliance.

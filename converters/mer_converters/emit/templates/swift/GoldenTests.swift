@@ -117,7 +117,9 @@ final class GoldenTests: XCTestCase {
     func testDecisions() throws {
         let logits = try golden["host_logits"]
         for index in 0..<logits.shape[0] {
-            let found = decide(logits.row(index))
+            let held = try golden["host_present"].row(index).map { Int($0) }
+            let present = Dictionary(uniqueKeysWithValues: zip(Modality.allCases, held))
+            let found = decide(logits.row(index), present: present)
             let shares = Emotion.allCases.map { Float(found.probabilities[$0] ?? .nan) }
             let decided = try golden["host_decisions"].row(index)
             let named = found.emotion.flatMap { Emotion.allCases.firstIndex(of: $0) } ?? -1

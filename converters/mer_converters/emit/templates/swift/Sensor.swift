@@ -4,7 +4,7 @@ import Foundation
 
 /// What the sensor says of the window that ends with a step.
 public struct Estimate {
-    /// Nil where the model is less sure than `Contract.abstentionThreshold`, or the window is empty.
+    /// Nil where the model is less sure than the threshold in `Contract.decisions`, or the window is empty.
     public var emotion: Emotion?
     /// The largest probability, 0 to 1.
     public var confidence: Double
@@ -85,9 +85,8 @@ public final class Sensor {
             )
         }
         let outputs = try fusion.run(modalities.map { window.rows($0) } + masks)
-        var estimate = decide(outputs[@logits_index@])
+        var estimate = decide(outputs[@logits_index@], present: present)
         estimate.reliance = Dictionary(uniqueKeysWithValues: zip(modalities, outputs[@reliance_index@]))
-        estimate.present = present
         return estimate
     }
 }
@@ -97,9 +96,13 @@ public func stepNumber(at seconds: Double) -> Int {
     Int(((seconds + 1e-6) / (Double(Contract.stepMilliseconds) / 1000)).rounded(.down))
 }
 
-/// The decision on logits: softmax with the bundle's temperature, abstention, valence and arousal.
-public func decide(_ logits: [Float]) -> Estimate {
-    let scaled = logits.map { Double($0) / Contract.temperature }
+/// The decision on logits: softmax with the temperature of what the window holds, abstention, valence and arousal.
+/// - Parameter present: steps of the window that hold each modality.
+public func decide(_ logits: [Float], present: [Modality: Int]) -> Estimate {
+    var state = 0
+    for (bit, modality) in Modality.allCases.enumerated() where (present[modality] ?? 0) > 0 { state |= 1 << bit }
+    let decision = Contract.decisions[state]
+    let scaled = logits.map { Double($0) / decision.temperature }
     let most = scaled.max() ?? 0
     let powers = scaled.map { exp($0 - most) }
     let sum = powers.reduce(0, +)
@@ -112,13 +115,13 @@ public func decide(_ logits: [Float]) -> Estimate {
         arousal += shares[index] * emotion.affect.arousal
     }
     return Estimate(
-        emotion: shares[best] >= Contract.abstentionThreshold ? Emotion.allCases[best] : nil,
+        emotion: shares[best] >= decision.abstentionThreshold ? Emotion.allCases[best] : nil,
         confidence: shares[best],
         probabilities: Dictionary(uniqueKeysWithValues: zip(Emotion.allCases, shares)),
         valence: valence,
         arousal: arousal,
         reliance: [:],
-        present: [:],
+        present: present,
         logits: logits
     )
 }
