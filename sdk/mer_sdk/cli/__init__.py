@@ -1,21 +1,22 @@
 """The `mer` command: one subcommand for everything that what is installed can do.
 
 Subcommands are the entry points of the group `mer.commands`; the extra that one names says which packages it needs.
-A subcommand's module is imported when it is called, or when the help lists it.
+A subcommand's module is imported when it is called; the help reads its first words from the source.
 """
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
+from pathlib import Path
 
 from mer_sdk.cli.program import lets_go, run_program
 from mer_sdk.cli.typed import help_text
 from mer_sdk.errors import MissingExtra, OptionError
-from mer_sdk.runtimes.native_log import VARIABLE
 
 COMMANDS = "mer.commands"
 # Import names of what an extra brings.
@@ -33,8 +34,6 @@ HELP = "Emotion recognition on the device: run, check and compare mer-edge bundl
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `mer`: exit code 0, 1 where a check failed or something went wrong, 2 where it was asked wrongly."""
-    # Child processes inherit it.
-    os.environ.setdefault(VARIABLE, "1")
     run_program("mer", lambda: _run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
@@ -89,11 +88,26 @@ def _run(arguments: list[str]) -> None:
     ) -> None:
         pass
 
-    for name, entry in found.items():
-        if name == named or (named is None and can_run(entry)):
-            command = _load(entry)
-            app.command(name, help=help_text(command))(command)
+    if named is not None:
+        command = _load(found[named])
+        app.command(named, help=help_text(command))(command)
+    else:
+        for name, entry in found.items():
+            if can_run(entry):
+                app.command(name, help=help_text(_docstring(entry)))(_listed)
     app(arguments, prog_name="mer")
+
+
+def _listed() -> None:
+    """Stands for a command that the help lists and nobody calls."""
+
+
+def _docstring(entry: EntryPoint) -> str:
+    """What a subcommand's function says of itself, without importing what it needs."""
+    spec = find_spec(entry.module)
+    source = Path(spec.origin).read_bytes() if spec is not None and spec.origin is not None else b""
+    functions = [part for part in ast.parse(source).body if isinstance(part, ast.FunctionDef)]
+    return next((ast.get_docstring(one) or "" for one in functions if one.name == entry.attr), "")
 
 
 def _load(entry: EntryPoint):  # type: ignore[no-untyped-def]  # any function that typer can call
@@ -102,4 +116,8 @@ def _load(entry: EntryPoint):  # type: ignore[no-untyped-def]  # any function th
         raise MissingExtra(f"mer {entry.name}", *lacking)
     if not _has_module(entry.module):
         raise OptionError(f"mer {entry.name} is not part of this installation ({entry.module}); install mer-edge again")
+    from mer_sdk.runtimes.native_log import VARIABLE
+
+    # Child processes inherit it.
+    os.environ.setdefault(VARIABLE, "1")
     return lets_go(entry.load())

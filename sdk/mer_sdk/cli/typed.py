@@ -32,12 +32,13 @@ def typed(program: str) -> str:
     return str(absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else absolute)
 
 
-def help_text(command: Callable[..., object]) -> str:
-    """A command's docstring: each paragraph one line, as the terminal breaks lines, and the examples as typed here.
+def help_text(command: Callable[..., object] | str) -> str:
+    """A command's docstring, or one given: paragraphs are lines, as the terminal breaks them, examples as typed here.
 
     Examples are the paragraphs after "Examples:" or "Example:".
     """
-    paragraphs = [" ".join(part.split()) for part in (getdoc(command) or "").split("\n\n")]
+    given = command if isinstance(command, str) else getdoc(command) or ""
+    paragraphs = [" ".join(part.split()) for part in given.split("\n\n")]
     first = next((i for i, part in enumerate(paragraphs) if part in ("Example:", "Examples:")), len(paragraphs))
     examples = (re.sub(r"(?<![\w./-])mer(?:-convert)?(?= )", _typed_word, part) for part in paragraphs[first:])
     return "\n\n".join((*paragraphs[:first], *examples))

@@ -10,8 +10,8 @@ import hashlib
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from mer_sdk.contract.manifest_file import manifest_from_text
 from mer_sdk.errors import BundleError, BundleNotFound, MissingExtra, OptionError, did_you_mean
 from mer_sdk.runtimes import Graph, load_graph, runtime_for_target, runtime_named, runtime_note
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 MANIFEST = "manifest.json"
 MOST_MANIFEST_BYTES = 16_000_000
@@ -100,8 +103,8 @@ class Bundle:
             MissingExtra: the package that opens this kind of checkpoint is not installed.
         """
         found = _resolve(Path(path))
-        opener = _opener(found.suffix)
-        if opener is not None and found.is_file():
+        opener = _opener(found.suffix) if found.is_file() else None
+        if opener is not None:
             return _open_with(opener, found)
         return cls(_read_checked(found), found)
 
@@ -212,6 +215,9 @@ def _resolve(path: Path) -> Path:
 
 
 def _opener(suffix: str) -> EntryPoint | None:
+    # Not before a checkpoint is opened: it takes longer than a bundle's hashes.
+    from importlib.metadata import entry_points
+
     found = entry_points(group=OPENERS, name=suffix.lstrip(".")) if suffix else ()
     return next(iter(found), None)
 

@@ -9,6 +9,7 @@ read, and stands in the schema.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
 from collections.abc import Mapping
@@ -88,7 +89,7 @@ def _read(kind: Any, data: Any, path: str, limits: Limits | None, lenient: bool)
 def _read_object(kind: Any, data: Any, path: str, lenient: bool) -> Any:
     if not isinstance(data, dict):
         raise ValueError(f"{path}: an object is expected, found {shown(data)}")
-    hints = typing.get_type_hints(kind, include_extras=True)
+    hints = _hints(kind)
     fields = {field.name: field for field in dataclasses.fields(kind)}
     unknown = sorted(set(data) - set(fields))
     if unknown and not lenient:
@@ -100,6 +101,11 @@ def _read_object(kind: Any, data: Any, path: str, lenient: bool) -> Any:
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise ValueError(f"{path}: field {name!r} is missing")
     return kind(**values)
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind, include_extras=True)
 
 
 def _parted(kind: Any, limits: Limits | None) -> tuple[Any, Limits | None]:
@@ -116,7 +122,7 @@ def _schema(kind: Any, limits: Limits | None = None) -> dict[str, Any]:
     if origin in (typing.Union, types.UnionType):
         return {"anyOf": [{"type": "null"} if item is type(None) else _schema(item, limits) for item in arguments]}
     if dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind, include_extras=True)
+        hints = _hints(typing.cast(type, kind))
         fields = dataclasses.fields(kind)
         missing = dataclasses.MISSING
         required = [field.name for field in fields if field.default is missing and field.default_factory is missing]

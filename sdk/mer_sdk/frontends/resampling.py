@@ -9,9 +9,8 @@ the samples of the whole recording.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import lru_cache
-from math import ceil
+from math import ceil, gcd
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -134,9 +133,11 @@ class Resampler:
 @lru_cache(maxsize=16)
 def _filter(source: int, target: int) -> _Filter | None:
     """None where the rates are alike."""
-    ratio = 1 / Fraction(source, target)
-    ratio = ratio if ratio.numerator <= MOST_PHASES else 1 / (1 / ratio).limit_denominator(MOST_PHASES)
-    up, down = ratio.numerator, ratio.denominator
+    up, down = target // gcd(source, target), source // gcd(source, target)
+    if up > MOST_PHASES:
+        from fractions import Fraction
+
+        down, up = Fraction(source, target).limit_denominator(MOST_PHASES).as_integer_ratio()
     if up == down:
         return None
     cutoff = ROLLOFF * min(1.0, up / down)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +17,8 @@ class CoreMLGraph:
     """One ML Program package. Core ML chooses its own threads and compute units; `threads` has no effect."""
 
     def __init__(self, path: Path, spec: GraphSpec, threads: int) -> None:
+        import platform
+
         if platform.system() != "Darwin":
             raise RuntimeUnavailable(
                 f"Core ML runs on Apple systems only, this is {platform.system()}: "

@@ -11,7 +11,6 @@ import faulthandler
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -43,6 +42,8 @@ def without_harmless_lines() -> Iterator[None]:
     except (OSError, ValueError, AttributeError):  # a process without stderr
         yield
         return
+    import tempfile
+
     with tempfile.TemporaryFile() as kept:
         os.dup2(kept.fileno(), 2)
         tells_crashes = faulthandler.is_enabled()

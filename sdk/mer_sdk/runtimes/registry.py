@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.metadata
-import importlib.util
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
@@ -50,7 +48,11 @@ class Runtime:
     @property
     def runs_here(self) -> bool:
         """Whether this is the system that it runs on."""
-        return self.system in (None, platform.system())
+        if self.system is None:
+            return True
+        import platform
+
+        return self.system == platform.system()
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,11 @@ def runtimes() -> tuple[Runtime, ...]:
 
 @functools.cache
 def _installed() -> tuple[Runtime, ...]:
+    # Asked for where this package has no answer alone: all distributions are looked through.
+    from importlib.metadata import entry_points
+
     found = []
-    for entry in sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
         # A package that was removed may have left its entry point behind.
         with contextlib.suppress(ModuleNotFoundError):
             found.append(entry.load())
@@ -101,7 +106,9 @@ def runtime_named(name: str) -> Runtime:
     Raises:
         OptionError: no such runtime; the message lists those that exist.
     """
-    for runtime in runtimes():
+    if name in _REGISTRY:
+        return _REGISTRY[name]
+    for runtime in _installed():
         if runtime.name == name:
             return runtime
     raise OptionError.unknown("runtime", name, (runtime.name for runtime in runtimes()))
@@ -115,6 +122,9 @@ def runtime_for_target(target: str) -> str:
     Raises:
         OptionError: no runtime runs that target.
     """
+    for runtime in _REGISTRY.values():
+        if runtime.target == target and runtime.runs_here:
+            return runtime.name
     fitting = [runtime for runtime in runtimes() if runtime.target == target]
     if not fitting:
         raise OptionError.unknown("target", target, dict.fromkeys(runtime.target for runtime in runtimes()))
@@ -123,7 +133,8 @@ def runtime_for_target(target: str) -> str:
 
 def runtime_note(name: str) -> str:
     """What a result of this runtime does not prove; "" for a real runtime, and for torch, which runs checkpoints."""
-    return next((runtime.note for runtime in runtimes() if runtime.name == name), "")
+    known = (_REGISTRY[name],) if name in _REGISTRY else _installed()
+    return next((runtime.note for runtime in known if runtime.name == name), "")
 
 
 def stand_in_for(target: str) -> str | None:
@@ -162,11 +173,14 @@ def _status(runtime: Runtime) -> RuntimeStatus:
     if not runtime.runs_here:
         needed = "Apple systems" if runtime.system == "Darwin" else str(runtime.system)
         return RuntimeStatus(runtime.name, runtime.target, False, "", f"runs on {needed} only")
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as version_of
+
     for module, distribution in runtime.packages:
-        if importlib.util.find_spec(module) is not None:
+        if find_spec(module) is not None:
             try:
-                version = f"{distribution} {importlib.metadata.version(distribution)}"
-            except importlib.metadata.PackageNotFoundError:
+                version = f"{distribution} {version_of(distribution)}"
+            except PackageNotFoundError:
                 version = distribution
             return RuntimeStatus(runtime.name, runtime.target, True, version, "")
     return RuntimeStatus(runtime.name, runtime.target, False, "", f"pip install 'mer-edge[{runtime.extra}]'")

@@ -1,3 +1,4 @@
+import importlib.metadata
 import json
 import shutil
 from importlib.metadata import EntryPoint
@@ -108,7 +109,7 @@ def test_a_checkpoint_opens_by_the_entry_point_of_its_suffix(tiny_onnx, tmp_path
             return lambda given: ready if given == path else None
 
     monkeypatch.setattr(
-        mer_sdk.contract.bundle,
+        importlib.metadata,
         "entry_points",
         lambda group, name: [Opener()] if (group, name) == ("mer.openers", "weights") else [],
     )
@@ -123,7 +124,7 @@ def test_a_missing_opener_names_the_extra(tmp_path, monkeypatch):
     path = tmp_path / "model.weights"
     path.write_bytes(b"")
     entry = EntryPoint("weights", "a_package_nobody_has:open_it [train]", "mer.openers")
-    monkeypatch.setattr(mer_sdk.contract.bundle, "entry_points", lambda group, name: [entry])
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group, name: [entry])
     with pytest.raises(MissingExtra, match=r"a_package_nobody_has.*pip install 'mer-edge\[train\]'"):
         Bundle.open(path)
 
