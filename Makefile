@@ -34,7 +34,7 @@ help:
 	@echo "make docs      the documentation site, into site/; a broken link is an error"
 	@echo "make wheel     a wheel with the student's TFLite bundle inside, into dist/"
 	@echo "make wheel-phone   a wheel with the page of mer phone-check, for computers that check phones (npm is needed)"
-	@echo "make schema    write docs/manifest.schema.json"
+	@echo "make schema    write docs/manifest.schema.json, and its copy for the sensor in TypeScript"
 	@echo "make results   DATA=PATH: every protocol, into docs/results/, docs/results.md and README.md (hours; resumes)"
 	@echo "make check-aarch64   the bundles on an emulated 64-bit ARM device against this machine (docs/ship/devices.md)"
 	@echo "make bench     what a step and the import cost on this machine"
@@ -106,7 +106,7 @@ wheel: $(STAMP)
 		sys.exit(0 if size < 10 else "the wheel must stay under 10 MB")'
 
 schema: $(STAMP)
-	$(BIN)/python -m mer_converters.schema docs/manifest.schema.json
+	$(BIN)/python -m mer_converters.schema docs/manifest.schema.json web/sensor/src/manifest.schema.json
 
 results: convert-all
 	@test -n "$(DATA)$(RAVDESS)" || { echo "Say where the data sets are: make results DATA=PATH"; exit 2; }

@@ -1,4 +1,7 @@
-"""Write the JSON Schema of the manifest: `python -m mer_converters.schema docs/manifest.schema.json`."""
+"""Write the JSON Schema of the manifest: `python -m mer_converters.schema docs/manifest.schema.json`.
+
+The sensor in TypeScript reads manifests by a copy, web/sensor/src/manifest.schema.json: `make schema` writes both.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,12 @@ def schema_text() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the schema to the one path given."""
-    if len(arguments) != 1:
+    """Write the schema to the paths given."""
+    if not arguments:
         print("usage: python -m mer_converters.schema docs/manifest.schema.json", file=sys.stderr)
         return 2
-    Path(arguments[0]).write_text(schema_text())
+    for path in arguments:
+        Path(path).write_text(schema_text())
     return 0
 
 

@@ -32,6 +32,11 @@ from mer_sdk.window.decision import decide, softmax
 from mer_sdk.window.engine import StepEngine
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path += [str(ROOT), str(ROOT / "tests")]  # of the benchmarks and of helpers, which no package holds
+
+from benchmarks.robustness.fuzz_web import mutations  # noqa: E402
+from manifests.cases import cases  # noqa: E402
+
 RATES = (8000, 16000, 22050, 44100, 48000)
 BOXES = (
     ((10.0, 8.0, 40.0, 40.0), 0.0),
@@ -72,6 +77,8 @@ def write_vectors(folder: Path) -> None:
         "bundle": bundle.name,
         "talk": talk.name,
         "face_finder": write_face_finder(folder).name,
+        "manifests": [vars(case) for case in cases()],
+        "mutations": mutations(300),
     }
     _resampled(arrays)
     _crops(arrays)

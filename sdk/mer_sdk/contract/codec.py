@@ -79,6 +79,9 @@ def _read(kind: Any, data: Any, path: str, limits: Limits | None, lenient: bool)
         return data
     if kind is float and isinstance(data, int) and not isinstance(data, bool) and abs(data) < 2**53:
         data = float(data)
+    # JSON has one kind of number: 250.0 is an integer to its schema, and to languages that know no other.
+    if kind is int and isinstance(data, float) and data.is_integer() and abs(data) < 2**53:
+        data = int(data)
     if not isinstance(data, kind) or (isinstance(data, bool) and kind is not bool):
         raise ValueError(f"{path}: {_SCALARS[kind]} is expected, found {shown(data)}")
     if limits is not None:
@@ -128,7 +131,7 @@ def _schema(kind: Any, limits: Limits | None = None) -> dict[str, Any]:
         required = [field.name for field in fields if field.default is missing and field.default_factory is missing]
         return {
             "type": "object",
-            "properties": {field.name: _schema(hints[field.name]) for field in fields},
+            "properties": {field.name: _schema(hints[field.name]) | _default(field) for field in fields},
             "required": required,
             "additionalProperties": False,
         }
@@ -143,3 +146,10 @@ def _schema(kind: Any, limits: Limits | None = None) -> dict[str, Any]:
         most = {} if limits is None or limits.items is None else {"maxProperties": limits.items}
         return {"type": "object", "additionalProperties": _schema(arguments[1], limits), **most}
     return {"type": _SCALARS[kind], **limits_schema(kind, limits)} if kind in _SCALARS else {}
+
+
+def _default(field: dataclasses.Field[Any]) -> dict[str, Any]:
+    """What a field is where it is not there, in the words of JSON Schema."""
+    if field.default_factory is not dataclasses.MISSING:
+        return {"default": to_json(field.default_factory())}
+    return {} if field.default is dataclasses.MISSING else {"default": to_json(field.default)}

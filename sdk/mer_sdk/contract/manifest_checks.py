@@ -159,6 +159,8 @@ def _check_encoders(manifest: Manifest, sizes: dict[str, int]) -> None:
 
 def _check_means(manifest: Manifest, sizes: dict[str, int]) -> None:
     means = manifest.baseline.population_mean
+    if means and not manifest.baseline.prior_steps:
+        _fail("prior_steps is 0, and a population mean without weight is no baseline")
     for name, mean in means.items():
         if name not in sizes:
             _fail(f"there is a population mean of {shown(name)}, which fusion does not read")

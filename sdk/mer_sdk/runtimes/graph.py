@@ -24,7 +24,7 @@ class TensorSpec:
     name: Annotated[str, Limits(characters=100)]
     shape: Annotated[tuple[int, ...], Limits(least=1, most=2**22, items=8)]
     dtype: Annotated[str, Limits(choices=tuple(DTYPES))] = "float32"
-    range: tuple[float, float] | None = None
+    range: Annotated[tuple[float, float], Limits(1 - 2**53, 2**53 - 1)] | None = None
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from mer_converters.schema import main, schema_text
 
-COMMITTED = Path(__file__).resolve().parents[3] / "docs" / "manifest.schema.json"
+ROOT = Path(__file__).resolve().parents[3]
+COMMITTED = ("docs/manifest.schema.json", "web/sensor/src/manifest.schema.json")
 
 
-def test_committed_schema_is_current() -> None:
-    assert COMMITTED.read_text() == schema_text(), "run: make schema"
+@pytest.mark.parametrize("path", COMMITTED)
+def test_committed_schema_is_current(path: str) -> None:
+    assert (ROOT / path).read_text() == schema_text(), "run: make schema"
 
 
 def test_command_writes_it(tmp_path: Path) -> None:
-    path = tmp_path / "schema.json"
-    assert main([str(path)]) == 0
-    assert json.loads(path.read_text())["title"] == "Manifest"
+    paths = tmp_path / "schema.json", tmp_path / "copy.json"
+    assert main([str(path) for path in paths]) == 0
+    assert [json.loads(path.read_text())["title"] for path in paths] == ["Manifest", "Manifest"]
     assert main([]) == 2

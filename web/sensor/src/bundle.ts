@@ -2,8 +2,10 @@
 import { BundleError, RuntimeUnavailable } from "./errors";
 import { type Manifest, readManifest } from "./manifest";
 
-/** Gives the bytes of one file of a bundle by its path in it. */
-export type FileSource = (path: string) => Promise<ArrayBuffer>;
+const MOST_MANIFEST_BYTES = 16_000_000;
+
+/** Gives the bytes of one file of a bundle by its path in it; it need not read more than `most` bytes and one. */
+export type FileSource = (path: string, most: number) => Promise<ArrayBuffer>;
 
 /** Called with the files read and how many there are. */
 export type FileProgress = (path: string, done: number, total: number) => void;
@@ -25,15 +27,13 @@ export class Bundle {
    */
   static async open(source: string | FileSource, golden = false, progress?: FileProgress): Promise<Bundle> {
     const read = typeof source === "string" ? fromUrl(source) : source;
-    const manifest = readManifest(new TextDecoder().decode(await read("manifest.json")));
+    const manifest = readManifest(decoded(await read("manifest.json", MOST_MANIFEST_BYTES)));
     const wanted = Object.values(manifest.graphs).map((graph) => graph.file);
     if (golden) wanted.push("golden.npz");
     const files = new Map<string, ArrayBuffer>();
     for (const [index, path] of wanted.entries()) {
       progress?.(path, index, wanted.length);
-      const content = await read(path);
-      await checkFile(manifest, path, content);
-      files.set(path, content);
+      files.set(path, await readChecked(read, manifest, path));
     }
     progress?.("", wanted.length, wanted.length);
     return new Bundle(manifest, files);
@@ -56,9 +56,21 @@ export async function sha256(content: ArrayBuffer): Promise<string> {
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-async function checkFile(manifest: Manifest, path: string, content: ArrayBuffer): Promise<void> {
+function decoded(content: ArrayBuffer): string {
+  if (content.byteLength > MOST_MANIFEST_BYTES) {
+    throw new BundleError(`manifest.json has more than the ${MOST_MANIFEST_BYTES} bytes that are allowed`);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content);
+  } catch {
+    throw new BundleError("manifest.json is not UTF-8; convert the bundle again");
+  }
+}
+
+async function readChecked(read: FileSource, manifest: Manifest, path: string): Promise<ArrayBuffer> {
   const spec = manifest.files.find((file) => file.path === path);
   if (!spec) throw new BundleError(`${path} is not listed in the manifest; convert the bundle again`);
+  const content = await read(path, spec.bytes);
   if (content.byteLength !== spec.bytes) {
     throw new BundleError(
       `${path} differs from the manifest: ${content.byteLength} bytes instead of ${spec.bytes}; convert or copy it again`,
@@ -70,21 +82,39 @@ async function checkFile(manifest: Manifest, path: string, content: ArrayBuffer)
         "written: convert or copy it again",
     );
   }
+  return content;
 }
 
 function fromUrl(base: string): FileSource {
-  return async (path) => {
+  return async (path, most) => {
     let response: Response;
     try {
-      response = await fetch(base + path);
+      // Each part is encoded: an address has ways of its own to say "..".
+      response = await fetch(base + path.split("/").map(encodeURIComponent).join("/"));
     } catch {
       throw new BundleError(`${path} could not be fetched: the network is gone, or the server has ended`);
     }
     if (!response.ok) throw new BundleError(`${path} could not be fetched: the server answered ${response.status}`);
     try {
-      return await response.arrayBuffer();
+      return await readAtMost(response, most);
     } catch {
       throw new BundleError(`${path} broke off while it was fetched: the network is gone, or the server has ended`);
     }
   };
+}
+
+/** The body of an answer, and no more of it than one byte too many. */
+async function readAtMost(response: Response, most: number): Promise<ArrayBuffer> {
+  const reader = response.body?.getReader();
+  if (!reader) return await response.arrayBuffer();
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  while (size <= most) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    pieces.push(value as Uint8Array<ArrayBuffer>);
+    size += value.byteLength;
+  }
+  if (size > most) await reader.cancel();
+  return await new Blob(pieces).arrayBuffer();
 }

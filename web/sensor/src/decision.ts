@@ -13,7 +13,7 @@ export function stateOf(present: Record<string, number>): string {
 
 /** Temperature and threshold of a modality state. */
 export function decisionOf(decision: Decision, state: string): StateDecision {
-  return decision.states?.[state] ?? decision;
+  return decision.states[state] ?? decision;
 }
 
 // word -> (valence, arousal): pleasure and arousal means of J. A. Russell and A. Mehrabian, "Evidence for a three-factor

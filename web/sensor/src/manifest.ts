@@ -1,10 +1,14 @@
 /**
- * The manifest of a bundle, as mer_sdk.contract.manifest defines it; docs/manifest.schema.json is its schema. Field names are
- * those of the JSON, so that a manifest is used as it was read.
+ * The manifest of a bundle, as mer_sdk.contract.manifest defines it. Field names are those of the JSON, so that a manifest is
+ * used as it was read. manifest.schema.json is written from the Python dataclasses (`make schema`) and holds every range.
  */
 import { BundleError } from "./errors";
+import { checkManifest } from "./manifest_checks";
+import schema from "./manifest.schema.json";
+import { readBy, type Schema } from "./schema";
 
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION: number = schema.properties.schema_version.default;
+const SCHEMA_MINOR: number = schema.properties.schema_minor.default;
 /** What a browser runs: ONNX by onnxruntime-web, TFLite by LiteRT.js. */
 export const TARGETS = ["onnx", "tflite"] as const;
 export type Target = (typeof TARGETS)[number];
@@ -54,6 +58,21 @@ export interface FinderContract {
   resize_filter: string;
 }
 
+/** mer_sdk.contract.manifest.TextContract says how a text becomes ids. */
+export interface TextContract {
+  words: number;
+  slots: number;
+  buckets: number;
+  ngrams: [number, number];
+  hash: string;
+}
+
+export interface DialogueContract {
+  utterances: number;
+  speakers: number;
+  causal: boolean;
+}
+
 export interface BaselineContract {
   prior_steps: number;
   population_mean: Record<string, number[]>;
@@ -67,7 +86,7 @@ export interface StateDecision {
 
 /** Values of a modality state such as "audio+face", where it has its own in `states`, and those of the others. */
 export interface Decision extends StateDecision {
-  states?: Record<string, StateDecision>;
+  states: Record<string, StateDecision>;
 }
 
 export interface FileSpec {
@@ -89,41 +108,42 @@ export interface Manifest {
   clock: Clock;
   audio: AudioContract;
   face: FaceContract;
-  dialogue: { utterances: number } | null;
-  finder?: FinderContract | null;
+  text: TextContract | null;
+  dialogue: DialogueContract | null;
+  finder: FinderContract | null;
   decision: Decision;
   va_source: string;
   schema_version: number;
+  schema_minor: number;
 }
 
 /**
- * Read and check the text of a manifest.json.
+ * Read and check the text of a manifest.json. Fields that are not there get their defaults.
  *
- * @throws BundleError not JSON, a newer schema, a missing field, a target that no browser runs, or values that
- *   contradict one another.
+ * @throws BundleError not JSON, a newer schema, a missing or unknown field, a value outside its limits, a target that no
+ *   browser runs, or values that contradict one another.
  */
 export function readManifest(text: string): Manifest {
-  let data: unknown;
-  try {
-    data = JSON.parse(text);
-  } catch (error) {
-    throw new BundleError(`manifest.json is not valid JSON (${String(error)}); write the bundle again with mer-convert`);
-  }
-  const manifest = data as Manifest;
-  if (typeof manifest?.schema_version !== "number") {
+  const data = parsed(text);
+  const version = data?.schema_version;
+  if (typeof version !== "number" || !Number.isInteger(version)) {
     throw new BundleError("manifest.json has no schema_version; is this folder a bundle made by mer-convert?");
   }
-  if (manifest.schema_version > SCHEMA_VERSION) {
+  if (version > SCHEMA_VERSION) {
     throw new BundleError(
-      `the bundle has manifest schema ${manifest.schema_version}, this page reads up to ${SCHEMA_VERSION}: ` +
-        "take a newer @mer-edge/web, or convert the bundle again with this version",
+      `the bundle has a newer manifest schema than ${SCHEMA_VERSION}, which this page reads: take a newer ` +
+        "@mer-edge/web, or convert the bundle again with this version",
     );
   }
-  const needed = ["name", "model", "labels", "target", "scheme", "graphs", "baseline", "files", "clock", "audio", "face"];
-  for (const field of [...needed, "decision"]) {
-    if (!(field in manifest)) throw new BundleError(`manifest.json has no field ${field}; convert the bundle again`);
+  const newer = typeof data?.schema_minor === "number" && data.schema_minor > SCHEMA_MINOR;
+  let manifest: Manifest;
+  try {
+    manifest = readBy(schema as Schema, data, schema.title, newer) as Manifest;
+  } catch (error) {
+    throw new BundleError(`manifest.json does not fit its schema: ${(error as Error).message}; convert the bundle again`);
   }
-  check(manifest);
+  checkTarget(manifest);
+  checkManifest(manifest);
   return manifest;
 }
 
@@ -135,58 +155,19 @@ export function modalities(manifest: Manifest): string[] {
   return names.filter((name) => names.includes(`${name}_mask`));
 }
 
-function check(manifest: Manifest): void {
-  if (!TARGETS.includes(manifest.target)) {
-    throw new BundleError(
-      `${manifest.name} is made for ${String(manifest.target)}, and a browser runs ${TARGETS.join(" and ")} bundles: ` +
-        `mer-convert --model ${manifest.model} --target ${TARGETS.join(",")} --out bundles`,
-    );
-  }
-  if (manifest.finder) checkFinder(manifest, manifest.finder);
-  else checkModel(manifest);
-  for (const file of manifest.files) {
-    if (file.path.startsWith("/") || file.path.split("/").includes("..")) {
-      throw new BundleError(`manifest.json lists '${file.path}', which lies outside the bundle`);
-    }
-  }
-  for (const graph of Object.values(manifest.graphs)) {
-    if (!manifest.files.some((file) => file.path === graph.file)) {
-      throw new BundleError(`${graph.file} is a graph of the manifest without a hash; convert the bundle again`);
-    }
+function parsed(text: string): Record<string, unknown> | null {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const why = String((error as Error).message).slice(0, 200);
+    throw new BundleError(`manifest.json is not valid JSON (${why}); write the bundle again with mer-convert`);
   }
 }
 
-function checkFinder(manifest: Manifest, contract: FinderContract): void {
-  const graphs = Object.keys(manifest.graphs);
-  if (graphs.length !== 1 || graphs[0] !== FINDER) {
-    throw new BundleError(`manifest.json lists the graphs ${graphs}; a face finder has one, '${FINDER}'`);
-  }
-  const sizes = [contract.height, contract.width].every((size) => Number.isInteger(size) && size >= 1);
-  const shares = [contract.threshold, contract.overlap].every((share) => share >= 0 && share <= 1);
-  if (!sizes || !shares) {
-    throw new BundleError(
-      `manifest.json has the finder ${JSON.stringify(contract)}; sizes are 1 or more, threshold and overlap 0 to 1`,
-    );
-  }
-  if (contract.box !== "cascade-square" || contract.resize_filter !== "triangle") {
-    throw new BundleError(
-      `manifest.json asks for boxes ${contract.box} and filter ${contract.resize_filter}; known are cascade-square and ` +
-        "triangle: take a newer @mer-edge/web",
-    );
-  }
-}
-
-function checkModel(manifest: Manifest): void {
-  if (!manifest.graphs.fusion) {
-    throw new BundleError(`manifest.json lists the graphs ${Object.keys(manifest.graphs)}; a bundle needs 'fusion'`);
-  }
-  if (!manifest.labels.length || new Set(manifest.labels).size !== manifest.labels.length) {
-    throw new BundleError(`manifest.json has labels ${manifest.labels}; there must be some, each once`);
-  }
-  if (manifest.audio.resampler !== "kaiser-sinc" || manifest.face.resize_filter !== "triangle") {
-    throw new BundleError(
-      `manifest.json asks for resampler ${manifest.audio.resampler} and filter ${manifest.face.resize_filter}; ` +
-        "known are kaiser-sinc and triangle: take a newer @mer-edge/web",
-    );
-  }
+function checkTarget(manifest: Manifest): void {
+  if (TARGETS.includes(manifest.target)) return;
+  throw new BundleError(
+    `${manifest.name} is made for ${manifest.target}, and a browser runs ${TARGETS.join(" and ")} bundles: ` +
+      `mer-convert --model ${manifest.model} --target ${TARGETS.join(",")} --out bundles`,
+  );
 }

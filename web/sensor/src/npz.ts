@@ -9,19 +9,24 @@ export interface NpyArray {
   data: Values;
 }
 
+// Of all arrays together: mer_sdk.contract.golden.MOST_BYTES.
+const MOST_BYTES = 2 ** 28;
 const END = 0x06054b50;
 const ENTRY = 0x02014b50;
 
 /**
  * The arrays of an .npz by name.
  *
- * @throws BundleError not an .npz, damaged, or an array of a type other than float32, float64, int32, uint32, uint8.
+ * @param most bytes of all arrays together.
+ * @throws BundleError not an .npz, damaged, an array of a type other than float32, float64, int32, uint32, uint8, or more
+ *   than `most` bytes.
  */
-export async function readNpz(content: ArrayBuffer): Promise<Map<string, NpyArray>> {
+export async function readNpz(content: ArrayBuffer, most = MOST_BYTES): Promise<Map<string, NpyArray>> {
   const view = new DataView(content);
   const arrays = new Map<string, NpyArray>();
   try {
     let place = endRecord(view);
+    let left = most;
     const count = view.getUint16(place + 10, true);
     place = view.getUint32(place + 16, true);
     for (let index = 0; index < count; index++) {
@@ -32,7 +37,9 @@ export async function readNpz(content: ArrayBuffer): Promise<Map<string, NpyArra
       const local = view.getUint32(place + 42, true);
       const name = new TextDecoder().decode(new Uint8Array(content, place + 46, nameBytes!));
       const start = local + 30 + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
-      arrays.set(name.replace(/\.npy$/, ""), readNpy(await unpack(content.slice(start, start + packed), method)));
+      const unpacked = await unpack(content.slice(start, start + packed), method, left);
+      left -= unpacked.byteLength;
+      arrays.set(name.replace(/\.npy$/, ""), readNpy(unpacked));
       place += 46 + nameBytes! + extra! + comment!;
     }
   } catch (error) {
@@ -49,11 +56,22 @@ function endRecord(view: DataView): number {
   throw new Error("it is no zip archive");
 }
 
-async function unpack(packed: ArrayBuffer, method: number): Promise<ArrayBuffer> {
-  if (method === 0) return packed;
-  if (method !== 8) throw new Error(`compression method ${method} is not known`);
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-  return await new Response(stream).arrayBuffer();
+/** The bytes of one array, and no more of them than `most`: a few packed bytes may claim to be gigabytes. */
+async function unpack(packed: ArrayBuffer, method: number, most: number): Promise<ArrayBuffer> {
+  if (method !== 0 && method !== 8) throw new Error(`compression method ${method} is not known`);
+  const given = new Blob([packed]).stream();
+  const reader = (method === 0 ? given : given.pipeThrough(new DecompressionStream("deflate-raw"))).getReader();
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  for (let size = 0; ; ) {
+    const { done, value } = await reader.read();
+    if (done) return await new Blob(pieces).arrayBuffer();
+    size += value.byteLength;
+    if (size > most) {
+      await reader.cancel();
+      throw new Error("its arrays have more bytes than are allowed");
+    }
+    pieces.push(value);
+  }
 }
 
 function readNpy(content: ArrayBuffer): NpyArray {
@@ -68,14 +86,17 @@ function readNpy(content: ArrayBuffer): NpyArray {
   const shape = /'shape':\s*\(([^)]*)\)/.exec(header)?.[1];
   if (!type || shape === undefined || !/'fortran_order':\s*False/.test(header)) throw new Error("an .npy header is wrong");
   const sizes = shape.split(",").filter((part) => part.trim()).map(Number);
+  if (!sizes.every((size) => Number.isInteger(size) && size >= 0)) throw new Error("an .npy header has no shape");
   return { shape: sizes, data: values(content.slice(start + length), type, sizes.reduce((a, b) => a * b, 1)) };
 }
 
 function values(raw: ArrayBuffer, type: string, count: number): Values {
-  if (type === "<f4") return new Float32Array(raw, 0, count);
-  if (type === "<f8") return Float32Array.from(new Float64Array(raw, 0, count));
-  if (type === "<i4") return new Int32Array(raw, 0, count);
-  if (type === "<u4") return new Uint32Array(raw, 0, count);
-  if (type === "|u1") return new Uint8Array(raw, 0, count);
-  throw new Error(`an array has type ${type}`);
+  const bytes = { "<f4": 4, "<f8": 8, "<i4": 4, "<u4": 4, "|u1": 1 }[type];
+  if (!bytes) throw new Error(`an array has type ${type}`);
+  // A header may claim more than the file holds.
+  if (count * bytes !== raw.byteLength) throw new Error("an array does not hold what its header says");
+  if (type === "<f4") return new Float32Array(raw);
+  if (type === "<f8") return Float32Array.from(new Float64Array(raw));
+  if (type === "<i4") return new Int32Array(raw);
+  return type === "<u4" ? new Uint32Array(raw) : new Uint8Array(raw);
 }
