@@ -19,7 +19,7 @@ try:
 except ModuleNotFoundError as missing:
     sys.exit(str(MissingExtra("mer-convert", missing.name or "typer", "convert")))
 
-from mer_sdk.cli.options import names_of
+from mer_sdk.cli.options import LabelsOption, label_names, names_of
 from mer_sdk.cli.program import run_program
 from mer_sdk.cli.typed import help_text
 
@@ -66,9 +66,10 @@ def convert(
         list[str] | None,
         typer.Option(
             help="Data set as NAME:PATH, repeatable: calibrates int8; other clips of it are those of --check-data. "
-            "ravdess and ferplus, or meld for dialogue models."
+            "clips (your own: a table or folders), ravdess_pairs, ravdess, ferplus; meld for dialogue models."
         ),
     ] = None,
+    labels: LabelsOption = "",
     check_data: Annotated[
         list[str] | None,
         typer.Option(
@@ -158,7 +159,13 @@ def convert(
         else:
             from mer_converters.pipeline.plan import ConvertOptions
 
-            calibrating, judging = (_data_options(item, calibration_clips) for item in (data, check_data))
+            names = label_names(labels)
+            if names and not (data or check_data):
+                raise OptionError(
+                    "--labels renames the labels of your own clips; give --data clips:PATH, or leave it out"
+                )
+            calibrating = _data_options(data, calibration_clips, names)
+            judging = _data_options(check_data, calibration_clips, names, checks_alone=True)
             keep = _split(keep_float or [])
             options = ConvertOptions(out, force, jobs, calibrating, judging, coverage, keep, fallback)
             converted = _convert_emotion_model(asked, options, request, say)
@@ -285,10 +292,15 @@ def _shipped(model: str) -> Path:
     return shipped_checkpoint(model)
 
 
-def _data_options(specs: list[str] | None, clips: int) -> DataOptions | None:
+def _data_options(
+    specs: list[str] | None, clips: int, labels: dict[str, str], checks_alone: bool = False
+) -> DataOptions | None:
     from mer_quantization.recordings import DataOptions
 
-    return DataOptions(tuple(specs), clips) if specs else None
+    if not specs:
+        return None
+    own = any(spec.startswith("clips:") for spec in specs)
+    return DataOptions(tuple(specs), clips, labels=tuple(labels.items()) if own else (), checks_alone=checks_alone)
 
 
 def _split(values: list[str]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from mer_fusion.options import (
     TrainingThreadsOption,
     refuse_inputs,
 )
+from mer_sdk.cli.options import LabelsOption, label_names
 
 
 def train(
@@ -27,6 +28,7 @@ def train(
         str, typer.Argument(help="Fusion model: grjca, hgrjca (hierarchical gates), atsuko, fdrl or amb_dsgdn.")
     ],
     data: DataOption,
+    labels: LabelsOption = "",
     config: Annotated[
         str,
         typer.Option(
@@ -61,7 +63,7 @@ def train(
 
     out = out or Path(f"runs/{model}-{config}-full.safetensors" if config else f"runs/{model}-full.safetensors")
     refuse_inputs(out, encoders, data, stills=Path(stills) if stills else None)
-    run = RunOptions(run_dir, part, threads, epochs_share, quiet, encoders, stills)
+    run = RunOptions(run_dir, part, threads, epochs_share, quiet, encoders, stills, label_names(labels))
     if config:
         chosen = published_config(model, config)
         train_published(chosen, data, out, run, seed)

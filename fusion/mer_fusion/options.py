@@ -14,7 +14,8 @@ DataOption = Annotated[
     list[str],
     typer.Option(
         help="Data set as NAME:PATH, once for each. grjca, hgrjca, atsuko, fdrl: ravdess:PATH, "
-        "ravdess_pairs:PATH, ferplus:PATH, and more speech (cremad_logmel, cremad_votes, nemo, indian_emospeech); "
+        "ravdess_pairs:PATH, ferplus:PATH, and more speech (cremad_logmel, cremad_votes, nemo, indian_emospeech, "
+        "clips: your own); "
         "amb_dsgdn: meld:PATH.",
         show_default=False,
     ),

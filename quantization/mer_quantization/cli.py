@@ -20,12 +20,14 @@ from mer_fusion.options import (
     TrainingThreadsOption,
     refuse_inputs,
 )
+from mer_sdk.cli.options import LabelsOption, label_names
 from mer_sdk.errors import OptionError
 
 
 def distill(
     model: Annotated[str, typer.Argument(help="Fusion model: grjca, hgrjca, atsuko, fdrl or amb_dsgdn.")],
     data: DataOption,
+    labels: LabelsOption = "",
     teacher: Annotated[
         Path | None, typer.Option(help="Full-precision checkpoint; without it, the one that comes with the project.")
     ] = None,
@@ -64,7 +66,7 @@ def distill(
     from mer_fusion.training.run import RunOptions
     from mer_quantization.distill import distill_dialogue_student, distill_student
 
-    run = RunOptions(run_dir, part, threads, epochs_share, quiet, encoders, stills)
+    run = RunOptions(run_dir, part, threads, epochs_share, quiet, encoders, stills, label_names(labels))
     if qat is not None:
         from mer_quantization.qat import check_qat, qat_student
 

@@ -148,7 +148,7 @@ def qat_student(
         raise OptionError(f"--part {run.part}: encoders come from a checkpoint; add --encoders train to train them")
     if run.threads:
         torch.set_num_threads(run.threads)
-    sources = open_sources(data)
+    sources = open_sources(data, run.labels)
     tuning = _Tuning(recipe, sources, small, large, options, run, seed)
     if run.part == "audio":
         tuning.audio()

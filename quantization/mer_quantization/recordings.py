@@ -17,17 +17,28 @@ from typing import Any
 
 import numpy as np
 
-from mer_fusion.training.fusion.data import TUNING_FOLD
+from mer_quantization.clip_order import own_parts, ravdess_order
 from mer_sdk.contract.manifest import FaceContract, Manifest
 from mer_sdk.dialogue.dialogue_file import Dialogue
 from mer_sdk.errors import DataError, OptionError
-from mer_sdk.evaluation.datasets import Clip, FerPlus, Ravdess, RavdessPairs, Selection, open_dataset
+from mer_sdk.evaluation.datasets import (
+    Clip,
+    FerPlus,
+    LeftOut,
+    OwnClips,
+    Ravdess,
+    RavdessPairs,
+    Selection,
+    open_dataset,
+    open_datasets,
+)
 from mer_sdk.evaluation.datasets.meld import BUNDLE_LABELS, LABELS, Meld
-from mer_sdk.evaluation.datasets.ravdess import TEST_FOLD, fold_of, merge_labels
-from mer_sdk.evaluation.features import audio_chunks, face_crops, track_box
+from mer_sdk.evaluation.datasets.ravdess import TEST_FOLD, merge_labels
+from mer_sdk.evaluation.features import audio_chunks, clip_steps, face_crops, track_box
 from mer_sdk.frontends.face_crop import crop_face
 
 NEUTRAL = "neutral"
+LEAST_CLIPS = 8
 # Votes on which most people agree; shares of steps at rest and without a face.
 _CLEAR_VOTE, _AT_REST, _NO_FACE = 0.6, 0.6, 0.1
 
@@ -41,6 +52,8 @@ class DataOptions:
         clips: how many clips (dialogues, for a dialogue model) calibrate.
         check_clips: how many others the gate measures accuracy and agreement on.
         seed: of every choice.
+        labels: of one's own clips: (label of the table, label of the bundle).
+        checks_alone: no clip of these calibrates: they are there to check.
 
     Raises:
         OptionError: no data, or a number below its least: 8 and 1.
@@ -50,12 +63,16 @@ class DataOptions:
     clips: int = 64
     check_clips: int = 140
     seed: int = 0
+    labels: tuple[tuple[str, str], ...] = ()
+    checks_alone: bool = False
 
     def __post_init__(self) -> None:
         if not self.data:
             raise OptionError("no calibration data were given; give --data NAME:PATH")
-        if self.clips < 8:
-            raise OptionError(f"--calibration-clips is {self.clips}; at least 8 are needed, to see labels and states")
+        if self.clips < LEAST_CLIPS:
+            raise OptionError(
+                f"--calibration-clips is {self.clips}; at least {LEAST_CLIPS} are needed, to see labels and states"
+            )
         if self.check_clips < 1:
             raise OptionError(f"check_clips is {self.check_clips}; at least 1 is needed")
 
@@ -66,12 +83,12 @@ class Recording:
 
     Attributes:
         clip: its name and speaker; the label is the bundle's.
-        chunks: float32 [steps, chunk_samples] in [-1, 1].
+        chunks: one a step, float32 [chunk_samples] in [-1, 1], None where there is no sound.
         crops: one a step, float32 [S, S, 3], RGB 0-255, None where no face is found.
     """
 
     clip: Clip
-    chunks: np.ndarray
+    chunks: np.ndarray | tuple[np.ndarray | None, ...]
     crops: tuple[np.ndarray | None, ...]
 
 
@@ -83,11 +100,16 @@ def recordings(options: DataOptions, manifest: Manifest, held_out: bool = False)
         held_out: the clips for the gate, and FER+'s validation faces, in place of those that calibrate.
 
     Raises:
-        OptionError: a data set that is none of ravdess_pairs, ravdess and ferplus, or is given twice.
+        OptionError: a data set that is none of clips, ravdess_pairs, ravdess and ferplus, or is given twice.
         DataError: no sound, no faces, labels that do not fit, fewer than two labels, or a file that cannot be read.
     """
-    opened = _opened(options.data, (RavdessPairs, Ravdess, FerPlus), "a window model")
+    opened = _opened(options, (OwnClips, RavdessPairs, Ravdess, FerPlus), "a window model")
     ravdess, ferplus = opened.get(RavdessPairs) or opened.get(Ravdess), opened.get(FerPlus)
+    if OwnClips in opened:
+        if ravdess is not None:
+            raise OptionError(f"--data {' '.join(options.data)}: give clips of your own or RAVDESS, one of the two")
+        yield from _own_recordings(opened[OwnClips], ferplus, options, manifest, held_out)
+        return
     if ravdess is None:
         raise DataError(f"--data {' '.join(options.data)} has no sound: add --data ravdess_pairs:PATH")
     mapping = merge_labels(manifest.labels)
@@ -99,7 +121,7 @@ def recordings(options: DataOptions, manifest: Manifest, held_out: bool = False)
             f"{len(faceless)} of {len(clips)} clips of {ravdess.folder} have no face, so the face graph cannot be "
             "calibrated: add --data ferplus:PATH, whose faces are paired with the sound by label"
         )
-    order = _calibrating_first(clips, options.seed)
+    order = ravdess_order(clips, options.seed)
     # The last ones check: strangers to the encoders, as long as the data have any.
     chosen = order[options.clips :][-options.check_clips :] if held_out else order[: options.clips]
     if not chosen:
@@ -114,6 +136,24 @@ def recordings(options: DataOptions, manifest: Manifest, held_out: bool = False)
             yield Recording(clip, chunks, stills.crops(clip.label, len(chunks), manifest.face, rng))
 
 
+def _own_recordings(
+    own: OwnClips, ferplus: FerPlus | None, options: DataOptions, manifest: Manifest, held_out: bool
+) -> Iterator[Recording]:
+    """As `recordings`, of one's own clips."""
+    parts = own_parts(own, manifest.labels, options.seed, options.checks_alone, ferplus is not None)
+    chosen = parts.checking[: options.check_clips] if held_out else parts.calibrating[: options.clips]
+    stills = None
+    if ferplus is not None and not all(clip.paired for clip in chosen):
+        stills = _Stills(ferplus, "valid" if held_out else "train", manifest.labels)
+    rng = np.random.default_rng([options.seed, int(held_out)])
+    for clip in chosen:
+        steps = clip_steps(clip, manifest)
+        chunks, crops = tuple(chunk for chunk, _ in steps), tuple(crop for _, crop in steps)
+        if stills is not None and not clip.paired:
+            crops = stills.crops(clip.label, len(chunks), manifest.face, rng)
+        yield Recording(clip, chunks, crops)
+
+
 def dialogues(options: DataOptions, manifest: Manifest, held_out: bool = False) -> tuple[Dialogue, ...]:
     """The chosen dialogues, in random order; every utterance has a label of the bundle.
 
@@ -125,7 +165,7 @@ def dialogues(options: DataOptions, manifest: Manifest, held_out: bool = False) 
         OptionError: a data set that is not meld.
         DataError: no dialogue is left, or the bundle has other labels.
     """
-    meld = _opened(options.data, (Meld,), "a dialogue model")[Meld]
+    meld = _opened(options, (Meld,), "a dialogue model")[Meld]
     words = dict(zip(LABELS, BUNDLE_LABELS, strict=True))
     unknown = sorted(set(words.values()) - set(manifest.labels))
     if unknown:
@@ -176,53 +216,46 @@ class _Stills:
         return crop_face(image, track_box(image, contract, 1.0), contract)
 
 
-def check_data(options: DataOptions, manifest: Manifest) -> None:
+@dataclass(frozen=True)
+class DataLook:
+    """What `check_data` saw: the options, no more clips than there are, and clips of one's own that are left out."""
+
+    options: DataOptions
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def check_data(options: DataOptions, manifest: Manifest) -> DataLook:
     """Open the data sets and read the first clip, so that what is missing is said before any long work.
 
     Raises:
-        OptionError, DataError: as `recordings` and `dialogues`.
+        OptionError, DataError: as `recordings` and `dialogues`; or fewer than 8 of one's own clips calibrate.
     """
     if manifest.dialogue is not None:
         dialogues(options, manifest)
-    else:
-        next(iter(recordings(options, manifest)), None)
+        return DataLook(options)
+    next(iter(recordings(options, manifest, options.checks_alone)), None)
+    own = next((spec for spec in options.data if spec.startswith(f"{OwnClips.name}:")), None)
+    if own is None:
+        return DataLook(options)
+    opened, faces = open_dataset(own, dict(options.labels)), len(options.data) > 1
+    parts = own_parts(opened, manifest.labels, options.seed, options.checks_alone, faces)
+    if options.checks_alone:
+        return DataLook(options, parts.left_out)
+    if len(parts.calibrating) < LEAST_CLIPS:
+        raise DataError(
+            f"{opened.path} has {len(parts.calibrating)} clips to calibrate with, beside {len(parts.checking)} that "
+            f"check; at least {LEAST_CLIPS} are needed: add clips, or give them as --check-data"
+        )
+    return DataLook(replace(options, clips=min(options.clips, len(parts.calibrating))), parts.left_out)
 
 
-def _opened(specs: Sequence[str], allowed: tuple[Any, ...], model: str) -> dict[Any, Any]:
+def _opened(options: DataOptions, allowed: tuple[Any, ...], model: str) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
     names = ", ".join(kind.name for kind in allowed)
-    for spec in specs:
-        item = open_dataset(spec)
+    for spec, item in zip(options.data, open_datasets(options.data, dict(options.labels)), strict=True):
         if not isinstance(item, allowed):
             raise OptionError(f"--data {spec} cannot calibrate {model}; data sets that can: {names}")
         if type(item) in found:
             raise OptionError(f"--data {spec}: {item.name} was given twice; give each data set once")
         found[type(item)] = item
     return found
-
-
-def _calibrating_first(clips: Sequence[Clip], seed: int) -> list[Clip]:
-    """All clips, those of speakers who trained the encoders first, the others last; each part label by label.
-
-    Raises:
-        DataError: fewer than two labels.
-    """
-    strangers = {clip.id for clip in clips if fold_of(clip.speaker) == TUNING_FOLD}
-    if len({clip.label for clip in clips}) < 2:
-        raise DataError(
-            f"all {len(clips)} clips are labelled {clips[0].label if clips else 'nothing'}: ranges of one label say "
-            "nothing of the others; give data with at least two labels"
-        )
-    known = [clip for clip in clips if clip.id not in strangers]
-    return _label_by_label(known, seed) + _label_by_label([clip for clip in clips if clip.id in strangers], seed)[::-1]
-
-
-def _label_by_label(clips: Sequence[Clip], seed: int) -> list[Clip]:
-    """All clips, each label in turn, the clips of a label in random order."""
-    rng = np.random.default_rng(seed)
-    groups: dict[str, list[Clip]] = {}
-    for clip in clips:
-        groups.setdefault(clip.label, []).append(clip)
-    shuffled = [[group[index] for index in rng.permutation(len(group))] for _, group in sorted(groups.items())]
-    longest = max(map(len, shuffled), default=0)
-    return [group[turn] for turn in range(longest) for group in shuffled if turn < len(group)]

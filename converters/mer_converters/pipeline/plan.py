@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mer_converters.pipeline.float_fallback import FloatModules
@@ -16,6 +17,7 @@ from mer_fusion.torch_bundle import manifest_of
 from mer_quantization.confidence import check_coverage
 from mer_quantization.recordings import DataOptions, check_data
 from mer_quantization.schemes import SCHEMES, Scheme, check_calibration_data, find_scheme
+from mer_sdk.contract.manifest import Manifest
 from mer_sdk.errors import MissingExtra
 
 
@@ -102,13 +104,23 @@ def plan(checkpoint: Path, targets: tuple[str, ...], schemes: tuple[str, ...], o
     check_calibration_data([SCHEMES[name] for name in schemes], options.data.data if options.data else ())
     loaded = load_checkpoint(checkpoint)
     graphs = network_graphs(loaded.network.prepare_for_export(), loaded.card)
-    for given in dict.fromkeys(found for found in (options.data, options.labelled) if found is not None):
-        check_data(given, manifest_of(loaded))
+    manifest = manifest_of(loaded)
+    options = replace(options, data=_looked(options.data, manifest), check_data=_looked(options.check_data, manifest))
     planned = Plan(loaded, graphs, wanted, float_modules(graphs, options.keep_float), options)
     for target, found in wanted.items():
         for scheme in found:
             refuse_other(options.out / planned.bundle_name(target, scheme))
     return planned
+
+
+def _looked(given: DataOptions | None, manifest: Manifest) -> DataOptions | None:
+    """Options of data that are there; what is left out of them is told."""
+    if given is None:
+        return None
+    look = check_data(given, manifest)
+    for clip in look.left_out:
+        print(f"left out: {clip.clip}: {clip.reason}", file=sys.stderr, flush=True)
+    return look.options
 
 
 def _schemes_of(target: str, names: tuple[str, ...]) -> tuple[Scheme, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mer_fusion.checkpoint import Card
@@ -26,6 +27,7 @@ class RunOptions:
             model's usual way: GRJCA trains its own, the others take those of the GRJCA checkpoint that is shipped.
         stills: path of a checkpoint whose face encoder knows still faces, from which training on people who talk goes
             on; "" trains one on stills first.
+        labels: of one's own clips: label of the table -> label of the model.
 
     Raises:
         OptionError: an unknown part.
@@ -38,6 +40,7 @@ class RunOptions:
     quiet: bool = False
     encoders: str = ""
     stills: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.part not in PARTS:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from mer_sdk.cli.bundles import inputs_of, left_out, open_bundle, open_bundles, preference
-from mer_sdk.cli.options import BundlesArgument, JsonOption, actors_of, dataset_path
+from mer_sdk.cli.options import BundlesArgument, JsonOption, LabelsOption, actors_of, dataset_path, label_names
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.golden import GoldenCase, load_golden
@@ -52,6 +52,17 @@ class _ClipSet:
     reference: ClipReference
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """Which labelled clips were asked for; `data` is "" for none."""
+
+    data: str
+    labels: dict[str, str]
+    actors: tuple[int, ...] | None
+    clips: int
+    reference: str | None
+
+
 def phone_check(
     bundles: BundlesArgument,
     phones: Annotated[int, typer.Option("--phones", min=1, max=8, help="Phones that may take part at once.")] = 1,
@@ -61,8 +72,13 @@ def phone_check(
     rounds: Annotated[int, typer.Option("--rounds", min=10, max=5000, help="Runs of each graph that count.")] = 200,
     warm_up: Annotated[int, typer.Option("--warm-up", min=1, max=500, help="Runs before them, told apart.")] = 20,
     data: Annotated[
-        str, typer.Option("--data", help="Labelled clips to stream to the phone, for accuracy there: ravdess:PATH.")
+        str,
+        typer.Option(
+            "--data",
+            help="Labelled clips to stream to the phone, for accuracy there: clips:PATH or ravdess_pairs:PATH.",
+        ),
     ] = "",
+    labels: LabelsOption = "",
     actors: Annotated[str, typer.Option("--actors", help="Actors of the clips, such as 5. Default: all.")] = "",
     clips: Annotated[int, typer.Option("--clips", min=1, max=100, help="Clips to stream, spread over labels.")] = 16,
     reference: Annotated[
@@ -99,7 +115,7 @@ def phone_check(
     assert opened.path is not None  # checkpoints do not fit
     folder = opened.path
     cases = load_golden(opened)
-    clip_set = _clip_set(opened, data, actors, clips, reference, console)
+    clip_set = _clip_set(opened, _Wanted(data, label_names(labels), actors_of(actors), clips, reference), console)
     count = len(clip_set.clips) if clip_set else 0
     service = Service(
         bundle=folder,
@@ -153,29 +169,39 @@ def _unfit(bundle: Bundle, model: str = "MODEL") -> str:
     return ""
 
 
-def _clip_set(
-    bundle: Bundle, data: str, actors: str, count: int, reference: str | None, console: Console
-) -> _ClipSet | None:
-    if not data:
-        if reference is not None or actors:
-            raise OptionError("--reference and --actors are for labelled clips; give --data ravdess_pairs:PATH too")
+def _clip_set(bundle: Bundle, wanted: _Wanted, console: Console) -> _ClipSet | None:
+    if not wanted.data:
+        if wanted.reference is not None or wanted.actors or wanted.labels:
+            raise OptionError(
+                "--reference, --actors and --labels are for labelled clips; give --data ravdess_pairs:PATH too"
+            )
         return None
-    from mer_sdk.evaluation.datasets import Ravdess, RavdessPairs, Selection, open_dataset
+    from mer_sdk.evaluation.datasets import OwnClips, Ravdess, RavdessPairs, Selection, open_dataset
     from mer_sdk.evaluation.datasets.ravdess import merge_labels
-    from mer_sdk.phone.clips import reference_of, spread
+    from mer_sdk.phone.clips import reference_of, spread, with_sound
 
-    dataset = open_dataset(data)
-    if not isinstance(dataset, Ravdess | RavdessPairs) or bundle.manifest.dialogue is not None:
+    dataset = open_dataset(wanted.data, wanted.labels)
+    if not isinstance(dataset, OwnClips | Ravdess | RavdessPairs) or bundle.manifest.dialogue is not None:
         raise OptionError(
-            f"--data {data!r}: clips are streamed from ravdess_pairs:PATH or ravdess:PATH, to window models"
+            f"--data {wanted.data!r}: clips are streamed from clips:PATH, ravdess_pairs:PATH or ravdess:PATH, to "
+            "window models"
         )
-    wanted_actors = actors_of(actors)
-    folds = dataset.tested_folds if wanted_actors is None else None
-    chosen = spread(dataset.clips(Selection(actors=wanted_actors, folds=folds, paired_only=True)), count)
-    other = bundle if reference is None else open_bundle(reference)
+    if isinstance(dataset, OwnClips):
+        if wanted.actors is not None:
+            raise OptionError("--actors are of RAVDESS; give a table with the people whom you want")
+        found = dataset.to_test(bundle.manifest.labels)
+        heard, unheard = with_sound(found.clips)
+        for clip in (*found.left_out, *unheard):
+            left_out([clip.clip], clip.reason)
+        chosen, labels = spread(heard, wanted.clips), found.labels
+    else:
+        folds = dataset.tested_folds if wanted.actors is None else None
+        chosen = spread(dataset.clips(Selection(actors=wanted.actors, folds=folds, paired_only=True)), wanted.clips)
+        labels = merge_labels(bundle.manifest.labels)
+    other = bundle if wanted.reference is None else open_bundle(wanted.reference)
     with console.status(f"running {other.name} here over {len(chosen)} clips"):
-        wanted = reference_of(other, chosen, bundle.manifest.labels)
-    return _ClipSet(chosen, merge_labels(bundle.manifest.labels), wanted)
+        answers = reference_of(other, chosen, bundle.manifest.labels)
+    return _ClipSet(chosen, labels, answers)
 
 
 def _packers(clip_set: _ClipSet | None, manifest: Manifest) -> list[partial[bytes]]:

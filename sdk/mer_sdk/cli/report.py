@@ -11,7 +11,17 @@ import typer
 
 from mer_sdk.cli.bundles import inputs_of, is_finder, open_bundles
 from mer_sdk.cli.doctor import diagnose
-from mer_sdk.cli.options import BundlesArgument, JsonOption, ThreadsOption, actors_of, dataset_path, names_of
+from mer_sdk.cli.options import (
+    BundlesArgument,
+    JsonOption,
+    LabelsOption,
+    SplitOption,
+    ThreadsOption,
+    actors_of,
+    dataset_path,
+    label_names,
+    names_of,
+)
 from mer_sdk.cli.progress import progress_bars
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.output_files import check_outputs
@@ -26,9 +36,12 @@ def report(
     data: Annotated[
         list[str] | None,
         typer.Option(
-            "--data", help="Measure accuracy: ravdess:PATH for window models, meld:PATH for dialogues; repeatable."
+            "--data",
+            help="Measure accuracy: clips:PATH (your own), ravdess_pairs:PATH or ravdess:PATH for window models, "
+            "meld:PATH for dialogues; repeatable.",
         ),
     ] = None,
+    labels: LabelsOption = "",
     evaluation: Annotated[
         list[Path] | None,
         typer.Option("--evaluation", help="Saved `mer evaluate --json` or `mer report --json`; repeatable."),
@@ -37,7 +50,7 @@ def report(
         int, typer.Option("--latency", min=0, help="Time this many interleaved steps of every bundle; 0 does not.")
     ] = 0,
     actors: Annotated[str, typer.Option(help="Actors of RAVDESS to test on, such as 5 or 5,12. Default: all.")] = "",
-    split: Annotated[str, typer.Option(help="Part of MELD: train, dev or test.")] = "dev",
+    split: SplitOption = "",
     protocol: Annotated[
         str, typer.Option(help="Where the personal baseline stands: cold, warm, enrolled, none.")
     ] = "cold,warm",
@@ -78,7 +91,8 @@ def report(
     saved = [item for path in evaluation or [] for item in read_measurements(path)]
     entries = with_saved(entries_of(list(opened.values())), saved)
     machine = _machine()
-    options = RunOptions(names_of(protocol), actors_of(actors) or None, split, orders, seed, threads)
+    renamed = label_names(labels)
+    options = RunOptions(names_of(protocol), actors_of(actors) or None, split, orders, seed, threads, renamed)
     with progress_bars(quiet=json) as progress:
         measured = measure_all(opened, data, machine, options, progress, _warn) if data else {}
         timed = time_all(opened, latency, seed, progress, _warn) if latency else {}

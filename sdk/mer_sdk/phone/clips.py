@@ -13,8 +13,9 @@ from mer_sdk.contract.manifest import Decision, Manifest
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.conditions import clip_log_probabilities
-from mer_sdk.evaluation.datasets.clip import Clip, load_audio
-from mer_sdk.evaluation.features import audio_chunks, encode_clip, face_crops
+from mer_sdk.evaluation.datasets.clip import Clip, LeftOut, load_audio
+from mer_sdk.evaluation.datasets.media_parts import streams
+from mer_sdk.evaluation.features import audio_chunks, face_crops
 from mer_sdk.evaluation.metrics import Interval
 from mer_sdk.phone.report import ClipAnswer
 from mer_sdk.window.engine import StepEngine
@@ -50,7 +51,9 @@ def spread(clips: Sequence[Clip], count: int) -> tuple[Clip, ...]:
         DataError: there is none.
     """
     if not clips:
-        raise DataError("there are no clips with sound and faces in this selection; choose other --actors")
+        raise DataError(
+            "there are no clips with sound and faces in this selection; choose other clips or other --actors"
+        )
     groups: dict[str, list[Clip]] = {}
     for clip in sorted(clips, key=lambda clip: clip.id):
         groups.setdefault(clip.label, []).append(clip)
@@ -81,6 +84,21 @@ def packed(clip: Clip, manifest: Manifest) -> bytes:
     return buffer.getvalue()
 
 
+def with_sound(clips: Sequence[Clip]) -> tuple[tuple[Clip, ...], tuple[LeftOut, ...]]:
+    """(clips of one's own that have sound and can be opened, the others and why)."""
+    kept, left = [], []
+    for clip in clips:
+        assert clip.media is not None  # one's own clips are files
+        try:
+            if streams(clip.media).audio:
+                kept.append(clip)
+            else:
+                left.append(LeftOut(clip.id, "it has no sound"))
+        except DataError as error:
+            left.append(LeftOut(clip.id, str(error)))
+    return tuple(kept), tuple(left)
+
+
 @dataclass(frozen=True, eq=False)
 class ClipReference:
     """What a bundle says here of each clip: its name, its decision, and each step's logits [steps, K], held steps
@@ -109,7 +127,7 @@ def reference_of(bundle: Bundle, clips: Sequence[Clip], labels: Sequence[str]) -
     engine, answers = StepEngine(bundle), []
     for clip in clips:
         engine.reset()
-        outputs = [engine.advance(features) for features in encode_clip(clip, engine).steps]
+        outputs = [engine.advance(engine.encode(chunk, crop)) for chunk, crop in _sent_steps(clip, bundle.manifest)]
         held = np.array([output.steps for output in outputs])
         states = tuple(output.state for output in outputs)
         answers.append((np.stack([output.logits for output in outputs]), held, states))
@@ -123,7 +141,7 @@ def score(
     manifest: Manifest,
     reference: ClipReference,
 ) -> PhoneAccuracy:
-    """The scores of a phone's answers.
+    """The scores of a phone's answers; where the data have some of the labels alone, of the likeliest of those.
 
     Args:
         answers: one a clip, in order.
@@ -136,14 +154,15 @@ def score(
         DataError: an answer has another number of steps than the clip.
     """
     target = np.array([manifest.labels.index(labels[clip.label]) for clip in clips])
+    allowed = np.array([label in labels.values() for label in manifest.labels])
     mine, theirs, same = [], [], []
     for answer, clip, (logits, held, states) in zip(answers, clips, reference.answers, strict=True):
         found = np.array(answer.logits).reshape(len(answer.held), -1)
         if len(found) != len(logits):
             raise DataError(f"the phone cut clip {clip.id} into {len(found)} steps, there are {len(logits)}")
         # The phone was sent the same sound and faces, so its windows were in the same states.
-        mine.append(_label(found, np.array(answer.held), states, manifest.decision))
-        theirs.append(_label(logits, held, states, reference.decision))
+        mine.append(_label(found, np.array(answer.held), states, manifest.decision, allowed))
+        theirs.append(_label(logits, held, states, reference.decision, allowed))
         same.append(found.argmax(axis=1) == logits.argmax(axis=1))
     chosen, others = np.array(mine), np.array(theirs)
     return PhoneAccuracy(
@@ -159,12 +178,19 @@ def score(
     )
 
 
-def _label(logits: np.ndarray, held: np.ndarray, states: Sequence[str], decision: Decision) -> int:
-    """Index of a clip's likeliest label."""
+def _label(logits: np.ndarray, held: np.ndarray, states: Sequence[str], decision: Decision, allowed: np.ndarray) -> int:
+    """Index of a clip's likeliest label among those that are allowed, bool [K]."""
     heat = np.array([decision.of(state).temperature for state in states])
-    return int(clip_log_probabilities(logits / heat[:, None], held).argmax())
+    scores = clip_log_probabilities(logits / heat[:, None], held)
+    return int(np.where(allowed, scores, -np.inf).argmax())
+
+
+def _sent_steps(clip: Clip, manifest: Manifest) -> list[tuple[np.ndarray, np.ndarray | None]]:
+    """The steps of a clip as the page cuts them: by its sound."""
+    chunks = audio_chunks(clip, manifest)
+    return list(zip(chunks, face_crops(clip, manifest, len(chunks)), strict=True))
 
 
 def _crops(clip: Clip, manifest: Manifest) -> list[np.ndarray | None]:
-    rounded = face_crops(clip, manifest, len(audio_chunks(clip, manifest)))
-    return [None if crop is None else np.clip(np.rint(crop), 0, 255) for crop in rounded]
+    crops = (crop for _, crop in _sent_steps(clip, manifest))
+    return [None if crop is None else np.clip(np.rint(crop), 0, 255) for crop in crops]

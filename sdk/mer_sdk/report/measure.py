@@ -12,7 +12,7 @@ from mer_sdk.dialogue.dialogue_file import Dialogue
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.dialogues import DialogueOptions, scored_dialogues
-from mer_sdk.evaluation.evaluate import EvaluationOptions, Progress, predict_clips, report_of
+from mer_sdk.evaluation.evaluate import EvaluationOptions, Omissions, Progress, predict_clips, report_of
 from mer_sdk.report.results import Against, Measurement, headline
 
 
@@ -33,15 +33,16 @@ def measure_clips(
     labels: Mapping[str, str],
     options: EvaluationOptions,
     progress: Progress,
+    omissions: Omissions | None = None,
 ) -> tuple[Measurement, Answers]:
-    """Score a window bundle; `labels` is label of the data -> label of the bundle.
+    """Score a window bundle; `labels` is label of the data -> label of the bundle, `omissions` see `evaluate`.
 
     Raises:
         As `mer_sdk.evaluation.evaluate.predict_clips`.
     """
-    predictions, steps = predict_clips(bundle, clips, options, progress)
+    predictions, steps = predict_clips(bundle, clips, options, progress, omissions)
     truth = {clip.id: bundle.manifest.labels.index(labels[clip.label]) for clip in clips}
-    report = report_of(bundle, clips, labels, options, predictions, steps)
+    report = report_of(bundle, clips, labels, options, predictions, steps, omissions)
     rows = {
         (item.state, item.protocol): (np.array([truth[clip] for clip in item.clips]), item.log_probabilities)
         for item in predictions

@@ -17,6 +17,8 @@ from mer_sdk.evaluation.dialogues import DialogueReport, DialogueResult
 from mer_sdk.evaluation.evaluate import EvaluationReport
 from mer_sdk.evaluation.metrics import Interval
 
+# People whom a chart's caption names.
+MOST_NAMES = 24
 # What a window model is judged by first: all modalities, and a person whom the device has met before.
 HEADLINE = (("audio+face", "warm"), ("audio+face", "cold"))
 
@@ -72,7 +74,9 @@ class Measurement:
         data = self.data or "data as in the saved file"
         if isinstance(report, DialogueReport):
             return f"{data}: {report.utterances} utterances of {report.dialogues} dialogues; seed {report.options.seed}"
-        speakers = ", ".join(str(speaker) for speaker in report.speakers)
+        named = [report.names.get(str(speaker), "" if report.names else str(speaker)) for speaker in report.speakers]
+        known = [name for name in named if name]
+        speakers = ", ".join(known[:MOST_NAMES]) + (" and others" if len(known) > MOST_NAMES else "")
         merged = ", ".join(f"{old} as {new}" for old, new in report.merged.items() if old != new)
         people = "speaker" if len(report.speakers) == 1 else "speakers"
         return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from mer_sdk.bench.steps import TimedStep
@@ -11,26 +11,31 @@ from mer_sdk.bench.timing import Quantiles, interleaved
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import OptionError, RuntimeUnavailable
 from mer_sdk.evaluation.conditions import STATES
-from mer_sdk.evaluation.datasets import Meld, Ravdess, RavdessPairs, Selection, open_dataset
+from mer_sdk.evaluation.datasets import Meld, OwnClips, Ravdess, RavdessPairs, Selection, open_datasets
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.dialogues import DialogueOptions
-from mer_sdk.evaluation.evaluate import EvaluationOptions, Progress
+from mer_sdk.evaluation.evaluate import EvaluationOptions, Omissions, Progress
 from mer_sdk.report.measure import Answers, against, measure_clips, measure_dialogues
 from mer_sdk.report.results import Measurement
 
 Warn = Callable[[str], None]
+DataSet = OwnClips | Ravdess | RavdessPairs | Meld
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to measure: `actors` None for all with both sound and face, the rest as in `EvaluationOptions` and MELD."""
+    """How to measure: `actors` None for all with both sound and face, the rest as in `EvaluationOptions` and `--split`.
+
+    `labels` renames labels of one's own clips.
+    """
 
     protocols: tuple[str, ...] = ("cold", "warm")
     actors: tuple[int, ...] | None = None
-    split: str = "dev"
+    split: str = ""
     orders: int = 5
     seed: int = 0
     threads: int = 1
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def measure_all(
@@ -55,7 +60,7 @@ def measure_all(
         OptionError: a data set that no bundle reads, or two for the same bundles.
         DataError: as the data set's reader.
     """
-    sources = _sources(bundles, data)
+    sources = _sources(bundles, data, options)
     found: dict[str, tuple[Measurement, Answers]] = {}
     for key, bundle in bundles.items():
         if len(bundles) > 1 and bundle.describe().note:
@@ -63,7 +68,7 @@ def measure_all(
             continue
         source = sources.get(bundle.manifest.dialogue is not None)
         if source is None:
-            kind = "meld:PATH" if bundle.manifest.dialogue else "ravdess:PATH"
+            kind = "meld:PATH" if bundle.manifest.dialogue else "clips:PATH or ravdess_pairs:PATH"
             warn(f"{bundle.name}: accuracy left out, --data {kind} was not given")
             continue
         name, dataset = source
@@ -96,33 +101,40 @@ def time_all(
 
 
 def _sources(
-    bundles: Mapping[str, Bundle], data: Sequence[str]
-) -> dict[bool, tuple[str, Ravdess | RavdessPairs | Meld]]:
+    bundles: Mapping[str, Bundle], data: Sequence[str], options: RunOptions
+) -> dict[bool, tuple[str, DataSet]]:
     """Whether a bundle reads dialogues -> (name of the data set, data set)."""
-    found: dict[bool, tuple[str, Ravdess | RavdessPairs | Meld]] = {}
+    found: dict[bool, tuple[str, DataSet]] = {}
     wanted = {bundle.manifest.dialogue is not None for bundle in bundles.values()}
-    for spec in data:
-        dataset = open_dataset(spec)
-        if not isinstance(dataset, Ravdess | RavdessPairs | Meld) or isinstance(dataset, Meld) not in wanted:
+    for spec, dataset in zip(data, open_datasets(data, options.labels), strict=True):
+        kinds = {isinstance(dataset, Meld)} if isinstance(dataset, DataSet) else set()
+        if isinstance(dataset, OwnClips) and any(clip.text for clip in dataset.clips_all):
+            kinds.add(True)
+        kinds &= wanted
+        if not kinds:
             raise OptionError(
-                f"--data {spec!r} is read by none of the bundles; `mer report` takes ravdess_pairs:PATH or "
+                f"--data {spec!r} is read by none of the bundles; `mer report` takes clips:PATH, ravdess_pairs:PATH or "
                 "ravdess:PATH for window models and meld:PATH for dialogue models"
             )
-        kind = isinstance(dataset, Meld)
-        if kind in found:
+        if isinstance(dataset, OwnClips) and options.actors is not None:
+            raise OptionError("--actors are of RAVDESS; of your own clips --split takes a part")
+        if kinds & set(found):
             raise OptionError(
-                f"--data {spec!r} is a second data set of its kind; give one of RAVDESS and one meld:PATH"
+                f"--data {spec!r} is a second data set of its kind; give one with clips and one meld:PATH"
             )
-        found[kind] = (spec.partition(":")[0], dataset)
+        found |= dict.fromkeys(kinds, (spec.partition(":")[0], dataset))
     return found
 
 
-def _measure(
-    bundle: Bundle, dataset: Ravdess | RavdessPairs | Meld, options: RunOptions, progress: Progress
-) -> tuple[Measurement, Answers]:
-    if isinstance(dataset, Meld):
+def _measure(bundle: Bundle, dataset: DataSet, options: RunOptions, progress: Progress) -> tuple[Measurement, Answers]:
+    if bundle.manifest.dialogue is not None:
         reading = DialogueOptions(seed=options.seed, threads=options.threads)
-        talks = dataset.dialogues(options.split)
+        if isinstance(dataset, OwnClips):
+            talks, spoken = dataset.dialogues(bundle.manifest.labels, options.split)
+            reading = replace(reading, classes=tuple(dict.fromkeys(spoken.labels.values())))
+        else:
+            assert isinstance(dataset, Meld)  # the others have no texts
+            talks = dataset.dialogues(options.split or "dev")
         return measure_dialogues(bundle, talks, reading, partial(progress, f"{bundle.name}: dialogues"))
     evaluation = EvaluationOptions(
         states=tuple(STATES),
@@ -131,13 +143,20 @@ def _measure(
         seed=options.seed,
         threads=options.threads,
     )
+
+    def advance(what: str, done: int, total: int) -> None:
+        progress(f"{bundle.name}: {what}", done, total)
+
+    if isinstance(dataset, OwnClips):
+        chosen = dataset.to_test(bundle.manifest.labels, options.split)
+        omissions = Omissions(list(chosen.left_out))
+        return measure_clips(bundle, chosen.clips, chosen.labels, evaluation, advance, omissions)
+    assert isinstance(dataset, Ravdess | RavdessPairs)  # a window bundle has no dialogues
     # The states are compared on the same clips, so each clip must hold both modalities.
     folds = dataset.tested_folds if options.actors is None else None
     clips = dataset.clips(Selection(actors=options.actors, folds=folds, paired_only=True))
     labels = merge_labels(bundle.manifest.labels)
-    return measure_clips(
-        bundle, clips, labels, evaluation, lambda what, done, total: progress(f"{bundle.name}: {what}", done, total)
-    )
+    return measure_clips(bundle, clips, labels, evaluation, advance)
 
 
 def _beside_fp32(

@@ -93,3 +93,16 @@ def test_published_spectra_are_mapped_onto_the_grid_of_the_encoder(tmp_path: Pat
 
 def test_targets_without_votes_are_the_label() -> None:
     assert vote_targets(2, None, range(3), 4).tolist() == [0, 0, 1, 0]
+
+
+def test_the_sound_of_own_clips_is_a_corpus_and_their_test_split_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = ["file,label,split"]
+    for number, (label, split) in enumerate((("joy", ""), ("rage", "train"), ("sad", "test"), ("bored", ""))):
+        soundfile.write(tmp_path / f"{number}.wav", speech_like(number), 16000)
+        rows.append(f"{number}.wav,{label},{split}")
+    (tmp_path / "clips.csv").write_text("\n".join(rows))
+    speech = sound_corpus(open_dataset(f"clips:{tmp_path}", {"rage": "angry"}), LABELS)
+    assert [LABELS[label] for label in speech.labels.tolist()] == ["happy", "angry"]
+    assert "left out: 3.wav: label 'bored' is none of the bundle's" in capsys.readouterr().out

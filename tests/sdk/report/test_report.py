@@ -255,6 +255,27 @@ def test_it_measures_what_it_is_asked_to(run, tiny_onnx, tmp_path, recordings):
             run(tiny_onnx, other, "--evaluation", kept)
 
 
+def test_own_clips_are_measured_and_what_was_left_out_is_told(run, tiny_onnx, tmp_path, recordings):
+    sounds = sorted(recordings.rglob("*.wav"))[:6]
+    rows = ["file,label,speaker", "gone.wav,joy,ann"]
+    rows += [
+        f"{path},{'joy' if place % 2 else 'rage'},{'ann' if place < 3 else 'ben'}" for place, path in enumerate(sounds)
+    ]
+    (tmp_path / "clips.csv").write_text("\n".join(rows))
+    data = ("--data", f"clips:{tmp_path / 'clips.csv'}", "--labels", "rage=angry", "--orders", 2)
+    page, printed = run(tiny_onnx, *data, "--json")
+    found = json.loads(printed)["evaluations"][0]
+    assert (found["data"], found["report"]["clips"]) == ("clips", 6)
+    assert found["report"]["names"] == {"1": "ann", "2": "ben"}
+    assert found["report"]["left_out"] == [{"clip": "gone.wav (line 2)", "reason": "the file is missing"}]
+    for said in ("6 clips of speakers ann, ben", "joy as happy"):
+        assert said in page.text
+    with pytest.raises(OptionError, match="--actors are of RAVDESS"):
+        run(tiny_onnx, *data, "--actors", 5)
+    with pytest.raises(OptionError, match="--labels renames the labels of clips:PATH"):
+        run(tiny_onnx, "--data", f"ravdess:{recordings}", "--labels", "rage=angry")
+
+
 def test_dialogues_are_measured_and_read_again_from_a_file(run, tiny_talk, tmp_path):
     lines = ["0,Ann,so good,joy", "0,Bob,go away,anger", "1,Ann,what a loss,sadness", "1,Bob,it is noon,neutral"]
     (tmp_path / "dev_sent_emo.csv").write_text("\n".join(["Dialogue_ID,Speaker,Utterance,Emotion", *lines]) + "\n")

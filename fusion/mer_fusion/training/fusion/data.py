@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,12 +19,13 @@ from mer_sdk.evaluation.datasets import (
     CremadLogMel,
     CremadVotes,
     FerPlus,
+    OwnClips,
     Ravdess,
     RavdessPairs,
     Selection,
     SpeechCorpus,
     load_audio,
-    open_dataset,
+    open_datasets,
 )
 from mer_sdk.evaluation.datasets.ravdess import SPEAKER_FOLDS, fold_of, merge_labels
 from mer_sdk.evaluation.datasets.teacher_scores import distillation_targets
@@ -84,8 +85,10 @@ class Sources:
     data: tuple[DataSource, ...] = SOURCES
 
 
-def open_sources(specs: Sequence[str]) -> Sources:
+def open_sources(specs: Sequence[str], renamed: Mapping[str, str] | None = None) -> Sources:
     """Read "ravdess:PATH", "ravdess_pairs:PATH" and "ferplus:PATH", and further speech where it is given.
+
+    "clips:PATH" is further speech, too: the audio encoder learns from its sound; `renamed` renames its labels.
 
     Teacher scores are looked for below the RAVDESS path; without them the audio encoder learns from labels alone.
 
@@ -93,16 +96,18 @@ def open_sources(specs: Sequence[str]) -> Sources:
         OptionError: one of the three is not given, or another data set is, or one for evaluation alone.
         DataError: a file is missing, empty, truncated or unlabelled.
     """
-    opened = [open_dataset(spec) for spec in specs]
+    opened = open_datasets(specs, renamed)
     ravdess = next((item for item in opened if isinstance(item, Ravdess)), None)
     ferplus = next((item for item in opened if isinstance(item, FerPlus)), None)
     pairs = next((item for item in opened if isinstance(item, RavdessPairs)), None)
-    corpora: list[Corpus] = [item for item in opened if isinstance(item, CremadLogMel | CremadVotes | SpeechCorpus)]
+    corpora: list[Corpus] = [
+        item for item in opened if isinstance(item, CremadLogMel | CremadVotes | SpeechCorpus | OwnClips)
+    ]
     if ravdess is None or ferplus is None or pairs is None or len(opened) != len(corpora) + 3:
         raise OptionError(
             f"--data {' '.join(specs)}: training needs --data ravdess:PATH (speech), --data ravdess_pairs:PATH (faces "
             "of the same takes) and --data ferplus:PATH (still faces), once each; more speech: nemo, indian_emospeech, "
-            "cremad_logmel and cremad_votes"
+            "cremad_logmel, cremad_votes and clips (the sound of your own, beside the others)"
         )
     waves: list[np.ndarray] = []
     speech = read_speech(ravdess, waves)

@@ -40,7 +40,7 @@ def run_recipe(
             raise OptionError(f"--part {run.part}: encoders come from a checkpoint; add --encoders train to train them")
         recipe = with_encoders(recipe, encoders.card.network)
     stills = load_checkpoint(run.stills) if run.stills else None
-    sources = open_sources(data)
+    sources = open_sources(data, run.labels)
     if run.part == "audio":
         train_audio(recipe, sources, run.run_dir, teacher, run.quiet)
         return None

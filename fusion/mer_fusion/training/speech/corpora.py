@@ -12,12 +12,19 @@ from mer_fusion.training.speech.cremad_mapping import CremadMapping
 from mer_fusion.training.speech.spectra import SpeechSet, log_mel, spectra_set
 from mer_sdk.contract.manifest import DataSource
 from mer_sdk.errors import DataError, OptionError
-from mer_sdk.evaluation.datasets import CremadLogMel, CremadVotes, SpeechCorpus, load_audio, refuse_test_corpora
+from mer_sdk.evaluation.datasets import (
+    CremadLogMel,
+    CremadVotes,
+    OwnClips,
+    SpeechCorpus,
+    load_audio,
+    refuse_test_corpora,
+)
 from mer_sdk.evaluation.datasets.classes import merge_table
 from mer_sdk.frontends.resampling import Resampler
 
 SAMPLE_RATE = 16000
-Corpus = CremadLogMel | CremadVotes | SpeechCorpus
+Corpus = CremadLogMel | CremadVotes | SpeechCorpus | OwnClips
 # Every third clip is plenty for a linear map.
 _MAPPED = 3
 # A few damaged files are told and left out; more mean that the copy is bad.
@@ -45,7 +52,7 @@ def corpora_sets(opened: Sequence[Corpus], labels: Sequence[str], waves: Sequenc
     if votes is not None and not spectra:
         raise OptionError("--data cremad_votes: the votes are of CREMA-D's clips; give --data cremad_logmel:PATH too")
     sets = [cremad_corpus(item, labels, CremadMapping(waves[::_MAPPED]), votes) for item in spectra]
-    return (*sets, *(sound_corpus(item, labels) for item in opened if isinstance(item, SpeechCorpus)))
+    return (*sets, *(sound_corpus(item, labels) for item in opened if isinstance(item, SpeechCorpus | OwnClips)))
 
 
 def card_sources(opened: Sequence[Corpus]) -> tuple[DataSource, ...]:
@@ -53,17 +60,24 @@ def card_sources(opened: Sequence[Corpus]) -> tuple[DataSource, ...]:
     return tuple(DataSource(item.title, item.licence, "audio encoder; research and evaluation only") for item in opened)
 
 
-def sound_corpus(corpus: SpeechCorpus, labels: Sequence[str]) -> SpeechSet:
-    """A corpus of sound files; labels that it lacks have the share 0.
+def sound_corpus(corpus: SpeechCorpus | OwnClips, labels: Sequence[str]) -> SpeechSet:
+    """A corpus of sound files; labels that it lacks have the share 0. Of one's own clips the split test is left out.
 
     Raises:
         OptionError: the corpus is for evaluation alone.
-        DataError: more than one file in a hundred cannot be read.
+        DataError: more than one file of a corpus in a hundred cannot be read, or no clip of one's own.
     """
-    refuse_test_corpora(corpus.name, corpus.use)
-    mapping = merge_table(corpus.labels, labels)
+    own = isinstance(corpus, OwnClips)
+    if isinstance(corpus, OwnClips):
+        chosen = corpus.to_learn_from(labels)
+        clips, mapping = chosen.clips, chosen.labels
+        for item in chosen.left_out:
+            print(f"left out: {item.clip}: {item.reason}", flush=True)
+    else:
+        refuse_test_corpora(corpus.name, corpus.use)
+        clips, mapping = corpus.clips(), merge_table(corpus.labels, labels)
     spectra, kept, damaged = [], [], []
-    for clip in corpus.clips():
+    for clip in clips:
         try:
             wave, rate = load_audio(clip)
         except DataError as error:
@@ -71,7 +85,7 @@ def sound_corpus(corpus: SpeechCorpus, labels: Sequence[str]) -> SpeechSet:
             continue
         spectra.append(log_mel(wave if rate == SAMPLE_RATE else Resampler(rate, SAMPLE_RATE).whole(wave)))
         kept.append(clip)
-    if len(damaged) > _DAMAGED_SHARE * (len(kept) + len(damaged)):
+    if not kept or (not own and len(damaged) > _DAMAGED_SHARE * (len(kept) + len(damaged))):
         raise DataError(f"{len(damaged)} files of {corpus.name} cannot be read, the first: {damaged[0]}")
     for why in damaged:
         print(f"left out: {why}", flush=True)

@@ -22,7 +22,7 @@ from mer_sdk.evaluation.datasets.published.mmsa import Mmsa
 from mer_sdk.evaluation.datasets.published.mosi import Mosi, Utterances
 from mer_sdk.evaluation.datasets.ravdess import TEST_FOLD, Ravdess, Selection
 from mer_sdk.evaluation.datasets.ravdess_pairs import RavdessPairs
-from mer_sdk.evaluation.datasets.registry import dataset_names, open_dataset, register
+from mer_sdk.evaluation.datasets.registry import dataset_names, open_dataset, open_datasets, register
 from mer_sdk.evaluation.datasets.speech_corpora import CORPORA, SpeechCorpus, refuse_test_corpora
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "load_frames",
     "load_image",
     "open_dataset",
+    "open_datasets",
     "refuse_test_corpora",
     "register",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 
 from mer_sdk.errors import DataError, MediaError
 from mer_sdk.frontends.audio import to_mono
-from mer_sdk.media.decode import AudioPiece, MediaFile, VideoFrame
+from mer_sdk.media.decode import AudioPiece, MediaFile, MediaInfo, VideoFrame
 
 # What is read beyond the end of a part: streams run a little apart, seconds.
 BEYOND = 2.0
@@ -47,6 +47,16 @@ def read_part(
             yield _moved(item, item.time, start, end)
     if shown is not None:
         yield _moved(shown, start, start, end)
+
+
+def streams(path: Path) -> MediaInfo:
+    """What a file holds, by its header.
+
+    Raises:
+        DataError: it cannot be opened, or holds neither sound nor pictures.
+    """
+    with _opened(path) as media:
+        return media.info
 
 
 def sound(path: Path, start: float = 0.0, end: float | None = None) -> tuple[np.ndarray, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,3 +53,15 @@ def open_dataset(spec: str, labels: Mapping[str, str] | None = None) -> Any:
     if labels:
         return _OPENERS[name](folder, labels)
     return _OPENERS[name](folder)
+
+
+def open_datasets(specs: Sequence[str], labels: Mapping[str, str] | None = None) -> list[Any]:
+    """Several data sets; `labels` is for those that are `clips:`.
+
+    Raises:
+        As `open_dataset`; OptionError where labels are given and none is `clips:`.
+    """
+    own = [spec.startswith(f"{OWN}:") for spec in specs]
+    if labels and not any(own):
+        raise OptionError(f"--labels renames the labels of {OWN}:PATH, and none was given: leave it out")
+    return [open_dataset(spec, labels if mine else None) for spec, mine in zip(specs, own, strict=True)]

@@ -79,7 +79,8 @@ class OwnClips:
     """
 
     name = "clips"
-    licence = "your own"
+    title = "clips of one's own"
+    licence = "the owner's"
 
     def __init__(self, path: str | Path, names: Mapping[str, str] | None = None) -> None:
         self.path = Path(path)
