@@ -79,16 +79,42 @@ def test_the_rooms_of_the_sdk_import_only_those_before_them() -> None:
                 assert ROOMS.index(other.split(".")[1]) <= place, f"{name} imports {other}"
 
 
-@pytest.mark.parametrize("package", ORDER)
-def test_no_files_import_each_other_in_a_circle(package: str) -> None:
-    found = modules(package)
-    arrows = {
-        name: imported(ast.parse(path.read_text()), set(found)) & set(found) - {name} for name, path in found.items()
-    }
+def in_circles(arrows: dict[str, set[str]]) -> set[str]:
+    """Names from which arrows lead into a circle."""
     # What nothing left imports is taken away until all are gone, or only circles are left.
     while free := {name for name, others in arrows.items() if not others & set(arrows)}:
         arrows = {name: others for name, others in arrows.items() if name not in free}
-    assert not arrows, f"in a circle: {', '.join(sorted(arrows))}"
+    return set(arrows)
+
+
+def files_that_import(package: str) -> dict[str, set[str]]:
+    """Module -> modules of the same package that it imports, at the top or where it needs them."""
+    found = modules(package)
+    return {
+        name: imported(ast.parse(path.read_text()), set(found)) & set(found) - {name} for name, path in found.items()
+    }
+
+
+@pytest.mark.parametrize("package", ORDER)
+def test_no_files_import_each_other_in_a_circle(package: str) -> None:
+    assert not in_circles(files_that_import(package))
+
+
+@pytest.mark.parametrize("package", ORDER)
+def test_no_rooms_import_each_other_in_a_circle(package: str) -> None:
+    """Of what lies side by side in a folder, files and folders, no two need each other, however far around."""
+    arrows = files_that_import(package)
+    folders = {name.rsplit(".", 1)[0] for name in arrows if "." in name}
+    for folder in sorted(folders):
+        rooms: dict[str, set[str]] = {}
+        for name, others in arrows.items():
+            if name.startswith(f"{folder}."):
+                own = name.removeprefix(f"{folder}.").split(".")[0]
+                inside = {
+                    other.removeprefix(f"{folder}.").split(".")[0] for other in others if other.startswith(f"{folder}.")
+                }
+                rooms.setdefault(own, set()).update(inside - {own})
+        assert not in_circles(rooms), f"in {folder}"
 
 
 @pytest.mark.parametrize("package", ORDER)

@@ -6,11 +6,8 @@ It is no part of the emotion bundles, so that there is one finder for all of the
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +16,10 @@ import torch
 
 from mer_converters.pipeline.gate import FAILED, PASSED
 from mer_converters.pipeline.graphs import fold_batch_norms
-from mer_converters.pipeline.staging import make_staging, put_in_place, refuse_other, writing
+from mer_converters.pipeline.staging import put_in_place, refuse_other, staging_folder, writing
+from mer_converters.processes.parallel import Processes, ended, in_parallel
 from mer_converters.processes.progress import Say, Step, Steps, telling, unheard
-from mer_converters.processes.workers import ended, run_process
+from mer_converters.processes.temporary import temporary_folder
 from mer_converters.targets import ExportJob, find_target, tool_versions
 from mer_fusion.models.face_finder import FaceFinder, FaceFinderCard, load_face_finder
 from mer_quantization.schemes import find_scheme
@@ -79,16 +77,15 @@ def convert_finder(
             find_scheme(scheme, SCHEMES, find_target(target).name)
             refuse_other(out / f"{MODEL}-{target}-{scheme}.mer")
     cases = [run_finder(_Torch(finder), card.contract, drawn_face(index)) for index in range(len(FRAMES))]
-    staging = make_staging(out)
-    try:
-        with ThreadPoolExecutor(max(1, jobs)) as pool:
-            for _ in pool.map(lambda target: _run_worker(checkpoint, target, schemes, staging, say), targets):
-                pass
+    with staging_folder(out) as staging:
+
+        def run(target: str, processes: Processes) -> None:
+            _run_worker(checkpoint, target, schemes, staging, processes, say)
+
+        in_parallel(run, targets, jobs)
         return [
             _finish(card, checkpoint, target, scheme, cases, staging, out) for target in targets for scheme in schemes
         ]
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def drawn_face(index: int) -> np.ndarray:
@@ -142,7 +139,9 @@ def _spec(card: FaceFinderCard, target: str, scheme: str) -> GraphSpec:
     )
 
 
-def _run_worker(checkpoint: Path, target: str, schemes: Sequence[str], staging: Path, say: Say) -> None:
+def _run_worker(
+    checkpoint: Path, target: str, schemes: Sequence[str], staging: Path, processes: Processes, say: Say
+) -> None:
     """Export in a process of its own, as converter tools change global state."""
     command = [
         sys.executable,
@@ -154,9 +153,9 @@ def _run_worker(checkpoint: Path, target: str, schemes: Sequence[str], staging: 
         str(staging),
     ]
     say(Step(target, "starting its process", 0.0))
-    with tempfile.TemporaryDirectory(prefix="mer-convert-") as aside:
-        noise = Path(aside) / "noise.txt"
-        code = run_process(command, noise, say, aside)
+    with temporary_folder("mer-convert-") as aside:
+        noise = aside / "noise.txt"
+        code = processes.run(command, noise, aside, say)
         if code:
             say(Step(target, "failed", 1.0))
             raise ConversionError(f"{target}: {ended(code, noise)}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from mer_converters.emit.golden import golden_bytes
 from mer_converters.emit.registry import Language, find_language, languages
 from mer_converters.emit.source_bundle import open_source_bundle
-from mer_converters.pipeline.staging import make_staging, put_in_place, writing
+from mer_converters.pipeline.staging import put_in_place, staging_folder, writing
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import ConversionError, OptionError
 
@@ -45,8 +44,7 @@ def emit(bundle: str | Path, language: str) -> Path:
     texts = chosen.files(source)
     contents = {path: text.encode() for path, text in texts.items()}
     contents[chosen.golden_path(source)] = golden_bytes(source)
-    staging = make_staging(final.parent)
-    try:
+    with staging_folder(final.parent) as staging:
 
         def write() -> None:
             for path, content in contents.items():
@@ -56,8 +54,6 @@ def emit(bundle: str | Path, language: str) -> Path:
             put_in_place(staging / final.name, final, staging)
 
         writing(write, final)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return final
 
 

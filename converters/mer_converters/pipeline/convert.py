@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,10 +14,10 @@ from mer_converters.pipeline.gate import FAILED, Distance, GateResult, judge
 from mer_converters.pipeline.golden import golden_cases, golden_file
 from mer_converters.pipeline.measurements import record_calibration, sensitivities
 from mer_converters.pipeline.plan import ConvertOptions, Plan, plan
-from mer_converters.pipeline.staging import make_staging, put_in_place, writing
+from mer_converters.pipeline.staging import put_in_place, staging_folder, writing
+from mer_converters.pipeline.worker import Job, Outcome, run_worker
+from mer_converters.processes.parallel import Processes, in_parallel
 from mer_converters.processes.progress import Say, Step, unheard
-from mer_converters.processes.worker import Job, Outcome
-from mer_converters.processes.workers import run_worker
 from mer_converters.targets import find_target
 from mer_quantization.confidence import Confidence
 from mer_quantization.proof import GraphProof
@@ -119,16 +118,13 @@ def convert_many(
     say(Step("checkpoint", "reading it", 0.0))
     planned = plan(checkpoint, targets, schemes, options)
     say(Step("checkpoint", "read", 1.0))
-    staging = make_staging(options.out)
-    try:
+    with staging_folder(options.out) as staging:
         losses = _shared_by_targets(planned, staging, say)
         outcomes = _run_workers(planned, losses, staging, say)
         say(Step("bundles", "writing what the gate lets through", 0.0))
         rows = [row for target in targets for row in _rows(planned, target, outcomes[target], losses, staging)]
         say(Step("bundles", "written", 1.0))
         return tuple(rows)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _shared_by_targets(planned: Plan, staging: Path, say: Say) -> dict[str, Sensitivities]:
@@ -164,16 +160,15 @@ def _run_workers(planned: Plan, losses: dict[str, Sensitivities], staging: Path,
         sensitivities=losses if options.fallback else {},
     )
 
-    def run(target: str) -> Outcome:
+    def run(target: str, processes: Processes) -> Outcome:
         say(Step(target, "starting its process", 0.0))
-        outcome = run_worker(job, target, planned.schemes[target], staging, say)
+        outcome = run_worker(job, target, planned.schemes[target], staging, processes, say)
         say(Step(target, "converted" if outcome.error is None else "failed", 1.0))
         return outcome
 
     # The longest first, so that no process is left alone at the end.
     order = sorted(planned.schemes, key=lambda target: -find_target(target).weight)
-    with ThreadPoolExecutor(max(1, options.jobs)) as pool:
-        return dict(zip(order, pool.map(run, order), strict=True))
+    return dict(zip(order, in_parallel(run, order, options.jobs), strict=True))
 
 
 def _rows(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from mer_converters.processes.temporary import temporary_folder
 from mer_sdk.errors import BundleError, ConversionError
 
 
@@ -37,19 +38,21 @@ def refuse_other(path: Path) -> None:
     raise ConversionError(f"{path} is there and is not a bundle; move it away or give another --out")
 
 
-def make_staging(out: Path) -> Path:
-    """A new folder for unfinished bundles, inside `out`, which is made where it is missing.
+@contextmanager
+def staging_folder(out: Path) -> Iterator[Path]:
+    """A folder for unfinished bundles, inside `out`, which is made where it is missing; it is gone afterwards.
 
     Raises:
         ConversionError: it cannot be made.
     """
+    with ExitStack() as stack:
 
-    def make() -> Path:
-        out.mkdir(parents=True, exist_ok=True)
-        # In the output folder, so that the last step is a rename within one file system.
-        return Path(tempfile.mkdtemp(prefix=".mer-convert-", dir=out))
+        def make() -> Path:
+            out.mkdir(parents=True, exist_ok=True)
+            # In the output folder, so that the last step is a rename within one file system.
+            return stack.enter_context(temporary_folder(".mer-convert-", out))
 
-    return writing(make, out)
+        yield writing(make, out)
 
 
 def writing(action: Callable[[], Path | None], out: Path) -> Path:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import Any, NoReturn
 
@@ -14,6 +16,8 @@ from mer_sdk.errors import MerError
 
 # What a shell shows for a program that Ctrl-C ended, and for one whose reader went away.
 INTERRUPTED, UNREAD = 130, 141
+# What services, `timeout` and a terminal that is closed send.
+ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 FAILED = 1
 
 
@@ -21,13 +25,15 @@ def run_program(name: str, work: Callable[[], object]) -> None:
     """Run a program: exit code 0 for success, 1 where something went wrong, 2 where it was asked wrongly.
 
     Every error that is meant for people is one sentence on stderr. Where nobody reads the output any more, as with
-    `| head`, it ends without a word.
+    `| head`, it ends without a word. SIGTERM and SIGHUP end it as Ctrl-C does: folders that were made for a while are
+    removed, devices are closed.
     """
     prepare_streams()
     piped = _is_pipe()
     try:
         try:
-            work()
+            with interruptible():
+                work()
         finally:
             flush_output()
     except SystemExit as ended:
@@ -40,8 +46,9 @@ def run_program(name: str, work: Callable[[], object]) -> None:
     except (BrokenPipeError, Unread):
         leave_output()
         raise SystemExit(UNREAD) from None
-    except KeyboardInterrupt:
-        _end(name, "interrupted; nothing was left behind", INTERRUPTED)
+    except (KeyboardInterrupt, Interrupted):
+        _ignore_signals()  # what is removed at the end is removed, whatever is pressed
+        _end(name, "interrupted", INTERRUPTED)
     except MemoryError:
         _end(name, "the memory of this machine is not enough for that; close other programs, or give less", FAILED)
     except OSError as error:
@@ -53,8 +60,12 @@ class Unread(Exception):
     """Nobody reads the output any more. Typer, which would end with 1 at a `BrokenPipeError`, lets it through."""
 
 
+class Interrupted(Exception):
+    """Somebody ended the program. Typer, which would end it without a word, lets it through."""
+
+
 def lets_go(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A command that raises `Unread` where its output is not read any more."""
+    """A command that raises `Unread` where its output is not read any more, and `Interrupted` for an interrupt."""
 
     @wraps(command)
     def run(*given: Any, **options: Any) -> Any:
@@ -62,8 +73,36 @@ def lets_go(command: Callable[..., Any]) -> Callable[..., Any]:
             return command(*given, **options)
         except BrokenPipeError as error:
             raise Unread from error
+        except KeyboardInterrupt as error:
+            raise Interrupted from error
 
     return run
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let what services send end the work as Ctrl-C does; a signal that is ignored, as under nohup, stays ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    mine = [number for number in ENDING if signal.getsignal(number) is signal.SIG_DFL]
+    try:
+        for number in mine:
+            signal.signal(number, interrupt)
+        yield
+    finally:
+        for number in mine:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _ignore_signals() -> None:
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, *ENDING):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def prepare_streams() -> None:

@@ -17,9 +17,9 @@ from mer_converters.pipeline.convert import ConversionResult, convert, convert_m
 from mer_converters.pipeline.export import Artifact
 from mer_converters.pipeline.gate import Distance
 from mer_converters.pipeline.plan import ConvertOptions
-from mer_converters.processes import workers
+from mer_converters.pipeline.worker import Job, Outcome, run_job, run_worker
+from mer_converters.processes.parallel import Processes
 from mer_converters.processes.progress import Say, Step
-from mer_converters.processes.worker import Job, Outcome, run_job
 from mer_quantization.recordings import DataOptions
 from mer_quantization.schemes import Scheme
 from mer_sdk.contract.bundle import Bundle
@@ -36,7 +36,9 @@ class Recorded:
         self.logits = 1e-6
         self.error: str | None = None
 
-    def __call__(self, job: Job, target: str, schemes: tuple[Scheme, ...], staging: Path, say: Say) -> Outcome:
+    def __call__(
+        self, job: Job, target: str, schemes: tuple[Scheme, ...], staging: Path, processes: Processes, say: Say
+    ) -> Outcome:
         if self.error is not None:
             return Outcome(error=self.error)
         for scheme in schemes:
@@ -157,8 +159,8 @@ def test_full_disk_keeps_the_bundle_that_was_there(
 
 
 def test_full_disk_in_the_converter_process(student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mer_converters.pipeline import worker
     from mer_converters.pipeline.golden import golden_cases
-    from mer_converters.processes import worker
     from mer_fusion.checkpoint import load_checkpoint
     from mer_sdk.contract.golden import save_golden
 
@@ -229,10 +231,12 @@ def test_missing_tool_names_the_pip_command(student: Path, tmp_path: Path, monke
 def test_one_failing_target_does_not_stop_the_others(
     student: Path, recorded: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def worker(job: Job, target: str, schemes: tuple[Scheme, ...], staging: Path, say: Say) -> Outcome:
+    def worker(
+        job: Job, target: str, schemes: tuple[Scheme, ...], staging: Path, processes: Processes, say: Say
+    ) -> Outcome:
         if target == "tflite":
             return Outcome(error="tflite: no such operation")
-        return recorded(job, target, schemes, staging, say)
+        return recorded(job, target, schemes, staging, processes, say)
 
     monkeypatch.setattr(module, "run_worker", worker)
     rows = convert_many(student, ("tflite", "onnx"), ("fp32", "fp16"), ConvertOptions(tmp_path))
@@ -249,7 +253,7 @@ def test_crash_of_the_converter_process_shows_its_last_words(student: Path, tmp_
     (tmp_path / "golden.npz").write_bytes(b"not an archive")
     job = Job(str(student), "", (), "", str(tmp_path / "golden.npz"), "", 0.0)
     told: list[Step] = []
-    outcome = workers.run_worker(job, "onnx", (module.SCHEMES["fp32"],), tmp_path, told.append)
+    outcome = run_worker(job, "onnx", (module.SCHEMES["fp32"],), tmp_path, Processes(), told.append)
     assert outcome.error is not None
     assert outcome.error.startswith("onnx: ")
     assert "golden.npz cannot be read" in outcome.error
@@ -266,7 +270,7 @@ def test_a_converter_process_that_is_killed_leaves_nothing(
     monkeypatch.setattr("sys.executable", str(python))
     job = Job(str(student), "", (), "", "", "", 0.0)
     told: list[Step] = []
-    outcome = workers.run_worker(job, "onnx", (module.SCHEMES["fp32"],), tmp_path, told.append)
+    outcome = run_worker(job, "onnx", (module.SCHEMES["fp32"],), tmp_path, Processes(), told.append)
     assert outcome.error is not None
     assert "the converter process ended with code -9" in outcome.error
     assert list(temporary.iterdir()) == []

@@ -18,8 +18,8 @@ from mer_converters.pipeline.golden import golden_cases
 from mer_converters.pipeline.graphs import network_graphs
 from mer_converters.pipeline.plan import ConvertOptions
 from mer_converters.pipeline.synthetic_inputs import synthetic_dialogues, synthetic_inputs
+from mer_converters.pipeline.worker import Job, Outcome, run_job
 from mer_converters.processes.progress import Say
-from mer_converters.processes.worker import Job, Outcome, run_job
 from mer_converters.targets import target_names
 from mer_fusion.checkpoint import load_checkpoint, save_checkpoint
 from mer_fusion.network import EmotionNetwork, NetworkConfig

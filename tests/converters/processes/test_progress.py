@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mer_converters import progress_display
+from mer_converters.processes.parallel import Processes, ended
 from mer_converters.processes.progress import Step, Steps
-from mer_converters.processes.workers import ended, run_process
 from mer_converters.progress_display import shown_steps
 
 TELLING = """
@@ -41,7 +41,7 @@ def test_shares_follow_the_weights_and_end_below_1() -> None:
 def test_a_process_tells_its_steps_and_keeps_its_noise_apart(tmp_path: Path) -> None:
     told: list[Step] = []
     noise = tmp_path / "noise.txt"
-    code = run_process([sys.executable, "-c", TELLING], noise, told.append, str(tmp_path))
+    code = Processes().run([sys.executable, "-c", TELLING], noise, tmp_path, told.append)
     assert code == 3
     assert told == [Step("onnx", "loading onnx", 0.0), Step("onnx", "exporting", 0.5)]
     assert sorted(noise.read_text().splitlines()) == ["a tool prints", "and a library of it"]

@@ -54,6 +54,7 @@ def raises(error):
 )
 def test_asked_wrongly_is_2_and_went_wrong_is_1(capfd, monkeypatch, error, code):
     monkeypatch.setattr("mer_sdk.cli.program.leave_output", lambda: None)
+    monkeypatch.setattr("mer_sdk.cli.program._ignore_signals", lambda: None)
     assert ended(raises(error)) == code
     said = capfd.readouterr().err
     assert said.count("\n") == (code != 141)

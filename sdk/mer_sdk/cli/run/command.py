@@ -15,7 +15,7 @@ from mer_sdk.cli.bundles import inputs_of, open_bundle
 from mer_sdk.cli.options import BundleArgument, DetectorOption, JsonOption, RuntimeOption, ThreadsOption
 from mer_sdk.cli.program import INTERRUPTED, Unread, leave_output
 from mer_sdk.cli.run.dialogues import run_dialogues
-from mer_sdk.cli.run.live import check_conversation, interruptible, open_sensor, run_conversation, run_live
+from mer_sdk.cli.run.live import check_conversation, open_sensor, run_conversation, run_live
 from mer_sdk.cli.run.plot import PLOT_SUFFIXES, pyplot
 from mer_sdk.cli.run.timeline import RunOptions, Timeline, tell_notes
 from mer_sdk.contract.bundle import Bundle
@@ -195,7 +195,7 @@ def run_steps(sensor: EmotionSensor, options: RunOptions, stream: Iterable[Emoti
     """
     broken: MerError | None = None
     interrupted = unread = False
-    with Timeline(sensor.manifest.labels, options) as timeline, interruptible():
+    with Timeline(sensor.manifest.labels, options) as timeline:
         try:
             for estimate in stream:
                 if options.seconds is not None and estimate.time > options.seconds:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
 from typing import Any, TypeVar
 
 from rich.live import Live
@@ -182,18 +180,17 @@ def _take_all(
         What became of the sources, and the error that ended it; what was estimated before was given to `add`.
     """
     broken: MerError | None = None
-    with interruptible():
-        capture = Capture(live, sources)
-        try:
-            with Live(view, auto_refresh=False) if view else nullcontext() as screen:
-                _watch(live, capture, add, view, screen.refresh if screen else None, seconds)
-        except KeyboardInterrupt:
-            pass  # the way to end what has no end
-        except MerError as error:
-            # What was estimated before is kept; the error still ends the command.
-            broken = error
-        finally:
-            capture.close()
+    capture = Capture(live, sources)
+    try:
+        with Live(view, auto_refresh=False) if view else nullcontext() as screen:
+            _watch(live, capture, add, view, screen.refresh if screen else None, seconds)
+    except KeyboardInterrupt:
+        pass  # the way to end what has no end
+    except MerError as error:
+        # What was estimated before is kept; the error still ends the command.
+        broken = error
+    finally:
+        capture.close()
     if broken is None:
         live.finish()
         for estimate in live:
@@ -248,20 +245,3 @@ def _say_losses(states: Sequence[SourceState]) -> None:
         words = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
         if words:
             print(f"mer: {state.name}: {words}", file=sys.stderr)
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does: services are stopped by it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's
-        return
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -1,6 +1,6 @@
 """One target in one process: export every scheme, check or run each artifact, write the measurements as JSON.
 
-`python -m mer_converters.processes.worker JOB.json`. Converter tools take hundreds of megabytes and change global
+`python -m mer_converters.pipeline.worker JOB.json`. Converter tools take hundreds of megabytes and change global
 state when they are imported, so that each target gets its own process. Its standard output is a line of JSON a step
 (`mer_converters.processes.progress`); what the tools print goes to standard error.
 """
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,11 +20,13 @@ from mer_converters.pipeline.float_fallback import FloatModules
 from mer_converters.pipeline.golden import golden_file
 from mer_converters.pipeline.graphs import network_graphs
 from mer_converters.pipeline.stable_cases import stable_cases
+from mer_converters.processes.parallel import Processes, ended
 from mer_converters.processes.progress import Say, Steps, telling, unheard
+from mer_converters.processes.temporary import temporary_folder
 from mer_converters.targets import find_target
 from mer_fusion.checkpoint import load_checkpoint
 from mer_quantization.recordings import DataOptions
-from mer_quantization.schemes import find_scheme
+from mer_quantization.schemes import Scheme, find_scheme
 from mer_sdk.contract.codec import from_json, to_json
 from mer_sdk.contract.golden import read_golden, save_golden
 from mer_sdk.errors import ConversionError, MerError
@@ -69,6 +72,40 @@ class Outcome:
 
     artifacts: tuple[Artifact, ...] = ()
     error: str | None = None
+
+
+def run_worker(
+    common: Job, target: str, schemes: tuple[Scheme, ...], staging: Path, processes: Processes, say: Say
+) -> Outcome:
+    """Convert one target in a process of its own; what its tools print is shown only if it fails.
+
+    What they leave in the temporary folder is gone with the process, even where it was killed.
+
+    Args:
+        common: what is the same for all targets.
+        target: its name.
+        schemes: what to make.
+        staging: the artifacts go to `staging/TARGET/SCHEME`.
+        processes: what runs the process.
+        say: called with each step of the process.
+    """
+    # Job and result lie outside the staging folder: a full disk there must not silence the message about it.
+    with temporary_folder("mer-convert-") as aside:
+        job = replace(
+            common,
+            target=target,
+            schemes=tuple(scheme.name for scheme in schemes),
+            folder=str((staging / target).resolve()),
+            result=str(aside / "result.json"),
+            started=time.time(),
+        )
+        job_file, noise = aside / "job.json", aside / "noise.txt"
+        job_file.write_text(json.dumps(to_json(job)))
+        command = [sys.executable, "-m", "mer_converters.pipeline.worker", str(job_file)]
+        code = processes.run(command, noise, aside, say)
+        if code == 0 and Path(job.result).is_file():
+            return from_json(Outcome, json.loads(Path(job.result).read_text()))
+        return Outcome(error=f"{target}: {ended(code, noise)}")
 
 
 def run_job(job: Job, say: Say = unheard) -> Outcome:
