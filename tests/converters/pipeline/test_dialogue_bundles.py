@@ -19,6 +19,7 @@ from mer_converters.pipeline.graphs import network_graphs
 from mer_converters.pipeline.plan import ConvertOptions
 from mer_converters.pipeline.synthetic_inputs import synthetic_dialogues, synthetic_inputs
 from mer_converters.pipeline.worker import Job, Outcome, run_job
+from mer_converters.processes.parallel import Processes
 from mer_converters.processes.progress import Say
 from mer_converters.targets import target_names
 from mer_fusion.checkpoint import load_checkpoint, save_checkpoint
@@ -131,7 +132,9 @@ def test_features_from_nowhere_cannot_be_converted(talker: Path) -> None:
         golden_cases(checkpoint.network, bare)
 
 
-def in_this_process(common: Job, target: str, schemes: tuple[Scheme, ...], staging: Path, say: Say) -> Outcome:
+def in_this_process(
+    common: Job, target: str, schemes: tuple[Scheme, ...], staging: Path, processes: Processes, say: Say
+) -> Outcome:
     """In place of a process for each target, whose imports take longer than its work."""
     names = tuple(scheme.name for scheme in schemes)
     job = replace(common, target=target, schemes=names, folder=str(staging / target), started=time.time())
