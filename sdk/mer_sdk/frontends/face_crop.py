@@ -67,15 +67,29 @@ def resize_triangle(image: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """Resize [height, width, 3] to float32 [rows, columns, 3] by the antialiased triangle filter, values unrounded."""
     height, width, channels = image.shape
     low = np.empty((rows, width * channels), np.float32)
-    for band in _triangle_bands(height, rows):
-        # Only the band's pixels are converted, so that an image which is a view into a frame is read once.
-        pixels = np.ascontiguousarray(image[band.start : band.stop], dtype=np.float32)
+    down, across = _triangle_bands(height, rows), _triangle_bands(width, columns)
+    # Only a band's pixels are converted, so that an image which is a view into a frame is read once; always in the same
+    # memory, as fresh one costs more than the conversion.
+    room = np.empty((max(band.stop - band.start for band in down), width, channels), np.float32)
+    for band in down:
+        pixels = room[: band.stop - band.start]
+        pixels[:] = image[band.start : band.stop]
         np.matmul(band.weights, pixels.reshape(len(pixels), -1), out=low[band.first : band.first + len(band.weights)])
     planes = np.ascontiguousarray(low.reshape(rows, width, channels).transpose(0, 2, 1)).reshape(-1, width)
     small = np.empty((rows * channels, columns), np.float32)
-    for band in _triangle_bands(width, columns):
-        small[:, band.first : band.first + len(band.weights)] = planes[:, band.start : band.stop] @ band.weights.T
-    return np.ascontiguousarray(small.reshape(rows, channels, columns).transpose(0, 2, 1))
+    for band in across:
+        found = small[:, band.first : band.first + len(band.weights)]
+        np.matmul(planes[:, band.start : band.stop], band.weights.T, out=found)
+    return interleaved(small.reshape(rows, channels, columns).transpose(0, 2, 1))
+
+
+def interleaved(image: np.ndarray) -> np.ndarray:
+    """A contiguous copy of [height, width, channels], of any layout: channel by channel, as numpy is slow at short
+    innermost axes."""
+    result = np.empty(image.shape, image.dtype)
+    for channel in range(image.shape[2]):
+        result[:, :, channel] = image[:, :, channel]
+    return result
 
 
 def crop_face(rgb: np.ndarray, box: Box | Sequence[float], contract: FaceContract) -> np.ndarray | None:

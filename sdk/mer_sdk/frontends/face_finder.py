@@ -12,7 +12,7 @@ import numpy as np
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.manifest import FINDER, FinderContract
 from mer_sdk.errors import OptionError
-from mer_sdk.frontends.face_crop import Detection, check_frame, overlap, resize_triangle
+from mer_sdk.frontends.face_crop import Detection, check_frame, interleaved, overlap, resize_triangle
 
 
 class FinderGraph(Protocol):
@@ -83,7 +83,7 @@ def letterboxed(frame: np.ndarray, contract: FinderContract) -> tuple[np.ndarray
     rows, columns = max(1, math.floor(height * scale + 0.5)), max(1, math.floor(width * scale + 0.5))
     down, across = max(1, height // (2 * rows)), max(1, width // (2 * columns))
     thin = frame[down // 2 :: down, across // 2 :: across][: height // down, : width // across]
-    return resize_triangle(thin, rows, columns), scale
+    return resize_triangle(interleaved(thin) if across > 1 else thin, rows, columns), scale
 
 
 def suppressed(boxes: np.ndarray, scores: np.ndarray, limit: float) -> list[Detection]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from mer_sdk.frontends.face_crop import Box, overlap
 from mer_sdk.frontends.face_detection import FaceDetector
@@ -151,7 +153,7 @@ class FaceTracker:
         """Put a track where its template correlates best; False, and no move, where that is not sure."""
         side = max(track.box[2:])
         most = 0.25 * side
-        shift = [float(np.clip(speed * (time - track.time), -most, most)) for speed in track.velocity]
+        shift = [_bounded(speed * (time - track.time), most) for speed in track.velocity]
         expected = (track.box[0] + shift[0], track.box[1] + shift[1], track.box[2], track.box[3])
         score, box = _best(track.template, rgb, expected, REACH)
         for scale in SCALES:
@@ -223,24 +225,28 @@ def correlation(template: np.ndarray, patch: np.ndarray) -> np.ndarray:
     """Normalised cross-correlation, -1 to 1, of a [n, n] template at all places of a [m, m] patch: [m-n+1, m-n+1]."""
     size, places = len(template), len(patch) - len(template) + 1
     zero = template - template.mean()
-    spectrum = np.fft.rfft2(patch) * np.conj(np.fft.rfft2(zero, patch.shape))
-    cross = np.fft.irfft2(spectrum, patch.shape)[:places, :places]
-    sums = []
-    for values in (patch.astype(np.float64), patch.astype(np.float64) ** 2):
-        table = np.zeros((len(patch) + 1, len(patch) + 1))
-        table[1:, 1:] = values.cumsum(axis=0).cumsum(axis=1)
-        sums.append(table[size:, size:] - table[:-size, size:] - table[size:, :-size] + table[:-size, :-size])
+    # Each row of the template along each row of the patch is one product of matrices; of these, those that lie on one
+    # another as in the template are added.
+    row, step = patch.strides
+    along = as_strided(patch, (len(patch), places, size), (row, step, step), writeable=False)
+    lines = (along.reshape(-1, size) @ zero.T).reshape(len(patch), places, size)
+    row, column, step = lines.strides
+    cross = as_strided(lines, (places, places, size), (row, column, row + step), writeable=False).sum(axis=2)
+    values = patch.astype(np.float64)
+    ones = _sums(len(patch), size)
+    sums = ones @ np.stack([values, values * values]) @ ones.T
     energy = np.maximum(sums[1] - sums[0] ** 2 / size**2, 0.0)
     # A flat picture correlates with nothing: two grey levels are less than a camera's noise.
     floor = (2.0 * size) ** 2
-    result: np.ndarray = cross / np.sqrt(np.maximum(energy, floor) * max(float((zero**2).sum()), floor))
+    own = zero.ravel()
+    result: np.ndarray = cross / np.sqrt(np.maximum(energy, floor) * max(float(own @ own), floor))
     return result
 
 
 def _best(template: np.ndarray, rgb: np.ndarray, box: Box, reach: int) -> tuple[float, Box]:
     """The highest correlation within `reach` template pixels around a box, and where it is."""
     scores = correlation(template, face_patch(rgb, box, TEMPLATE + 2 * reach, reach / TEMPLATE))
-    row, column = (int(value) for value in np.unravel_index(int(scores.argmax()), scores.shape))
+    row, column = divmod(int(scores.argmax()), scores.shape[1])
     pixel = max(box[2], box[3]) / TEMPLATE
     down = row - reach + _peak(scores[:, column], row)
     right = column - reach + _peak(scores[row], column)
@@ -251,9 +257,13 @@ def _peak(values: np.ndarray, index: int) -> float:
     """How far the top of a parabola through three values lies from the middle one, -0.5 to 0.5."""
     if not 0 < index < len(values) - 1:
         return 0.0
-    left, middle, right = (float(value) for value in values[index - 1 : index + 2])
+    left, middle, right = values[index - 1 : index + 2].tolist()
     bend = left - 2.0 * middle + right
-    return 0.0 if bend >= 0 else float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5))
+    return 0.0 if bend >= 0 else _bounded(0.5 * (left - right) / bend, 0.5)
+
+
+def _bounded(value: float, most: float) -> float:
+    return max(-most, min(value, most))
 
 
 def _sampled(rgb: np.ndarray, box: Box, rows: int, columns: int) -> np.ndarray:
@@ -261,10 +271,20 @@ def _sampled(rgb: np.ndarray, box: Box, rows: int, columns: int) -> np.ndarray:
     # Bounded before the change to whole numbers: a box may lie far outside.
     down = np.clip(box[1] + (np.arange(2 * rows) + 0.5) * (box[3] / (2 * rows)), 0, height - 1).astype(np.intp)
     across = np.clip(box[0] + (np.arange(2 * columns) + 0.5) * (box[2] / (2 * columns)), 0, width - 1).astype(np.intp)
-    # One plane of the picture, whose pixels lie three bytes apart.
-    points = rgb[:, :, 1][down[:, None], across[None, :]]
-    result: np.ndarray = points.reshape(rows, 2, columns, 2).mean(axis=(1, 3), dtype=np.float32)
+    # The green of each point, in the bytes of the picture; sums of four of them are exact.
+    places = (down * (3 * width) + 1)[:, None] + 3 * across
+    points = rgb.reshape(-1).take(places).astype(np.uint16)
+    points = points[0::2] + points[1::2]
+    result: np.ndarray = (points[:, 0::2] + points[:, 1::2]) * np.float32(0.25)
     return result
+
+
+@lru_cache(maxsize=8)
+def _sums(length: int, size: int) -> np.ndarray:
+    """Ones, [length - size + 1, length]: times a picture they are the sums of `size` rows at every place."""
+    places = np.arange(length - size + 1)[:, None]
+    columns = np.arange(length)[None, :]
+    return ((columns >= places) & (columns < places + size)).astype(np.float64)
 
 
 def _centre(box: Box) -> tuple[float, float]:
