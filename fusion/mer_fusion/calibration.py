@@ -24,12 +24,12 @@ from mer_sdk.errors import OptionError
 from mer_sdk.evaluation.calibration import (
     StateAnswers,
     StateCalibration,
+    askable,
     calibration_of,
     cross_fitted,
     fitted_decision,
     state_answers,
 )
-from mer_sdk.evaluation.conditions import STATES, holds
 from mer_sdk.evaluation.datasets import TEST_FOLD, Clip, OwnClips, RavdessPairs, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.features import encode_clip
@@ -131,11 +131,7 @@ def answers_of(
         progress("encoding clips", number, len(clips))
         encoded.append(encode_clip(clip, engine, detector=detector))
     progress("encoding clips", len(clips), len(clips))
-    states = [state for state in STATES if any(holds(item, state) for item in encoded)]
-    # One that holds sound or a face alone answers as "audio+face" too, in the state that it is in.
-    alone = {item.clip.id for item in encoded if not (holds(item, "audio") and holds(item, "face"))}
-    if len(alone) == len(encoded):
-        states = [state for state in states if state != "audio+face"]
+    states = askable(encoded)
     total, done = len(encoded) * len(states) * (1 + ORDERS), 0
 
     def advance(count: int) -> None:

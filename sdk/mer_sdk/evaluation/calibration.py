@@ -16,7 +16,7 @@ import numpy as np
 from mer_sdk.contract.manifest import Decision, StateDecision
 from mer_sdk.errors import DataError
 from mer_sdk.evaluation import metrics
-from mer_sdk.evaluation.conditions import STATES, predict
+from mer_sdk.evaluation.conditions import STATES, holds, predict
 from mer_sdk.evaluation.features import ClipFeatures
 from mer_sdk.evaluation.metrics import log_softmax
 from mer_sdk.window.engine import StepEngine, StepOutput
@@ -112,6 +112,12 @@ def state_answers(
             np.array(labels), np.array(logits, np.float64), np.array(weights, np.float64), np.array(people)
         )
     return found
+
+
+def askable(clips: Sequence[ClipFeatures]) -> tuple[str, ...]:
+    """The states that clips can be asked in: of clips with sound or a face alone not the one that shows both."""
+    both = any(holds(item, "audio") and holds(item, "face") for item in clips)
+    return tuple(state for state in STATES if any(holds(item, state) for item in clips) and (both or "+" not in state))
 
 
 def fitted_decision(answers: Mapping[str, StateAnswers]) -> Decision:
