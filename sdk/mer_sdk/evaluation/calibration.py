@@ -106,7 +106,7 @@ def state_answers(
     predict(clips, engine, states, PROTOCOLS, orders=orders, advance=advance, watch=watch)
     settle()
     found = {}
-    for state, held in rows.items():
+    for state, held in sorted(rows.items(), key=lambda item: list(STATES).index(item[0])):
         labels, logits, weights, people = zip(*held, strict=True)
         found[state] = StateAnswers(
             np.array(labels), np.array(logits, np.float64), np.array(weights, np.float64), np.array(people)
