@@ -116,7 +116,8 @@ class MediaFile:
         packets = Packets(self._av, self._container, streams, timeline, self._told)
         decoders: dict[int, AudioDecoder | VideoDecoder] = {}
         for stream in streams:
-            stream.thread_type = "AUTO"
+            # Sound takes so little that handing it from thread to thread costs more.
+            stream.thread_type = "AUTO" if stream is self._video else "NONE"
             decoders[stream.index] = (
                 VideoDecoder(self._av, stream, self._told)
                 if stream is self._video
