@@ -14,7 +14,8 @@ from mer_sdk.errors import OptionError
 def written_aside(path: str | Path) -> Iterator[Path]:
     """A place beside `path` to write to; it takes the name of `path` once the block has ended well.
 
-    A device, such as /dev/null, is written to as it is.
+    It is on the disk by then: where the machine fails, the old content is there or the new one. A device, such as
+    /dev/null, is written to as it is.
     """
     final = Path(os.path.realpath(path))
     if final.exists() and not final.is_file():
@@ -23,6 +24,8 @@ def written_aside(path: str | Path) -> Iterator[Path]:
     aside = final.with_name(f".{os.getpid()}-{final.name[:64]}.part")
     try:
         yield aside
+        with aside.open("rb+") as written:
+            os.fsync(written.fileno())
         aside.replace(final)
     finally:
         aside.unlink(missing_ok=True)
