@@ -12,6 +12,7 @@ FOLDERS = {"mer_sdk": "sdk", "mer_fusion": "fusion", "mer_quantization": "quanti
 ROOMS = (
     "errors",
     "limits",
+    "jobs",
     "runtimes",
     "contract",
     "media",
@@ -22,12 +23,25 @@ ROOMS = (
     "evaluation",
     "parity",
     "bench",
+    "batch",
     "report",
     "phone",
     "cli",
 )
 # What a device has: nothing of these may be imported at the top of an SDK file.
-HEAVY = {"torch", "cv2", "scipy", "av", "soundfile", "matplotlib", "onnxruntime", "ai_edge_litert", "coremltools"}
+HEAVY = {
+    "distributed",
+    "pyarrow",
+    "torch",
+    "cv2",
+    "scipy",
+    "av",
+    "soundfile",
+    "matplotlib",
+    "onnxruntime",
+    "ai_edge_litert",
+    "coremltools",
+}
 LARGEST_FOLDER = 16
 
 

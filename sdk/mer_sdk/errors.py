@@ -70,6 +70,9 @@ class MissingExtra(MerError):
         self.package = package
         self.extra = extra
 
+    def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str, str]]:
+        return type(self), (self.feature, self.package, self.extra)
+
 
 class OptionError(MerError):
     """An option whose value is unknown; the message lists the allowed values."""
@@ -92,6 +95,31 @@ class ConversionError(MerError):
     """A conversion that failed or whose artifact does not run; nothing is left behind."""
 
     exit_code = 1
+
+
+class JobError(MerError):
+    """What went wrong in another process and cannot be handed over as it is; the message is its words."""
+
+    exit_code = 1
+
+
+class WorkerEnded(MerError):
+    """A process that was killed or crashed before its job was done, as often as it was tried.
+
+    Args:
+        code: how it ended; minus the number of a signal, or None where that is not known, as on a cluster.
+        last_lines: of what it wrote.
+    """
+
+    exit_code = 1
+
+    def __init__(self, code: int | None = None, last_lines: tuple[str, ...] = ()) -> None:
+        known = "" if code is None else f" with code {code}"
+        super().__init__(f"the process ended{known} before its work was done: it crashed, was killed, or lacked memory")
+        self.code, self.last_lines = code, last_lines
+
+    def __reduce__(self) -> tuple[type[WorkerEnded], tuple[int | None, tuple[str, ...]]]:
+        return type(self), (self.code, self.last_lines)
 
 
 class CheckpointError(MerError):

@@ -8,6 +8,10 @@ from typing import Annotated
 import typer
 
 from mer_sdk.errors import OptionError
+from mer_sdk.jobs import LocalWorkers, Workers, processors
+
+# How often work is begun whose process is killed or crashes; as often as a Dask scheduler does by default.
+TRIES = 4
 
 BundleArgument = Annotated[
     str,
@@ -47,6 +51,15 @@ SplitOption = Annotated[
     typer.Option(
         "--split",
         help="Part of the data: train, dev, test. Default: dev of MELD; of your own clips test, where there is one.",
+    ),
+]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Let the workers of this Dask cluster do it, in place of processes of this machine: tcp://HOST:8786, or "
+        "the path of the scheduler's file (.json).",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -104,3 +117,23 @@ def _numbers_of(text: str, option: str, example: str) -> tuple[int, ...] | None:
         return tuple(int(number) for number in names_of(text))
     except ValueError as error:
         raise OptionError(f"{option} {text!r} is no list of numbers; write for example {example}") from error
+
+
+def open_workers(jobs: int | None, cluster: str | None, threads: int = 1) -> Workers:
+    """The processes that --jobs or --cluster ask for; the default is one for each processor.
+
+    Args:
+        threads: of each process's graphs and matrices.
+
+    Raises:
+        OptionError: both are given, or no cluster answers.
+        MissingExtra: distributed is not installed.
+    """
+    if cluster is not None and jobs is not None:
+        raise OptionError("--jobs is for processes of this machine, and --cluster has its own; leave one out")
+    if cluster is not None:
+        from mer_sdk.jobs.cluster import ClusterWorkers
+
+        return ClusterWorkers(cluster)
+    environment = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    return LocalWorkers(jobs or processors(), environment, tries=TRIES)

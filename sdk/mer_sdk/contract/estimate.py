@@ -90,7 +90,16 @@ class EmotionEstimate:
 
     def to_json(self) -> dict[str, object]:
         """The plain JSON object that `mer run --json` prints."""
-        return dict(to_json(self))
+        # Not by `codec.to_json`, which looks at every value: a step is too short for that.
+        return {
+            **vars(self),
+            "probabilities": dict(self.probabilities),
+            "reliance": dict(self.reliance),
+            "face": None if self.face is None else {"id": self.face.id, "box": list(self.face.box)},
+            "raw_probabilities": dict(self.raw_probabilities),
+            "live": None if self.live is None else to_json(self.live),
+            "others": [other.to_json() for other in self.others],
+        }
 
 
 @dataclass(frozen=True)

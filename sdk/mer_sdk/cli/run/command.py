@@ -12,10 +12,18 @@ import typer
 
 from mer_sdk.bench.timing import blas_threads
 from mer_sdk.cli.bundles import inputs_of, open_bundle
-from mer_sdk.cli.options import BundleArgument, DetectorOption, JsonOption, RuntimeOption, ThreadsOption
+from mer_sdk.cli.options import (
+    BundleArgument,
+    ClusterOption,
+    DetectorOption,
+    JsonOption,
+    RuntimeOption,
+    ThreadsOption,
+)
 from mer_sdk.cli.program import INTERRUPTED, Unread, leave_output
 from mer_sdk.cli.run.dialogues import run_dialogues
 from mer_sdk.cli.run.live import check_conversation, open_sensor, run_conversation, run_live
+from mer_sdk.cli.run.many import ManyOptions, refuse_with_out, run_many, single_input
 from mer_sdk.cli.run.plot import PLOT_SUFFIXES, pyplot
 from mer_sdk.cli.run.timeline import RunOptions, Timeline, tell_notes
 from mer_sdk.contract.bundle import Bundle
@@ -32,15 +40,32 @@ from mer_sdk.window.smoothing import Smoothing
 
 def run(
     bundle: BundleArgument,
-    media: Annotated[
-        str,
+    inputs: Annotated[
+        list[str],
         typer.Argument(
-            metavar="INPUT",
+            metavar="INPUT...",
             help="Audio or video file; camera[:N or device path], microphone[:NAME], camera+microphone; - for 16-bit "
-            "samples on standard input; play:FILE in place of devices; for dialogue bundles also a csv file.",
+            "samples on standard input; play:FILE in place of devices; for dialogue bundles also a csv file. With "
+            "--out also several files, a folder, a list (.txt, .csv, .parquet) or a pattern in quotes.",
         ),
     ],
     json: JsonOption = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Run many files, and write all estimates to this table (.parquet, .csv, .jsonl); goes on."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Processes for --out; default: one for each processor.")
+    ] = None,
+    cluster: ClusterOption = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the tables of --out, and begin anew with other options.")
+    ] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Going on with --out, run files with an error again, too.")
+    ] = False,
     plot: Annotated[
         Path | None,
         typer.Option("--plot", help="Write the timeline over time as an image (.png); live, its last ten minutes."),
@@ -101,6 +126,10 @@ def run(
     (audio+face, audio, face or none), reliance per modality, face box, latency, speech, other faces, seconds of
     enrolment to go, and live what was lost; for dialogues index, speaker and text.
 
+    With --out every file of a folder, a list or a pattern is run, and two tables are written: a row for every step, and
+    beside it (NAME-files) a row for every file, with its emotion over all or its error. Interrupted, the same command
+    goes on from where it was.
+
     A dialogue is a csv file with the columns Speaker and Utterance, as in MELD; Dialogue_ID and StartTime are optional.
     A dialogue bundle that reads sound runs live, too: it gives an estimate for each utterance.
 
@@ -112,27 +141,17 @@ def run(
 
     mer run grjca camera+microphone --faces 2 --enrol 4
 
+    mer run grjca clips --out estimates.parquet
+
+    mer run grjca 'clips/**/*.mp4' --out estimates.csv --cluster tcp://10.0.0.5:8786
+
     arecord -f S16_LE -r 16000 | mer run grjca -
 
     mer run amb_dsgdn dialogue.csv
     """
-    if is_address(media.removeprefix("play:")):
-        check_file(media.removeprefix("play:"))
-    check_outputs(
-        {"--plot": plot, "--record": record, "--save-baseline": save_baseline},
-        {
-            "the input": media.removeprefix("play:") if media.startswith("play:") else media,
-            **inputs_of([bundle]),
-            "the detector": detector,
-            # A profile that is gone on with may be saved where it was: it is replaced as a whole.
-            "the profile of --baseline": None if _same(baseline, save_baseline) else baseline,
-        },
-        {"--plot": PLOT_SUFFIXES},
-    )
-    if plot is not None:
-        pyplot()
-    if enrol is not None and baseline is not None:
-        raise OptionError("--enrol begins a profile anew, and --baseline goes on with a saved one; leave one out")
+    for name in inputs:
+        if is_address(name.removeprefix("play:")):
+            check_file(name.removeprefix("play:"))
     options = RunOptions(
         json=json,
         plot=plot,
@@ -148,6 +167,36 @@ def run(
         voice=voice,
         enrol=enrol,
     )
+    many = ManyOptions(out=out, jobs=jobs, cluster=cluster, overwrite=overwrite, retry=retry, audio_track=audio_track)
+    if out is not None:
+        refuse_with_out(
+            {
+                "--plot": plot is not None,
+                "--record": record is not None,
+                "--seconds": seconds is not None,
+                "--save-baseline": save_baseline is not None,
+                "--rate": rate != 16000,
+                "--channels": channels != 1,
+            }
+        )
+        run_many(bundle, inputs, out, options, many)
+        return
+    media = single_input(inputs, many)
+    check_outputs(
+        {"--plot": plot, "--record": record, "--save-baseline": save_baseline},
+        {
+            "the input": media.removeprefix("play:") if media.startswith("play:") else media,
+            **inputs_of([bundle]),
+            "the detector": detector,
+            # A profile that is gone on with may be saved where it was: it is replaced as a whole.
+            "the profile of --baseline": None if _same(baseline, save_baseline) else baseline,
+        },
+        {"--plot": PLOT_SUFFIXES},
+    )
+    if plot is not None:
+        pyplot()
+    if enrol is not None and baseline is not None:
+        raise OptionError("--enrol begins a profile anew, and --baseline goes on with a saved one; leave one out")
     opened = open_bundle(bundle)
     note = runtime_note(runtime or opened.runtime)
     if note:

@@ -50,11 +50,11 @@ def open_sensor(bundle: Bundle, options: RunOptions, sound: bool = True) -> Emot
         baseline=options.baseline,
         smoothing=options.smoothing,
         faces=options.faces,
-        voice=VoiceOptions() if options.voice or (options.voice is None and sound and _may_hear(bundle)) else None,
+        voice=VoiceOptions() if options.voice or (options.voice is None and sound and may_hear(bundle)) else None,
     )
 
 
-def _may_hear(bundle: Bundle) -> bool:
+def may_hear(bundle: Bundle) -> bool:
     """Whether voice activity can run, which was not asked for; a note says where it cannot."""
     if "audio" not in bundle.manifest.modalities:
         return False

@@ -44,26 +44,30 @@ class Row:
     fault: str = ""
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path, needed: Sequence[str] = NEEDED) -> list[Row]:
     """The rows of a csv or parquet table.
 
+    Args:
+        needed: columns that it must have.
+
     Raises:
-        DataError: it cannot be read, has no rows, or lacks the columns for file and label.
+        DataError: it cannot be read, has no rows, or lacks a needed column.
         MissingExtra: parquet, and pyarrow is not installed.
     """
     if path.stat().st_size == 0:
-        raise DataError(f"{path} is empty (0 bytes); write a header line file,label and a line for each clip")
-    rows = list(_parquet_rows(path) if path.suffix.lower() == ".parquet" else _csv_rows(path))
+        header = ",".join(needed)
+        raise DataError(f"{path} is empty (0 bytes); write a header line {header} and a line for each clip")
+    rows = list(_parquet_rows(path, needed) if path.suffix.lower() == ".parquet" else _csv_rows(path, needed))
     if not rows:
         raise DataError(f"{path} has a header and no rows; add a line for each clip")
     return rows
 
 
-def known_columns(header: Sequence[str], path: Path) -> dict[int, str]:
+def known_columns(header: Sequence[str], path: Path, needed: Sequence[str] = NEEDED) -> dict[int, str]:
     """Place of a column -> its name in `COLUMNS`; columns of other names are not read.
 
     Raises:
-        DataError: there is none for file or for label.
+        DataError: there is none for one that is needed.
     """
     names = [name.strip().lower() for name in header]
     found: dict[int, str] = {}
@@ -71,7 +75,7 @@ def known_columns(header: Sequence[str], path: Path) -> dict[int, str]:
         place = next((names.index(name) for name in (column, *others) if name in names), None)
         if place is not None:
             found[place] = column
-    missing = [column for column in NEEDED if column not in found.values()]
+    missing = [column for column in needed if column not in found.values()]
     if missing:
         words = [f"{column} (or {', '.join(COLUMNS[column])})" for column in missing]
         listed = ", ".join(name for name in names if name) or "none"
@@ -79,14 +83,14 @@ def known_columns(header: Sequence[str], path: Path) -> dict[int, str]:
     return found
 
 
-def _csv_rows(path: Path) -> Iterator[Row]:
+def _csv_rows(path: Path, needed: Sequence[str]) -> Iterator[Row]:
     text = read_text(path, "csv table of clips")
     lines = text.lstrip("\r\n").splitlines()
     separator = _separator(lines[0] if lines else "")
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         header = next((cells for cells in rows if any(cell.strip() for cell in cells)), [])
-        columns = known_columns(header, path)
+        columns = known_columns(header, path, needed)
         for cells in rows:
             if not any(cell.strip() for cell in cells):
                 continue
@@ -110,7 +114,7 @@ def _separator(first: str) -> str:
     return max(_SEPARATORS, key=count)
 
 
-def _parquet_rows(path: Path) -> Iterator[Row]:
+def _parquet_rows(path: Path, needed: Sequence[str]) -> Iterator[Row]:
     try:
         parquet: Any = importlib.import_module("pyarrow.parquet")
     except ImportError as error:
@@ -118,7 +122,7 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
     try:
         file = parquet.ParquetFile(str(path))
         header = list(file.schema_arrow.names)
-        columns = known_columns(header, path)
+        columns = known_columns(header, path, needed)
         data = file.read(columns=[header[place] for place in columns]).to_pydict()
     except (OSError, ValueError) as error:  # pyarrow's own errors are of these kinds
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,1 +1,0 @@
-"""`mer data` and `mer label`: one's own clips before they are used."""

@@ -1,0 +1,157 @@
+"""`mer run` on many files: into tables, by several processes or a cluster."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from mer_sdk.batch.clips import find_clips, is_many, lists_of
+from mer_sdk.batch.estimating import BatchPlan, fingerprint
+from mer_sdk.batch.journal import journal_path
+from mer_sdk.batch.run import BatchResult, check_out, run_batch
+from mer_sdk.batch.tables import TABLE_SUFFIXES, files_table
+from mer_sdk.cli.bundles import inputs_of, is_finder, open_bundle, without_runtime
+from mer_sdk.cli.options import open_workers
+from mer_sdk.cli.program import FAILED, INTERRUPTED
+from mer_sdk.cli.progress import progress_bars
+from mer_sdk.cli.run.live import may_hear
+from mer_sdk.cli.run.timeline import RunOptions, tell_notes
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.output_files import check_outputs
+from mer_sdk.errors import JobError, OptionError
+from mer_sdk.frontends.face_tracks import FaceOptions
+from mer_sdk.runtimes import runtime_note
+from mer_sdk.window.smoothing import Smoothing
+
+
+@dataclass(frozen=True)
+class ManyOptions:
+    """What `mer run` was asked for many files, beside `RunOptions`; see its help."""
+
+    out: Path | None = None
+    jobs: int | None = None
+    cluster: str | None = None
+    overwrite: bool = False
+    retry: bool = False
+    audio_track: int | None = None
+
+
+def refuse_with_out(given: Mapping[str, bool]) -> None:
+    """Raise an `OptionError` where an option was given (option -> whether) that says nothing to many files."""
+    for option, there in given.items():
+        if there:
+            raise OptionError(f"{option} is for one file or stream, and --out for many: leave one out")
+
+
+def single_input(inputs: Sequence[str], many: ManyOptions) -> str:
+    """The only input, where there is no --out.
+
+    Raises:
+        OptionError: it means several files, or an option was given that is for many.
+    """
+    for option, there in {
+        "--jobs": many.jobs is not None,
+        "--cluster": many.cluster is not None,
+        "--overwrite": many.overwrite,
+        "--retry": many.retry,
+    }.items():
+        if there:
+            raise OptionError(f"{option} is for many files: say with --out where their estimates go")
+    # A csv file may be a dialogue, which is an input by itself.
+    if is_many(inputs) and not (len(inputs) == 1 and inputs[0].lower().endswith(".csv")):
+        what = inputs[0] if len(inputs) == 1 else f"{len(inputs)} inputs"
+        raise OptionError(f"{what} may be many files: say where their estimates go, such as --out estimates.csv")
+    return inputs[0]
+
+
+def run_many(given: str, inputs: Sequence[str], out: Path, options: RunOptions, many: ManyOptions) -> None:
+    """Run the files, write the tables, say what they hold.
+
+    Raises:
+        OptionError: an option does not fit, or there is nothing to run.
+        MerError: see `run_batch`.
+    """
+    check_outputs(
+        {"--out": out, "--out, for files,": files_table(out), "--out, while it runs,": journal_path(out)},
+        {**lists_of(inputs), **inputs_of([given]), "the profile of --baseline": options.baseline},
+        {"--out": TABLE_SUFFIXES},
+    )
+    check_out(out, many.overwrite)
+    bundle = open_bundle(given)
+    _check_bundle(bundle)
+    clips, notes = find_clips(inputs)
+    tell_notes(notes)
+    plan = _plan(bundle, options, many)
+    interrupted = False
+    with progress_bars(quiet=options.json) as progress:
+        try:
+            with open_workers(many.jobs, many.cluster, options.threads) as workers:
+                result = run_batch(plan, bundle.manifest, clips, out, workers, progress, many.overwrite, many.retry)
+        except KeyboardInterrupt:
+            interrupted = True
+        except OSError as error:
+            reason = error.strerror or error
+            raise OptionError(f"--out {out} cannot be written ({reason}); {_kept(out)}") from error
+        except JobError as error:
+            raise JobError(f"{error}; {_kept(out)}") from error
+    if interrupted:
+        print(f"mer: interrupted; {_kept(out)}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED)
+    _say(result, options.json)
+    if result.failed == result.files:
+        raise typer.Exit(FAILED)
+
+
+def _kept(out: Path) -> str:
+    return f"what is done is kept in {journal_path(out)}, and the same command goes on from there"
+
+
+def _check_bundle(bundle: Bundle) -> None:
+    if bundle.manifest.dialogue is not None:
+        raise OptionError(
+            f"{bundle.name} is a dialogue bundle, and --out is for sound and video files: give a window bundle, or run "
+            "it on one csv file of dialogues, which holds as many as you like"
+        )
+    for reason in (is_finder(bundle), without_runtime(bundle)):
+        if reason:
+            raise OptionError(f"{bundle.name}: {reason}")
+    note = runtime_note(bundle.runtime)
+    if note:
+        print(note, file=sys.stderr)
+
+
+def _plan(bundle: Bundle, options: RunOptions, many: ManyOptions) -> BatchPlan:
+    if bundle.path is None:
+        raise OptionError(f"{bundle.name} has no path that other processes could open; give a bundle's folder")
+    detector = options.detector
+    return BatchPlan(
+        bundle=str(bundle.path.absolute()),
+        fingerprint=fingerprint(bundle),
+        runtime=options.runtime,
+        threads=options.threads,
+        detector=detector if detector in (None, "haar") else str(Path(detector).absolute()),
+        baseline=None if options.baseline is None else str(options.baseline.absolute()),
+        smoothing=options.smoothing or Smoothing(),
+        faces=options.faces or FaceOptions(),
+        voice=options.voice if options.voice is not None else may_hear(bundle),
+        enrol=options.enrol,
+        audio_track=many.audio_track,
+    )
+
+
+def _say(result: BatchResult, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(to_json(result)))
+        return
+    before = f" ({result.before} of them before)" if result.before else ""
+    said = ", ".join(f"{emotion} {count}" for emotion, count in result.emotions.items())
+    print(f"{result.files} files{before}, {result.steps} steps, {result.seconds / 60:.1f} min: {said or 'no estimate'}")
+    if result.failed:
+        print(f"{result.failed} with an error, such as: {result.first_error}")
+    print(f"{result.out}: a row for every step\n{result.files_out}: a row for every file")
