@@ -282,8 +282,7 @@ def _accuracy(scheme: Scheme, made: _Made, fp32: _Made) -> Accuracy | None:
 
 def _confidence(material: Material, made: _Made) -> Confidence | None:
     found = made.answers
-    # Of people whom it has met a network is too sure; the card's decision was fitted to others.
-    if found is None or found.met:
+    if found is None:
         return None
     return fitted_confidence(
         found.truth, found.log_probabilities, found.groups, material.temperature, material.coverage, found.composed
