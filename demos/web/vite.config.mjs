@@ -20,6 +20,12 @@ const RUNTIMES = {
   ],
 };
 
+// What the built page may do: run its own scripts and WebAssembly, and talk to nobody but the server that it came from. The
+// server for development puts styles and sockets of its own into the page, and goes without.
+const POLICY =
+  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; img-src 'self' data:; " +
+  "connect-src 'self'; base-uri 'none'; form-action 'none'";
+
 /** The finder's bundle, or null, which is told: where none is named, the one that mer-convert makes. */
 function finderFolder(named) {
   const folder = resolve(named || join(bundles, "face_finder-onnx-fp32.mer"));
@@ -65,6 +71,10 @@ function carried() {
 function mer() {
   return {
     name: "mer",
+    transformIndexHtml: (_, { server }) =>
+      server
+        ? []
+        : [{ tag: "meta", attrs: { "http-equiv": "Content-Security-Policy", content: POLICY }, injectTo: "head-prepend" }],
     configureServer(server) {
       const files = carried();
       server.middlewares.use((request, response, next) => {

@@ -24,6 +24,28 @@ const context = await chromium.launchPersistentContext(profile, {
 });
 const console_ = [];
 const found = [];
+
+/** The value of an expression, asked for by the browser's own protocol: a page's content policy may forbid eval. */
+async function evaluated(page, expression) {
+  const session = await context.newCDPSession(page);
+  try {
+    const given = { expression, awaitPromise: true, returnByValue: true, allowUnsafeEvalBlockedByCSP: false };
+    const { result, exceptionDetails } = await session.send("Runtime.evaluate", given);
+    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+    return result.value;
+  } finally {
+    await session.detach();
+  }
+}
+
+async function until(page, expression) {
+  const end = Date.now() + (task.timeout ?? 120000);
+  while (!(await evaluated(page, expression))) {
+    if (Date.now() > end) throw new Error(`it never came to be that ${expression}`);
+    await page.waitForTimeout(50);
+  }
+}
+
 try {
   const page = context.pages()[0] ?? (await context.newPage());
   page.setDefaultTimeout(task.timeout ?? 120000);
@@ -34,9 +56,9 @@ try {
   for (const [kind, ...given] of task.steps) {
     if (kind === "click") await page.click(given[0]);
     else if (kind === "wait") await page.waitForSelector(given[0], { state: "attached" });
-    else if (kind === "until") await page.waitForFunction(given[0]);
+    else if (kind === "until") await until(page, given[0]);
     else if (kind === "text") found.push(await page.innerText(given[0]));
-    else if (kind === "evaluate") found.push(await page.evaluate(given[0]));
+    else if (kind === "evaluate") found.push(await evaluated(page, given[0]));
     else if (kind === "offline") await context.setOffline(given[0]);
     else if (kind === "sleep") await page.waitForTimeout(given[0]);
     else if (kind === "reload") await page.reload();

@@ -114,6 +114,46 @@ def test_from_the_button_to_estimates_with_switches_and_without_a_network(drive,
     assert "square" in notice
 
 
+def test_the_built_page_may_do_nothing_but_what_it_needs(drive, build, serve, tiny_onnx, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "x.js").write_text("window.reached = true")
+    elsewhere = serve(other)
+    load = """(kind, name, value) => new Promise((ended) => {
+      const one = document.createElement(kind);
+      [one.onload, one.onerror] = [() => ended("loaded"), () => ended("refused")];
+      one[name] = value;
+      document.head.append(one);
+    })"""
+    attempts = (
+        f"fetch('{elsewhere}x.js', {{ mode: 'no-cors' }}).then(() => 'sent', () => 'refused')",
+        f"({load})('script', 'src', '{elsewhere}x.js')",
+        f"({load})('img', 'src', '{elsewhere}x.png')",
+        "(() => { try { return new Function('return 1')(); } catch { return 'refused'; } })()",
+        "(() => { const one = document.createElement('script'); one.textContent = 'window.inline = true'; "
+        "document.head.append(one); return window.inline ? 'ran' : 'refused'; })()",
+        "(() => { document.body.setAttribute('onclick', 'window.inline = true'); document.body.click(); "
+        "return window.inline ? 'ran' : 'refused'; })()",
+        f"(() => {{ const one = new WebSocket('{elsewhere.replace('http', 'ws')}'); return new Promise((ended) => {{ "
+        "one.onopen = () => ended('sent'); one.onerror = () => ended('refused'); }); })()",
+    )
+    watch = """
+window.broken = [];
+addEventListener("securitypolicyviolation", (event) => broken.push(event.violatedDirective));
+"""
+    steps = [("wait", READY), ("click", "#start"), ("until", "got.length >= 2"), ("evaluate", "[...broken]")]
+    asked = [("evaluate", attempt) for attempt in attempts]
+    after = [("evaluate", "[[...new Set(broken)].sort(), window.reached ?? null]")]
+    address = serve(build(tiny_onnx))
+    own, *found, (broken, reached) = drive(
+        address, [*steps, *asked, *after], flags=[*FAKE, *ALLOWED], init=COLLECT + watch
+    )
+    assert own == []
+    assert found == ["refused"] * len(attempts)
+    assert reached is None
+    assert broken == ["connect-src", "img-src", "script-src", "script-src-attr", "script-src-elem"]
+
+
 def test_a_tflite_bundle_runs_too_without_a_network(drive, build, serve, real):
     steps = [
         *OFFLINE,

@@ -227,13 +227,17 @@ def _entry(text: str, manifest: Manifest, cases: Sequence[GoldenCase], clip_set:
 def _serving(service: Service, host: str, port: int, console: Console) -> Iterator[PhoneServer]:
     """The server, its address and QR code shown."""
     try:
-        loopback = ipaddress.ip_address(host).is_loopback
+        # As a browser writes it, which asks for it by that name.
+        address = ipaddress.ip_address(host)
+        host = str(address)
     except ValueError as error:
         raise OptionError(
             f"--host {host!r} is no IP address; give one of this computer, such as 192.168.1.20"
         ) from error
+    if address.is_unspecified:
+        raise OptionError(f"--host {host} is every address of this computer; give the one that the phone reaches")
     context = None
-    if not loopback:
+    if not address.is_loopback:
         from mer_sdk.phone.certificate import server_context
 
         context = server_context(host)

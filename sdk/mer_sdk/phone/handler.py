@@ -5,26 +5,30 @@ from __future__ import annotations
 import hmac
 import json
 import mimetypes
-import queue
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from mer_sdk.contract.bundle import MANIFEST
 from mer_sdk.errors import DataError
+from mer_sdk.phone.connections import Connections
 from mer_sdk.phone.session import Advanced, Began, CheckSession, Event, Phone, Refused, Reported, Service
 
 # A report of all golden cases and 100 clips has about 0.3 MB.
 MOST_BYTES = 2_000_000
 PROGRESS_BYTES = 2_000
-# A connection that says nothing for so long is closed, seconds.
+# A connection that says nothing for so long is closed, seconds; likewise one that does not take a piece of an answer.
 QUIET = 20.0
+PIECE = 1 << 18
 COOKIE = "mer_session"
 HEADERS = {
     # Cross-origin isolation: without it a browser gives no threads and coarse clocks.
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Content-Security-Policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; "
-    "style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'",
+    "style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -36,8 +40,14 @@ class Host(ThreadingHTTPServer):
 
     service: Service
     token: str
-    events: queue.SimpleQueue[Event]
+    origin: str
+    page: dict[str, Path]
     check_session: CheckSession
+    connections: Connections
+
+    def tell(self, event: Event) -> None:
+        """Let the command know of something. Of what strangers do, what is more than it can show is left out."""
+        raise NotImplementedError
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -50,6 +60,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """The command shows what matters."""
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What is no request of HTTP, or of another method: the same headers as for everything else."""
+        self.close_connection = True
+        self._say(code, "this is no request that a browser sends here")
 
     def do_GET(self) -> None:
         path = self._inside()
@@ -74,18 +89,45 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "report":
             self._report()
         elif path is not None:
+            # Its body is not read, so nothing else can follow on this connection.
+            self.close_connection = True
             self._say(404, "there is nothing at this address")
 
     def _inside(self) -> str | None:
-        """The path behind the token; None, and an answer, where the token is wrong."""
+        """The path behind the token; None, and an answer, where the token is wrong or another site asks."""
         token, _, path = self.path.split("?")[0].lstrip("/").partition("/")
-        if hmac.compare_digest(token.encode(), self.server.token.encode()):
-            return path
-        self.close_connection = True
-        if token not in ("favicon.ico", "robots.txt"):
-            self.server.events.put(Refused(0, f"{self.client_address[0]} came with a wrong token"))
-        self._say(404, "this address is not valid, or not any more: open the one that mer phone-check shows now")
-        return None
+        if not hmac.compare_digest(token.encode(), self.server.token.encode()):
+            self.close_connection = True
+            if token not in ("favicon.ico", "robots.txt"):
+                self.server.tell(Refused(0, f"{self.client_address[0]} came with a wrong token"))
+            self._say(404, "this address is not valid, or not any more: open the one that mer phone-check shows now")
+            return None
+        self.server.connections.proven(self.connection)
+        why = self._foreign()
+        if why:
+            self.close_connection = True
+            self.server.tell(Refused(0, f"{self.client_address[0]}: {why}"))
+            self._say(403, f"{why}; open the address that mer phone-check shows")
+            return None
+        if self.command == "GET" and ("Content-Length" in self.headers or "Transfer-Encoding" in self.headers):
+            self.close_connection = True
+            self._say(400, "a body was sent where none is read")
+            return None
+        return path
+
+    def _foreign(self) -> str:
+        """Why a request comes from no page of this server, "" where it may: by another name of this computer (which is
+        how a name that is bound anew reaches it), or out of another site's page."""
+        origin, given = self.server.origin, self.headers
+        if given.get_all("Host") != [origin.split("://")[1]]:
+            return "this computer was asked for by another name"
+        if given.get("Origin", origin) != origin:
+            return "another site's page asked"
+        # The page itself may be opened by a link.
+        opened = self.command == "GET" and given.get("Sec-Fetch-Mode") == "navigate"
+        if given.get("Sec-Fetch-Site", "none") not in ("same-origin", "none") and not opened:
+            return "another site's page asked"
+        return ""
 
     def _session(self) -> str:
         try:
@@ -102,7 +144,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         found = self.server.check_session.begin(self._session())
         if found is None:
-            self.server.events.put(Refused(0, f"{self.client_address[0]} came while another phone is being checked"))
+            self.server.tell(Refused(0, f"{self.client_address[0]} came while another phone is being checked"))
             places = self.server.service.phones
             self._say(
                 409,
@@ -116,8 +158,9 @@ class Handler(BaseHTTPRequestHandler):
         session, number, new = found
         if new:
             agent = self.headers.get("User-Agent", "")[:400]
-            self.server.events.put(Began(number, "".join(c for c in agent if c.isprintable())))
+            self.server.tell(Began(number, "".join(c for c in agent if c.isprintable())))
         cookie = f"{COOKIE}={session}; Path=/{self.server.token}/; HttpOnly; SameSite=Strict"
+        cookie += "; Secure" if self.server.origin.startswith("https:") else ""
         self._send(200, json.dumps({"phone": number}).encode(), "application/json", {"Set-Cookie": cookie})
 
     def _progress(self) -> None:
@@ -132,10 +175,10 @@ class Handler(BaseHTTPRequestHandler):
             what, done, total = str(data["what"])[:60], float(data["done"]), float(data["total"])
             if not (what.isprintable() and 0 <= done <= total < 1e9):
                 raise ValueError("out of range")
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             self._say(400, "the progress is not JSON with what, done and total")
             return
-        self.server.events.put(Advanced(phone.number, what, done, total))
+        self.server.tell(Advanced(phone.number, what, done, total))
         self._send(204, b"", "text/plain")
 
     def _report(self) -> None:
@@ -143,7 +186,7 @@ class Handler(BaseHTTPRequestHandler):
         if body is None:
             return
         if phone is None:
-            self.server.events.put(Refused(0, f"{self.client_address[0]} sent a report without having begun"))
+            self.server.tell(Refused(0, f"{self.client_address[0]} sent a report without having begun"))
             self._say(403, "this phone has not begun the check, or another phone has taken its place")
             return
         if phone.reported:
@@ -154,53 +197,57 @@ class Handler(BaseHTTPRequestHandler):
             entry = self.server.service.read(body.decode("utf-8"))
         except (DataError, UnicodeDecodeError) as error:
             why = str(error) if isinstance(error, DataError) else "the report is refused: it is not UTF-8"
-            self.server.events.put(Refused(phone.number, why))
+            self.server.tell(Refused(phone.number, why))
             self._say(422, why)
             return
-        phone.reported = True
+        first = self.server.check_session.report(phone)
         try:
             self._send(200, b"{}", "application/json")
         finally:
             # Last, as the command may end with it.
-            self.server.events.put(Reported(phone.number, entry))
+            if first:
+                self.server.tell(Reported(phone.number, entry))
 
     def _body(self, most: int) -> bytes | None:
         """What was posted; None, and an answer, where it is too long or of unknown length."""
-        length = self.headers.get("Content-Length", "")
+        lengths = self.headers.get_all("Content-Length", [])
+        length = lengths[0] if len(lengths) == 1 and "Transfer-Encoding" not in self.headers else ""
         if not length.isascii() or not length.isdigit():
             self.close_connection = True
             self._say(411, "a length is needed")
             return None
-        if int(length) > most:
+        if len(length) > 12 or int(length) > most:
             # It is not read, so nothing else can follow on this connection.
             self.close_connection = True
-            why = f"{int(length)} bytes were sent, allowed are {most}"
-            self.server.events.put(Refused(0, f"{self.client_address[0]}: {why}"))
+            why = f"{length[:12]} bytes were sent, allowed are {most}"
+            self.server.tell(Refused(0, f"{self.client_address[0]}: {why}"))
             self._say(413, why)
             return None
-        return self.rfile.read(int(length))
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            self.close_connection = True
+            return None
+        return body
 
     def _bundle_or_clip(self, path: str) -> None:
         kind, _, name = path.partition("/")
         service = self.server.service
         if kind == "bundle" and name in {MANIFEST, *(spec.path for spec in service.manifest.files)}:
             self._send(200, (service.bundle / name).read_bytes(), "application/octet-stream")
-        elif kind == "clips" and name.isdigit() and int(name) < len(service.clips):
+        elif kind == "clips" and name in map(str, range(len(service.clips))):
             self._send(200, service.clips[int(name)](), "application/octet-stream")
         else:
             self._say(404, "there is no such file in the bundle")
 
     def _page(self, path: str) -> None:
-        folder = self.server.service.page.resolve()
-        file = (folder / path).resolve()
-        packed = file.with_name(file.name + ".br")
-        if not file.is_relative_to(folder) or not (file.is_file() or packed.is_file()):
-            self._say(404, "there is nothing at this address")
-            return
-        kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-        kind = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}.get(file.suffix, kind)
-        if file.is_file():
+        file, packed = self.server.page.get(path), self.server.page.get(f"{path}.br")
+        name = Path(path)
+        kind = mimetypes.guess_type(name.name)[0] or "application/octet-stream"
+        kind = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}.get(name.suffix, kind)
+        if file is not None:
             self._send(200, file.read_bytes(), kind)
+        elif packed is None:
+            self._say(404, "there is nothing at this address")
         elif "br" in self.headers.get("Accept-Encoding", ""):
             self._send(200, packed.read_bytes(), kind, {"Content-Encoding": "br"})
         else:
@@ -219,4 +266,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(body)
+        if self.command == "HEAD":
+            return
+        # In pieces, as the time that a write may take is counted for all of it.
+        for begin in range(0, len(body), PIECE):
+            self.wfile.write(body[begin : begin + PIECE])

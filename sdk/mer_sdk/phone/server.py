@@ -2,6 +2,8 @@
 
 Every address holds a token that is made for one run. The first phones that begin, as many as were asked for, get a
 session each (a cookie); from then on the token opens nothing to anybody else, and it is void once the command ends.
+Whoever has no token gets a sentence and is closed; how many connections there may be, and for how long, is in
+`mer_sdk.phone.connections`.
 """
 
 from __future__ import annotations
@@ -11,11 +13,16 @@ import secrets
 import socket
 import ssl
 import threading
+from pathlib import Path
 from typing import Any
 
 from mer_sdk.errors import OptionError
+from mer_sdk.phone.connections import ConnectionLimits, Connections
 from mer_sdk.phone.handler import QUIET, Handler, Host
-from mer_sdk.phone.session import CheckSession, Event, Service
+from mer_sdk.phone.session import Advanced, CheckSession, Event, Refused, Service
+
+# Of what strangers do, and of how far a phone is, no more waits to be shown.
+MOST_WAITING = 200
 
 
 class PhoneServer:
@@ -26,6 +33,7 @@ class PhoneServer:
         host: address of this computer to listen on.
         port: 0 takes a free one.
         context: for HTTPS; None serves plain HTTP, which browsers trust on loopback alone.
+        limits: of its connections.
 
     Attributes:
         address: what a phone opens.
@@ -35,7 +43,14 @@ class PhoneServer:
         OptionError: the address cannot be listened on, or the page was not built.
     """
 
-    def __init__(self, service: Service, host: str, port: int = 0, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        host: str,
+        port: int = 0,
+        context: ssl.SSLContext | None = None,
+        limits: ConnectionLimits = ConnectionLimits(),
+    ) -> None:
         if not (service.page / "index.html").is_file():
             raise OptionError(
                 f"the page of the phone check is not in {service.page}: install its wheel, mer_edge_phone_page-*.whl, "
@@ -44,15 +59,13 @@ class PhoneServer:
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.token = secrets.token_urlsafe(16)
         try:
-            self._http = _Server((host, port), service, self.token, self.events, context)
+            self._http = _Server((host, port), service, self.token, self.events, context, limits)
         except OSError as error:
             raise OptionError(
                 f"cannot listen on {host}, port {port or 'any'} ({error}); give --host an address of this computer, "
                 "and --port one that is free"
             ) from error
-        shown = f"[{host}]" if ":" in host else host
-        scheme = "https" if context else "http"
-        self.address = f"{scheme}://{shown}:{self._http.server_address[1]}/{self.token}/"
+        self.address = f"{self._http.origin}/{self.token}/"
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
 
     def __enter__(self) -> PhoneServer:
@@ -77,6 +90,8 @@ class PhoneServer:
 
 class _Server(Host):
     daemon_threads = True
+    # Nobody waits for the others: the threads of clients end with the program.
+    block_on_close = False
 
     def __init__(
         self,
@@ -85,27 +100,67 @@ class _Server(Host):
         token: str,
         events: queue.SimpleQueue[Event],
         context: ssl.SSLContext | None,
+        limits: ConnectionLimits,
     ) -> None:
-        self.service, self.token, self.events, self._context = service, token, events, context
-        self.check_session = CheckSession(service.phones)
-        if ":" in address[0]:
-            self.address_family = socket.AF_INET6
+        self.service, self.token, self._events, self._context = service, token, events, context
+        self.check_session, self.connections = CheckSession(service.phones), Connections(limits)
+        self.page = _files(service.page)
+        host = address[0]
+        if ":" in host:
+            self.address_family, host = socket.AF_INET6, f"[{host}]"
         super().__init__(address, Handler)
+        port, usual = self.server_address[1], 443 if context else 80
+        self.origin = f"{'https' if context else 'http'}://{host}" + ("" if port == usual else f":{port}")
+
+    def tell(self, event: Event) -> None:
+        """See `Host.tell`."""
+        if not isinstance(event, Refused | Advanced) or self._events.qsize() < MOST_WAITING:
+            self._events.put(event)
+
+    def service_actions(self) -> None:
+        """Ten times a second."""
+        self.connections.cut_late()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """A thread for each connection that is admitted."""
+        if self.connections.admit(request, client_address[0]):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Shake hands in the connection's own thread, so that a silent one does not hold up the others."""
         request.settimeout(QUIET)
         if self._context is not None:
             try:
-                request = self._context.wrap_socket(request, server_side=True)
+                wrapped = self._context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
             except (OSError, ssl.SSLError):
-                # A browser that does not trust the certificate yet hangs up here, and comes again.
                 self.shutdown_request(request)
+                return
+            self.connections.wrap(request, wrapped)
+            request = wrapped
+            try:
+                wrapped.do_handshake()
+            except (OSError, ValueError):
+                # A browser that does not trust the certificate yet hangs up here, and comes again.
+                self.shutdown_request(wrapped)
                 return
         super().process_request_thread(request, client_address)
 
+    def shutdown_request(self, request: Any) -> None:
+        """Every connection ends here."""
+        self.connections.ended(request)
+        super().shutdown_request(request)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A phone that goes away is no error of this program."""
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Every file of the page by its address: nothing that a client says is ever made into a path."""
+    root = folder.resolve()
+    found = {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*")) if path.is_file()}
+    return {name: path for name, path in found.items() if path.resolve() == path}
 
 
 def local_address() -> str:

@@ -137,6 +137,12 @@ class CheckSession:
                 found.heard = time.monotonic()
             return found
 
+    def report(self, phone: Phone) -> bool:
+        """Whether the report of a phone, which is in order, is its first."""
+        with self.lock:
+            first, phone.reported = not phone.reported, True
+            return first
+
     def silence(self) -> dict[int, float]:
         """Phone -> seconds since it was last heard of, of those that have not reported."""
         with self.lock:

@@ -6,84 +6,22 @@ import shutil
 import ssl
 import threading
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import typer
+from phone_client import Client, events
 from typer.testing import CliRunner
 
 from mer_sdk.cli.phone_check import phone_check
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.manifest import FinderContract
 from mer_sdk.contract.manifest_file import manifest_from_text, manifest_to_text
-from mer_sdk.errors import DataError, OptionError
+from mer_sdk.errors import OptionError
 from mer_sdk.phone import session as check_session
 from mer_sdk.phone.certificate import server_context
 from mer_sdk.phone.server import PhoneServer
 from mer_sdk.phone.session import Advanced, Began, Refused, Reported, Service, page_folder
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
-
-
-class Client:
-    """A browser, as far as the server can tell."""
-
-    def __init__(self, server, token=None, context=None):
-        self._port = int(server.address.split(":")[2].split("/")[0])
-        self._token = server.token if token is None else token
-        self._context = context
-        self._cookie = {}
-
-    def ask(self, method, path, body=None, headers=None):
-        kind = http.client.HTTPSConnection if self._context else http.client.HTTPConnection
-        more = {"context": self._context} if self._context else {}
-        connection = kind("127.0.0.1", self._port, timeout=120, **more)
-        sent = {**self._cookie, **(headers or {})}
-        connection.request(method, f"/{self._token}/{path}", body, sent)
-        answer = connection.getresponse()
-        content = answer.read()
-        if answer.getheader("Set-Cookie"):
-            self._cookie = {"Cookie": answer.getheader("Set-Cookie").split(";")[0]}
-        connection.close()
-        return SimpleNamespace(status=answer.status, content=content, headers=dict(answer.getheaders()))
-
-
-@pytest.fixture
-def page(tmp_path):
-    folder = tmp_path / "page"
-    (folder / "ort").mkdir(parents=True)
-    (folder / "index.html").write_text("<p>page</p>")
-    (folder / "ort" / "run.wasm.br").write_bytes(b"packed")
-    (tmp_path / "secret.txt").write_text("not served")
-    return folder
-
-
-@pytest.fixture
-def serve(tiny_onnx, page):
-    """`serve(phones=1, context=None)`: a server whose reports are accepted where their text is "good"."""
-    bundle, open_servers = Bundle.open(tiny_onnx), []
-
-    def read(text):
-        if text != "good":
-            raise DataError("the report is refused: it is bad")
-        return text
-
-    def start(phones=1, context=None):
-        service = Service(bundle.path, bundle.manifest, {"rounds": 5}, read, (lambda: b"clip",), phones, page)
-        server = PhoneServer(service, "127.0.0.1", context=context)
-        server.__enter__()
-        open_servers.append(server)
-        return server
-
-    yield start
-    for server in open_servers:
-        server.__exit__()
-
-
-def events(server):
-    found = []
-    while (event := server.next_event(0.05)) is not None:
-        found.append(event)
-    return found
 
 
 def test_one_phone_from_the_page_to_the_report(serve, tiny_onnx):
