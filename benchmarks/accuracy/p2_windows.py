@@ -69,7 +69,7 @@ class Measuring:
             return evaluate(bundle, self._clips, labels, options), time.perf_counter() - begun
         checkpoint = load_checkpoint(path)
         windows = self._recorded(checkpoint, options)
-        found = windows.predictions(checkpoint.network.fusion, checkpoint.card.decision.temperature)
+        found = windows.predictions(checkpoint.network.fusion, checkpoint.card.decision)
         report = report_of(bundle, self._clips, labels, options, found, windows.steps)
         return report, time.perf_counter() - begun
 
@@ -123,6 +123,7 @@ def main() -> None:
                     "seconds": card.training.get("seconds", {}),
                     "machine": card.training.get("machine", ""),
                     "temperature": card.decision.temperature,
+                    "temperatures": {state: one.temperature for state, one in card.decision.states.items()},
                     "results": to_json(card.results),
                 }
                 for role, card in cards.items()

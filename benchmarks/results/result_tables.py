@@ -150,6 +150,11 @@ def _uar(report: Json, state: str, protocol: str) -> str:
     return percent(100 * one["uar"], (100 * low, 100 * high))
 
 
+def _temperatures(card: Json) -> str:
+    own = card.get("temperatures")
+    return ", ".join(f"{state} {value:.2f}" for state, value in own.items()) if own else str(card["temperature"])
+
+
 def p2_details(result: Json) -> list[str]:
     """WAR, F1, calibration and recall of the torch models, and how they were trained."""
     lines = []
@@ -162,7 +167,7 @@ def p2_details(result: Json) -> list[str]:
             lines += [
                 f"Parameters: {_counts(card['parameters'])}. Seconds of training: {_counts(card['seconds'])}, on "
                 f"{card['machine']};",
-                f"temperature {card['temperature']}; checkpoint `{card['sha256'][:12]}`.",
+                f"temperature {_temperatures(card)}; checkpoint `{card['sha256'][:12]}`.",
                 "",
             ]
             people = report["speakers"]

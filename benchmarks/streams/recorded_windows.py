@@ -64,11 +64,11 @@ class RecordedWindows:
         self, checkpoint: Path, clips: Sequence[Clip], states: Sequence[str], protocols: Sequence[str]
     ) -> None:
         bundle = open_checkpoint(checkpoint)
-        self._manifest = replace(bundle.manifest, decision=Decision())
+        self._manifest = bundle.manifest
         self._encoders = {name: graph for name, graph in bundle.load_graphs(None, 1).items() if name != "fusion"}
         self._states, self._protocols = tuple(states), tuple(protocols)
         self.recorder = _Recorder(len(self._manifest.labels))
-        engine = self._engine(self.recorder)
+        engine = self._engine(self.recorder, Decision())
         self._clips = [encode_clip(clip, engine) for clip in clips]
         predict(self._clips, engine, self._states, self._protocols)
 
@@ -77,8 +77,8 @@ class RecordedWindows:
         """Steps of all clips."""
         return sum(len(item.steps) for item in self._clips)
 
-    def predictions(self, fusion: nn.Module, temperature: float = 1.0) -> list[ConditionPredictions]:
-        """What a fusion network says under every state and protocol, its logits divided by a temperature."""
+    def predictions(self, fusion: nn.Module, decision: Decision | None = None) -> list[ConditionPredictions]:
+        """What a fusion network says under every state and protocol, with the temperatures of a decision."""
         fusion = fusion.eval()
         logits, reliance = [], []
         rows = self.recorder.rows
@@ -88,9 +88,10 @@ class RecordedWindows:
                 output = fusion(*(torch.from_numpy(np.concatenate(column)) for column in columns))
                 logits.append(output.logits.numpy())
                 reliance.append(output.reliance.numpy())
-        answers = _Answers(np.concatenate(logits) / temperature, np.concatenate(reliance))
-        return predict(self._clips, self._engine(answers), self._states, self._protocols)
+        answers = _Answers(np.concatenate(logits), np.concatenate(reliance))
+        engine = self._engine(answers, decision or Decision())
+        return predict(self._clips, engine, self._states, self._protocols)
 
-    def _engine(self, fusion: _Recorder | _Answers) -> StepEngine:
-        graphs = {**self._encoders, "fusion": fusion}
-        return StepEngine(Bundle(self._manifest, None, loader=lambda threads: dict(graphs)))
+    def _engine(self, fusion: _Recorder | _Answers, decision: Decision) -> StepEngine:
+        graphs, manifest = {**self._encoders, "fusion": fusion}, replace(self._manifest, decision=decision)
+        return StepEngine(Bundle(manifest, None, loader=lambda threads: dict(graphs)))

@@ -1,7 +1,8 @@
-"""`mer train`: a full-precision model from data."""
+"""`mer train`: a full-precision model from data; `mer calibrate`: how sure it may say that it is."""
 
 from __future__ import annotations
 
+import json as json_module
 from pathlib import Path
 from typing import Annotated
 
@@ -18,9 +19,11 @@ from mer_fusion.options import (
     SeedOption,
     StillsOption,
     TrainingThreadsOption,
+    UnseenOption,
     refuse_inputs,
 )
-from mer_sdk.cli.options import LabelsOption, label_names
+from mer_sdk.cli.options import JsonOption, LabelsOption, SplitOption, label_names
+from mer_sdk.cli.progress import progress_bars
 
 
 def train(
@@ -41,6 +44,7 @@ def train(
     run_dir: RunDirOption = Path("runs/full"),
     encoders: EncodersOption = "",
     stills: StillsOption = "",
+    unseen: UnseenOption = "",
     seed: SeedOption = 0,
     threads: TrainingThreadsOption = 0,
     part: PartOption = "all",
@@ -63,7 +67,7 @@ def train(
 
     out = out or Path(f"runs/{model}-{config}-full.safetensors" if config else f"runs/{model}-full.safetensors")
     refuse_inputs(out, encoders, data, stills=Path(stills) if stills else None)
-    run = RunOptions(run_dir, part, threads, epochs_share, quiet, encoders, stills, label_names(labels))
+    run = RunOptions(run_dir, part, threads, epochs_share, quiet, encoders, stills, label_names(labels), unseen)
     if config:
         chosen = published_config(model, config)
         train_published(chosen, data, out, run, seed)
@@ -72,3 +76,50 @@ def train(
         train_dialogue_model(data, out, run, seed)
     else:
         run_recipe(full_precision_recipe(seed, model), data, out, run, teacher=None)
+
+
+def calibrate(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="Checkpoint (.safetensors) of a window model; its card is written.")
+    ],
+    data: Annotated[
+        str,
+        typer.Option(
+            help="People whom the model has not learned from: clips:PATH (all but the split test), or "
+            "ravdess_pairs:PATH (fold 0)."
+        ),
+    ],
+    unseen: Annotated[
+        Path | None,
+        typer.Option(
+            help="A checkpoint of the same recipe that was trained without these people, and answers in place of the "
+            "other: NAME-unseen.safetensors, which mer train and mer distill write."
+        ),
+    ] = None,
+    labels: LabelsOption = "",
+    split: SplitOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Fit temperature and abstention threshold of each modality state to people whom the model has not learned from.
+
+    The weights stay as they are: every label stays the same, its probability changes. Below the threshold the emotion
+    is "unknown"; it is where naming begins to pay if a wrong name costs as much as a right one gains.
+
+    Next: `mer-convert --checkpoint CHECKPOINT --target all`, whose bundles take it over.
+
+    Examples:
+
+    mer calibrate runs/grjca-student.safetensors --data clips:~/clips/labels.csv
+
+    mer calibrate runs/mine.safetensors --unseen runs/mine-unseen.safetensors --data ravdess_pairs:PATH
+    """
+    from mer_fusion.calibration import calibrate as fit
+    from mer_fusion.calibration_table import show_calibration
+    from mer_sdk.contract.codec import to_json
+
+    with progress_bars(quiet=json) as progress:
+        found = fit(checkpoint, data, unseen, label_names(labels), split, progress)
+    if json:
+        print(json_module.dumps(to_json(found), indent=2))
+    else:
+        show_calibration(found, checkpoint)

@@ -44,6 +44,13 @@ StillsOption = Annotated[
         "Default: one is trained on stills first."
     ),
 ]
+UnseenOption = Annotated[
+    str,
+    typer.Option(
+        help="Checkpoint whose encoders have not met the held-out speakers, to which temperature and thresholds are "
+        "fitted. Default: NAME-unseen beside the checkpoint whose encoders are taken; where none are, they are trained."
+    ),
+]
 
 
 def refuse_inputs(out: Path, encoders: str, data: Sequence[str], **checkpoints: Path | None) -> None:

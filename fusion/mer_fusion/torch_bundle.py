@@ -30,13 +30,17 @@ def open_checkpoint(path: Path) -> Bundle:
     Raises:
         CheckpointError: not a checkpoint, or weights and card do not belong together.
     """
-    checkpoint = load_checkpoint(path)
+    return torch_bundle(load_checkpoint(path))
+
+
+def torch_bundle(checkpoint: Checkpoint) -> Bundle:
+    """A checkpoint that is read already as a bundle that runs in torch, float32."""
 
     def load(threads: int) -> dict[str, Graph]:
         torch.set_num_threads(threads)
         return torch_graphs(checkpoint.network, graph_specs(checkpoint.card))
 
-    return Bundle(manifest_of(checkpoint), path, loader=load, encode_text=sentence_encoder(checkpoint.card))
+    return Bundle(manifest_of(checkpoint), checkpoint.path, loader=load, encode_text=sentence_encoder(checkpoint.card))
 
 
 def graph_specs(card: Card, scheme: str = "", file: Callable[[str], str] = str) -> dict[str, GraphSpec]:

@@ -18,6 +18,7 @@ from mer_fusion.options import (
     SeedOption,
     StillsOption,
     TrainingThreadsOption,
+    UnseenOption,
     refuse_inputs,
 )
 from mer_sdk.cli.options import LabelsOption, label_names
@@ -35,6 +36,7 @@ def distill(
     run_dir: RunDirOption = Path("runs/student"),
     encoders: EncodersOption = "",
     stills: StillsOption = "",
+    unseen: UnseenOption = "",
     seed: SeedOption = 0,
     threads: TrainingThreadsOption = 0,
     part: PartOption = "all",
@@ -66,7 +68,7 @@ def distill(
     from mer_fusion.training.run import RunOptions
     from mer_quantization.distill import distill_dialogue_student, distill_student
 
-    run = RunOptions(run_dir, part, threads, epochs_share, quiet, encoders, stills, label_names(labels))
+    run = RunOptions(run_dir, part, threads, epochs_share, quiet, encoders, stills, label_names(labels), unseen)
     if qat is not None:
         from mer_quantization.qat import check_qat, qat_student
 

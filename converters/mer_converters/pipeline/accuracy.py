@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mer_fusion.calibration import learned_from
 from mer_fusion.checkpoint import Checkpoint
 from mer_fusion.torch_bundle import manifest_of, sentence_encoder
 from mer_quantization.recordings import DataOptions, dialogues, recordings
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.conditions import STATES, predict
+from mer_sdk.evaluation.datasets import OwnClips
 from mer_sdk.evaluation.dialogues import DialogueOptions, predict_dialogues
 from mer_sdk.evaluation.features import ClipFeatures
 from mer_sdk.runtimes import Graph
@@ -36,6 +38,7 @@ class Answers:
         groups: int [n], numbers from 0: the clip (dialogue) of each answer. Answers of one are not independent.
         composed: whether the faces come from another data set than the sound.
         states: modality state -> its rows; empty where there is one.
+        met: whether any part of the network has learned from these people: it is surer of them than of others.
     """
 
     clips: int
@@ -44,6 +47,7 @@ class Answers:
     groups: np.ndarray
     composed: bool = False
     states: Mapping[str, slice] = field(default_factory=dict)
+    met: bool = False
 
     @property
     def chosen(self) -> np.ndarray:
@@ -138,7 +142,9 @@ def held_out_answers(checkpoint: Checkpoint, graphs: Mapping[str, Graph], option
     composed = not all(item.clip.paired for item in clips)
     ends = np.cumsum([len(item.clips) for item in found])
     states = {item.state: slice(int(end) - len(item.clips), int(end)) for item, end in zip(found, ends, strict=True)}
-    return Answers(len(clips), np.array(truth), rows, groups, composed, states)
+    own = any(spec.partition(":")[0] == OwnClips.name for spec in options.data)
+    met = not own and bool(learned_from(checkpoint.card) & {item.clip.speaker for item in clips})
+    return Answers(len(clips), np.array(truth), rows, groups, composed, states, met)
 
 
 def compare_answers(scheme: Answers, fp32: Answers) -> Accuracy:

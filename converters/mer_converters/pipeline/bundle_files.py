@@ -15,7 +15,6 @@ from mer_converters.pipeline.synthetic_inputs import synthetic_inputs
 from mer_converters.targets import Target, tool_versions
 from mer_fusion.checkpoint import Card, Checkpoint
 from mer_fusion.torch_bundle import graph_specs, manifest_of
-from mer_quantization.confidence import Confidence
 from mer_quantization.proof import GraphProof
 from mer_quantization.recordings import DataOptions
 from mer_quantization.schemes import FP32, Scheme
@@ -60,7 +59,7 @@ def write_bundle_files(folder: Path, checkpoint: Checkpoint, facts: BundleFacts)
         target=facts.target.name,
         scheme=facts.scheme.name,
         graphs={name: replace(spec, float_operations=quantized.get(name, ())) for name, spec in specs.items()},
-        decision=_decision(card, facts.artifact.confidence),
+        decision=_decision(card, facts.artifact),
         files=hash_files(folder),
         tools=tool_versions(facts.target),
         gate=facts.gate.state,
@@ -75,10 +74,27 @@ def _left_in_float(scheme: Scheme, proof: GraphProof) -> tuple[str, ...]:
     return tuple(sorted({*proof.float_weights, *inputs}))
 
 
-def _decision(card: Card, confidence: Confidence | None) -> Decision:
-    if confidence is None:
-        return card.decision
-    return Decision(confidence.temperature, confidence.abstention_threshold, confidence.coverage)
+def _decision(card: Card, artifact: Artifact) -> Decision:
+    """The card's decision, its temperatures multiplied by what makes the artifact as sure as the network was.
+
+    That is what was fitted to labelled clips of people whom the network has not met, or else how much louder the
+    artifact is than fp32 on the same clips.
+    """
+    decision, sure = card.decision, artifact.confidence
+    if sure is None:
+        louder = artifact.accuracy.loudness if artifact.accuracy else 1.0
+        return _scaled(decision, louder)
+    found = _scaled(decision, sure.temperature / sure.temperature_before)
+    limit, coverage = sure.abstention_threshold, sure.coverage
+    states = {state: replace(one, abstention_threshold=limit, coverage=coverage) for state, one in found.states.items()}
+    return Decision(sure.temperature, limit, coverage, states)
+
+
+def _scaled(decision: Decision, factor: float) -> Decision:
+    states = {
+        state: replace(one, temperature=round(one.temperature * factor, 4)) for state, one in decision.states.items()
+    }
+    return replace(decision, temperature=round(decision.temperature * factor, 4), states=states)
 
 
 def _report(checkpoint: Checkpoint, facts: BundleFacts) -> dict[str, Any]:
@@ -252,6 +268,11 @@ def _verified(card: Card, facts: BundleFacts) -> list[str]:
             f"below {sure.abstention_threshold:.2f} it says unknown, which leaves {sure.covered:.0%} of the answers "
             f"with an accuracy of {sure.accuracy_covered:.1%} (all: {sure.accuracy:.1%})"
         )
+    lines += [
+        f"- With {state.replace('+', ' and ')}: temperature {one.temperature:.2f}, unknown below "
+        f"{one.abstention_threshold:.2f}, as fitted where {one.coverage:.0%} of the answers were surer"
+        for state, one in _decision(card, facts.artifact).states.items()
+    ]
     lines += [f"- Program of `{graph}`: {said}" for graph, said in facts.artifact.check.items()]
     return lines
 

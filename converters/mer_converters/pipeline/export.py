@@ -282,7 +282,8 @@ def _accuracy(scheme: Scheme, made: _Made, fp32: _Made) -> Accuracy | None:
 
 def _confidence(material: Material, made: _Made) -> Confidence | None:
     found = made.answers
-    if found is None:
+    # Of people whom it has met a network is too sure; the card's decision was fitted to others.
+    if found is None or found.met:
         return None
     return fitted_confidence(
         found.truth, found.log_probabilities, found.groups, material.temperature, material.coverage, found.composed

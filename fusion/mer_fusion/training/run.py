@@ -28,6 +28,8 @@ class RunOptions:
         stills: path of a checkpoint whose face encoder knows still faces, from which training on people who talk goes
             on; "" trains one on stills first.
         labels: of one's own clips: label of the table -> label of the model.
+        unseen: path of a checkpoint whose encoders have not met the held-out speakers, to which the decision is fitted;
+            "" for that beside the checkpoint whose encoders are taken, or trains such encoders.
 
     Raises:
         OptionError: an unknown part.
@@ -41,6 +43,7 @@ class RunOptions:
     encoders: str = ""
     stills: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    unseen: str = ""
 
     def __post_init__(self) -> None:
         if self.part not in PARTS:

@@ -23,11 +23,12 @@ from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.features import ClipFeatures
 from mer_sdk.evaluation.metrics import log_softmax
 from mer_sdk.window.baseline import PersonalBaseline
-from mer_sdk.window.engine import StepEngine, StepFeatures
+from mer_sdk.window.engine import StepEngine, StepFeatures, StepOutput
 
 STATES = {"audio+face": ("audio", "face"), "audio": ("audio",), "face": ("face",)}
 PROTOCOLS = ("cold", "warm", "enrolled", "none")
 NEUTRAL = "neutral"
+Watch = Callable[[ClipFeatures, Sequence[StepOutput]], None]
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def predict(
     enrol_clips: int = 4,
     seed: int = 0,
     advance: Callable[[int], None] = lambda clips: None,
+    watch: Watch = lambda item, outputs: None,
 ) -> list[ConditionPredictions]:
     """Run the sensor's engine over the clips under every state and protocol, states within protocols.
 
@@ -88,6 +90,7 @@ def predict(
         enrol_clips: how many neutral clips "enrolled" takes, the first by name.
         seed: of the orders.
         advance: called with the number of clips done since the last call.
+        watch: called with each clip and what the window said at each of its steps.
 
     Under "enrolled" people without a neutral clip are not scored.
 
@@ -108,7 +111,7 @@ def predict(
             if not kept:
                 raise DataError(f"no clip holds {state}, so nothing can be scored; choose other clips or other states")
             orderings = _orders(kept, orders, seed) if protocol == "warm" else [list(range(len(kept)))]
-            runs = [_run(kept, order, engine, protocol, state, enrolment, advance) for order in orderings]
+            runs = [_run(kept, order, engine, protocol, state, enrolment, advance, watch) for order in orderings]
             missing = tuple(item.clip.id for item in scored if not holds(item, state))
             ids = tuple(item.clip.id for item in kept)
             results.append(ConditionPredictions(state, protocol, ids, np.stack(runs), missing))
@@ -133,6 +136,7 @@ def _run(
     state: str,
     enrolment: dict[int, list[ClipFeatures]],
     advance: Callable[[int], None],
+    watch: Watch,
 ) -> np.ndarray:
     """Log-probabilities [N, K] in the order of `items`, run in the order of `order`."""
     contract = engine.manifest.baseline
@@ -148,6 +152,7 @@ def _run(
         engine.reset(people[person])
         outputs = [engine.advance(_visible(features, state)) for features in item.steps]
         engine.finish()
+        watch(item, outputs)
         decision = engine.manifest.decision
         logits = np.stack([output.logits / decision.of(output.state).temperature for output in outputs])
         rows[index] = clip_log_probabilities(logits, np.array([output.steps for output in outputs]))

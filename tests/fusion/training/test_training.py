@@ -7,6 +7,7 @@ import pytest
 import torch
 from speech_like import face_set, sources, speech_set
 
+from mer_fusion.calibration import learned_from
 from mer_fusion.checkpoint import Card, load_checkpoint, save_checkpoint, shipped_checkpoint
 from mer_fusion.encoders.audio import AudioEncoderConfig
 from mer_fusion.encoders.face import FaceEncoderConfig
@@ -263,3 +264,29 @@ def test_unknown_names_and_missing_data_are_named(tmp_path: Path) -> None:
         run_recipe(
             full_precision_recipe(0, "fdrl"), [], tmp_path / "x.safetensors", RunOptions(tmp_path, "audio"), None
         )
+
+
+@pytest.mark.slow
+def test_the_network_that_is_asked_has_not_met_the_held_out_speakers(tmp_path: Path) -> None:
+    data, recipe = sources(classes=len(LABELS)), small_recipe("full")
+    away = set(data.speech.speakers[data.heldout].tolist())
+    run = RunOptions(tmp_path / "run", quiet=True)
+    out = tmp_path / "mine.safetensors"
+    path = launch.train_unseen(recipe, data, out, run, None, None, None)
+    assert path == tmp_path / "mine-unseen.safetensors"
+    asked = load_checkpoint(path)
+    assert away
+    assert learned_from(asked.card) == set(data.speech.speakers.tolist()) - away
+    assert asked.card.network == recipe.network
+    # Of the checkpoint whose encoders are taken there is one, of another there is none.
+    other = replace(recipe, fusion_loop=replace(recipe.fusion_loop, seed=3))
+    own = replace(run, run_dir=tmp_path / "other")
+    donor = replace(asked, path=out)
+    second = launch.train_unseen(other, data, tmp_path / "second.safetensors", own, None, donor, None)
+    assert second is not None
+    assert torch.equal(
+        load_checkpoint(second).network.audio.state_dict()["backbone.0.weight"],
+        asked.network.audio.state_dict()["backbone.0.weight"],
+    )
+    nowhere = replace(asked, path=tmp_path / "nowhere.safetensors")
+    assert launch.train_unseen(other, data, tmp_path / "third.safetensors", own, None, nowhere, None) is None

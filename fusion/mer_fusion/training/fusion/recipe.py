@@ -37,9 +37,6 @@ class Recipe:
         audio_loop, audio_last_loop: the audio encoder's two parts, see `train_audio`.
         audio_last_share: share of the clips that RAVDESS gives in the second.
         objective: options of the model's objective, empty for its defaults.
-        temperature: that divides the logits. It was fitted to the answers that the GRJCA student gave on the tuning
-            fold when it had learned from the other folds alone, all modality states alike (audio+face alone wants 0.9,
-            face 1.45, audio 1.85); afterwards the recipe learns from all but the test fold.
     """
 
     name: str
@@ -58,7 +55,6 @@ class Recipe:
     fusion: FusionOptions = field(default_factory=FusionOptions)
     cache: CacheOptions = field(default_factory=CacheOptions)
     objective: dict[str, Any] = field(default_factory=dict)
-    temperature: float = 1.35
 
 
 def full_precision_recipe(seed: int, model: str = "grjca") -> Recipe:

@@ -29,7 +29,7 @@ from mer_fusion.training.loop import History, fit
 from mer_fusion.training.run import Trained
 from mer_fusion.training.speech.encoder import AudioLearner, AudioTask, held_out_figures
 from mer_fusion.training.speech.spectra import joined
-from mer_sdk.contract.manifest import AudioContract, BaselineContract, Decision, FaceContract
+from mer_sdk.contract.manifest import AudioContract, BaselineContract, FaceContract
 from mer_sdk.evaluation.datasets.ravdess import SPEAKER_FOLDS, TEST_FOLD
 
 
@@ -58,6 +58,20 @@ def train_audio(
     First it learns from every speaker that is neither held out nor of the test fold, and the errors are measured. Then
     it goes on with the held-out speakers, too, and with RAVDESS for a larger share (`Recipe.audio_last_share`).
     """
+    learner, history = train_first_audio(recipe, sources, run_dir, teacher, quiet)
+    large = teacher.network.audio if teacher and recipe.audio.feature_weight else None
+    heard = held_out_figures(copy.deepcopy(learner), sources.speech.subset(sources.heldout))
+    everyone = joined([sources.speech, *sources.corpora]) if sources.corpora else sources.speech
+    options = replace(recipe.audio, first_share=recipe.audio_last_share)
+    last = AudioTask(learner, everyone, None, options, large, name="audio-last")
+    further = fit(last, recipe.audio_last_loop, run_dir, quiet)
+    return learner, heard, round(history.seconds + further.seconds)
+
+
+def train_first_audio(
+    recipe: Recipe, sources: Sources, run_dir: Path, teacher: Checkpoint | None = None, quiet: bool = False
+) -> tuple[AudioLearner, History]:
+    """The first part of `train_audio`: an encoder that has not learned from the held-out speakers."""
     torch.manual_seed(recipe.audio_loop.seed)
     shape = recipe.network.audio
     large = teacher.network.audio if teacher and recipe.audio.feature_weight else None
@@ -67,13 +81,7 @@ def train_audio(
     if sources.corpora:
         learning = joined([learning, *sources.corpora])
     task = AudioTask(learner.to(memory_format=torch.channels_last), learning, unseen, recipe.audio, large)
-    history = fit(task, recipe.audio_loop, run_dir, quiet)
-    heard = held_out_figures(copy.deepcopy(learner), unseen)
-    everyone = joined([sources.speech, *sources.corpora]) if sources.corpora else sources.speech
-    options = replace(recipe.audio, first_share=recipe.audio_last_share)
-    last = AudioTask(learner, everyone, None, options, large, name="audio-last")
-    further = fit(last, recipe.audio_last_loop, run_dir, quiet)
-    return learner, heard, round(history.seconds + further.seconds)
+    return learner, fit(task, recipe.audio_loop, run_dir, quiet)
 
 
 def train_stills(
@@ -103,14 +111,24 @@ def train_face(
     Args:
         stills: a checkpoint whose face encoder is the beginning, in place of one trained on stills here.
     """
-    seconds = {}
-    if stills is None:
-        looks, history = train_stills(recipe, sources, run_dir, teacher, quiet)
-        encoder, seconds["stills"] = looks.encoder, round(history.seconds)
-    else:
-        encoder = stills.network.face
+    encoder, seconds = _still_encoder(recipe, sources, run_dir, teacher, stills, quiet)
     learner, history = train_talking(recipe, encoder, sources.faces, sources.talking, None, run_dir, teacher, quiet)
     return learner, seconds | {"face": round(history.seconds)}
+
+
+def _still_encoder(
+    recipe: Recipe,
+    sources: Sources,
+    run_dir: Path,
+    teacher: Checkpoint | None,
+    stills: Checkpoint | None,
+    quiet: bool,
+) -> tuple[FaceEncoder, dict[str, int]]:
+    """A face encoder that knows still faces, and the seconds that it took."""
+    if stills is not None:
+        return copy.deepcopy(stills.network.face), {}
+    looks, history = train_stills(recipe, sources, run_dir, teacher, quiet)
+    return looks.encoder, {"stills": round(history.seconds)}
 
 
 def train_talking(
@@ -163,6 +181,40 @@ def trained_encoders(
     if stills is not None:
         training["stills"] = {"face encoder began as that of": stills.card.name, "sha256": stills.sha256}
     return Encoders(network, results, training)
+
+
+def unseen_encoders(
+    recipe: Recipe,
+    sources: Sources,
+    run_dir: Path,
+    teacher: Checkpoint | None = None,
+    stills: Checkpoint | None = None,
+    audio: AudioEncoder | None = None,
+    quiet: bool = False,
+) -> Encoders:
+    """Both encoders as `trained_encoders` gives them, but for the held-out speakers, from whom they have not learned.
+
+    Args:
+        sources: all of them.
+        stills: see `train_face`.
+        audio: an audio encoder that has not learned from them; None takes the first part of the recipe's.
+    """
+    network, fewer = _drawn(recipe), without_held_out(sources)
+    network.audio = audio or train_first_audio(recipe, sources, run_dir, teacher, quiet)[0].encoder
+    encoder, _ = _still_encoder(recipe, sources, run_dir, teacher, stills, quiet)
+    folder = run_dir / "unseen"
+    looks, history = train_talking(recipe, encoder, sources.faces, fewer.talking, None, folder, teacher, quiet)
+    network.face = looks.cpu().eval().encoder
+    return Encoders(network, {}, {"seconds": {"face": round(history.seconds)}})
+
+
+def without_held_out(sources: Sources) -> Sources:
+    """The sources without the held-out speakers."""
+    away = set(sources.speech.speakers[sources.heldout].tolist())
+    seen = torch.tensor([speaker not in away for speaker in sources.talking.speakers.tolist()], dtype=torch.bool)
+    speech = sources.speech.subset(~sources.heldout)
+    heldout = torch.zeros(len(speech), dtype=torch.bool)
+    return replace(sources, speech=speech, heldout=heldout, talking=sources.talking.subset(seen))
 
 
 def _audio_encoder(
@@ -220,6 +272,18 @@ def train_network(
         ready = trained_encoders(recipe, sources, run_dir, teacher, stills, quiet)
     else:
         ready = taken_encoders(recipe, encoders)
+    return train_fusion(recipe, ready, sources, run_dir, teacher, quiet)
+
+
+def train_fusion(
+    recipe: Recipe,
+    ready: Encoders,
+    sources: Sources,
+    run_dir: Path,
+    teacher: Checkpoint | None = None,
+    quiet: bool = False,
+) -> Trained:
+    """Train the fusion of a network whose encoders are ready; see `train_network`."""
     network, large = ready.network, teacher.network if teacher else None
     cache = feature_cache_of(network.audio, network.face, sources, recipe.cache, run_dir, ready.population)
     large_cache = None
@@ -250,7 +314,6 @@ def train_network(
         parameters=network.parameters_by_part(),
         audio=AudioContract(chunk_samples=network.audio.config.chunk_samples),
         face=FaceContract(crop_size=network.face.config.size),
-        decision=Decision(temperature=recipe.temperature),
         training={
             "options": {key: value for key, value in asdict(recipe).items() if key not in ("network", "role", "name")},
             "speakers": sorted(set(speakers[~sources.heldout].tolist())),

@@ -1,0 +1,227 @@
+"""Temperature and abstention threshold of each modality state, fitted on people whom a network has not met.
+
+A network that has learned from everybody at hand is as sure of them as of nobody else. So the one that answers may be
+another of the same shape, which learned without the people who are asked: `mer train` and `mer distill` make it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from mer_fusion.checkpoint import Card, load_checkpoint, write_card
+from mer_fusion.torch_bundle import open_checkpoint
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.manifest import Decision
+from mer_sdk.errors import OptionError
+from mer_sdk.evaluation.calibration import (
+    StateAnswers,
+    StateCalibration,
+    askable,
+    calibration_of,
+    cross_fitted,
+    fitted_decision,
+    state_answers,
+)
+from mer_sdk.evaluation.datasets import TEST_FOLD, Clip, OwnClips, RavdessPairs, Selection, open_dataset
+from mer_sdk.evaluation.datasets.ravdess import merge_labels
+from mer_sdk.evaluation.features import encode_clip
+from mer_sdk.frontends.face_detection import open_detector
+from mer_sdk.window.engine import StepEngine
+
+# Its speakers are those on whom settings are chosen; see `mer_fusion.training.fusion.data`.
+TUNING_FOLD = 0
+CONFIDENCE = "confidence"
+ORDERS = 2
+_BATCH = 512
+Progress = Callable[[str, float, float], None]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A fitted decision and what it is worth.
+
+    Attributes:
+        decision: for the card.
+        before: state -> the answers with the decision that the checkpoint had.
+        after: state -> the answers with what was fitted on the other people; empty where there is one person.
+        clips, people: how many.
+        data: which clips, in words.
+    """
+
+    decision: Decision
+    before: dict[str, StateCalibration]
+    after: dict[str, StateCalibration]
+    clips: int
+    people: int
+    data: str
+
+
+def calibrate(
+    checkpoint: Path,
+    data: str,
+    unseen: Path | None = None,
+    names: Mapping[str, str] | None = None,
+    split: str = "",
+    progress: Progress = lambda what, done, total: None,
+) -> Calibration:
+    """Fit the decision of a window model's checkpoint and write it onto its card; the weights stay as they are.
+
+    Args:
+        checkpoint: whose card is written.
+        data: "ravdess_pairs:PATH", of which the tuning fold is taken, or "clips:PATH".
+        unseen: a checkpoint of the same shape that has not learned from the people asked; None asks `checkpoint`.
+        names, split: of own clips, see `mer_sdk.evaluation.datasets.OwnClips`.
+
+    Raises:
+        OptionError: another data set, a dialogue model, a checkpoint that has learned from these people, or `unseen` of
+            another shape.
+        CheckpointError, DataError: a file cannot be read.
+    """
+    target = load_checkpoint(checkpoint)
+    asked = load_checkpoint(unseen) if unseen else target
+    _check(target.card, asked.card, checkpoint, unseen)
+    clips, labels, said = people_to_ask(data, target.card, names, split)
+    learned = learned_from(asked.card) & {clip.speaker for clip in clips} if data.startswith("ravdess") else set()
+    if learned:
+        raise OptionError(
+            f"{asked.card.name} has learned from actors {', '.join(map(str, sorted(learned)))}, so it is surer of them "
+            "than of anybody else; give --unseen, a checkpoint that was trained without them: mer train and mer "
+            "distill write one beside theirs"
+        )
+    answers = answers_of(asked.path, clips, [target.card.labels.index(labels[clip.label]) for clip in clips], progress)
+    people = len({clip.speaker for clip in clips})
+    decision = fitted_decision(answers)
+    found = Calibration(
+        decision,
+        {state: calibration_of(rows, target.card.decision.of(state)) for state, rows in answers.items()},
+        {state: cross_fitted(rows) for state, rows in answers.items()} if people > 1 else {},
+        len(clips),
+        people,
+        said + (f", answers of {asked.card.name}, which has not learned from them" if unseen else ""),
+    )
+    results = {**target.card.results, CONFIDENCE: summary(found)}
+    write_card(replace(target.card, decision=decision, results=results), checkpoint)
+    return found
+
+
+def answers_of(
+    path: Path, clips: Sequence[Clip], truth: Sequence[int], progress: Progress = lambda what, done, total: None
+) -> dict[str, StateAnswers]:
+    """What a checkpoint's window says of clips, in each state that the clips can be in.
+
+    Raises:
+        DataError: a clip cannot be read, or holds nothing.
+    """
+    bundle = open_checkpoint(path)
+    fusion = _Together(load_checkpoint(path).network.fusion, len(bundle.manifest.labels))
+    graphs = {**bundle.load_graphs(None, 1), "fusion": fusion}
+    engine = StepEngine(Bundle(bundle.manifest, None, loader=lambda threads: dict(graphs)))
+    filmed = any(clip.video or (clip.paired and not clip.faces) for clip in clips)
+    detector = open_detector(None) if filmed else None
+    encoded = []
+    for number, clip in enumerate(clips):
+        progress("encoding clips", number, len(clips))
+        encoded.append(encode_clip(clip, engine, detector=detector))
+    progress("encoding clips", len(clips), len(clips))
+    states = askable(encoded)
+    total, done = len(encoded) * len(states) * (1 + ORDERS), 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("asking", done, total)
+
+    return state_answers(encoded, engine, truth, states, ORDERS, advance, fusion.settle)
+
+
+class _Together:
+    """A fusion network that answers many windows at once: what it gives is filled in when the batch is full.
+
+    No window depends on an answer, so a sensor's engine can go on without it.
+    """
+
+    def __init__(self, network: nn.Module, classes: int) -> None:
+        self._network, self._classes = network.eval(), classes
+        self._given: list[tuple[np.ndarray, ...]] = []
+        self._owed: list[np.ndarray] = []
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        names = ("audio", "face", "audio_mask", "face_mask")
+        self._given.append(tuple(np.array(inputs[name], np.float32) for name in names))
+        self._owed.append(np.zeros((1, self._classes), np.float32))
+        logits = self._owed[-1]
+        if len(self._given) == _BATCH:
+            self.settle()
+        return {"logits": logits, "reliance": np.zeros((1, 2), np.float32)}
+
+    @torch.inference_mode()
+    def settle(self) -> None:
+        """Answer what is waiting."""
+        if self._given:
+            columns = zip(*self._given, strict=True)
+            found = self._network(*(torch.from_numpy(np.concatenate(column)) for column in columns)).logits.numpy()
+            for owed, row in zip(self._owed, found, strict=True):
+                owed[0] = row
+        self._given, self._owed = [], []
+
+
+def people_to_ask(
+    data: str, card: Card, names: Mapping[str, str] | None = None, split: str = ""
+) -> tuple[tuple[Clip, ...], dict[str, str], str]:
+    """The clips to fit on, label of a clip -> label of the model, and the clips in words.
+
+    Raises:
+        OptionError: another data set.
+        DataError: no clip is left.
+    """
+    dataset = open_dataset(data, dict(names or {}))
+    if isinstance(dataset, RavdessPairs):
+        clips = tuple(dataset.clips(Selection(folds=(TUNING_FOLD,), exclude_folds=(TEST_FOLD,))))
+        return clips, merge_labels(card.labels), f"{len(clips)} audio-visual clips of RAVDESS fold {TUNING_FOLD}"
+    if not isinstance(dataset, OwnClips):
+        raise OptionError(f"--data {data} is not for calibration, which takes clips:PATH and ravdess_pairs:PATH")
+    chosen = dataset.to_learn_from(card.labels) if not split else dataset.select(card.labels, split)
+    return chosen.clips, {label: label for label in card.labels}, f"{len(chosen.clips)} clips of {dataset.path.name}"
+
+
+def learned_from(card: Card) -> set[int]:
+    """The RAVDESS actors whom any part of a network has learned from, as its card says."""
+    training = card.training
+    found: set[int] = set(training.get("speakers", ())) | set(training.get("face_speakers", ()))
+    return found | set(training.get("held_out_speakers", ()))
+
+
+def summary(found: Calibration) -> dict[str, Any]:
+    """What a card says of a calibration."""
+    return {
+        "data": found.data,
+        "people": found.people,
+        "before": {state: _rounded(item) for state, item in found.before.items()},
+        "fitted on the other people": {state: _rounded(item) for state, item in found.after.items()},
+    }
+
+
+def _check(target: Card, asked: Card, checkpoint: Path, unseen: Path | None) -> None:
+    if target.dialogue is not None or target.network.audio is None or target.network.face is None:
+        raise OptionError(f"{checkpoint} is no window model with both encoders, which are what is calibrated here")
+    if (target.network, target.labels) != (asked.network, asked.labels):
+        raise OptionError(
+            f"{unseen} has another shape or other labels than {checkpoint}, so how sure it is says nothing about it; "
+            "give the one that was trained with the same recipe"
+        )
+
+
+def _rounded(item: StateCalibration) -> dict[str, Any]:
+    def short(value: Any) -> Any:
+        return {key: short(one) for key, one in value.items()} if isinstance(value, dict) else round(value, 4)
+
+    plain: dict[str, Any] = to_json(item)
+    return {key: short(value) for key, value in plain.items()}

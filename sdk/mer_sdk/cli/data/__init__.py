@@ -1,0 +1,1 @@
+"""`mer data` and `mer label`: one's own clips before they are used."""

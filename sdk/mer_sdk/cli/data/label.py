@@ -1,0 +1,69 @@
+"""`mer label`: one person labels own clips, a key a clip, in a page on this computer."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mer_sdk.cli.data.label_server import LabelServer
+from mer_sdk.cli.data.label_sheet import LabelSheet, media_files
+from mer_sdk.cli.options import names_of
+from mer_sdk.cli.typed import typed
+from mer_sdk.contract.affect import NORMS
+from mer_sdk.contract.output_files import check_outputs
+from mer_sdk.errors import OptionError
+
+
+def label(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="Sound, video or picture files, or folders of them.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="The table, csv; one that is there is gone on with.", show_default=True)
+    ] = Path("labels.csv"),
+    choices: Annotated[str, typer.Option(help="The labels to choose from; the first nine have a key.")] = ",".join(
+        NORMS
+    ),
+    speaker: Annotated[str, typer.Option(help="Who is in these clips; goes into the column speaker.")] = "",
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 0,
+) -> None:
+    """Label clips: a page plays them one after the other, a key gives the label, and a csv table is written.
+
+    The table is whole after every answer; the command goes on where it was left, and asks only for what has no label.
+    It ends once every clip has one, or with Ctrl-C. The page is served to this computer alone.
+
+    Next: `mer data check clips:labels.csv`, then `mer evaluate BUNDLE --data clips:labels.csv`.
+
+    Examples:
+
+    mer label clips/ --speaker anna
+
+    mer label *.mp4 --choices neutral,happy,angry --out mine.csv
+    """
+    names = names_of(choices)
+    if len(names) < 2:
+        raise OptionError(f"--choices {choices!r} is no choice; give at least two labels with commas")
+    if out.suffix.lower() != ".csv":
+        raise OptionError(f"--out {out} must end in .csv")
+    check_outputs({"--out": out}, {})
+    sheet = LabelSheet(out, media_files(files), speaker)
+    total = len(sheet.files)
+    if not sheet.open:
+        print(f"all {total} clips have a label in {out}")
+        return
+    with LabelServer(sheet, names, port) as server:
+        print(f"{len(sheet.open)} of {total} clips have no label yet. The page: {server.address}", flush=True)
+        if browser:
+            webbrowser.open(server.address)
+        try:
+            while not server.done.wait(0.5):
+                pass
+        except KeyboardInterrupt:
+            print()
+    given = total - len(sheet.open)
+    print(f"{given} of {total} clips have a label in {out}")
+    print(f"Next: {typed('mer')} data check clips:{out}")

@@ -1,0 +1,119 @@
+"""`mer label`: a page, its answers, and the table that is gone on with."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.error
+import urllib.request
+
+import pytest
+
+from mer_sdk.cli.data.label import label
+from mer_sdk.cli.data.label_server import LabelServer
+from mer_sdk.cli.data.label_sheet import LabelSheet, media_files
+from mer_sdk.errors import OptionError
+from mer_sdk.evaluation.datasets import OwnClips
+
+CHOICES = ("happy", "sad")
+
+
+@pytest.fixture
+def files(tmp_path):
+    for name in ("b.wav", "a.mp4", "c.jpg", "notes.txt"):
+        (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(name.encode() * 100)
+    return media_files([tmp_path / "in"])
+
+
+def ask(address, path, body=None, headers=None):
+    data = None if body is None else json.dumps(body).encode()
+    kind = {} if body is None else {"Content-Type": "application/json"}
+    with urllib.request.urlopen(urllib.request.Request(address + path, data, {**kind, **(headers or {})})) as answer:
+        return answer.status, answer.read(), answer.headers
+
+
+def test_a_person_labels_in_the_page_and_goes_on_later(files, tmp_path):
+    table = tmp_path / "labels.csv"
+    with LabelServer(LabelSheet(table, files, "anna"), CHOICES) as server:
+        assert b"<title>mer label</title>" in ask(server.address, "")[1]
+        state = json.loads(ask(server.address, "state")[1])
+        assert (state["files"], state["open"]) == (["in/a.mp4", "in/b.wav", "in/c.jpg"], [0, 1, 2])
+        ask(server.address, "label", {"number": 0, "label": "sad"})
+        ask(server.address, "label", {"number": 1, "label": "sad"})
+        back = json.loads(ask(server.address, "undo", {})[1])
+        assert (back["back"], back["open"]) == (1, [1, 2])
+        assert not server.done.is_set()
+    # Another session, and a column that somebody added.
+    table.write_text(table.read_text().replace("speaker\n", "speaker,note\n").replace("anna\n", "anna,checked\n"))
+    with LabelServer(LabelSheet(table, files, "anna"), CHOICES) as server:
+        assert json.loads(ask(server.address, "state")[1])["open"] == [1, 2]
+        for number in (1, 2):
+            ask(server.address, "label", {"number": number, "label": "happy"})
+        assert server.done.is_set()
+    found = OwnClips(table)
+    assert [(clip.id, clip.label, clip.person) for clip in found.clips_all] == [
+        ("in/a.mp4", "sad", "anna"), ("in/b.wav", "happy", "anna"), ("in/c.jpg", "happy", "anna"),
+    ]  # fmt: skip
+
+
+def test_players_get_the_range_that_they_ask_for(files, tmp_path):
+    with LabelServer(LabelSheet(tmp_path / "labels.csv", files), CHOICES) as server:
+        status, content, headers = ask(server.address, "clip/0", headers={"Range": "bytes=5-9"})
+        assert (status, content, headers["Content-Range"]) == (206, b"a.mp4", "bytes 5-9/500")
+        assert ask(server.address, "clip/1")[2]["Content-Type"].endswith("wav")
+        assert len(ask(server.address, "clip/2", headers={"Range": "bytes=nonsense"})[1]) == 500
+
+
+def test_nothing_is_served_to_strangers_and_nothing_unknown_is_written(files, tmp_path):
+    with LabelServer(LabelSheet(tmp_path / "labels.csv", files), CHOICES) as server:
+        root = server.address.rsplit("/", 2)[0] + "/"
+        bad = [
+            (root, "", None, {}), (root, "wrong/state", None, {}), (server.address, "clip/9", None, {}),
+            (server.address, "../../etc/passwd", None, {}),
+            (server.address, "label", {"number": 9, "label": "sad"}, {}),
+            (server.address, "label", {"number": 0, "label": "glad"}, {}), (server.address, "label", {"number": 0}, {}),
+            (server.address, "label", {"number": 0, "label": "sad"}, {"Content-Type": "text/plain"}),
+        ]  # fmt: skip
+        for address, path, body, headers in bad:
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                ask(address, path, body, headers)
+            assert refused.value.code in (400, 404), path
+    assert not (tmp_path / "labels.csv").exists()
+
+
+def test_the_command_ends_once_every_clip_has_a_label(files, tmp_path, capsys):
+    table = tmp_path / "labels.csv"
+
+    def person():
+        # The address is printed once the page is there.
+        while "http://" not in (said := capsys.readouterr().out):
+            pass
+        address = next(word for word in said.split() if word.startswith("http://"))
+        for number in range(3):
+            ask(address, "label", {"number": number, "label": "sad"})
+
+    someone = threading.Thread(target=person, daemon=True)
+    someone.start()
+    given = {"choices": "happy,sad", "speaker": "", "browser": False, "port": 0}
+    label([tmp_path / "in"], out=table, **given)
+    someone.join()
+    assert "3 of 3 clips have a label" in capsys.readouterr().out
+    label([tmp_path / "in"], out=table, **given)
+    assert "all 3 clips have a label" in capsys.readouterr().out
+
+
+def test_bad_options_are_one_sentence(files, tmp_path):
+    given = {"choices": "happy,sad", "speaker": "", "browser": False, "port": 0, "out": tmp_path / "l.csv"}
+    for change, message in (
+        ({"choices": "happy"}, "is no choice"),
+        ({"out": tmp_path / "l.txt"}, r"must end in \.csv"),
+        ({"out": tmp_path / "none" / "l.csv"}, "does not exist"),
+    ):
+        with pytest.raises(OptionError, match=message):
+            label([tmp_path / "in"], **{**given, **change})
+    with pytest.raises(OptionError, match="does not exist; give sound"):
+        label([tmp_path / "nothing"], **given)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(OptionError, match="holds no sound, video or picture"):
+        label([tmp_path / "empty"], **given)
