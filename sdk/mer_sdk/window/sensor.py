@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time as clock
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -212,6 +213,7 @@ class EmotionSensor:
             MediaError: the file cannot be read, or breaks off (after the estimates of all that could be decoded).
             MissingExtra: PyAV, or for video OpenCV, is not installed.
         """
+        from mer_sdk.media.ahead import ahead
         from mer_sdk.media.decode import AudioPiece, MediaFile
 
         self.reset()
@@ -224,12 +226,13 @@ class EmotionSensor:
             self._alignment.expected = {name for name, there in known.items() if there}
             self._patience = FILE_PATIENCE
             try:
-                for item in media.read():
-                    if isinstance(item, AudioPiece):
-                        self._alignment.add_audio(item.pcm, item.sample_rate, item.time, item.channels)
-                    else:
-                        self._alignment.add_frame(item.rgb, item.time, item.duration)
-                    yield from self._finished()
+                with closing(ahead(media.read())) as items:
+                    for item in items:
+                        if isinstance(item, AudioPiece):
+                            self._alignment.add_audio(item.pcm, item.sample_rate, item.time, item.channels)
+                        else:
+                            self._alignment.add_frame(item.rgb, item.time, item.duration)
+                        yield from self._finished()
             except MediaError as error:
                 broken = error
             yield from self._rest()
