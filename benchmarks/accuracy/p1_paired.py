@@ -120,8 +120,8 @@ def model_figures(
         answers_of: (fold, seed) -> its answers for the clips of the fold.
         against: predictions [N] of yardsticks, for paired tests with the person's mean removed.
     """
-    asked = cases()
-    said = np.zeros((seeds, len(asked), len(paired), len(LABELS)), np.float32)
+    conditions = cases()
+    said = np.zeros((seeds, len(conditions), len(paired), len(LABELS)), np.float32)
     seconds, parameters = 0.0, 0
     for fold in FOLDS:
         for seed in range(seeds):

@@ -70,9 +70,9 @@ def labels_of(streams: list[Stream], options: Smoothing, threshold: float, step:
         for index, clip in zip(order, rows, strict=True):
             for row in clip:
                 time += step
-                steady = smoother.update(row, time)
-                timeline.append(steady.label)
-                words.append(steady.label if steady.probabilities[steady.label] >= threshold else UNKNOWN)
+                smoothed = smoother.update(row, time)
+                timeline.append(smoothed.label)
+                words.append(smoothed.label if smoothed.probabilities[smoothed.label] >= threshold else UNKNOWN)
             by_clip[index] = np.array(timeline[-len(clip) :])
         timelines.append(timeline)
         said.append(words)

@@ -135,7 +135,7 @@ def convert(
         _emit_alone(request, any((target, scheme, checkpoint, data, check_data)), as_json)
         return
     _check_out(out, checkpoint=checkpoint)
-    asked = _Asked(
+    arguments = _Arguments(
         model=model,
         checkpoint=checkpoint,
         targets=_targets(target or ([] if request.languages else ["all"])) or request.targets,
@@ -144,7 +144,7 @@ def convert(
         jobs=jobs,
         as_json=as_json,
     )
-    request.check(asked.targets)
+    request.check(arguments.targets)
     if model == FACE_FINDER and any((emit, data, check_data, keep_float)):
         raise OptionError(
             "a face finder is not quantized and has no code for apps: leave out --emit, --data, --check-data and "
@@ -155,7 +155,7 @@ def convert(
         if model == FACE_FINDER:
             from mer_converters.face_finder_command import convert_face_finder, show_face_finder
 
-            finders = convert_face_finder(checkpoint, asked.targets, asked.schemes, out, jobs, say)
+            finders = convert_face_finder(checkpoint, arguments.targets, arguments.schemes, out, jobs, say)
         else:
             from mer_converters.pipeline.plan import ConvertOptions
 
@@ -168,7 +168,7 @@ def convert(
             judging = _data_options(check_data, calibration_clips, names, checks_alone=True)
             keep = _split(keep_float or [])
             options = ConvertOptions(out, force, jobs, calibrating, judging, coverage, keep, fallback)
-            converted = _convert_emotion_model(asked, options, request, say)
+            converted = _convert_emotion_model(arguments, options, request, say)
     passed = show_face_finder(finders, out, as_json) if model == FACE_FINDER else _show(converted, as_json)
     if not passed:
         raise typer.Exit(1)
@@ -201,8 +201,8 @@ def _check_out(out: Path, **inputs: Path | None) -> None:
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """What was asked for, lists read."""
+class _Arguments:
+    """What the command line says, lists read."""
 
     model: str
     checkpoint: Path | None
@@ -235,16 +235,18 @@ def _load_torch(say: Say) -> None:
         raise MissingExtra("mer-convert", error.name or "torch", "convert") from error
 
 
-def _convert_emotion_model(asked: _Asked, options: ConvertOptions, request: EmitRequest, say: Say) -> _Converted:
+def _convert_emotion_model(
+    arguments: _Arguments, options: ConvertOptions, request: EmitRequest, say: Say
+) -> _Converted:
     from mer_converters.pipeline import convert as pipeline
     from mer_converters.pipeline.bundle_files import student_vs_full
     from mer_fusion.checkpoint import load_checkpoint
 
-    started, source = time.time(), asked.checkpoint or _shipped(asked.model)
+    started, source = time.time(), arguments.checkpoint or _shipped(arguments.model)
     card = load_checkpoint(source).card
     if request.languages and card.dialogue is not None:
         raise OptionError(f"--emit writes code for window models; {card.network.model} reads dialogues: leave it out")
-    rows = pipeline.convert_many(source, asked.targets, asked.schemes, options, say)
+    rows = pipeline.convert_many(source, arguments.targets, arguments.schemes, options, say)
     code = {row.path: _emit_for(request, row.target, row.path) for row in rows if row.path}
     return _Converted(rows, code, student_vs_full(card), card.dialogue is not None, time.time() - started)
 

@@ -74,7 +74,7 @@ def check_proof(
     """
     if not scheme.quantized:
         return
-    wanted = LEAST_SHARE * _asked(scheme, module, float_modules) if module is not None else 1
+    wanted = LEAST_SHARE * _requested(scheme, module, float_modules) if module is not None else 1
     held = 8.0 * proof.bytes_of(scheme.weight_bits) / scheme.weight_bits
     if held < wanted:
         raise ConversionError(
@@ -89,7 +89,7 @@ def check_proof(
         )
 
 
-def _asked(scheme: Scheme, module: nn.Module, float_modules: tuple[str, ...]) -> int:
+def _requested(scheme: Scheme, module: nn.Module, float_modules: tuple[str, ...]) -> int:
     """Weights that a scheme should hold in integers; small layers may cost more bytes that way than they save."""
     kept = tuple(f"{name}." for name in float_modules)
     layers = [

@@ -166,10 +166,10 @@ def _made(
     """A scheme, with more operations in float where it would not pass the gate: (artifact, what was moved, tries)."""
     if scheme == FP32:
         return fp32, (), 1
-    asked = kept_in_float(material.target, material.graphs, scheme, material.float_modules)
-    first = _make(material, scheme, folder / scheme.name, asked, fp32)
+    requested = kept_in_float(material.target, material.graphs, scheme, material.float_modules)
+    first = _make(material, scheme, folder / scheme.name, requested, fp32)
     ranking = ranked(material.sensitivities.get(scheme.name, {})) if scheme.quantized else []
-    ranking = [(graph, name) for graph, name in ranking if name not in asked.get(graph, ())]
+    ranking = [(graph, name) for graph, name in ranking if name not in requested.get(graph, ())]
 
     def passes(made: _Made | None) -> bool:
         if made is None:
@@ -181,7 +181,7 @@ def _made(
         return first, (), 1
 
     def make(moved: FloatModules) -> _Made | None:
-        names = {graph: (*asked.get(graph, ()), *moved.get(graph, ())) for graph in (*asked, *moved)}
+        names = {graph: (*requested.get(graph, ()), *moved.get(graph, ())) for graph in (*requested, *moved)}
         try:
             return _make(material, scheme, folder / f"{scheme.name}-{_count(names)}", names, fp32, first)
         except ConversionError:
@@ -198,7 +198,7 @@ def _made(
     return kept, tuple(f"{graph}.{name}" for graph, name in found.moved), found.tries
 
 
-def kept_in_float(target: Target, graphs: Sequence[Graph], scheme: Scheme, asked: FloatModules) -> FloatModules:
+def kept_in_float(target: Target, graphs: Sequence[Graph], scheme: Scheme, requested: FloatModules) -> FloatModules:
     """Graph -> layers that a scheme leaves in float from the start.
 
     Those asked for; and, where activations have fixed ranges and the target is better for it (`first_in_float`), every
@@ -208,7 +208,7 @@ def kept_in_float(target: Target, graphs: Sequence[Graph], scheme: Scheme, asked
     """
     if not scheme.quantized:
         return {}
-    kept = dict(asked)
+    kept = dict(requested)
     for graph in graphs if scheme.calibrated and target.first_in_float else ():
         single = [
             name

@@ -138,7 +138,7 @@ def run_job(job: Job, say: Say = unheard) -> Outcome:
         # An interpreter is slow, and rounds as no device does: there the plain cases stay.
         looking = () if runtime_note(target.runtime) else schemes
         for scheme in (scheme for scheme in looking if scheme.calibrated):
-            material.step(f"finding steady golden cases of {scheme.name}", 0.0)
+            material.step(f"finding stable golden cases of {scheme.name}", 0.0)
             cases = stable_cases(network, card, target, material.graphs, folder / scheme.name)
             save_golden(folder / golden_file(scheme.name), cases)
         return Outcome(artifacts)

@@ -47,7 +47,12 @@ def balanced_batches(
 
 
 def episode_baselines(
-    features: Tensor, mask: Tensor, speakers: Tensor, population: Tensor, warmth: Tensor, prior: float = PRIOR_STEPS
+    features: Tensor,
+    mask: Tensor,
+    speakers: Tensor,
+    population: Tensor,
+    history_mask: Tensor,
+    prior: float = PRIOR_STEPS,
 ) -> Tensor:
     """The baseline that each clip of a batch meets, (B, D): the running mean after some clips of its speaker.
 
@@ -56,17 +61,17 @@ def episode_baselines(
         mask: (B, T) steps that are present.
         speakers: (B,) speaker of each clip.
         population: (D,) population mean.
-        warmth: (B, B) 0 or 1: whether clip j was heard before clip i; clips of other speakers never count.
+        history_mask: (B, B) 0 or 1: whether clip j was heard before clip i; clips of other speakers never count.
     """
     with torch.no_grad():
-        same = (speakers[:, None] == speakers[None, :]).to(features.dtype) * warmth.to(features.dtype)
+        same = (speakers[:, None] == speakers[None, :]).to(features.dtype) * history_mask.to(features.dtype)
         same = same * (1 - torch.eye(len(same), dtype=features.dtype, device=features.device))
         sums = (features * mask[..., None]).sum(dim=1)
         total = prior * population[None] + same @ sums
         return total / (prior + same @ mask.sum(dim=1))[:, None]
 
 
-def random_warmth(count: int, generator: torch.Generator) -> Tensor:
+def random_history_mask(count: int, generator: torch.Generator) -> Tensor:
     """(B, B) which clips were heard before each clip: from none (cold, a third of the clips) to all of the batch's."""
     share = torch.rand(count, 1, generator=generator) * 1.5 - 0.5
     return (torch.rand(count, count, generator=generator) < share).float()

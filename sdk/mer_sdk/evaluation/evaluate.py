@@ -326,13 +326,13 @@ def predict_clips(
     return predictions, sum(len(item.steps) for item in encoded)
 
 
-def possible_protocols(asked: Sequence[str], clips: Sequence[Clip], omissions: Omissions) -> tuple[str, ...]:
+def possible_protocols(requested: Sequence[str], clips: Sequence[Clip], omissions: Omissions) -> tuple[str, ...]:
     """The protocols that these people can have; what is left out is noted.
 
     Raises:
         DataError: none is left.
     """
-    left = list(asked)
+    left = list(requested)
     if "warm" in left and all(clip.person == "" for clip in clips):
         left.remove("warm")
         omissions.notes.append("warm is left out: no clip says who speaks; name people in a column speaker")
@@ -355,13 +355,15 @@ def possible_protocols(asked: Sequence[str], clips: Sequence[Clip], omissions: O
     return tuple(left)
 
 
-def _possible_states(asked: Sequence[str], encoded: Sequence[ClipFeatures], omissions: Omissions) -> tuple[str, ...]:
+def _possible_states(
+    requested: Sequence[str], encoded: Sequence[ClipFeatures], omissions: Omissions
+) -> tuple[str, ...]:
     """The states that some clip holds; "audio+face" only where some clip has both."""
     if not encoded:
         raise DataError(f"no clip could be read: {omissions.clips[0].clip}: {omissions.clips[0].reason}")
     there = {name for name in ("audio", "face") if any(holds(item, name) for item in encoded)}
-    left = tuple(state for state in asked if set(STATES[state]) <= there)
-    for state in asked:
+    left = tuple(state for state in requested if set(STATES[state]) <= there)
+    for state in requested:
         if state not in left:
             missing = " or ".join(
                 {"audio": "sound", "face": "a face"}[name] for name in STATES[state] if name not in there

@@ -9,7 +9,7 @@ from mer_fusion.encoders.audio import AudioEncoder, AudioEncoderConfig
 from mer_fusion.training.episodes import (
     balanced_batches,
     episode_baselines,
-    random_warmth,
+    random_history_mask,
     running_baselines,
     speaker_batches,
 )
@@ -141,8 +141,8 @@ def test_episode_baseline_is_the_devices_running_baseline() -> None:
     mask = (torch.rand(4, 16, generator=generator) < 0.7).float()
     speakers = torch.tensor([0, 0, 0, 1])
     population = torch.tensor([0.5, -0.5, 1.0])
-    warmth = torch.ones(4, 4)
-    got = episode_baselines(features, mask, speakers, population, warmth, prior=20.0)
+    history_mask = torch.ones(4, 4)
+    got = episode_baselines(features, mask, speakers, population, history_mask, prior=20.0)
     device = PersonalBaseline(BaselineContract(20.0, {"audio": tuple(population.tolist())}))
     for clip in (1, 2):
         device.observe("audio", features[clip][mask[clip] > 0].numpy())
@@ -158,9 +158,9 @@ def test_running_baselines_follow_the_order() -> None:
     assert got[:, 0].tolist() == pytest.approx([3.0, 8.0 / 3.0, 0.0])
 
 
-def test_warmth_goes_from_cold_to_warm() -> None:
-    warmth = random_warmth(400, torch.Generator().manual_seed(0))
-    share = warmth.mean(dim=1)
+def test_histories_go_from_cold_to_warm() -> None:
+    history_mask = random_history_mask(400, torch.Generator().manual_seed(0))
+    share = history_mask.mean(dim=1)
     assert 0.2 < float((share == 0).float().mean()) < 0.5
     assert share.max() > 0.9
 

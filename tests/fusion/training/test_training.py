@@ -171,12 +171,12 @@ def test_fusion_alone_is_trained_on_taken_encoders(tmp_path: Path) -> None:
         assert trained.card.training["encoders_sha256"] == donor.sha256
         assert set(trained.card.training["seconds"]) == {"fusion"}
         assert any("reconstructed" in note for note in trained.card.notes)
-        assert len(list((tmp_path / name).glob("voices-*.safetensors"))) == 1
+        assert len(list((tmp_path / name).glob("audio-*.safetensors"))) == 1
         card = save_checkpoint(trained.network, trained.card, tmp_path / f"{name}.safetensors")
         again = load_checkpoint(tmp_path / f"{name}.safetensors").card
         assert (again.network, again.notes) == (card.network, card.notes)
         # A second run reads the features and the finished fusion from its folder and gives the same network.
-        (kept,) = (tmp_path / name).glob("looks-*.safetensors")
+        (kept,) = (tmp_path / name).glob("face-*.safetensors")
         kept.write_bytes(kept.read_bytes()[:1000])  # cut off: it is made again
         second = train_network(recipe, data, tmp_path / name, encoders=donor, quiet=True)
         for key, value in trained.network.state_dict().items():

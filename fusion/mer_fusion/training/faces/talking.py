@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mer_fusion.encoders.face import FaceEncoder
-from mer_fusion.training.episodes import episode_baselines, random_warmth, speaker_batches
+from mer_fusion.training.episodes import episode_baselines, random_history_mask, speaker_batches
 from mer_fusion.training.faces.encoder import FaceOptions, FaceSet, augmented
 from mer_fusion.training.faces.talking_sets import TalkingDraws, TalkingFaces, TalkingOptions, changed
 from mer_fusion.training.held_out import HeldOut, held_out
@@ -83,7 +83,7 @@ class TalkingLearner(nn.Module):
         return logits
 
     def forward(
-        self, talking: Tensor, stills: Tensor, speakers: Tensor, warmth: Tensor, prior: float
+        self, talking: Tensor, stills: Tensor, speakers: Tensor, history_mask: Tensor, prior: float
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Logits of takes (B, K), logits of stills (M, K), and features of all images, those of takes first.
 
@@ -91,7 +91,8 @@ class TalkingLearner(nn.Module):
 
         Args:
             talking: (B, T, size, size) images of takes, stills: (M, size, size), grey, 0-1.
-            speakers, warmth: of the takes, see `episodes.episode_baselines`; prior: weight of the population's mean.
+            speakers, history_mask: of the takes, see `episodes.episode_baselines`.
+            prior: weight of the population's mean, steps.
         """
         count, steps = talking.shape[:2]
         features = self.encoder.encode(torch.cat([talking.flatten(0, 1), stills])).float()
@@ -100,7 +101,7 @@ class TalkingLearner(nn.Module):
         if self.training:
             with torch.no_grad():
                 self.population.lerp_(seen.mean(dim=(0, 1)), 0.02)
-        baseline = episode_baselines(seen, mask, speakers, self.population, warmth, prior)
+        baseline = episode_baselines(seen, mask, speakers, self.population, history_mask, prior)
         return self.decide(seen, mask, baseline), self.still(features[count * steps :]), features
 
 
@@ -152,12 +153,12 @@ class TalkingTask:
             talking = talking.unflatten(0, images.shape[:2])
             index = torch.multinomial(self._weights, self._loss.stills, generator=generator)
             stills = augmented(self._stills.images[index], self._loss.still, generator)
-            warmth = random_warmth(len(takes), generator)
+            history_mask = random_history_mask(len(takes), generator)
             if number % shard[1] == shard[0]:
                 yield {
                     "talking": talking,
                     "stills": stills,
-                    "warmth": warmth,
+                    "history_mask": history_mask,
                     "speakers": data.speakers[takes],
                     "labels": data.labels[takes],
                     "targets": self._stills.targets[index],
@@ -166,7 +167,7 @@ class TalkingTask:
     def loss(self, module: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         talking, stills = batch["talking"], batch["stills"]
         logits, still_logits, features = module(
-            talking, stills, batch["speakers"], batch["warmth"], self._options.prior_steps
+            talking, stills, batch["speakers"], batch["history_mask"], self._options.prior_steps
         )
         loss = F.cross_entropy(logits, batch["labels"], label_smoothing=self._loss.smoothing)
         loss = loss + F.cross_entropy(still_logits, batch["targets"])

@@ -68,16 +68,18 @@ def feature_cache(
     speech = sources.speech.rows(order)
     sound = [speech.lengths, speech.labels, speech.speakers]
     sound += [item.labels for item in sources.corpora]
-    voices = _kept(folder, "voices", audio, sound, options, lambda: _all_voices(audio, sources, order, options, device))
-    pictures = [talking.times, talking.speakers, speech.lengths]
-    looks = _kept(
-        folder, "looks", face, pictures, options, lambda: _all_looks(face, talking, speech.steps(), options, device)
+    of_sound = _kept(
+        folder, "audio", audio, sound, options, lambda: _audio_fields(audio, sources, order, options, device)
     )
-    return FeatureCache(**voices, **looks)
+    pictures = [talking.times, talking.speakers, speech.lengths]
+    of_faces = _kept(
+        folder, "face", face, pictures, options, lambda: _face_fields(face, talking, speech.steps(), options, device)
+    )
+    return FeatureCache(**of_sound, **of_faces)
 
 
 @torch.no_grad()
-def _all_voices(
+def _audio_fields(
     audio: AudioEncoder, sources: Sources, order: Tensor, options: CacheOptions, device: torch.device
 ) -> dict[str, Tensor]:
     """What a cache holds of sound, by the names of its fields."""
@@ -90,7 +92,7 @@ def _all_voices(
     heard = []
     for number, item in enumerate(sets):
         conditions = _NOISE if item is noise else _SPOKEN
-        heard.append(_voices(audio, item, conditions, options, 1000 * number, device))
+        heard.append(_audio_features(audio, item, conditions, options, 1000 * number, device))
     voices, steps = torch.cat([part[0] for part in heard]), torch.cat([part[1] for part in heard])
     sounding = heard[:-1] if len(noise) else heard
     means = [_masked_mean(part[0].mean(dim=1), part[1]) for part in sounding]
@@ -111,12 +113,12 @@ def _all_voices(
 
 
 @torch.no_grad()
-def _all_looks(
+def _face_fields(
     face: FaceEncoder, talking: TalkingFaces, steps: Tensor, options: CacheOptions, device: torch.device
 ) -> dict[str, Tensor]:
     """What a cache holds of faces, by the names of its fields; `steps` (N,) of the takes, those with faces first."""
     face = face.eval().to(device, memory_format=torch.channels_last)
-    seen = _looks(face, talking, options, device)
+    seen = _face_features(face, talking, options, device)
     mask = (torch.arange(STEPS)[None] < steps[: len(talking), None]).float()
     at, near = _image_places(talking, mask)
     images = torch.gather(seen[:, 0], 1, at.clamp(min=0)[..., None].expand(-1, -1, seen.shape[3]))
@@ -161,7 +163,7 @@ def _noise_takes(speech: SpeechSet, options: CacheOptions) -> SpeechSet:
     return replace(speech.rows(rows), speakers=torch.arange(count) // options.speaker_takes)
 
 
-def _voices(
+def _audio_features(
     audio: AudioEncoder,
     speech: SpeechSet,
     conditions: SoundConditions,
@@ -197,7 +199,7 @@ def _as_heard(speech: SpeechSet, conditions: SoundConditions, seed: int) -> Tens
     return torch.cat(changed_rows)
 
 
-def _looks(face: FaceEncoder, talking: TalkingFaces, options: CacheOptions, device: torch.device) -> Tensor:
+def _face_features(face: FaceEncoder, talking: TalkingFaces, options: CacheOptions, device: torch.device) -> Tensor:
     """Raw features (P, copies, I, D) of every image, zeros where a take has fewer."""
     size, width = face.config.size, face.config.features
     most = int(talking.count.max()) if len(talking) else 1

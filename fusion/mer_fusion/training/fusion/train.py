@@ -170,14 +170,14 @@ def trained_encoders(
     Args:
         stills: see `train_face`.
     """
-    voice, found, seconds = _audio_encoder(recipe, sources, run_dir, teacher, quiet)
-    looks, looks_seconds = train_face(recipe, sources, run_dir, teacher, stills, quiet)
-    looks = looks.cpu().eval()
-    seen = still_figures(looks.on_stills(), sources.tuning_faces)
+    audio_encoder, found, seconds = _audio_encoder(recipe, sources, run_dir, teacher, quiet)
+    face_learner, face_seconds = train_face(recipe, sources, run_dir, teacher, stills, quiet)
+    face_learner = face_learner.cpu().eval()
+    seen = still_figures(face_learner.on_stills(), sources.tuning_faces)
     network = _drawn(recipe)
-    network.audio, network.face = voice, looks.encoder
+    network.audio, network.face = audio_encoder, face_learner.encoder
     results = found | {"FER+ valid, 7 classes": {name: round(value, 4) for name, value in seen.items()}}
-    training: dict[str, Any] = {"seconds": seconds | looks_seconds}
+    training: dict[str, Any] = {"seconds": seconds | face_seconds}
     if stills is not None:
         training["stills"] = {"face encoder began as that of": stills.card.name, "sha256": stills.sha256}
     return Encoders(network, results, training)

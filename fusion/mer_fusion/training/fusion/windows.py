@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mer_fusion.training.episodes import episode_baselines, random_warmth, speaker_batches
+from mer_fusion.training.episodes import episode_baselines, random_history_mask, speaker_batches
 
 WINDOW_STEPS = 16
 
@@ -180,7 +180,7 @@ class WindowSampler:
             audio_kept[:, None].float().expand(-1, WINDOW_STEPS),
             face_kept[:, None].float() * found.float(),
             people,
-            random_warmth(count, generator),
+            random_history_mask(count, generator),
             int(torch.randint(2**31, (), generator=generator)),
         )
 

@@ -14,7 +14,7 @@ from mer_fusion.encoders.audio import AudioEncoder, AudioEncoderConfig
 from mer_fusion.training.episodes import (
     balanced_batches,
     episode_baselines,
-    random_warmth,
+    random_history_mask,
     speaker_batches,
 )
 from mer_fusion.training.held_out import HeldOut, held_out
@@ -82,7 +82,9 @@ class AudioLearner(nn.Module):
         logits: Tensor = self.classify(self.dropout((x * weights[..., None]).sum(dim=1)))
         return logits
 
-    def forward(self, chunks: Tensor, mask: Tensor, speakers: Tensor, warmth: Tensor) -> tuple[Tensor, Tensor | None]:
+    def forward(
+        self, chunks: Tensor, mask: Tensor, speakers: Tensor, history_mask: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
         """Logits (B, K) and hinted features (B, T, hint) of an episode.
 
         In training the population mean follows along.
@@ -92,7 +94,7 @@ class AudioLearner(nn.Module):
             with torch.no_grad():
                 mean = (features * mask[..., None]).sum(dim=(0, 1)) / mask.sum()
                 self.population.lerp_(mean, 0.05)
-        baseline = episode_baselines(features, mask, speakers, self.population, warmth)
+        baseline = episode_baselines(features, mask, speakers, self.population, history_mask)
         hinted = None if self.hint is None else self.hint(features)
         return self.decide(features, mask, baseline), hinted
 
@@ -147,12 +149,12 @@ class AudioTask:
         for number, index in enumerate(self._draw(generator)):
             chunks, mask, speaks = training_windows(data, index, longest, generator, options.conditions)
             first = int(torch.randint(options.stride, (), generator=generator))
-            warmth = random_warmth(len(index), generator)
+            history_mask = random_history_mask(len(index), generator)
             if number % shard[1] == shard[0]:
                 yield {
                     "chunks": chunks[:, first :: options.stride],
                     "mask": mask[:, first :: options.stride],
-                    "warmth": warmth,
+                    "history_mask": history_mask,
                     "speakers": data.speakers[index],
                     "targets": data.targets[index],
                     "priors": self._priors[data.corpora[index]],
@@ -163,7 +165,7 @@ class AudioTask:
     def loss(self, module: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         options, mask = self._options, batch["mask"]
         chunks = batch["chunks"][:, :, -self._frames :]
-        logits, hinted = module(chunks, mask, batch["speakers"], batch["warmth"])
+        logits, hinted = module(chunks, mask, batch["speakers"], batch["history_mask"])
         adjusted = logits + batch["priors"]
         hard = soft_cross_entropy(adjusted, batch["targets"], batch["priors"], options.smoothing)
         heat = options.teacher_temperature

@@ -94,18 +94,18 @@ class RavdessPairs:
         Raises:
             DataError: `TEST_FOLD` is among them, or a fold that is not there.
         """
-        asked = tuple(folds)
-        if TEST_FOLD in asked:
+        chosen = tuple(folds)
+        if TEST_FOLD in chosen:
             others = sorted(set(self._folds()) - {TEST_FOLD})
             raise DataError(
                 f"fold {TEST_FOLD} (actors {', '.join(map(str, SPEAKER_FOLDS[TEST_FOLD]))}) is the test fold: nothing "
                 f"is trained, tuned or calibrated on it; learn from folds {', '.join(map(str, others))}"
             )
-        missing = [fold for fold in asked if fold not in self._folds()]
-        if missing or not asked:
+        missing = [fold for fold in chosen if fold not in self._folds()]
+        if missing or not chosen:
             given = f"fold {missing[0]} is not there" if missing else "no fold was given"
             raise DataError(f"{self.folder}: {given}; there are folds {', '.join(map(str, sorted(self._folds())))}")
-        return self.clips(Selection(folds=asked))
+        return self.clips(Selection(folds=chosen))
 
     def _folds(self) -> dict[int, set[int]]:
         folds: dict[int, set[int]] = {}
