@@ -186,7 +186,7 @@ def test_fusion_alone_is_trained_on_taken_encoders(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_encoders_side_by_side_are_kept_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "open_sources", lambda specs: sources(classes=len(LABELS)))
+    monkeypatch.setattr(launch, "open_sources", lambda specs, labels: sources(classes=len(LABELS)))
     donor = EmotionNetwork(small_recipe("full").network)
     means = BaselineContract(64.0, {"audio": (0.5,) * 8, "face": (0.25,) * 8})
     card = Card("donor", "full", donor.config, LABELS, means, (), {})
