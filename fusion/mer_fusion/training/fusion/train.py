@@ -127,8 +127,8 @@ def _still_encoder(
     """A face encoder that knows still faces, and the seconds that it took."""
     if stills is not None:
         return copy.deepcopy(stills.network.face), {}
-    looks, history = train_stills(recipe, sources, run_dir, teacher, quiet)
-    return looks.encoder, {"stills": round(history.seconds)}
+    learner, history = train_stills(recipe, sources, run_dir, teacher, quiet)
+    return learner.encoder, {"stills": round(history.seconds)}
 
 
 def train_talking(
@@ -203,8 +203,8 @@ def unseen_encoders(
     network.audio = audio or train_first_audio(recipe, sources, run_dir, teacher, quiet)[0].encoder
     encoder, _ = _still_encoder(recipe, sources, run_dir, teacher, stills, quiet)
     folder = run_dir / "unseen"
-    looks, history = train_talking(recipe, encoder, sources.faces, fewer.talking, None, folder, teacher, quiet)
-    network.face = looks.cpu().eval().encoder
+    learner, history = train_talking(recipe, encoder, sources.faces, fewer.talking, None, folder, teacher, quiet)
+    network.face = learner.cpu().eval().encoder
     return Encoders(network, {}, {"seconds": {"face": round(history.seconds)}})
 
 
