@@ -9,6 +9,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import amb_dsgdn_equations as equations  # noqa: E402
+from finite_differences import plain  # noqa: E402
+
 from mer_fusion.models.amb_dsgdn import AmbDsgdn, AmbDsgdnConfig  # noqa: E402
 from mer_fusion.models.dialogue_graph import OTHER_SPEAKER, SAME_SPEAKER, band, same_speaker  # noqa: E402
 from mer_fusion.models.temporal import parameter_count  # noqa: E402
@@ -116,6 +119,16 @@ def test_network_gives_the_authors_numbers(published, exported):
         theirs = oracle[f"log_prob_{'visual' if name == 'face' else name}"]
         assert np.abs(torch.log_softmax(logits, 2).numpy() - theirs)[valid].max() < 1e-4
     assert np.ptp(oracle["logits"][valid], axis=0).max() > 1e-2  # the weights make utterances differ
+
+
+def test_the_equations_give_the_authors_numbers(published):
+    """Those that nine speakers, other windows and gradients are held to in test_amb_dsgdn_equations.py."""
+    model, inputs, _, oracle = published
+    weights, speakers = plain(model.state_dict()), inputs[-1].numpy().astype(int)
+    for row, length in enumerate(oracle["lengths"]):
+        features = [x[row, :length].numpy() for x in inputs[:3]]
+        unimodal = equations.dialogue(weights, model.config.names, features, speakers[row, :length], 20, 20, 8, 2)
+        assert np.abs(sum(unimodal) - oracle["logits"][row, :length]).max() < 1e-4
 
 
 def test_graphs_are_the_published_ones(published):

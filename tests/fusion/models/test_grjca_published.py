@@ -9,6 +9,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import grjca_equations as equations  # noqa: E402
+from finite_differences import plain  # noqa: E402
+
 from mer_fusion.models.grjca import Grjca, GrjcaConfig, ccc_loss, parameter_count  # noqa: E402
 from mer_fusion.models.temporal import TemporalNetwork, fold_weight_norm  # noqa: E402
 from mer_sdk.errors import SignalError  # noqa: E402
@@ -69,7 +72,11 @@ def test_fusion_gives_the_authors_numbers(gating):
     model.load_state_dict(theirs, strict=False)
     with torch.no_grad():
         fused = model.fuse(published_input(1, 1, 300, 256), published_input(2, 1, 300, 128))
-    assert_close(fused, np.load(ORACLE / f"{gating}.npz")["fused"])
+    theirs = np.load(ORACLE / f"{gating}.npz")["fused"]
+    assert_close(fused, theirs)
+    # The equations that training is held to are theirs, too.
+    video, audio = (published_input(seed, 1, 300, width).numpy() for seed, width in ((1, 256), (2, 128)))
+    assert_close(torch.from_numpy(equations.fused(plain(model.state_dict()), video, audio, gating)), theirs)
 
 
 def test_temporal_network_gives_the_authors_numbers():
