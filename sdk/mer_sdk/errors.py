@@ -33,6 +33,10 @@ class BundleNotFound(BundleError):
     """A bundle's path or name that does not exist."""
 
 
+class UntrustedBundle(BundleError):
+    """A bundle that no trusted key signed, that was changed since, or whose signature has expired."""
+
+
 class MediaError(MerError):
     """Audio or video that cannot be read: missing, empty, truncated, or of another type than its name says."""
 

@@ -21,7 +21,6 @@ from zlib import crc32
 
 import numpy as np
 
-from mer_sdk.cli.verify import verify_bundle
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.dialogue.conversation import Conversation
@@ -31,6 +30,7 @@ from mer_sdk.evaluation.datasets.clip import load_image
 from mer_sdk.evaluation.features import encode_clip
 from mer_sdk.frontends.face_finder import open_finder
 from mer_sdk.parity.face_finder_golden import verify_finder
+from mer_sdk.parity.verification import verify_bundle
 from mer_sdk.window.engine import StepEngine
 
 # name -> [rows, ...]; the features of rows without the modality are 0.

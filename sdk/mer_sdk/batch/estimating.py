@@ -42,6 +42,7 @@ class BatchPlan:
         runtime, threads, detector, baseline, smoothing, faces: see `EmotionSensor.open`; paths are absolute.
         voice: whether sound counts only where somebody speaks.
         enrol, audio_track: see `EmotionSensor.stream`.
+        trust: public keys, "ed25519:BASE64", of which one must have signed the bundle; none trusts every bundle.
     """
 
     bundle: str
@@ -56,6 +57,7 @@ class BatchPlan:
     voice: bool = False
     enrol: float | None = None
     audio_track: int | None = None
+    trust: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ def _sensor(plan: BatchPlan) -> EmotionSensor:
         # Read once, when OpenCV is loaded, which is not before the first frame.
         os.environ.setdefault("OPENCV_FOR_THREADS_NUM", str(plan.threads))
         blas_threads(plan.threads)
-        bundle = Bundle.open(plan.bundle)
+        bundle = Bundle.open(plan.bundle, plan.trust or None)
         if fingerprint(bundle) != plan.fingerprint:
             raise BundleError(f"{plan.bundle} is another bundle where a worker runs; copy the same one there")
         _OPEN.sensor = EmotionSensor.open(
@@ -151,6 +153,7 @@ def _sensor(plan: BatchPlan) -> EmotionSensor:
             smoothing=plan.smoothing,
             faces=plan.faces,
             voice=VoiceOptions() if plan.voice else None,
+            trust=plan.trust or None,
         )
         _OPEN.plan = plan
     sensor: EmotionSensor = _OPEN.sensor

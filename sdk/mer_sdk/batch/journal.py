@@ -23,8 +23,8 @@ from mer_sdk.errors import OptionError
 
 # A transaction ends on the disk, which takes milliseconds: one for what comes within so many seconds.
 COMMIT_SECONDS = 1.0
-# What of a plan may be another when it is gone on with: the bundle is known by its fingerprint.
-_MOVABLE = ("bundle",)
+# What of a plan may be another when it is gone on with: the bundle is known by its fingerprint, whoever signed it.
+_MOVABLE = ("bundle", "trust")
 _TABLES = """
 CREATE TABLE IF NOT EXISTS plan (text TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS clips (

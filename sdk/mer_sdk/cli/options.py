@@ -62,6 +62,14 @@ ClusterOption = Annotated[
         "the path of the scheduler's file (.json).",
     ),
 ]
+TrustOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trust",
+        metavar="KEY",
+        help="Refuse bundles that this public key did not sign: ed25519:..., or the file that holds it; repeatable.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 

@@ -17,7 +17,24 @@ import numpy as np
 
 from mer_sdk.contract.manifest import FileSpec, Manifest
 from mer_sdk.contract.manifest_file import manifest_from_text
-from mer_sdk.errors import BundleError, BundleNotFound, MissingExtra, OptionError, did_you_mean
+from mer_sdk.contract.signature import (
+    MOST_SIGNATURE_BYTES,
+    SIGNATURE,
+    Signature,
+    Trust,
+    check_signed,
+    key_line,
+    read_signatures,
+    trusted_keys,
+)
+from mer_sdk.errors import (
+    BundleError,
+    BundleNotFound,
+    MissingExtra,
+    OptionError,
+    UntrustedBundle,
+    did_you_mean,
+)
 from mer_sdk.runtimes import Graph, load_graph, runtime_for_target, runtime_named, runtime_note
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
@@ -73,6 +90,8 @@ class Bundle:
         loader: makes the graphs from a number of threads, for models whose graphs are not files of a target
             (a torch checkpoint). Where it is None the graphs are read from `path`.
         encode_text: gives text features where the manifest has no text graph; None where there is none, too.
+        manifest_sha256: of the bytes of `manifest.json`, hexadecimal; "" where there is none.
+        signature: the content of `manifest.sig`, None where there is none.
     """
 
     def __init__(
@@ -81,37 +100,69 @@ class Bundle:
         path: Path | None = None,
         loader: GraphLoader | None = None,
         encode_text: TextEncoder | None = None,
+        manifest_sha256: str = "",
+        signature: bytes | None = None,
     ) -> None:
         if path is None and loader is None:
             raise BundleError("a bundle needs a folder or a loader of graphs; neither was given")
         self.manifest = manifest
         self.path = path
         self.encode_text = encode_text
+        self.manifest_sha256 = manifest_sha256
+        self._signature = signature
         self._loader = loader
 
     @classmethod
-    def open(cls, path: str | Path) -> Bundle:
+    def open(cls, path: str | Path, trust: Trust | None = None) -> Bundle:
         """Open and check a bundle.
 
         Args:
             path: a bundle folder; or a checkpoint whose suffix an installed package opens (`.safetensors`); or, where
                 no such path exists, the name of a bundle that was packaged with the SDK ("grjca").
+            trust: public keys, "ed25519:BASE64" or files that hold one, of which one must have signed the bundle; None
+                opens it whoever made it. The signature is checked before anything else of the bundle is used.
 
         Raises:
             BundleNotFound: there is none at the path, or of that name.
             BundleError: not a bundle, of a newer schema, or a file differs from the manifest.
-            MissingExtra: the package that opens this kind of checkpoint is not installed.
+            UntrustedBundle: no trusted key signed it, it was changed since, or the signature has expired.
+            OptionError: `trust` names no public key.
+            MissingExtra: the package that opens this kind of checkpoint, or cryptography for `trust`, is not installed.
         """
+        keys = None if trust is None else _key_lines(trust)
         found = _resolve(Path(path))
         opener = _opener(found.suffix) if found.is_file() else None
         if opener is not None:
+            if keys is not None:
+                raise UntrustedBundle(f"{path} is a checkpoint, which nobody signs; open a signed bundle")
             return _open_with(opener, found)
-        return cls(_read_checked(found), found)
+        content = _manifest_content(found)
+        sha256, signature = hashlib.sha256(content).hexdigest(), signature_content(found)
+        if keys is not None:
+            check_signed(found.name, sha256, signature, keys)
+        return cls(_read_checked(found, content), found, manifest_sha256=sha256, signature=signature)
 
     @property
     def name(self) -> str:
         """The bundle's name from its manifest."""
         return self.manifest.name
+
+    @property
+    def signatures(self) -> tuple[Signature, ...]:
+        """Who says to have signed it; nothing of it is checked, see `check_trust`.
+
+        Raises:
+            UntrustedBundle: the signature file is none.
+        """
+        return () if self._signature is None else read_signatures(self._signature)
+
+    def check_trust(self, trust: Trust) -> Signature:
+        """The signature by which a trusted key vouches for this bundle.
+
+        Raises:
+            UntrustedBundle, OptionError, MissingExtra: see `Bundle.open`.
+        """
+        return check_signed(self.name, self.manifest_sha256, self._signature, trust)
 
     @property
     def runtime(self) -> str:
@@ -167,6 +218,15 @@ class Bundle:
         )
 
 
+def open_trusted(bundle: str | Path | Bundle, trust: Trust | None) -> Bundle:
+    """An open bundle, or that of a path, held to `trust`; see `Bundle.open`."""
+    if not isinstance(bundle, Bundle):
+        return Bundle.open(bundle, trust)
+    if trust is not None:
+        bundle.check_trust(trust)
+    return bundle
+
+
 def packaged_bundles() -> dict[str, Path]:
     """Bundles that came with the installed SDK: name -> folder."""
     folder = Path(__file__).parents[1] / "bundles"
@@ -184,9 +244,10 @@ def bundle_inputs(name: str | Path) -> dict[str, Path]:
 
 
 def hash_files(folder: str | Path) -> tuple[FileSpec, ...]:
-    """Hash and size of every file below a folder but `manifest.json`, sorted by path: the manifest's `files`."""
+    """Hash and size of every file below a folder but the manifest and its signature, sorted by path: `files`."""
     root = Path(folder)
-    paths = sorted(path for path in root.rglob("*") if path.is_file() and path != root / MANIFEST)
+    own = (root / MANIFEST, root / SIGNATURE)
+    paths = sorted(path for path in root.rglob("*") if path.is_file() and path not in own)
     return tuple(FileSpec(path.relative_to(root).as_posix(), file_sha256(path), path.stat().st_size) for path in paths)
 
 
@@ -233,17 +294,47 @@ def _open_with(opener: EntryPoint, path: Path) -> Bundle:
     return bundle
 
 
-def _read_checked(folder: Path) -> Manifest:
+def signature_content(folder: Path) -> bytes | None:
+    """The content of a bundle's `manifest.sig`, None where there is none.
+
+    Raises:
+        UntrustedBundle: it is no plain file, too large, or cannot be read.
+    """
+    path = folder / SIGNATURE
+    try:
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_SIGNATURE_BYTES:
+            raise UntrustedBundle(f"{path} is no signature file; delete it, or sign the bundle again with mer sign")
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise UntrustedBundle(f"{path} cannot be read ({error.strerror}); copy the bundle again") from error
+
+
+def _key_lines(trust: Trust) -> list[str]:
+    """Read before the bundle is, so that a mistyped key is told as such."""
+    return [key_line(key) for key in trusted_keys(trust)]
+
+
+def _manifest_content(folder: Path) -> bytes:
     if not folder.is_dir():
         raise BundleError(f"{folder} is a file, not a bundle; a bundle is a folder (NAME.mer) with a {MANIFEST}")
     try:
         size = (folder / MANIFEST).stat().st_size
         if size > MOST_MANIFEST_BYTES:
             raise BundleError(f"{folder / MANIFEST} has {size:,} bytes; allowed are {MOST_MANIFEST_BYTES:,}")
-        text = (folder / MANIFEST).read_text(encoding="utf-8")
+        return (folder / MANIFEST).read_bytes()
     except FileNotFoundError:
         raise BundleError(f"{folder} has no {MANIFEST}; is it a bundle made by mer-convert?") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise BundleError(f"{folder / MANIFEST} cannot be read: {error}") from error
+
+
+def _read_checked(folder: Path, content: bytes) -> Manifest:
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
         raise BundleError(f"{folder / MANIFEST} cannot be read: {error}") from error
     manifest = manifest_from_text(text)
     for spec in manifest.files:

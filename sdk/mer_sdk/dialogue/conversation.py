@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from mer_sdk.contract.affect import check_labels
-from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.bundle import Bundle, open_trusted
 from mer_sdk.contract.estimate import UtteranceEstimate
+from mer_sdk.contract.signature import Trust
 from mer_sdk.dialogue.engine import DialogueEngine, DialogueOutput, UtteranceFeatures
 from mer_sdk.errors import OptionError, SignalError
 from mer_sdk.frontends.audio import AudioFrontend
@@ -62,6 +63,7 @@ class Conversation:
         runtime: str | None = None,
         threads: int = 1,
         detector: str | FaceDetector | None = None,
+        trust: Trust | None = None,
     ) -> Conversation:
         """Open a dialogue bundle and load its graphs.
 
@@ -70,16 +72,18 @@ class Conversation:
             runtime: name of a runtime that runs the bundle's target; None takes the target's own.
             threads: CPU threads a graph may use.
             detector: see `EmotionSensor.open`; used where the bundle reads faces.
+            trust: see `EmotionSensor.open`.
 
         Raises:
             BundleError, RuntimeUnavailable, OptionError, MissingExtra: see `Bundle.open` and `Bundle.load_graphs`.
+            UntrustedBundle: no trusted key signed it; nothing of it was given to a runtime.
             OptionError: the bundle is a window model.
         """
-        opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
+        opened = open_trusted(bundle, trust)
         if opened.manifest.va_source == "circumplex":
             check_labels(opened.manifest.labels)
         if isinstance(detector, str) or detector is None:
-            detector = None if detector in (None, "haar") else open_detector(detector)
+            detector = None if detector in (None, "haar") else open_detector(detector, trust)
         return cls(opened, DialogueEngine(opened, runtime, threads), detector)
 
     def __enter__(self) -> Conversation:

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mer_sdk.errors import MissingExtra, OptionError
+from mer_sdk.contract.signature import Trust
+from mer_sdk.errors import MissingExtra, OptionError, UntrustedBundle
 from mer_sdk.frontends.face_crop import Detection, check_frame
 
 
@@ -105,22 +106,29 @@ class YuNetDetector:
         return [(*(float(v) / scale for v in face[:4]), float(face[-1])) for face in faces]
 
 
-def open_detector(name: str | None) -> FaceDetector:
+def open_detector(name: str | None, trust: Trust | None = None) -> FaceDetector:
     """A detector by name: None or "haar"; the path of a YuNet `.onnx` file; or a face finder's bundle.
+
+    Args:
+        name: see above.
+        trust: public keys, of which one must have signed the bundle; see `Bundle.open`.
 
     Raises:
         OptionError: neither of these.
+        UntrustedBundle: no trusted key signed it; nobody signs an `.onnx` file.
         MissingExtra: OpenCV is not installed, or the runtime of the bundle.
         BundleError, RuntimeUnavailable: see `Bundle.open` and `Bundle.load_graphs`.
     """
     if name is None or name == "haar":
         return HaarDetector()
     if Path(name).suffix.lower() == ".onnx":
+        if trust is not None:
+            raise UntrustedBundle(f"{name} is a file, which nobody signs; give the signed bundle of a face finder")
         return YuNetDetector(name)
     if Path(name).suffix.lower() == ".mer":
         from mer_sdk.frontends.face_finder import open_finder
 
-        return open_finder(name)
+        return open_finder(name, trust=trust)
     raise OptionError(
         f"unknown face detector {name!r}; allowed are 'haar', the path of a YuNet .onnx file, and the bundle of a face "
         "finder (face_finder-TARGET-SCHEME.mer)"

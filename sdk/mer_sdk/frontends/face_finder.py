@@ -9,8 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.bundle import Bundle, open_trusted
 from mer_sdk.contract.manifest import FINDER, FinderContract
+from mer_sdk.contract.signature import Trust
 from mer_sdk.errors import OptionError
 from mer_sdk.frontends.face_crop import Detection, check_frame, interleaved, overlap, resize_triangle
 
@@ -56,14 +57,15 @@ class FinderDetector:
         return scores, boxes, suppressed(boxes[kept] * extent, scores[kept], contract.overlap)
 
 
-def open_finder(bundle: str | Path | Bundle, runtime: str | None = None) -> FinderDetector:
+def open_finder(bundle: str | Path | Bundle, runtime: str | None = None, trust: Trust | None = None) -> FinderDetector:
     """The detector of a face finder's bundle.
 
     Raises:
         BundleError, RuntimeUnavailable, OptionError: see `Bundle.open` and `Bundle.load_graphs`.
         OptionError: the bundle is an emotion model.
+        UntrustedBundle: no key of `trust` signed it.
     """
-    opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
+    opened = open_trusted(bundle, trust)
     contract = opened.manifest.finder
     if contract is None:
         raise OptionError(

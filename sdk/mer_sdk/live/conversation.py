@@ -11,6 +11,7 @@ import numpy as np
 
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import UtteranceEstimate
+from mer_sdk.contract.signature import Trust
 from mer_sdk.dialogue.conversation import Conversation
 from mer_sdk.dialogue.options import ConversationOptions
 from mer_sdk.errors import OptionError, SignalError
@@ -88,13 +89,14 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
         options: ConversationOptions | None = None,
         recognise: Recogniser | None = None,
         on_estimate: Callback | None = None,
+        trust: Trust | None = None,
     ) -> LiveConversation:
         """Open a dialogue bundle; see `Conversation.open` and the class.
 
         Raises:
             BundleError, RuntimeUnavailable, OptionError, MissingExtra: see `Conversation.open` and the class.
         """
-        return cls(Conversation.open(bundle, runtime, threads, detector), options, recognise, on_estimate)
+        return cls(Conversation.open(bundle, runtime, threads, detector, trust), options, recognise, on_estimate)
 
     @contextmanager
     def between_utterances(self) -> Iterator[Conversation]:

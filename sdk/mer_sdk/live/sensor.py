@@ -13,6 +13,7 @@ import numpy as np
 
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import EmotionEstimate, LiveState
+from mer_sdk.contract.signature import Trust
 from mer_sdk.frontends.face_detection import FaceDetector
 from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.frontends.voice_activity import VoiceOptions
@@ -88,13 +89,14 @@ class LiveSensor(LiveWorker[_Due, EmotionEstimate]):
         voice: VoiceOptions | None = None,
         options: LiveOptions | None = None,
         on_estimate: Callback | None = None,
+        trust: Trust | None = None,
     ) -> LiveSensor:
         """Open a bundle; see `EmotionSensor.open` and the class.
 
         Raises:
             BundleError, RuntimeUnavailable, OptionError, MissingExtra: see `EmotionSensor.open`.
         """
-        sensor = EmotionSensor.open(bundle, runtime, threads, detector, baseline, smoothing, faces, voice)
+        sensor = EmotionSensor.open(bundle, runtime, threads, detector, baseline, smoothing, faces, voice, trust)
         return cls(sensor, options, on_estimate)
 
     @property

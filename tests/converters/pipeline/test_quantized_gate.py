@@ -25,12 +25,12 @@ from mer_quantization.calibration import save_samples
 from mer_quantization.proof import GraphProof
 from mer_quantization.schemes import DYN8, FP16, FP32, INT8, W8, Scheme
 from mer_quantization.sensitivity import sensitivity
-from mer_sdk.cli.verify import verify_bundle
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.golden import GOLDEN, GoldenCase, read_golden, save_golden
 from mer_sdk.errors import ConversionError
 from mer_sdk.evaluation.metrics import log_softmax
 from mer_sdk.parity.golden import run_case
+from mer_sdk.parity.verification import verify_bundle
 from mer_sdk.runtimes import Graph as RuntimeGraph
 from mer_sdk.runtimes.graph import GraphSpec
 

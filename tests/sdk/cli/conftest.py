@@ -45,8 +45,8 @@ def face_finder(monkeypatch):
 
     real, paths = Bundle.open, set()
 
-    def opened(path):
-        bundle = real(path)
+    def opened(path, trust=None):
+        bundle = real(path, trust)
         if Path(path).resolve() in paths:
             bundle.manifest = replace(bundle.manifest, finder=FinderContract())
         return bundle

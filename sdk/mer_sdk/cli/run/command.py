@@ -19,6 +19,7 @@ from mer_sdk.cli.options import (
     JsonOption,
     RuntimeOption,
     ThreadsOption,
+    TrustOption,
 )
 from mer_sdk.cli.program import INTERRUPTED, Unread, leave_output
 from mer_sdk.cli.run.dialogues import run_dialogues
@@ -109,6 +110,7 @@ def run(
     runtime: RuntimeOption = None,
     threads: ThreadsOption = 1,
     detector: DetectorOption = None,
+    trust: TrustOption = None,
     baseline: Annotated[
         Path | None, typer.Option("--baseline", help="Begin with this person's saved profile instead of cold.")
     ] = None,
@@ -160,6 +162,7 @@ def run(
         runtime=runtime,
         threads=threads,
         detector=detector,
+        trust=tuple(trust or ()),
         baseline=baseline,
         save_baseline=save_baseline,
         smoothing=Smoothing(smoothing, margin),
@@ -197,7 +200,7 @@ def run(
         pyplot()
     if enrol is not None and baseline is not None:
         raise OptionError("--enrol begins a profile anew, and --baseline goes on with a saved one; leave one out")
-    opened = open_bundle(bundle)
+    opened = open_bundle(bundle, trust)
     note = runtime_note(runtime or opened.runtime)
     if note:
         typer.echo(note, err=True)

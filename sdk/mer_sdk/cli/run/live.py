@@ -51,6 +51,7 @@ def open_sensor(bundle: Bundle, options: RunOptions, sound: bool = True) -> Emot
         smoothing=options.smoothing,
         faces=options.faces,
         voice=VoiceOptions() if options.voice or (options.voice is None and sound and may_hear(bundle)) else None,
+        trust=options.trust or None,
     )
 
 
@@ -141,7 +142,9 @@ def run_conversation(bundle: Bundle, options: RunOptions, sources: Sequence[Sour
             else:
                 say(utterance_line(estimate))
 
-        talk = LiveConversation.open(bundle, options.runtime, options.threads, options.detector, patience)
+        talk = LiveConversation.open(
+            bundle, options.runtime, options.threads, options.detector, patience, trust=options.trust or None
+        )
         with talk:
             states, error = _take_all(talk, sources, options.seconds, add)
             estimates = talk.timeline()

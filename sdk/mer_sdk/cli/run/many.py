@@ -24,6 +24,7 @@ from mer_sdk.cli.run.timeline import RunOptions, tell_notes
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.output_files import check_outputs
+from mer_sdk.contract.signature import key_line, trusted_keys
 from mer_sdk.errors import JobError, OptionError
 from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.runtimes import runtime_note
@@ -83,7 +84,7 @@ def run_many(given: str, inputs: Sequence[str], out: Path, options: RunOptions, 
         {"--out": TABLE_SUFFIXES},
     )
     check_out(out, many.overwrite)
-    bundle = open_bundle(given)
+    bundle = open_bundle(given, options.trust)
     _check_bundle(bundle)
     clips, notes = find_clips(inputs)
     tell_notes(notes)
@@ -142,6 +143,8 @@ def _plan(bundle: Bundle, options: RunOptions, many: ManyOptions) -> BatchPlan:
         voice=options.voice if options.voice is not None else may_hear(bundle),
         enrol=options.enrol,
         audio_track=many.audio_track,
+        # As lines, for workers that have no such file.
+        trust=tuple(map(key_line, trusted_keys(options.trust))) if options.trust else (),
     )
 
 

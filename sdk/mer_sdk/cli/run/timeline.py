@@ -98,6 +98,7 @@ class RunOptions:
     """What `mer run` was asked for, beside the bundle and the input; see its help.
 
     Attributes:
+        trust: public keys of --trust, none to trust every bundle.
         voice: whether sound counts only where somebody speaks; None where that is left to the input.
     """
 
@@ -108,6 +109,7 @@ class RunOptions:
     runtime: str | None = None
     threads: int = 1
     detector: str | None = None
+    trust: tuple[str, ...] = ()
     baseline: Path | None = None
     save_baseline: Path | None = None
     smoothing: Smoothing | None = None
