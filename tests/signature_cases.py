@@ -20,16 +20,16 @@ MANIFEST = '{\n  "name": "grjca-onnx-fp32",\n  "labels": ["neutral", "fröhlich"
 TODAY = "2030-06-01"
 
 
-def _key(number: int) -> Ed25519PrivateKey:
+def private_key(number: int) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32)
 
 
 def public_line(number: int) -> str:
-    return key_line(_key(number).public_key().public_bytes_raw())
+    return key_line(private_key(number).public_key().public_bytes_raw())
 
 
 def signed(number: int, expires: str = "never", manifest: str = MANIFEST) -> Signature:
-    key, sha256 = _key(number), hashlib.sha256(manifest.encode()).hexdigest()
+    key, sha256 = private_key(number), hashlib.sha256(manifest.encode()).hexdigest()
     public = key.public_key().public_bytes_raw()
     return Signature(sha256, public, expires, key.sign(statement(sha256, public, expires)))
 

@@ -31,7 +31,8 @@ class Kotlin:
     def files(self, source: SourceBundle) -> dict[str, str]:
         """See `Language.files`."""
         values = _values(source, self.runtimes[source.manifest.target])
-        sources = ["Contract.kt", "Graph.kt", _ADAPTERS[source.manifest.target], "Sensor.kt", "StepWindow.kt"]
+        sources = ["Contract.kt", "Graph.kt", _ADAPTERS[source.manifest.target], "Sensor.kt"]
+        sources += ["Signature.kt", "StepWindow.kt"]
         sources += ["AudioChunker.kt"] if "audio" in source.modalities else []
         sources += ["FaceCrop.kt"] if "face" in source.modalities else []
         package = "/".join(_package(source))

@@ -26,7 +26,7 @@ class Swift:
     def files(self, source: SourceBundle) -> dict[str, str]:
         """See `Language.files`."""
         module, values = _module(source), _values(source, self.runtimes[source.manifest.target])
-        sources = ["Contract.swift", "Graph.swift", "Sensor.swift", "StepWindow.swift"]
+        sources = ["Contract.swift", "Graph.swift", "Sensor.swift", "Signature.swift", "StepWindow.swift"]
         sources += ["AudioChunker.swift"] if "audio" in source.modalities else []
         sources += ["FaceCrop.swift"] if "face" in source.modalities else []
         paths = {"Package.swift": "Package.swift"}
@@ -58,6 +58,7 @@ def _values(source: SourceBundle, runtime: str) -> dict[str, str]:
             for heat, threshold in decisions(source)
         ),
         "graphs": "\n\n".join(_graph(source, name) for name in source.graphs),
+        "sensor_graphs": ", ".join(f"Contract.{name}" for name in (*modalities, "fusion")),
         "step_parameters": ", ".join(f"{_RAW[name]}: [Float]?" for name in modalities),
         "step_arguments": ", ".join(f"{_RAW[name]}: {_RAW[name]}" for name in modalities),
     }

@@ -7,6 +7,7 @@ folder such as `node_modules/kotlin-compiler` after `npm install kotlin-compiler
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import struct
@@ -18,10 +19,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from signature_cases import PATH as VECTORS
+from signature_cases import private_key, public_line
 
 from mer_converters.emit import emit, find_language
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.signature import key_line
+from mer_sdk.contract.signing import sign_bundle
 
 pytestmark = pytest.mark.slow
 
@@ -196,6 +201,19 @@ def _kotlin() -> tuple[str, Path]:
     return found, Path(found).resolve().parent.parent / "lib"
 
 
+def _signature_cases(folder: Path) -> None:
+    """The golden signatures, a folder a case."""
+    vectors = json.loads(VECTORS.read_text())
+    for index, case in enumerate(vectors["cases"]):
+        place = folder / f"{index:02}-{case['name'].replace(' ', '-')}"
+        place.mkdir(parents=True)
+        texts = {"manifest.json": vectors["manifest"], "manifest.sig": case["signature"], "says": case["says"]}
+        texts |= {"trust": "\n".join(case["trust"]), "today": vectors["today"]}
+        for name, text in texts.items():
+            if text is not None:
+                (place / name).write_bytes(text.encode())
+
+
 def test_kotlin_passes_its_golden_tests_on_a_jvm(build: Callable[[str], Built], tmp_path: Path) -> None:
     compiler, libraries = _kotlin()
     java = Path(str(shutil.which("javac"))).resolve().parent.parent
@@ -214,6 +232,12 @@ def test_kotlin_passes_its_golden_tests_on_a_jvm(build: Callable[[str], Built], 
     assert done.returncode == 0, done.stderr[-3000:]
     generated = [line for line in done.stderr.splitlines() if "warning:" in line and "-kotlin/" in line]
     assert not generated
+    _signature_cases(tmp_path / "signatures")
+    bundle = shutil.copytree(build("onnx").bundle, tmp_path / "signed.mer")
+    trusted = sign_bundle(Bundle.open(bundle), private_key(1)).key
+    command = ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{tmp_path}:{libraries / 'kotlin-stdlib.jar'}"]
+    command += ["mer.signatures.SignatureVectorsKt", str(tmp_path / "signatures"), str(bundle)]
+    assert "passed" in _done([*command, key_line(trusted), public_line(2)], tmp_path)
     for target, package in PACKAGES.items():
         built = build(target)
         source = tmp_path / f"jni_{target}.cc"

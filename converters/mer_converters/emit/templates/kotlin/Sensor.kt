@@ -79,8 +79,15 @@ class Sensor private constructor(private val graphs: Map<GraphInfo, Graph>) : Au
     }
 
     companion object {
-        /** Loads the graphs. @throws IllegalStateException a file is not the one that this code was generated from. */
-        fun open(source: BundleSource, threads: Int = 1): Sensor {
+        /**
+         * Loads the graphs.
+         *
+         * @param trust public keys, "ed25519:BASE64", of which one must have signed the bundle; empty trusts any.
+         * @throws UntrustedBundle none of them did; see [requireSigned].
+         * @throws IllegalStateException a file is not the one that this code was generated from.
+         */
+        fun open(source: BundleSource, threads: Int = 1, trust: List<String> = emptyList()): Sensor {
+            if (trust.isNotEmpty()) requireSigned(source, trust)
             val graphs = LinkedHashMap<GraphInfo, Graph>()
             try {
                 for (info in listOf(@sensor_graphs@)) {

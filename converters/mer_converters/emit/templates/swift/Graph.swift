@@ -7,10 +7,12 @@ public enum SensorError: Error, CustomStringConvertible {
     case model(String)
     /// Input that is not as the contract says.
     case input(String)
+    /// A bundle that no trusted key signed, that was changed since, or whose signature has expired.
+    case untrusted(String)
 
     public var description: String {
         switch self {
-        case .model(let message), .input(let message): return message
+        case .model(let message), .input(let message), .untrusted(let message): return message
         }
     }
 }

@@ -37,7 +37,12 @@ public final class Sensor {
     /// - Parameters:
     ///   - folder: the bundle's folder, or one with its compiled models, such as `Bundle.main.resourceURL`.
     ///   - configuration: which compute units Core ML may use; all of them where nothing is given.
-    public init(folder: URL, configuration: MLModelConfiguration = MLModelConfiguration()) throws {
+    ///   - trust: public keys, "ed25519:BASE64", of which one must have signed the bundle; empty trusts any. Throws
+    ///     `SensorError.untrusted` where none did, see `requireSigned`.
+    public init(
+        folder: URL, configuration: MLModelConfiguration = MLModelConfiguration(), trust: [String] = []
+    ) throws {
+        if !trust.isEmpty { try requireSigned(folder, trust: trust) }
 //#if audio
         audio = try Graph(Contract.audio, in: folder, configuration: configuration)
 //#end
