@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from pages import Block, blocks
 
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.signing import new_key, read_private_key, sign_bundle
+
 RATE = 16000
 
 
@@ -75,8 +78,11 @@ def plain(block: Block, names: dict) -> None:
 
 @pytest.fixture
 def folder(small_bundles, write_clip, tmp_path, monkeypatch):
-    """The working folder of a reader: bundles/, and a clip."""
+    """The working folder of a reader: bundles/, signed by release.key, and a clip."""
     shutil.copytree(small_bundles, tmp_path / "bundles")
+    new_key(tmp_path / "release.key")
+    for bundle in (tmp_path / "bundles").iterdir():
+        sign_bundle(Bundle.open(bundle), read_private_key(tmp_path / "release.key"))
     write_clip(tmp_path / "clip.mp4")
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -75,6 +75,7 @@ def write_vectors(folder: Path) -> None:
         "affect": _affect(arrays),
         "sensor": _sensor(arrays, bundle),
         "bundle": bundle.name,
+        "signed": _signed(bundle),
         "talk": talk.name,
         "face_finder": write_face_finder(folder).name,
         "manifests": [vars(case) for case in cases()],
@@ -204,11 +205,19 @@ def _rgba(frame: np.ndarray) -> np.ndarray:
     return np.concatenate([frame, np.full((*frame.shape[:2], 1), 255, np.uint8)], axis=2)
 
 
-def _helper(name: str) -> ModuleType:
-    """A helper of the SDK's tests, by its file: there is no package to import it from."""
+def _signed(bundle: Path) -> dict[str, str]:
+    """A signature of the bundle, beside it and not in it, with the key that made it and another one."""
+    cases = _helper("signature_cases", "tests")
+    one = cases.signed(1, manifest=(bundle / "manifest.json").read_text(encoding="utf-8"))
+    keys = {"trusted": cases.public_line(1), "stranger": cases.public_line(2)}
+    return {"bundle": bundle.name, "signature": one.text, **keys}
+
+
+def _helper(name: str, folder: str = "tests/sdk") -> ModuleType:
+    """A helper of the tests, by its file: there is no package to import it from."""
     full = f"web_{name}"
     if full not in sys.modules:
-        spec = importlib.util.spec_from_file_location(full, ROOT / "tests" / "sdk" / f"{name}.py")
+        spec = importlib.util.spec_from_file_location(full, ROOT / folder / f"{name}.py")
         assert spec is not None
         assert spec.loader is not None
         sys.modules[full] = importlib.util.module_from_spec(spec)

@@ -1,6 +1,8 @@
 /** A bundle's files, from wherever they lie, each held to its hash before anything reads it. */
-import { BundleError, RuntimeUnavailable } from "./errors";
+import { BundleError } from "./errors";
 import { type Manifest, readManifest } from "./manifest";
+import { sha256 } from "./sha256";
+import { checkSigned, MOST_SIGNATURE_BYTES } from "./signature";
 
 const MOST_MANIFEST_BYTES = 16_000_000;
 
@@ -22,12 +24,24 @@ export class Bundle {
    *
    * @param source a URL of the bundle's folder that ends in "/", or a function that gives files.
    * @param golden whether golden.npz is read too; an app does not need it.
+   * @param progress called before each file is read, and at the end.
+   * @param trust public keys, "ed25519:BASE64", of which one must have signed the bundle; without any it is opened
+   *   whoever made it. Held against the bytes of the manifest before anything of it is used.
    * @throws BundleError a file is missing, differs from the manifest, or the manifest itself is wrong.
+   * @throws UntrustedBundle no trusted key signed it, it was changed since, or the signature has expired.
    * @throws RuntimeUnavailable the page may not compute hashes, as it was not loaded over HTTPS.
    */
-  static async open(source: string | FileSource, golden = false, progress?: FileProgress): Promise<Bundle> {
+  static async open(
+    source: string | FileSource,
+    golden = false,
+    progress?: FileProgress,
+    trust?: string | readonly string[],
+  ): Promise<Bundle> {
     const read = typeof source === "string" ? fromUrl(source) : source;
-    const manifest = readManifest(decoded(await read("manifest.json", MOST_MANIFEST_BYTES)));
+    const content = await read("manifest.json", MOST_MANIFEST_BYTES);
+    const text = decoded(content);
+    if (trust !== undefined) await checkSigned("the bundle", content, await signatureOf(read), trust);
+    const manifest = readManifest(text);
     const wanted = Object.values(manifest.graphs).map((graph) => graph.file);
     if (golden) wanted.push("golden.npz");
     const files = new Map<string, ArrayBuffer>();
@@ -47,13 +61,13 @@ export class Bundle {
   }
 }
 
-/** The sha256 of some bytes, hexadecimal. @throws RuntimeUnavailable see `Bundle.open`. */
-export async function sha256(content: ArrayBuffer): Promise<string> {
-  if (!globalThis.crypto?.subtle) {
-    throw new RuntimeUnavailable("this page was loaded without HTTPS, so the browser checks no hashes: use https://");
+/** Whatever keeps it from being read, a bundle without a signature is not trusted. */
+async function signatureOf(read: FileSource): Promise<ArrayBuffer | null> {
+  try {
+    return await read("manifest.sig", MOST_SIGNATURE_BYTES);
+  } catch {
+    return null;
   }
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function decoded(content: ArrayBuffer): string {

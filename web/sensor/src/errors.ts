@@ -14,6 +14,9 @@ export function sentence(message: string): string {
 /** A bundle that is missing, incomplete, altered since it was written, or of a newer schema. */
 export class BundleError extends MerError {}
 
+/** A bundle that no trusted key signed, that was changed since, or whose signature has expired. */
+export class UntrustedBundle extends BundleError {}
+
 /** Samples or pixels outside the contract. */
 export class SignalError extends MerError {}
 
