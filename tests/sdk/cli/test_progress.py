@@ -1,3 +1,4 @@
+import io
 import os
 import sys
 import time
@@ -6,13 +7,20 @@ from mer_sdk.cli.progress import _lines, _own_stderr, progress_bars
 from mer_sdk.runtimes.native_log import VARIABLE, without_harmless_lines
 
 
-def test_a_line_tells_where_a_long_step_stands_and_what_is_left(capsys):
-    with _lines(sys.stderr, 0.05) as advance:
+def _wait_for(file, text):
+    end = time.monotonic() + 120
+    while text not in file.getvalue() and time.monotonic() < end:
+        time.sleep(0.005)
+
+
+def test_a_line_tells_where_a_long_step_stands_and_what_is_left():
+    file = io.StringIO()
+    with _lines(file, 0.01) as advance:
         advance("encoding", 1, 4)
-        time.sleep(0.2)
+        _wait_for(file, "encoding: 25 %")
         advance("encoding", 2, 4)
-        time.sleep(0.2)
-    lines = capsys.readouterr().err.splitlines()
+        _wait_for(file, "encoding: 50 %")
+    lines = file.getvalue().splitlines()
     assert lines[0].startswith("encoding: 25 %")
     assert lines[-1].startswith("encoding: 50 %")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-WIDTH, HEADS, LAYERS = 40, 8, 4
+WIDTH, HEADS, LAYERS = 40, 8, 2
 
 
 class CrossmodalLayer(nn.Module):

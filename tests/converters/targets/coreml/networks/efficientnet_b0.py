@@ -1,4 +1,5 @@
-"""EfficientNet-B0 (Tan and Le 2019, table 1), with SiLU and squeeze-and-excite in every block."""
+"""EfficientNet-B0 (Tan and Le 2019, table 1), with SiLU and squeeze-and-excite in every block; at most two blocks a
+stage: a third converts as the second."""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ STAGES = (
     (1, 16, 1, 1, 3),
     (6, 24, 2, 2, 3),
     (6, 40, 2, 2, 5),
-    (6, 80, 3, 2, 3),
-    (6, 112, 3, 1, 5),
-    (6, 192, 4, 2, 5),
+    (6, 80, 2, 2, 3),
+    (6, 112, 2, 1, 5),
+    (6, 192, 2, 2, 5),
     (6, 320, 1, 1, 3),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-WORDS, TOKENS = 5000, 10
+WORDS, TOKENS = 5000, 5
 
 
 class Tagger(nn.Module):

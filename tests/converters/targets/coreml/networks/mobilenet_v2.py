@@ -1,4 +1,4 @@
-"""MobileNetV2 at width 1 (Sandler et al. 2018, table 2)."""
+"""MobileNetV2 at width 1 (Sandler et al. 2018, table 2), at most two blocks a stage: a third converts as the second."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from networks.layers import conv_norm, images
 
 # Expansion, channels, blocks, stride of the first.
-STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 2, 2), (6, 64, 2, 2), (6, 96, 2, 1), (6, 160, 2, 2), (6, 320, 1, 1))
 
 
 class InvertedResidual(nn.Module):

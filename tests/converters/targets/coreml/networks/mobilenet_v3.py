@@ -1,4 +1,5 @@
-"""MobileNetV3-Large (Howard et al. 2019, table 1): hard-swish, and squeeze-and-excite with hard-sigmoid gates."""
+"""MobileNetV3-Large (Howard et al. 2019, table 1): hard-swish, and squeeze-and-excite with hard-sigmoid gates. A
+block that stands twice in the table stands here once."""
 
 from __future__ import annotations
 
@@ -14,15 +15,12 @@ BLOCKS = (
     (3, 72, 24, False, nn.ReLU, 1),
     (5, 72, 40, True, nn.ReLU, 2),
     (5, 120, 40, True, nn.ReLU, 1),
-    (5, 120, 40, True, nn.ReLU, 1),
     (3, 240, 80, False, nn.Hardswish, 2),
     (3, 200, 80, False, nn.Hardswish, 1),
-    (3, 184, 80, False, nn.Hardswish, 1),
     (3, 184, 80, False, nn.Hardswish, 1),
     (3, 480, 112, True, nn.Hardswish, 1),
     (3, 672, 112, True, nn.Hardswish, 1),
     (5, 672, 160, True, nn.Hardswish, 2),
-    (5, 960, 160, True, nn.Hardswish, 1),
     (5, 960, 160, True, nn.Hardswish, 1),
 )
 

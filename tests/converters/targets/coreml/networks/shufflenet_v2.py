@@ -1,4 +1,5 @@
-"""ShuffleNetV2 at width 1 (Ma et al. 2018, table 5): channels split, filtered by half, and shuffled."""
+"""ShuffleNetV2 at width 1 (Ma et al. 2018, table 5): channels split, filtered by half, and shuffled. At most three
+units a stage: the next convert as the third."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 from networks.layers import conv_norm, images
 
 # Channels and blocks of the stages.
-STAGES = ((116, 4), (232, 8), (464, 4))
+STAGES = ((116, 3), (232, 3), (464, 3))
 
 
 def shuffled(x: Tensor) -> Tensor:
