@@ -5,9 +5,7 @@ A window's rows are steps, or the utterances of a dialogue; one file format and 
 
 from __future__ import annotations
 
-import math
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ import numpy as np
 
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.manifest import Manifest
+from mer_sdk.contract.npy import DAMAGED, read_npy
 from mer_sdk.errors import BundleError
 
 GOLDEN = "golden.npz"
@@ -166,25 +165,13 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             if sum(member.file_size for member in members) > MOST_BYTES:
                 raise ValueError(f"its arrays have over {MOST_BYTES:,} bytes")
             return {member.filename.removesuffix(".npy"): _read_array(archive, member) for member in members}
-    except (OSError, ValueError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGED as error:
         raise BundleError(f"{path} cannot be read ({error}); convert the bundle again") from error
 
 
 def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     with archive.open(member) as file:
-        try:
-            version = np.lib.format.read_magic(file)
-            formats = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-            shape, fortran, dtype = formats[version](file)
-        except Exception as error:  # the header is Python text, and its parser raises whatever Python's does
-            raise ValueError(f"{member.filename} has no header of numpy's format") from error
-        if dtype.kind not in "fiu" or min(shape, default=0) < 0:
-            raise ValueError(f"{member.filename} holds {dtype}, not numbers")
-        values = file.read()
-    # A header may claim more than the file holds: only what is there is allocated.
-    if math.prod(shape) * dtype.itemsize != len(values):
-        raise ValueError(f"{member.filename} does not hold what its header says")
-    return np.frombuffer(values, dtype).reshape(shape, order="F" if fortran else "C")
+        return read_npy(file, member.filename, MOST_BYTES)
 
 
 def save_golden(path: Path, cases: Sequence[GoldenCase]) -> None:

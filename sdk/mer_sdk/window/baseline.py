@@ -136,5 +136,9 @@ class PersonalBaseline:
         counts = {name: int(str(profile[name]["steps"])) for name in self._population}
         if min(counts.values(), default=0) < 0:
             raise ValueError("a number of steps is below 0")
+        with np.errstate(all="ignore"):
+            means = [(self._weighted[name] + sums[name]) / (self._prior + counts[name]) for name in sums]
+            if not all(np.isfinite(mean.astype(np.float32)).all() for mean in means):
+                raise ValueError("a mean is beyond what features can be")
         self._sum, self._means = sums, {}
         self._count = counts

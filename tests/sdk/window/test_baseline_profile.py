@@ -75,6 +75,8 @@ def test_what_is_no_profile_is_one_sentence(tmp_path, content, message):
         lambda parts: parts["audio"].update(steps=-1),
         lambda parts: parts["audio"].update(steps="many"),
         lambda parts: parts.update(audio=None),
+        lambda parts: parts["audio"].update(sum=[1e300, 1.0]),  # a mean that float32 cannot hold
+        lambda parts: parts["audio"].update(steps=10**400),
     ],
 )
 def test_a_damaged_profile_changes_nothing(profile, damage):

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mer_sdk.errors import DataError
+from mer_sdk.evaluation.datasets.tables import opened_table
 from mer_sdk.evaluation.datasets.teacher_scores import take_code
 
 FILE_NAME = "action_units.csv"
@@ -35,23 +36,20 @@ def read_action_units(path: str | Path) -> dict[str, np.ndarray]:
     """
     file_path = _table(Path(path))
     units: dict[str, np.ndarray] = {}
-    try:
-        with file_path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file, delimiter=";")
-            header = reader.fieldnames or []
-            missing = [column for column in (*COLUMNS, "name") if column not in header]
-            if missing:
-                raise DataError(
-                    f"{file_path} is empty or lacks the columns {', '.join(missing)}; expected is OpenFace's table, "
-                    "separated by ';', with a column name"
-                )
-            for row in reader:
-                code, values = _row(file_path, reader.line_num, row)
-                if code in units:
-                    raise DataError(f"{file_path}:{reader.line_num} has the take {code} a second time; remove one row")
-                units[code] = values
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file_path} is not UTF-8 text ({error}); fetch it again") from error
+    with opened_table(file_path) as file:
+        reader = csv.DictReader(file, delimiter=";")
+        header = reader.fieldnames or []
+        missing = [column for column in (*COLUMNS, "name") if column not in header]
+        if missing:
+            raise DataError(
+                f"{file_path} is empty or lacks the columns {', '.join(missing)}; expected is OpenFace's table, "
+                "separated by ';', with a column name"
+            )
+        for row in reader:
+            code, values = _row(file_path, reader.line_num, row)
+            if code in units:
+                raise DataError(f"{file_path}:{reader.line_num} has the take {code} a second time; remove one row")
+            units[code] = values
     if not units:
         raise DataError(f"{file_path} has a header and no rows; fetch it again")
     return units

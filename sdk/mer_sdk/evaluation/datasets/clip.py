@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from mer_sdk.contract.npy import DAMAGED
 from mer_sdk.errors import DataError, MissingExtra
 from mer_sdk.evaluation.datasets import media_parts
 
@@ -26,6 +27,8 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpe
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 CONTAINER_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v", ".avi")
 BLACK_LEVEL = 8.0
+# Bytes of one picture of a face in an archive.
+LARGEST_IMAGE = 16 * 2**20
 # A container states its length to within a few frames; below this share of it the file ends early.
 _COMPLETE_SHARE = 0.9
 _FRAME_SECONDS = 0.1
@@ -236,7 +239,7 @@ def load_image(place: Path | ArchivedImage) -> np.ndarray:
 def _opened_archive(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(_present(path))
-    except (zipfile.BadZipFile, OSError) as error:
+    except DAMAGED as error:
         raise DataError(f"{path} is not a zip file ({error}); it may be truncated: fetch it again") from error
 
 
@@ -244,8 +247,11 @@ def _image_bytes(place: Path | ArchivedImage, archives: dict[Path, zipfile.ZipFi
     if isinstance(place, Path):
         return _present(place).read_bytes()
     try:
-        return archives[place.archive].read(place.name)
-    except (KeyError, zipfile.BadZipFile, OSError) as error:
+        member = archives[place.archive].getinfo(place.name)
+        if member.file_size > LARGEST_IMAGE:
+            raise ValueError(f"it would have {member.file_size:,} bytes; allowed are {LARGEST_IMAGE:,}")
+        return archives[place.archive].read(member)
+    except DAMAGED as error:
         raise DataError(f"{place} cannot be read ({error}); fetch the archive again") from error
 
 

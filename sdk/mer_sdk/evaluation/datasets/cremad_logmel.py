@@ -18,9 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mer_sdk.contract.npy import DAMAGED, read_npy
 from mer_sdk.errors import DataError
 from mer_sdk.evaluation.datasets.registry import register
 from mer_sdk.evaluation.datasets.speech_corpora import TRAIN, check_row, read_table
+from mer_sdk.evaluation.datasets.tables import opened_table
 
 LABELS = ("neutral", "happy", "sad", "angry", "fearful", "disgust")
 BANDS = 128
@@ -28,6 +30,8 @@ COLUMN_SAMPLES = 256
 FRAME_SAMPLES = 1024
 _VOTES = {"N": "neutral", "H": "happy", "S": "sad", "A": "angry", "F": "fearful", "D": "disgust"}
 _VOICE_ROWS = range(100_000, 200_000)
+# Of one actor's spectra; 91 actors have 3 MB each.
+MOST_BYTES = 256 * 2**20
 _REQUIRED = {"file", "index", "clip", "speaker", "emotion", "frames", "use"}
 
 
@@ -126,7 +130,7 @@ class CremadVotes:
 def _voice_votes(path: Path) -> dict[str, np.ndarray]:
     letters = {label: letter for letter, label in _VOTES.items()}
     votes: dict[str, np.ndarray] = {}
-    with path.open(newline="", encoding="utf-8") as file:
+    with opened_table(path) as file:
         reader = csv.DictReader(file)
         number = (reader.fieldnames or [""])[0]
         if not {*_VOTES, "fileName"} <= set(reader.fieldnames or ()):
@@ -147,8 +151,8 @@ def _spectra(path: Path) -> np.ndarray:
         raise DataError(f"{path} is missing; fetch the data set again or correct the path")
     try:
         with lzma.open(path) as file:
-            spectra: np.ndarray = np.load(file, allow_pickle=False)
-    except (lzma.LZMAError, EOFError, ValueError, OSError) as error:
+            spectra = read_npy(file, path.name, MOST_BYTES, "u")
+    except DAMAGED as error:
         raise DataError(f"{path} cannot be read ({error}); fetch it again") from error
     if spectra.dtype != np.uint8 or spectra.ndim != 3 or spectra.shape[1] != BANDS:
         raise DataError(f"{path} holds {spectra.dtype} {spectra.shape}; expected is uint8 [clips, {BANDS}, columns]")

@@ -24,8 +24,10 @@ from pathlib import Path
 
 import numpy as np
 
+from mer_sdk.contract.npy import DAMAGED, read_npy
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets.registry import register
+from mer_sdk.evaluation.datasets.tables import opened_table
 
 SIZE = 48
 COLUMNS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
@@ -42,6 +44,8 @@ COLUMN_LABELS = {
 }
 USAGES = {"train": "Training", "valid": "PublicTest", "test": "PrivateTest"}
 SMALLEST_SHARE = 0.5
+# One array of a split; the largest split has 28,709 images, 66 MB.
+MOST_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -178,14 +182,18 @@ def _read_npz(path: Path) -> _Raw:
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty (0 bytes); fetch it again")
     try:
-        with np.load(path, allow_pickle=False) as data:
-            lacking = {"images", "votes", "columns"} - set(data.files)
+        with zipfile.ZipFile(path) as archive:
+            held = {name.removesuffix(".npy"): name for name in archive.namelist()}
+            lacking = {"images", "votes", "columns"} - set(held)
             if lacking:
-                raise DataError(f"{path} has no {', '.join(sorted(lacking))}; it holds {', '.join(data.files)}")
-            images, votes, columns = data["images"], data["votes"], [str(name) for name in data["columns"]]
-            names = tuple(map(str, data["names"])) if "names" in data.files else tuple(map(str, range(len(images))))
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+                raise DataError(f"{path} has no {', '.join(sorted(lacking))}; it holds {', '.join(held)}")
+            data = {
+                name: _array(archive, held[name]) for name in ("images", "votes", "columns", "names") if name in held
+            }
+    except DAMAGED as error:
         raise DataError(f"{path} cannot be read ({error}); it may be truncated: fetch it again") from error
+    images, votes, columns = data["images"], data["votes"], [str(name) for name in data["columns"].ravel()]
+    names = tuple(map(str, data["names"].ravel() if "names" in data else range(len(np.atleast_1d(images)))))
     if sorted(columns) != sorted(COLUMNS):
         raise DataError(f"{path} has the vote columns {columns}; expected are {list(COLUMNS)}")
     if images.dtype != np.uint8 or images.shape[1:] != (SIZE, SIZE) or votes.shape != (len(images), len(COLUMNS)):
@@ -197,6 +205,11 @@ def _read_npz(path: Path) -> _Raw:
             f"{path} has {len(images)} images and {len(names)} names; there must be one name for each image"
         )
     return _Raw(images, votes[:, [columns.index(name) for name in COLUMNS]], names)
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    with archive.open(name) as file:
+        return read_npy(file, name, MOST_BYTES, "uiUS")
 
 
 def _with_votes(raw: _Raw, votes: Path, images: Path) -> _Raw:
@@ -252,7 +265,7 @@ def _read_csv(pixels: Path, votes: Path, usage: str) -> _Raw:
 def _rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty (0 bytes); fetch it again")
-    with path.open(newline="", encoding="utf-8") as file:
+    with opened_table(path) as file:
         reader = csv.DictReader(file)
         lacking = [name for name in needed if name not in (reader.fieldnames or ())]
         if lacking:

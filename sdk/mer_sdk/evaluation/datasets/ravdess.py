@@ -23,6 +23,7 @@ from mer_sdk.errors import DataError
 from mer_sdk.evaluation.datasets.classes import merge_table
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.datasets.registry import register
+from mer_sdk.evaluation.datasets.tables import opened_table
 
 LABELS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 
@@ -253,7 +254,7 @@ def _folds(tables: Iterable[Path]) -> dict[int, int]:
     folds: dict[int, int] = {}
     for path in tables:
         try:
-            with path.open(newline="", encoding="utf-8") as file:
+            with opened_table(path) as file:
                 reader = csv.DictReader(file)
                 if not {"clip", "actor", "fold"} <= set(reader.fieldnames or ()):
                     continue
@@ -263,7 +264,7 @@ def _folds(tables: Iterable[Path]) -> dict[int, int]:
                         raise DataError(
                             f"{path}:{reader.line_num} puts actor {actor} into fold {folds[actor]} and {fold}"
                         )
-        except (ValueError, TypeError, UnicodeDecodeError) as error:
+        except (ValueError, TypeError) as error:
             raise DataError(f"{path} has a row without a whole number for actor and fold ({error})") from error
     return folds
 

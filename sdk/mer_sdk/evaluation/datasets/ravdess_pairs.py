@@ -19,10 +19,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mer_sdk.contract.npy import DAMAGED
 from mer_sdk.errors import DataError
 from mer_sdk.evaluation.datasets.clip import ArchivedImage, Clip
 from mer_sdk.evaluation.datasets.ravdess import LABELS, SPEAKER_FOLDS, TEST_FOLD, Selection
 from mer_sdk.evaluation.datasets.registry import register
+from mer_sdk.evaluation.datasets.tables import opened_table
 
 FRAMES_PER_SECOND = 30000 / 1001
 _COLUMNS = ("clip", "archive", "flac", "actor", "fold", "emotion", "intensity", "frames")
@@ -118,15 +120,12 @@ class RavdessPairs:
 def _rows(path: Path) -> list[_Row]:
     if not path.is_file():
         raise DataError(f"{path} is missing; give the folder that holds labels.csv and actor_NN.zip")
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            lacking = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-            if lacking:
-                raise DataError(f"{path} has no column {', '.join(lacking)}; fetch the data set again")
-            rows = [_row(path, reader.line_num, values) for values in reader]
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not a text file ({error}); fetch it again") from error
+    with opened_table(path) as file:
+        reader = csv.DictReader(file)
+        lacking = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+        if lacking:
+            raise DataError(f"{path} has no column {', '.join(lacking)}; fetch the data set again")
+        rows = [_row(path, reader.line_num, values) for values in reader]
     if not rows:
         raise DataError(f"{path} has no rows; fetch it again")
     return rows
@@ -163,7 +162,7 @@ def _tracks(archive: Path) -> dict[str, dict[int, str]]:
     try:
         with zipfile.ZipFile(archive) as opened:
             names = opened.namelist()
-    except (zipfile.BadZipFile, OSError) as error:
+    except DAMAGED as error:
         raise DataError(f"{archive} is not a zip file ({error}); it may be truncated: fetch it again") from error
     tracks: dict[str, dict[int, str]] = {}
     for name in names:

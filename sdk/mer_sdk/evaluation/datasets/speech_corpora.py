@@ -22,6 +22,7 @@ from pathlib import Path
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.datasets.registry import register
+from mer_sdk.evaluation.datasets.tables import opened_table
 
 TRAIN, TEST = "train", "test"
 _REQUIRED = {"file", "speaker", "emotion", "use"}
@@ -169,7 +170,7 @@ def read_table(path: Path, required: set[str]) -> list[dict[str, str]]:
     """
     if not path.is_file():
         raise DataError(f"{path} is missing; give the folder that holds labels.csv and the files that it names")
-    with path.open(newline="", encoding="utf-8") as file:
+    with opened_table(path) as file:
         reader = csv.DictReader(file)
         if not required <= set(reader.fieldnames or ()):
             raise DataError(

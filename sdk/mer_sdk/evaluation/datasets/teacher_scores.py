@@ -19,6 +19,7 @@ import numpy as np
 
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets.ravdess import LABELS, SPEAKER_FOLDS
+from mer_sdk.evaluation.datasets.tables import opened_table
 from mer_sdk.evaluation.metrics import log_softmax
 
 KINDS = ("wav2vec", "auMLP")
@@ -91,7 +92,7 @@ def distillation_targets(
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     scores: dict[str, np.ndarray] = {}
-    with path.open(newline="", encoding="utf-8") as file:
+    with opened_table(path) as file:
         reader = csv.DictReader(file, delimiter=";")
         columns = [f"embs{index}" for index in range(len(LABELS))]
         header = reader.fieldnames or []
@@ -116,13 +117,13 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     return scores
 
 
-def take_code(name: str) -> str:
+def take_code(name: str | None) -> str:
     """The code of a take without its modality: "03-01-05-02-01-01-16" -> "01-05-02-01-01-16".
 
     Raises:
         ValueError: not seven parts of two digits.
     """
-    parts = name.split("-")
+    parts = (name or "").split("-")
     if len(parts) != 7 or not all(part.isdigit() and len(part) == 2 for part in parts):
         raise ValueError(f"{name!r} is no RAVDESS name")
     return "-".join(parts[1:])

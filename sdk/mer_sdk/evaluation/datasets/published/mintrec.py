@@ -18,6 +18,7 @@ from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets.published.features import FeatureSplit, as_features, check_width
 from mer_sdk.evaluation.datasets.published.pickles import load_feature_pickle
 from mer_sdk.evaluation.datasets.registry import register
+from mer_sdk.evaluation.datasets.tables import opened_table
 
 SPLITS = ("train", "dev", "test")
 LABELS = (
@@ -63,7 +64,7 @@ class MIntRec:
 
     def _rows(self, path: Path) -> tuple[list[str], list[str], list[int]]:
         ids, texts, labels = [], [], []
-        with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        with opened_table(path) as file:
             reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
             next(reader, None)
             for row in reader:

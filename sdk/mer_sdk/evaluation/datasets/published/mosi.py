@@ -19,6 +19,7 @@ import numpy as np
 
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets.registry import register
+from mer_sdk.evaluation.datasets.tables import opened_table
 
 LABELS = ("negative", "positive")
 FEATURES = {"text": 100, "audio": 73, "video": 100}
@@ -115,7 +116,7 @@ def _read(path: Path, width: int) -> np.ndarray:
         raise DataError(f"{path} is missing; MOSI's features are the three files {', '.join(_names())}")
     rows = []
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with opened_table(path) as file:
             for number, row in enumerate(csv.reader(file), start=1):
                 if len(row) != width + 1:
                     raise DataError(
@@ -123,7 +124,7 @@ def _read(path: Path, width: int) -> np.ndarray:
                         "it may be truncated: fetch it again"
                     )
                 rows.append([float(value) for value in row])
-    except (ValueError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise DataError(f"{path} holds something that is no number ({error}); fetch it again") from error
     table = np.array(rows, np.float64)
     if not len(table):
