@@ -57,6 +57,10 @@ def report(
     orders: Annotated[int, typer.Option(min=1, help="Random orders of a person's clips in 'warm'.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the orders, of the bootstrap and of latency's input.")] = 0,
     threads: ThreadsOption = 1,
+    worst: Annotated[
+        int,
+        typer.Option(min=0, help="Of your own clips so many of the worst are in the page, to be played; 0 for none."),
+    ] = 8,
     out: Annotated[Path, typer.Option(help="The page.")] = Path("report.html"),
     json: JsonOption = False,
 ) -> None:
@@ -92,7 +96,7 @@ def report(
     entries = with_saved(entries_of(list(opened.values())), saved)
     machine = _machine()
     renamed = label_names(labels)
-    options = RunOptions(names_of(protocol), actors_of(actors) or None, split, orders, seed, threads, renamed)
+    options = RunOptions(names_of(protocol), actors_of(actors) or None, split, orders, seed, threads, renamed, worst)
     with progress_bars(quiet=json) as progress:
         measured = measure_all(opened, data, machine, options, progress, _warn) if data else {}
         timed = time_all(opened, latency, seed, progress, _warn) if latency else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,11 +20,13 @@ from mer_sdk.report.results import Against, Measurement, headline
 class Answers:
     """Every answer of a bundle: condition (state or reading, protocol) -> truth [N] and log-probabilities [R, N, K].
 
-    `groups` [N] numbers what is drawn together by the bootstrap: a dialogue's utterances; None for clips.
+    `groups` [N] numbers what is drawn together by the bootstrap: a dialogue's utterances; None for clips. `names` has
+    the ids of the clips of each condition, {} for dialogues.
     """
 
     rows: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]
     groups: np.ndarray | None = None
+    names: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
 
 def measure_clips(
@@ -47,7 +49,7 @@ def measure_clips(
         (item.state, item.protocol): (np.array([truth[clip] for clip in item.clips]), item.log_probabilities)
         for item in predictions
     }
-    return Measurement(report), Answers(rows)
+    return Measurement(report), Answers(rows, names={(item.state, item.protocol): item.clips for item in predictions})
 
 
 def measure_dialogues(

@@ -11,6 +11,7 @@ from mer_sdk.errors import OptionError
 from mer_sdk.report import sections, tables
 from mer_sdk.report.contents import Contents, Entry, groups
 from mer_sdk.report.markup import Markup, element, joined
+from mer_sdk.report.own_sections import own_clips
 from mer_sdk.report.style import STYLE
 
 
@@ -63,6 +64,7 @@ def _sections(contents: Contents) -> tuple[Section, ...]:
     nothing = Markup("")
     return (
         Section("cost", "Accuracy, size and latency", sections.cost_and_worth(contents)),
+        Section("own", "Your clips", _own(entries)),
         Section("bundles", "Bundles", joined([tables.bundle_table(contents), _bundle_note(contents)])),
         Section(
             "gate",
@@ -79,6 +81,16 @@ def _sections(contents: Contents) -> tuple[Section, ...]:
         Section("size", "Size by graph", sections.sizes(contents)),
         Section("made", "Measured on", _facts(contents)),
     )
+
+
+def _own(entries: Sequence[Entry]) -> Markup:
+    """One's own clips as the first bundle that was measured on them sees them: a page of another one has its own."""
+    found = [(entry, item, item.own) for entry in entries for item in entry.measurements if item.own is not None]
+    if not found:
+        return Markup("")
+    entry, item, answers = found[0]
+    assert answers is not None  # it was asked for
+    return own_clips(entry, item, answers)
 
 
 def _lead(entries: Sequence[Entry]) -> Markup:
@@ -106,7 +118,8 @@ def _missing(contents: Contents) -> list[str]:
     if unscored:
         said.append(
             f"Accuracy per state, confusion and confidence are not measured for {_whom(unscored, entries)}: "
-            "`--data ravdess:PATH` (or `meld:PATH`) measures them, `--evaluation FILE.json` takes saved results."
+            "`--data clips:PATH` (or `ravdess_pairs:PATH`, `meld:PATH`) measures them, `--evaluation FILE.json` takes "
+            "saved results."
         )
     elif not any(item.curves for entry in entries for item in entry.measurements):
         said.append("The saved results hold no confidences: `--data` draws reliability and coverage.")

@@ -16,6 +16,7 @@ from mer_sdk.evaluation.curves import Curves
 from mer_sdk.evaluation.dialogues import DialogueReport, DialogueResult
 from mer_sdk.evaluation.evaluate import EvaluationReport
 from mer_sdk.evaluation.metrics import Interval
+from mer_sdk.report.own_answers import OwnAnswers
 
 # People whom a chart's caption names.
 MOST_NAMES = 24
@@ -50,12 +51,14 @@ class Measurement:
         data: name of the data set, "" where a saved file does not say it.
         machine: where it ran, "" where a saved file does not say it.
         against: None for fp32, or where its fp32 bundle was not measured beside it.
+        own: clip by clip, of one's own clips; None for others, and where it was read from a saved file.
     """
 
     report: EvaluationReport | DialogueReport
     data: str = ""
     machine: str = ""
     against: Against | None = None
+    own: OwnAnswers | None = None
 
     @property
     def curves(self) -> tuple[Curves, ...]:

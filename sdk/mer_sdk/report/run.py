@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import numpy as np
+
 from mer_sdk.bench.steps import TimedStep
 from mer_sdk.bench.timing import Quantiles, interleaved
 from mer_sdk.contract.bundle import Bundle
@@ -16,7 +18,8 @@ from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.dialogues import DialogueOptions
 from mer_sdk.evaluation.evaluate import EvaluationOptions, Omissions, Progress
 from mer_sdk.report.measure import Answers, against, measure_clips, measure_dialogues
-from mer_sdk.report.results import Measurement
+from mer_sdk.report.own_answers import own_answers
+from mer_sdk.report.results import Measurement, headline
 
 Warn = Callable[[str], None]
 DataSet = OwnClips | Ravdess | RavdessPairs | Meld
@@ -26,7 +29,7 @@ DataSet = OwnClips | Ravdess | RavdessPairs | Meld
 class RunOptions:
     """How to measure: `actors` None for all with both sound and face, the rest as in `EvaluationOptions` and `--split`.
 
-    `labels` renames labels of one's own clips.
+    `labels` renames labels of one's own clips, of which the `worst` are shown; 0 leaves out what the clips are like.
     """
 
     protocols: tuple[str, ...] = ("cold", "warm")
@@ -36,6 +39,7 @@ class RunOptions:
     seed: int = 0
     threads: int = 1
     labels: Mapping[str, str] = field(default_factory=dict)
+    worst: int = 8
 
 
 def measure_all(
@@ -150,7 +154,24 @@ def _measure(bundle: Bundle, dataset: DataSet, options: RunOptions, progress: Pr
     if isinstance(dataset, OwnClips):
         chosen = dataset.to_test(bundle.manifest.labels, options.split)
         omissions = Omissions(list(chosen.left_out))
-        return measure_clips(bundle, chosen.clips, chosen.labels, evaluation, advance, omissions)
+        measurement, answers = measure_clips(bundle, chosen.clips, chosen.labels, evaluation, advance, omissions)
+        if not options.worst:
+            return measurement, answers
+        first = headline(measurement)
+        key = (first.state, first.protocol)
+        meant = set(chosen.labels.values())
+        held = np.array([label in meant for label in bundle.manifest.labels])
+        own = own_answers(
+            bundle,
+            chosen.clips,
+            key,
+            answers.names[key],
+            answers.rows[key][1],
+            held,
+            options.worst,
+            partial(progress, f"{bundle.name}: level and light"),
+        )
+        return replace(measurement, own=own), answers
     assert isinstance(dataset, Ravdess | RavdessPairs)  # a window bundle has no dialogues
     # The states are compared on the same clips, so each clip must hold both modalities.
     folds = dataset.tested_folds if options.actors is None else None

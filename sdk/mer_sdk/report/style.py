@@ -57,6 +57,9 @@ svg .line{fill:none;stroke:var(--c);stroke-width:1.9;stroke-linejoin:round}
 .s-fp16{stroke-dasharray:12 4}.s-w8{stroke-dasharray:1.5 3}.s-dyn8{stroke-dasharray:9 3 2 3}
 .s-int8{stroke-dasharray:4 2.5}.s-w4{stroke-dasharray:1 4}
 svg .part{fill:var(--c)}
+svg .right{fill:var(--heat);fill-opacity:.5;stroke:var(--heat)}svg .wrong{stroke:var(--bad);stroke-width:2;fill:none}
+figure video,figure img{display:block;width:100%;max-height:240px;background:#000;object-fit:contain;border-radius:4px}
+figure audio{display:block;width:100%;margin:6px 0}
 .t-tflite{--c:var(--tflite)}.t-onnx{--c:var(--onnx)}.t-executorch{--c:var(--executorch)}.t-coreml{--c:var(--coreml)}
 .t-torch{--c:var(--torch)}.t-other{--c:var(--other)}
 .dot{background:var(--c)}.p0{--c:var(--p0)}.p1{--c:var(--p1)}.p2{--c:var(--p2)}.p3{--c:var(--p3)}.swatch{background:var(--c)}

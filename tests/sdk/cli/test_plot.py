@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from mer_sdk.cli.colours import EMOTIONS, image_colours, ink_on, luminance, terminal_colours
 from mer_sdk.cli.run.plot import COLUMNS, clock, columns_of, draw, runs_of
 from mer_sdk.contract.estimate import EmotionEstimate, FaceView, UtteranceEstimate
+from mer_sdk.report.colours import EMOTIONS, image_colours, ink_on, luminance, terminal_colours
 
 LABELS = tuple(EMOTIONS)
 NAMES = ["audio", "face"]

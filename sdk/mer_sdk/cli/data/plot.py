@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mer_sdk.cli.colours import INK, PAPER, RULE, SOFT, image_colours
 from mer_sdk.cli.run.plot import pyplot
 from mer_sdk.contract.output_files import written_aside
 from mer_sdk.errors import OptionError
 from mer_sdk.evaluation.data_check import BRIGHT, DARK, QUIET, DataCheck
+from mer_sdk.report.colours import INK, PAPER, RULE, SOFT, image_colours
 
 # Splits are told apart by how dark they are.
 _SHADES = ("#3c6e91", "#7fa6bf", "#b9a36a", "#8a8f98")

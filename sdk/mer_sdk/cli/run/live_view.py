@@ -10,10 +10,10 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from mer_sdk.cli.colours import terminal_colours
 from mer_sdk.cli.run.timeline import BLOCK, other_person
 from mer_sdk.contract.estimate import UNKNOWN, EmotionEstimate, FaceView
 from mer_sdk.live.sources import SourceState
+from mer_sdk.report.colours import terminal_colours
 
 HEIGHTS = "▁▂▃▄▅▆▇█"
 # For terminals whose code page has no blocks.

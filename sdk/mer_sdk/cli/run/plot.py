@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from mer_sdk.cli.colours import FURTHER_MODALITY, INK, MODALITIES, PAPER, RULE, SOFT, image_colours, ink_on
 from mer_sdk.contract.estimate import UNKNOWN, EmotionEstimate, UtteranceEstimate
 from mer_sdk.contract.output_files import written_aside
 from mer_sdk.errors import MissingExtra, OptionError
+from mer_sdk.report.colours import FURTHER_MODALITY, INK, MODALITIES, PAPER, RULE, SOFT, image_colours, ink_on
 
 Estimate = EmotionEstimate | UtteranceEstimate
 # What a plot may be; matplotlib writes more, but these are what browsers and papers take.
