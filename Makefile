@@ -17,12 +17,13 @@ SPEECH ?= $(DATA)/speech
 # The fp32 bundles of the second folder are those of the first.
 AARCH64_BUNDLES ?= $(foreach target,tflite onnx,$(wildcard $(BUNDLES)/*-$(target)-*.mer) \
 	$(foreach scheme,w8 dyn8 int8,$(wildcard $(QUANTIZED)/*-$(target)-$(scheme).mer)))
+SPEED := runs/speed
 PACKAGED := sdk/mer_sdk/bundles
 PHONE := web/phone/wheel
 # Named after the content of what it was built from: a checkout that only touches the files rebuilds nothing.
 STAMP := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 
-.PHONY: help convert convert-all web docs test lint format wheel wheel-phone schema results check-aarch64 bench clean
+.PHONY: help convert convert-all web docs test lint format wheel wheel-phone schema results check-aarch64 bench bench-small clean
 
 help:
 	@echo "make convert   build .venv, convert GRJCA to all targets (fp32, fp16) into $(BUNDLES)/"
@@ -37,7 +38,8 @@ help:
 	@echo "make schema    write docs/manifest.schema.json, and its copy for the sensor in TypeScript"
 	@echo "make results   DATA=PATH: every protocol, into docs/results/, docs/results.md and README.md (hours; resumes)"
 	@echo "make check-aarch64   the bundles on an emulated 64-bit ARM device against this machine (docs/ship/devices.md)"
-	@echo "make bench     what a step and the import cost on this machine"
+	@echo "make bench     DATA=PATH: what every part costs on this machine, and published peers in DATA/vision_models, into $(SPEED)/"
+	@echo "make bench-small   the quick parts of it, in some seconds, printed alone"
 	@echo "make clean     remove .venv, $(BUNDLES)/, dist/ and caches"
 
 venv: $(STAMP)
@@ -155,8 +157,11 @@ check-aarch64: $(STAMP)
 	$(BIN)/python tools/aarch64/check.py --cpus cortex-a76 cortex-a72 --sampled-cpus --bundles $(AARCH64_BUNDLES) $(if $(DATA),--data ravdess:$(RAVDESS) --data meld:$(MELD))
 
 bench: convert
-	$(BIN)/python -m benchmarks.speed.step_latency $(BUNDLES)/*.mer
-	$(BIN)/python -m benchmarks.speed.import_cost $(BUNDLES)/grjca-tflite-fp32.mer
+	$(BIN)/python -m benchmarks.speed.suite $(BUNDLES)/*.mer --out $(SPEED) $(if $(DATA),--models $(DATA)/vision_models)
+
+# Some seconds, for continuous integration: it prints and writes nothing.
+bench-small: $(STAMP)
+	$(BIN)/python -m benchmarks.speed.suite --small
 
 clean:
 	rm -rf $(VENV) $(BUNDLES) $(PACKAGED) build dist site $(PHONE)/build $(PHONE)/mer_phone_page/page .mypy_cache .ruff_cache .pytest_cache *.egg-info

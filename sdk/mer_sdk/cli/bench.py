@@ -58,7 +58,7 @@ def bench(
         rounds, warm_up, starts, minutes, threads, seed, runtime, None if input is None else str(input), detector
     )
     opened = open_bundles(bundles, is_finder)
-    machine = _machine()
+    machine = this_machine()
     with progress_bars(quiet=json) as advance:
         result = run_bench([str(bundle.path) for bundle in opened], machine, options, advance)
     if json:
@@ -67,7 +67,7 @@ def bench(
         show(result)
 
 
-def _machine() -> Machine:
+def this_machine() -> Machine:
     """The facts of `mer doctor`, and those of the board."""
     from mer_sdk.bench.result import Machine, read_board
 

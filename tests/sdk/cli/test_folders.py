@@ -118,12 +118,32 @@ def test_a_list_of_evaluations_is_read_again(folder, tmp_path, capsys):
     capsys.readouterr()
 
 
-def test_step_latency_takes_a_folder(clone):
+def test_the_speed_suite_takes_a_folder_and_keeps_its_history(clone, tmp_path):
     paths = [str(path) for path in sorted(clone.glob("*.mer"))]
-    command = [sys.executable, "-m", "benchmarks.speed.step_latency", *paths, "--rounds", "5"]
+    command = [sys.executable, "-m", "benchmarks.speed.suite", *paths, "--small", "--out", str(tmp_path / "speed")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
     assert "grjca-tflite-fp32            step" in done.stdout
+    (entry,) = json.loads((tmp_path / "speed" / "history.json").read_text())
+    rows = {(row["part"], row["stage"]): row for row in entry["rows"]}
+    assert rows["reference network", "all"]["ratio"] == {"p50": 1.0, "low": 1.0, "high": 1.0}
+    assert {("sound, 44.1 kHz", "all"), ("face cut out, 720p", "all"), ("amb_dsgdn-onnx-fp32", "utterance")} <= set(
+        rows
+    )
+    assert {"import mer_sdk", "mer --help", "first estimate"} <= set(entry["processes"])
+    assert (tmp_path / "speed" / "speed.svg").read_text().rstrip().endswith("</svg>")
     done = subprocess.run([*command[:3], "nothing"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
     assert "there is no bundle 'nothing'" in done.stderr
+
+
+def test_a_run_is_compared_with_those_of_the_same_kind_of_machine():
+    from benchmarks.speed.suite import before
+
+    def entry(cpu, ratio):
+        row = {"part": "sound", "stage": "all", "ratio": {"p50": ratio}}
+        return {"machine": {"machine": "x", "cpu": cpu, "board": "", "cpus": 2}, "rows": [row]}
+
+    history = [entry("one", 1.5), entry("one", 1.25), entry("other", 9.0)]
+    assert before(entry("one", 0.0), history) == {("sound", "all"): 1.25}
+    assert before(entry("third", 0.0), history) == {}
