@@ -21,6 +21,7 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 
 from mer_sdk.errors import CheckpointError, OptionError
+from mer_sdk.evaluation.runs import save_history
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,7 @@ def fit(task: Task, options: LoopOptions, run_dir: Path, quiet: bool = False, va
         history.seconds += time.perf_counter() - begun
         if accelerator.is_main_process:
             _save_state(state_file, accelerator.unwrap_model(module), average, optimizer, schedule, history, signature)
+            save_history(run_dir, task.name, history.epochs)
             if not quiet:
                 left = history.seconds / (epoch + 1) * (options.epochs - epoch - 1)
                 words = "  ".join(f"{key} {value:.4g}" for key, value in figures.items() if key != "epoch")
