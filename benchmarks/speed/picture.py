@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.parts import REFERENCE
 from mer_sdk.cli.colours import INK, PAPER, SOFT
+
+from benchmarks.speed.parts import REFERENCE
 from mer_sdk.cli.run.plot import pyplot
 from mer_sdk.contract.output_files import written_aside
 

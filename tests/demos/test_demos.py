@@ -1,6 +1,5 @@
 """The demos run as they stand, on files in place of devices."""
 
-import csv
 import json
 import signal
 import subprocess
@@ -41,23 +40,6 @@ def test_the_overlay_is_drawn(tiny_onnx, clip, tmp_path):
     assert pictures[0].shape == (120, 160, 3)
     # The clip is grey; what is drawn is green.
     assert (pictures[-1][..., 1].astype(int) - pictures[-1][..., 2] > 60).any()
-
-
-def test_a_folder_becomes_a_table_and_a_plot(tiny_onnx, clip, write_media, tmp_path):
-    pytest.importorskip("matplotlib")
-    write_media(clip.parent / "sound.wav", 1.0, video=False)
-    (clip.parent / "broken.mp4").write_bytes(b"no video")
-    table, plot = tmp_path / "table.csv", tmp_path / "table.png"
-    result = demo("clips_to_table.py", tiny_onnx, clip.parent, "--out", table, "--plot", plot)
-    assert result.returncode == 0, result.stderr
-    rows = list(csv.DictReader(table.open()))
-    assert [row["clip"] for row in rows] == ["clip.mp4", "sound.wav"]
-    shares = {name: float(value) for name, value in list(rows[1].items())[4:]}
-    assert sum(shares.values()) == pytest.approx(1.0, abs=1e-3)
-    assert rows[1]["emotion"] == max(shares, key=shares.get)
-    assert plot.read_bytes().startswith(b"\x89PNG")
-    assert "left out" in result.stderr
-    assert "broken.mp4" in result.stderr
 
 
 def test_the_service_prints_json_and_keeps_the_profile(tiny_onnx, clip, tmp_path):

@@ -10,6 +10,7 @@ from pages import ROOT, blocks, name_of, pages, prose
 
 # Programs of others that the docs call.
 OTHERS = {"accelerate", "apt", "apt-get", "arecord", "cmake", "ctest", "gradlew", "nvpmodel", "swift", "torchrun", "uv"}
+OTHERS |= {"dask", "helm", "kubectl", "rm", "sbatch", "srun"}
 OPERATORS = {"|", "&&", ";", "||", "&"}
 EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
 SHELL = blocks("sh")

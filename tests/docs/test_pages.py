@@ -5,11 +5,13 @@ import importlib
 import importlib.util
 import json
 import re
+from importlib.metadata import entry_points
 
 import pytest
+import yaml
 from pages import ROOT, blocks, name_of, pages, prose
 
-LANGUAGES = {"cpp", "ini", "json", "kotlin", "python", "sh", "swift", "text", "ts"}
+LANGUAGES = {"cpp", "ini", "json", "kotlin", "python", "sh", "swift", "text", "ts", "yaml"}
 FOLDERS = ("benchmarks", "converters", "demos", "docs", "fusion", "quantization", "sdk", "tests", "tools", "web")
 # Written where they are used, not kept in the repository.
 MADE = re.compile(r"sdk/mer_sdk/(bundles|phone/page)|web/phone/wheel/.*/page|demos/web/dist")
@@ -98,6 +100,19 @@ def test_ini_blocks(block):
     reader.optionxform = str
     reader.read_string(block.text)
     assert reader.sections()
+
+
+@pytest.mark.parametrize("block", blocks("yaml"), ids=str)
+def test_yaml_blocks_run_commands_that_dask_has(block):
+    cluster = yaml.safe_load(block.text)
+    assert cluster["kind"] == "DaskCluster"
+    for part in (cluster["spec"]["worker"], cluster["spec"]["scheduler"]):
+        (container,) = part["spec"]["containers"]
+        program, name, *options = container["args"]
+        (command,) = (one.load() for one in entry_points(group="dask_cli") if one.name == name)
+        assert program == "dask"
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {option for option in options if option.startswith("--")} <= known
 
 
 @pytest.mark.parametrize("block", blocks("ts"), ids=str)

@@ -1,6 +1,7 @@
 """Every Python block of the README and the docs runs as it stands, on tiny bundles and a clip drawn here."""
 
 import re
+import shlex
 import shutil
 import tempfile
 import types
@@ -99,11 +100,12 @@ SENSOR = [block for block in blocks("python") if "sensor.stream(" in block.text]
 LIVE = [block for block in blocks("python") if "LiveSensor.open(" in block.text]
 TALK = [block for block in blocks("python") if "Conversation.open(" in block.text]
 FACES = [block for block in blocks("python") if "FaceOptions(" in block.text or "open_finder(" in block.text]
+TABLES = [block for block in blocks("python") if "estimates.parquet" in block.text]
 COREML = [block for block in blocks("python") if block.page == "docs/models/coreml.md"]
 
 
 def test_no_block_is_left_out():
-    known = {str(block) for block in (*SENSOR, *LIVE, *TALK, *FACES, *COREML)}
+    known = {str(block) for block in (*SENSOR, *LIVE, *TALK, *FACES, *COREML, *TABLES)}
     left = [str(block) for block in blocks("python") if str(block) not in known]
     assert not left, f"no test runs these blocks: {left}"
 
@@ -119,6 +121,23 @@ def test_blocks_on_a_file(block, folder, capsys):
     assert len(lines) >= 7
     assert all(re.match(r" *\d+\.\d\d s  \w+  [01]\.\d\d  (audio|audio\+face|face)$", line) for line in lines)
     assert ("baseline.save(" in block.text) == (folder / "me.baseline.json").exists()
+
+
+@pytest.mark.parametrize("block", TABLES, ids=str)
+def test_blocks_on_tables(block, folder, capsys):
+    from mer_sdk.cli import main
+
+    (folder / "broken.wav").write_text("no sound")
+    command = "run bundles/grjca-tflite-fp32.mer clip.mp4 broken.wav --out estimates.parquet --jobs 1 --no-voice"
+    with pytest.raises(SystemExit) as ended:
+        main(shlex.split(command))
+    assert not ended.value.code
+    capsys.readouterr()
+    plain(block, {})
+    lines = capsys.readouterr().out.splitlines()
+    assert re.match(r"clip.mp4: \w+, \d+% happy, valence [+-]\d.\d\d$", lines[0])
+    assert lines[1].startswith("broken.wav: broken.wav cannot be read")
+    assert re.match(r"\d+ steps are surely happy$", lines[2])
 
 
 @pytest.mark.parametrize("block", LIVE, ids=str)

@@ -98,7 +98,10 @@ class ClusterWorkers:
 
 
 def _scheduler(address: str) -> str:
-    """The address itself, or that which a scheduler's file names; Dask would wait for a file that is not there."""
+    """The address itself, or that which a scheduler's file names, once it is there; Dask would wait for ever."""
     if not address.endswith(".json"):
         return address
+    end = time.monotonic() + PATIENCE
+    while not Path(address).is_file() and time.monotonic() < end:
+        time.sleep(0.1)
     return str(json.loads(Path(address).read_text())["address"])
