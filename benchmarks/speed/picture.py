@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mer_sdk.cli.colours import INK, PAPER, SOFT
-
 from benchmarks.speed.parts import REFERENCE
 from mer_sdk.cli.run.plot import pyplot
 from mer_sdk.contract.output_files import written_aside
+from mer_sdk.report.colours import INK, PAPER, SOFT
 
 # Stages that hold the others of their part.
 WHOLE = ("all", "step", "utterance", "decode", "detect", "front_end")
