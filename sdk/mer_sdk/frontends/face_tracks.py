@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -206,7 +207,8 @@ class FaceTracks:
         self._described.pop(track)
 
 
-def searched(count: int) -> list[int]:
+@lru_cache(maxsize=64)
+def searched(count: int) -> tuple[int, ...]:
     """Which of a step's frames may be looked at: at most `FRAMES_TRIED`, evenly from the first to the last."""
     picks = np.unique(np.linspace(0, count - 1, min(FRAMES_TRIED, count)).round().astype(int))
-    return [int(pick) for pick in picks]
+    return tuple(int(pick) for pick in picks)

@@ -11,6 +11,7 @@ from typing import Any
 
 from mer_sdk.errors import MediaError, MissingExtra
 from mer_sdk.media.decoders import AudioDecoder, VideoDecoder
+from mer_sdk.media.looked import Looked
 from mer_sdk.media.names import check_file, shown
 from mer_sdk.media.packets import Packets
 from mer_sdk.media.pieces import AudioPiece, MediaInfo, VideoFrame
@@ -97,12 +98,15 @@ class MediaFile:
         """Sentences on what was chosen, and on what was found wrong and how it was taken."""
         return (*self._chosen, *self._told.notes())
 
-    def read(self, only: str = "", start: float = 0.0) -> Iterator[AudioPiece | VideoFrame]:
+    def read(
+        self, only: str = "", start: float = 0.0, looked: Looked | None = None
+    ) -> Iterator[AudioPiece | VideoFrame]:
         """Everything in order of time, times from the start of the file; pieces of sound neither overlap nor go back.
 
         Args:
             only: "audio" or "video", for that stream alone; "" for both.
             start: what lies before so many seconds is not wanted; some of it may be given nevertheless.
+            looked: which pictures are looked at; see `VideoDecoder`. Pictures then come up to a step later.
 
         Raises:
             MediaError: nothing could be decoded, or the file breaks off; the message names the time reached. What was
@@ -119,7 +123,7 @@ class MediaFile:
             # Sound takes so little that handing it from thread to thread costs more.
             stream.thread_type = "AUTO" if stream is self._video else "NONE"
             decoders[stream.index] = (
-                VideoDecoder(self._av, stream, self._told)
+                VideoDecoder(self._av, stream, self._told, looked)
                 if stream is self._video
                 else AudioDecoder(self._av, stream, self._told, self._container.format.name in COUNTED_FORMATS)
             )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from mer_sdk.errors import MediaError
+from mer_sdk.media.looked import Choice, Looked
 from mer_sdk.media.pieces import AudioPiece, VideoFrame
 from mer_sdk.media.samples import LOUDEST_FLOAT, to_float
 from mer_sdk.media.timeline import GAP_SECONDS, Told
@@ -90,9 +92,14 @@ class AudioDecoder:
 
 
 class VideoDecoder:
-    """Pictures from the packets of one stream; see `AudioDecoder`."""
+    """Pictures from the packets of one stream; see `AudioDecoder`.
 
-    def __init__(self, av: Any, stream: Any, told: Told) -> None:
+    Args:
+        looked: what is looked at. Other pictures are not decoded where no picture depends on them; they come with the
+            pixels of the one before. None decodes all.
+    """
+
+    def __init__(self, av: Any, stream: Any, told: Told, looked: Looked | None = None) -> None:
         self._errors, self._stream, self._told = (av.FFmpegError, OSError, ValueError, EOFError), stream, told
         self._period = 1.0 / _rate(stream)
         self._base = float(stream.time_base or 0)
@@ -102,12 +109,31 @@ class VideoDecoder:
         # Stamps of the first and the present packet, while a whole picture is waited for.
         self._first: float | None = None
         self._waits = True
+        self._choice = None if looked is None else Choice(looked, self._base)
+        # (stamp, duration) of the pictures that may be left out, and the last one that was not.
+        self._left_out: list[tuple[int, int]] = []
+        self._last: Any = None
 
     def decode(self, packet: Any | None) -> Iterator[VideoFrame]:
         """The pictures that a packet completes; None ends the stream."""
         if packet is not None and self._waits and not self._begins(packet):
             return
+        if self._choice is None:
+            yield from self._decoded(packet)
+            return
+        for given, seen in self._choice.push(packet):
+            self._stream.codec_context.skip_frame = "DEFAULT" if seen else "NONREF"
+            if not seen:
+                heapq.heappush(self._left_out, (given.pts, given.duration or 0))
+            yield from self._decoded(given)
+        if packet is None:
+            yield from self._decoded(None)
+            yield from self._before(None)
+
+    def _decoded(self, packet: Any | None) -> Iterator[VideoFrame]:
         for frame in _frames(self._stream, packet, self._errors, self._told):
+            if frame.pts is not None:
+                yield from self._before(frame.pts)
             if frame.is_corrupt:
                 self._told.damaged += 1
                 continue
@@ -115,12 +141,24 @@ class VideoDecoder:
                 time = max(0.0, frame.pts * self._base)
             else:
                 time = 0.0 if self._shown is None else self._shown + self._period
-            if self._shown is not None and time < self._shown:
-                self._told.overlaps += 1
-                self._told.overlap_seconds += self._period
-                continue
-            self._shown = time
-            yield VideoFrame(frame, time, self._pixel_aspect(frame), self._duration(frame))
+            self._last = frame
+            yield from self._given(time, self._duration(frame.pts, getattr(frame, "duration", 0)))
+
+    def _before(self, stamp: int | None) -> Iterator[VideoFrame]:
+        """The pictures left out that are shown before a stamp, None all: pictures come in the order of showing."""
+        while self._left_out and (stamp is None or self._left_out[0][0] <= stamp):
+            own, duration = heapq.heappop(self._left_out)
+            # One that others depend on was decoded nevertheless.
+            if own != stamp and self._last is not None:
+                yield from self._given(max(0.0, own * self._base), self._duration(own, duration))
+
+    def _given(self, time: float, duration: float | None) -> Iterator[VideoFrame]:
+        if self._shown is not None and time < self._shown:
+            self._told.overlaps += 1
+            self._told.overlap_seconds += self._period
+            return
+        self._shown = time
+        yield VideoFrame(self._last, time, self._pixel_aspect(self._last), duration)
 
     def _pixel_aspect(self, frame: Any) -> Any:
         """As the container or else the codec states it; asked for anew where the size of pictures changes."""
@@ -141,10 +179,10 @@ class VideoDecoder:
             self._told.skipped = max(0.0, waited)
         return not self._waits
 
-    def _duration(self, frame: Any) -> float | None:
-        if frame.pts is None:
+    def _duration(self, stamp: int | None, ticks: Any) -> float | None:
+        if stamp is None:
             return self._period
-        length = float(getattr(frame, "duration", 0) or 0) * self._base
+        length = float(ticks or 0) * self._base
         return length if 0 < length < LONGEST else None
 
 

@@ -13,10 +13,9 @@ from mer_sdk.contract.manifest import Manifest
 from mer_sdk.errors import SignalError
 from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face_tracks import Frame, searched
+from mer_sdk.media.looked import SLACK, step_number
 
 STREAMS = ("audio", "video")
-# Time stamps are compared with this slack, seconds.
-SLACK = 1e-6
 # A picture lasts until the next one, for so long at most, seconds: the one before a pause says nothing of the pause.
 HELD_SECONDS = 10.0
 
@@ -236,7 +235,7 @@ class StreamAlignment:
             self._frames[place] = [(place * self._step, pixels)]
 
     def _number(self, time: float) -> int:
-        return math.floor((time + SLACK) / self._step)
+        return step_number(time, self._step)
 
     def _queue(self, steps: list[tuple[np.ndarray, bool]]) -> None:
         for chunk, covered in steps:

@@ -19,7 +19,7 @@ from mer_sdk.contract.signature import Trust
 from mer_sdk.errors import MediaError, OptionError
 from mer_sdk.frontends.face_crop import check_frame
 from mer_sdk.frontends.face_detection import FaceDetector, open_detector
-from mer_sdk.frontends.face_tracks import FaceOptions, FaceTracks, TrackedFace
+from mer_sdk.frontends.face_tracks import FaceOptions, FaceTracks, TrackedFace, searched
 from mer_sdk.frontends.voice_activity import VOICE_RATE, VoiceActivity, VoiceOptions
 from mer_sdk.window.alignment import HELD_SECONDS, StepInput, StreamAlignment
 from mer_sdk.window.baseline import PersonalBaseline
@@ -220,6 +220,7 @@ class EmotionSensor:
         """
         from mer_sdk.media.ahead import ahead
         from mer_sdk.media.decode import AudioPiece, MediaFile
+        from mer_sdk.media.looked import Looked
 
         self.reset()
         if enrol is not None:
@@ -231,7 +232,7 @@ class EmotionSensor:
             self._alignment.expected = {name for name, there in known.items() if there}
             self._patience = FILE_PATIENCE
             try:
-                with closing(ahead(media.read())) as items:
+                with closing(ahead(media.read(looked=Looked(self._step, searched)))) as items:
                     for item in items:
                         if isinstance(item, AudioPiece):
                             self._alignment.add_audio(item.pcm, item.sample_rate, item.time, item.channels)
