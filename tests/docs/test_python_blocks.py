@@ -101,11 +101,12 @@ LIVE = [block for block in blocks("python") if "LiveSensor.open(" in block.text]
 TALK = [block for block in blocks("python") if "Conversation.open(" in block.text]
 FACES = [block for block in blocks("python") if "FaceOptions(" in block.text or "open_finder(" in block.text]
 TABLES = [block for block in blocks("python") if "estimates.parquet" in block.text]
+OWN = [block for block in blocks("python") if "OwnClips(" in block.text]
 COREML = [block for block in blocks("python") if block.page == "docs/models/coreml.md"]
 
 
 def test_no_block_is_left_out():
-    known = {str(block) for block in (*SENSOR, *LIVE, *TALK, *FACES, *COREML, *TABLES)}
+    known = {str(block) for block in (*SENSOR, *LIVE, *TALK, *FACES, *OWN, *COREML, *TABLES)}
     left = [str(block) for block in blocks("python") if str(block) not in known]
     assert not left, f"no test runs these blocks: {left}"
 
@@ -138,6 +139,15 @@ def test_blocks_on_tables(block, folder, capsys):
     assert re.match(r"clip.mp4: \w+, \d+% happy, valence [+-]\d.\d\d$", lines[0])
     assert lines[1].startswith("broken.wav: broken.wav cannot be read")
     assert re.match(r"\d+ steps are surely happy$", lines[2])
+
+
+@pytest.mark.parametrize("block", OWN, ids=str)
+def test_blocks_on_own_clips(block, folder, write_clip, capsys):
+    write_clip(folder / "low.wav", video=False)
+    rows = ["file,label,speaker", "clip.mp4,delighted,ann", "low.wav,sad,ann", "gone.wav,sad,ann"]
+    (folder / "labels.csv").write_text("\n".join(rows))
+    plain(block, {})
+    assert re.match(r"\d(\.\d+)? \['gone.wav \(line 4\)'\]$", capsys.readouterr().out.strip())
 
 
 @pytest.mark.parametrize("block", LIVE, ids=str)

@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from mer_sdk.cli.evaluate import evaluate
 from mer_sdk.contract.codec import from_json
 from mer_sdk.errors import DataError, OptionError
+from mer_sdk.evaluation.datasets import LeftOut
+from mer_sdk.evaluation.dialogues import DialogueReport
 from mer_sdk.evaluation.evaluate import EvaluationReport
 
 LABELS = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
@@ -21,7 +23,7 @@ LABELS = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 @pytest.fixture
 def run(tiny_bundle, monkeypatch):
     """Runs the command over the tiny bundle, whatever path is given."""
-    monkeypatch.setattr("mer_sdk.cli.bundles.open_bundle", lambda given: tiny_bundle)
+    monkeypatch.setattr("mer_sdk.cli.bundles.open_bundle", lambda given, trust=None: tiny_bundle)
     monkeypatch.setenv("COLUMNS", "200")
     app = typer.Typer()
     app.command()(evaluate)
@@ -170,3 +172,27 @@ def test_without_names_of_people_there_is_no_warm_baseline(run, own_clips):
 def test_bad_options_of_own_clips(run, own_clips, options, message):
     with pytest.raises(OptionError, match=message):
         raise run("t", "--data", f"clips:{own_clips}", *options).exception
+
+
+def test_a_dialogue_bundle_reads_the_texts_of_own_clips(own_clips, tiny_talk):
+    rows = ["file,label,speaker,text,dialogue", "0.wav,joy,ann,I am glad,one", "1.wav,sad,ben,I am not,one"]
+    rows += ["2.wav,sad,ben,,one", "3.wav,joy,ann,Hello there,"]
+    (own_clips / "clips.csv").write_text("\n".join(rows))
+    app = typer.Typer()
+    app.command()(evaluate)
+    result = CliRunner().invoke(app, [str(tiny_talk), "--data", f"clips:{own_clips}", "--json"])
+    assert result.exit_code == 0, result.output
+    report = from_json(DialogueReport, json.loads(result.stdout))
+    assert (report.dialogues, report.utterances) == (2, 3)
+    assert report.left_out == (LeftOut("2.wav", "it has no text, which the bundle reads"),)
+    # Answers are among the labels that the clips have.
+    for found in report.results:
+        said = {
+            label
+            for label, column in zip(report.labels, zip(*found.confusion, strict=True), strict=True)
+            if sum(column)
+        }
+        assert said <= {"happy", "sad"}
+    (own_clips / "clips.csv").write_text("file,label\n0.wav,joy\n")
+    with pytest.raises(DataError, match="has no column text, which a dialogue bundle reads"):
+        raise CliRunner().invoke(app, [str(tiny_talk), "--data", f"clips:{own_clips}"]).exception

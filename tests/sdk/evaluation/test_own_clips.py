@@ -132,6 +132,7 @@ def test_splits_keep_the_test_apart(folder):
         (b"name,label\na.wav,sad\n", r"has the columns name, label; missing: file \(or path, filename"),
         (b'file,label\n"a.wav,sad\n', "line 2: not csv"),
         (b"\0\1\2", "is not a text file"),
+        (b'file,label\n"a\nb.wav",sad\n', r"a\\nb.wav \(line 3\): the file is missing"),
         (b"\xff\xfe\x00", "begins as UTF-16 and is none"),
         (b"file,label\nx.wav,sad\ny.wav,sad\n", r"has no clip that can be used: 2 x the file is missing \(x.wav"),
     ],

@@ -25,6 +25,7 @@ from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets.clip import IMAGE_SUFFIXES, SOUND_SUFFIXES, VIDEO_SUFFIXES, Clip, LeftOut
 from mer_sdk.evaluation.datasets.own.table import TABLE_SUFFIXES, Row, read_rows
 from mer_sdk.evaluation.datasets.registry import register
+from mer_sdk.media.names import shown
 
 TRAIN, DEV, TEST = "train", "dev", "test"
 # What people call the splits.
@@ -129,7 +130,9 @@ class OwnClips:
                 continue
             meaning = _meaning(clip.label, classes)
             if meaning is None:
-                left.append(LeftOut(clip.id, f"label {clip.label!r} is none of the bundle's: map it with --labels"))
+                left.append(
+                    LeftOut(clip.id, f"label {shown(clip.label)!r} is none of the bundle's: map it with --labels")
+                )
             else:
                 clips.append(replace(clip, label=meaning))
                 old.append(clip.label)
@@ -258,7 +261,7 @@ def _checked(rows: Sequence[Row], folder: Path, table: Path | None) -> tuple[lis
     left: list[LeftOut] = []
     places: dict[str, int] = {}
     for row in rows:
-        name = row.cells["file"] or "no file"
+        name = shown(row.cells["file"]) or "no file"
         where = f"{name} (line {row.line})" if table else name
         try:
             clip = _clip(row, folder, numbers, len(people) + row.line)
@@ -320,9 +323,9 @@ def _seconds(text: str, column: str) -> float | None:
     try:
         value = float(text.replace(",", "."))
     except ValueError as error:
-        raise DataError(f"its {column} {text!r} is no number of seconds") from error
+        raise DataError(f"its {column} {shown(text)!r} is no number of seconds") from error
     if not (math.isfinite(value) and value >= 0):
-        raise DataError(f"its {column} is {text}; seconds of 0 or more are allowed")
+        raise DataError(f"its {column} is {shown(text)}; seconds of 0 or more are allowed")
     return value
 
 

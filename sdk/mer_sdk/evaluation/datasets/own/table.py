@@ -12,6 +12,7 @@ from typing import Any
 
 from mer_sdk.dialogue.text_file import read_text
 from mer_sdk.errors import DataError, MissingExtra
+from mer_sdk.media.names import shown
 
 # Column -> what else it is called; upper and lower case are the same.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -78,7 +79,7 @@ def known_columns(header: Sequence[str], path: Path, needed: Sequence[str] = NEE
     missing = [column for column in needed if column not in found.values()]
     if missing:
         words = [f"{column} (or {', '.join(COLUMNS[column])})" for column in missing]
-        listed = ", ".join(name for name in names if name) or "none"
+        listed = shown(", ".join(name for name in names if name)) or "none"
         raise DataError(f"{path} has the columns {listed}; missing: {' and '.join(words)}")
     return found
 
@@ -116,6 +117,7 @@ def _separator(first: str) -> str:
 
 def _parquet_rows(path: Path, needed: Sequence[str]) -> Iterator[Row]:
     try:
+        arrow: Any = importlib.import_module("pyarrow")
         parquet: Any = importlib.import_module("pyarrow.parquet")
     except ImportError as error:
         raise MissingExtra("reading parquet tables", "pyarrow", "tables") from error
@@ -124,8 +126,8 @@ def _parquet_rows(path: Path, needed: Sequence[str]) -> Iterator[Row]:
         header = list(file.schema_arrow.names)
         columns = known_columns(header, path, needed)
         data = file.read(columns=[header[place] for place in columns]).to_pydict()
-    except (OSError, ValueError) as error:  # pyarrow's own errors are of these kinds
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except (arrow.ArrowException, OSError, ValueError, OverflowError) as error:
+        reason = shown(str(error).splitlines()[0] if str(error) else type(error).__name__)
         raise DataError(f"{path} cannot be read as parquet ({reason}); save it again") from error
     values = {column: data[header[place]] for place, column in columns.items()}
     for number in range(len(next(iter(values.values())))):
