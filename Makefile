@@ -18,12 +18,14 @@ SPEECH ?= $(DATA)/speech
 AARCH64_BUNDLES ?= $(foreach target,tflite onnx,$(wildcard $(BUNDLES)/*-$(target)-*.mer) \
 	$(foreach scheme,w8 dyn8 int8,$(wildcard $(QUANTIZED)/*-$(target)-$(scheme).mer)))
 SPEED := runs/speed
+# Of a device, for `make sbom`.
+EXTRAS ?= litert,media
 PACKAGED := sdk/mer_sdk/bundles
 PHONE := web/phone/wheel
 # Named after the content of what it was built from: a checkout that only touches the files rebuilds nothing.
 STAMP := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 
-.PHONY: help convert convert-all web docs test lint format wheel wheel-phone schema results check-aarch64 bench bench-small clean
+.PHONY: help convert convert-all web docs test lint format wheel wheel-phone sbom schema results check-aarch64 bench bench-small clean
 
 help:
 	@echo "make convert   build .venv, convert GRJCA to all targets (fp32, fp16) into $(BUNDLES)/"
@@ -34,6 +36,7 @@ help:
 	@echo "make format    let ruff format the code"
 	@echo "make docs      the documentation site, into site/; a broken link is an error"
 	@echo "make wheel     a wheel with the student's TFLite bundle inside, into dist/"
+	@echo "make sbom      EXTRAS=litert,media: what a device installs with it, as CycloneDX and as a list of licences, into dist/"
 	@echo "make wheel-phone   a wheel with the page of mer phone-check, for computers that check phones (npm is needed)"
 	@echo "make schema    write docs/manifest.schema.json, and its copy for the sensor in TypeScript"
 	@echo "make results   DATA=PATH: every protocol, into docs/results/, docs/results.md and README.md (hours; resumes)"
@@ -100,12 +103,11 @@ wheel: $(STAMP)
 	rm -rf $(PACKAGED) build
 	mkdir -p $(PACKAGED)
 	cp -R $(BUNDLES)/grjca-tflite-fp32.mer $(PACKAGED)/grjca.mer
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
-	@$(BIN)/python -c 'import pathlib, sys; \
-		wheel = max(pathlib.Path("dist").glob("mer_edge-*.whl"), key=lambda path: path.stat().st_mtime); \
-		size = wheel.stat().st_size / 1e6; \
-		print(f"{wheel}: {size:.1f} MB"); \
-		sys.exit(0 if size < 10 else "the wheel must stay under 10 MB")'
+	$(BIN)/python -m tools.wheel.build --out dist
+
+# What a device installs with the wheel: needs a package index.
+sbom: wheel
+	$(BIN)/python -m tools.wheel.sbom $$(ls -t dist/mer_edge-*.whl | head -1) --extras $(EXTRAS) --out dist
 
 schema: $(STAMP)
 	$(BIN)/python -m mer_converters.schema docs/manifest.schema.json web/sensor/src/manifest.schema.json

@@ -26,6 +26,7 @@ from mer_quantization.schemes import find_scheme
 from mer_sdk.contract.bundle import Bundle, file_sha256, hash_files
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.golden import GOLDEN
+from mer_sdk.contract.licences import commercial_use
 from mer_sdk.contract.manifest import FINDER, BaselineContract, Manifest
 from mer_sdk.contract.manifest_file import manifest_to_text
 from mer_sdk.errors import ConversionError
@@ -232,6 +233,8 @@ def card_text(card: FaceFinderCard, name: str, worst: dict[str, float]) -> str:
         "## Data",
         "",
         *(f"- {source.name}: {source.use}; {source.licence}" for source in card.data),
+        "",
+        f"Commercial use of the weights: {commercial_use(card.data).sentence}.",
         "",
         "## Figures on held-out synthetic inputs",
         "",

@@ -20,6 +20,7 @@ from mer_quantization.recordings import DataOptions
 from mer_quantization.schemes import FP32, Scheme
 from mer_sdk.contract.bundle import hash_files
 from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.licences import commercial_use
 from mer_sdk.contract.manifest import Decision, Manifest
 from mer_sdk.contract.manifest_file import manifest_to_text
 from mer_sdk.parity.agreement import SQNR_DB
@@ -172,6 +173,7 @@ def card_text(checkpoint: Checkpoint, facts: BundleFacts) -> str:
         *(f"- {source.name}: {source.use}. Licence: {source.licence}" for source in card.data),
         "",
         "The licences of the data bind the weights too.",
+        f"Commercial use of the weights: {commercial_use(card.data).sentence}.",
         "",
         "## What was verified, and where",
         "",

@@ -10,6 +10,7 @@ from mer_sdk.cli.bundles import open_bundles, without_runtime
 from mer_sdk.cli.options import BundlesArgument, JsonOption, TrustOption
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.licences import commercial_use
 from mer_sdk.contract.manifest import Decision, Manifest
 from mer_sdk.contract.signature import key_id, key_line, until_text
 from mer_sdk.report.evidence import GraphProof, percent, read_evidence, stored, total_shares
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 def inspect(bundles: BundlesArgument, trust: TrustOption = None, json: JsonOption = False) -> None:
     """Show what a bundle holds: model, labels, graphs, front-end contract, data and licences, what was verified where.
+
+    Its second line says whether the weights may be used commercially, by the licences of the data behind them.
 
     Every file is checked against its hash first. For a quantized bundle the proof of quantization follows, as the
     converter read it back from the written files: shares in 8-bit integers, and what stays in float.
@@ -52,7 +55,13 @@ def _to_json(bundle: Bundle, trust: Sequence[str] | None) -> dict[str, Any]:
     signatures = [
         {"key": key_line(one.key), "expires": one.expires, "trusted": one == trusted} for one in bundle.signatures
     ]
-    return {**to_json(bundle.describe()), "signatures": signatures, "proof": _plain(_proof_of(bundle))}
+    use = to_json(commercial_use(bundle.manifest.data))
+    return {
+        "commercial_use": use,
+        **to_json(bundle.describe()),
+        "signatures": signatures,
+        "proof": _plain(_proof_of(bundle)),
+    }
 
 
 def _show_several(bundles: Sequence[Bundle]) -> None:
@@ -101,6 +110,7 @@ def _show(bundle: Bundle, trust: Sequence[str] | None) -> None:
     facts.add_column(overflow="fold")
     rows = {
         "name": f"{summary.name} ({summary.model})",
+        "commercial use": commercial_use(manifest.data).sentence,
         "path": summary.path or "-",
         "target": f"{summary.target} {summary.scheme}, runs in {summary.runtime}",
         **({"runs as": summary.note} if summary.note else {}),
