@@ -34,7 +34,7 @@ class StateAnswers:
     Attributes:
         truth: int [n], index of a label.
         logits: float64 [n, K], before any temperature.
-        weights: float64 [n], steps that the window held: a young window says little.
+        weights: float64 [n], steps that the window held.
         people: int [n], whose clip it is.
     """
 
@@ -80,6 +80,9 @@ def state_answers(
 ) -> dict[str, StateAnswers]:
     """Modality state -> what the window said in it over all clips, cold and warm.
 
+    A window that is less than half full is left out, but for the last one of a clip that has no other: a stream has
+    such windows in its first two seconds alone, and clips of acted speech begin with silence.
+
     Args:
         clips: with speakers; encoded by the engine's bundle.
         engine: of a window bundle; its window and baselines are used up.
@@ -97,11 +100,13 @@ def state_answers(
     right = {item.clip.id: label for item, label in zip(clips, truth, strict=True)}
     rows: dict[str, list[tuple[int, np.ndarray, int, int]]] = {}
 
+    half = engine.manifest.clock.window_steps // 2
+
     def watch(item: ClipFeatures, outputs: Sequence[StepOutput]) -> None:
-        for output in outputs:
-            if output.steps:
-                row = (right[item.clip.id], output.logits, output.steps, item.clip.speaker)
-                rows.setdefault(output.state, []).append(row)
+        held = [output for output in outputs if output.steps]
+        for output in [output for output in held if output.steps >= half] or held[-1:]:
+            row = (right[item.clip.id], output.logits, output.steps, item.clip.speaker)
+            rows.setdefault(output.state, []).append(row)
 
     predict(clips, engine, states, PROTOCOLS, orders=orders, advance=advance, watch=watch)
     settle()

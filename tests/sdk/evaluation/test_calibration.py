@@ -83,16 +83,16 @@ def test_steps_are_told_apart_by_what_the_window_holds(tiny_onnx) -> None:
         drawn = {name: rng.normal(size=size).astype(np.float32) for name, size in sizes.items()}
         return StepFeatures(drawn["audio"], drawn["face"] if face else None)
 
-    # Two steps of sound before the first face.
+    # Nine steps of sound before the first face, and clips that never fill half of a window.
     clips = [
-        ClipFeatures(Clip(f"take{number}", "happy", number % 2), tuple(step(index > 1) for index in range(5)))
-        for number in range(4)
+        ClipFeatures(Clip(f"take{number}", "happy", number % 2), tuple(step(index > 8) for index in range(steps)))
+        for number, steps in enumerate((12, 12, 3, 12))
     ]
     found = state_answers(clips, engine, [0, 1, 2, 3], orders=2)
     assert set(found) == {"audio+face", "audio", "face"}
     # Cold and two warm orders: both shown, sound alone, faces alone.
-    assert len(found["audio+face"].truth) == 3 * 4 * 3
-    assert len(found["audio"].truth) == 3 * 4 * (2 + 5)
-    assert len(found["face"].truth) == 3 * 4 * 3
-    assert sorted(set(found["face"].weights.tolist())) == [1, 2, 3]
+    assert len(found["audio+face"].truth) == 3 * 3 * 3
+    assert len(found["audio"].truth) == 3 * (3 * 2 + 1) + 3 * (3 * 5 + 1)
+    assert len(found["face"].truth) == 3 * 3
+    assert set(found["face"].weights.tolist()) == {3}
     assert set(found["audio"].truth.tolist()) == {0, 1, 2, 3}
