@@ -123,6 +123,8 @@ results: convert-all
 		fusion/mer_fusion/checkpoints/grjca-full.safetensors fusion/mer_fusion/checkpoints/atsuko-student.safetensors \
 		fusion/mer_fusion/checkpoints/fdrl-student.safetensors --data ravdess:$(RAVDESS) \
 		$(foreach corpus,urdu ased turev tess emovo,--data $(corpus):$(SPEECH)/$(corpus))
+	$(BIN)/python -m benchmarks.accuracy.confidence $(foreach model,grjca atsuko fdrl,fusion/mer_fusion/checkpoints/$(model)-student.safetensors) \
+		--data ravdess_pairs:$(PAIRS) $(foreach corpus,urdu ased turev tess emovo,--data $(corpus):$(SPEECH)/$(corpus))
 	$(BIN)/python -m benchmarks.accuracy.text_encoder --data meld:$(MELD) --save runs/text/student_text.safetensors
 	$(BIN)/python -m benchmarks.accuracy.p4_dialogue --data meld:$(MELD) --text-encoder runs/text/student_text.safetensors
 	$(BIN)/python -m benchmarks.accuracy.p4_bundles --data meld:$(MELD) --bundles $(BUNDLES)

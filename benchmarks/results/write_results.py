@@ -3,10 +3,10 @@
     python -m benchmarks.results.write_results [--data ravdess:PATH] [--bundles bundles]
 
 Reads docs/results/*.json (see benchmarks/accuracy/p1_paired.py, p2_windows.py, p2_ablations.py, p2_baselines.py,
-p4_dialogue.py, p4_bundles.py, text_encoder.py, schemes.py, p1_schemes.py, benchmarks/robustness/p5_sound.py and
-activation_ranges.py) and writes each between the markers of its name in docs/results.md, and the overview in README.md
-too. What was not measured anew stays as it is. With --data it also shows in README.md what `mer run` prints for a clip
-that the model gets right and for one that it gets wrong.
+p4_dialogue.py, p4_bundles.py, confidence.py, text_encoder.py, schemes.py, p1_schemes.py,
+benchmarks/robustness/p5_sound.py and activation_ranges.py) and writes each between the markers of its name in
+docs/results.md, and the overview in README.md too. What was not measured anew stays as it is. With --data it also shows
+in README.md what `mer run` prints for a clip that the model gets right and for one that it gets wrong.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import p2_tables, p5_tables, scheme_tables
+from benchmarks.results import confidence_tables, p2_tables, p5_tables, scheme_tables
 from benchmarks.results import result_tables as tables
 from benchmarks.results.shown_clips import shown_lines
 
@@ -34,6 +34,7 @@ SECTIONS: dict[str, Callable[[Any], list[str]]] = {
     "p2_baselines": p2_tables.baseline_section,
     "p1": tables.p1_section,
     "p5": p5_tables.p5_section,
+    "confidence": confidence_tables.confidence_section,
     "text_encoder": tables.text_section,
     "p4": tables.p4_section,
     "p4_bundles": tables.p4_bundles_section,
