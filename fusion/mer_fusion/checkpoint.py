@@ -131,6 +131,19 @@ def shipped_checkpoint(model: str, role: str = "student") -> Path:
     return path
 
 
+def find_checkpoint(name: str) -> Path:
+    """The checkpoint at a path, or the one that comes with the project and is called so, such as "grjca-student".
+
+    Raises:
+        OptionError: a bare name that no shipped checkpoint has.
+    """
+    path = Path(name).expanduser()
+    if path.suffix or path.exists() or len(path.parts) > 1:
+        return path
+    model, _, role = name.rpartition("-")
+    return shipped_checkpoint(model or name, role if model else "student")
+
+
 def part_sources(path: Path, parts: tuple[str, ...]) -> dict[str, PartSource]:
     """`Card.parts_from` for parts that the checkpoint at `path` holds.
 

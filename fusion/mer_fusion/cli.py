@@ -1,8 +1,10 @@
-"""`mer train`: a full-precision model from data; `mer calibrate`: how sure it may say that it is."""
+"""`mer train`: a full-precision model from data; `mer calibrate`: how sure it may say that it is; `mer adapt`: own
+clips."""
 
 from __future__ import annotations
 
 import json as json_module
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -114,7 +116,7 @@ def calibrate(
     mer calibrate runs/mine.safetensors --unseen runs/mine-unseen.safetensors --data ravdess_pairs:PATH
     """
     from mer_fusion.calibration import calibrate as fit
-    from mer_fusion.calibration_table import show_calibration
+    from mer_fusion.tables import show_calibration
     from mer_sdk.contract.codec import to_json
 
     with progress_bars(quiet=json) as progress:
@@ -123,3 +125,64 @@ def calibrate(
         print(json_module.dumps(to_json(found), indent=2))
     else:
         show_calibration(found, checkpoint)
+
+
+def adapt(
+    checkpoint: Annotated[
+        str, typer.Argument(help="Checkpoint (.safetensors) of a window model, or a shipped one: grjca-student.")
+    ],
+    data: Annotated[
+        str,
+        typer.Option(
+            help="Your clips: clips:PATH, a table (file, label; optional speaker, split) or folders named by label."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Checkpoint to write, its card beside it.")] = Path(
+        "runs/adapted.safetensors"
+    ),
+    check_data: Annotated[
+        str,
+        typer.Option(help="ravdess_pairs:PATH: the adapted model may lose at most 2 points on its test fold."),
+    ] = "",
+    labels: LabelsOption = "",
+    level: Annotated[
+        str, typer.Option(help="What learns: head (the last layer) or fusion. Default: fusion from 300 clips on.")
+    ] = "",
+    seed: SeedOption = 0,
+    threads: TrainingThreadsOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """Adapt a trained model to your own clips, a few dozen to a few thousand, in minutes on a laptop.
+
+    The last layer learns, or all of the fusion where there are many clips; the encoders stay as they are. Temperature
+    and thresholds are fitted anew. Every clip is judged by a model that has not learned from it: clips of the split
+    "test" where there are some, else in five parts, by person where there are five people or more. Where the result is
+    worse than before, nothing is written and the exit code is 1.
+
+    Next: `mer-convert --checkpoint runs/adapted.safetensors --target all`.
+
+    Examples:
+
+    mer adapt grjca-student --data clips:~/clips/labels.csv --labels joy=happy
+    """
+    from mer_fusion.checkpoint import find_checkpoint
+    from mer_fusion.tables import show_adaptation
+    from mer_fusion.training.adapt.learning import AdaptOptions
+    from mer_fusion.training.adapt.procedure import adapt as learn
+    from mer_sdk.contract.codec import to_json
+
+    options = AdaptOptions(level=level, seed=seed)
+    source = find_checkpoint(checkpoint)
+    refuse_inputs(out, "", [data, *([check_data] if check_data else [])], checkpoint=source)
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)
+    with progress_bars(quiet=json) as progress:
+        found = learn(source, data, out, check_data, label_names(labels), options, progress)
+    if json:
+        print(json_module.dumps(to_json(replace(found, checkpoint=None)) | {"checkpoint": str(found.checkpoint or "")}))
+    else:
+        show_adaptation(found, source)
+    if found.checkpoint is None:
+        raise typer.Exit(1)

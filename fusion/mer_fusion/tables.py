@@ -1,4 +1,4 @@
-"""A calibration as a table on the terminal."""
+"""Calibrations and adaptations as tables on the terminal."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mer_fusion.calibration import Calibration
+from mer_fusion.training.adapt.procedure import Adaptation, Judged
 from mer_sdk.evaluation.calibration import StateCalibration
 
 
@@ -44,3 +45,39 @@ def show_calibration(found: Calibration, checkpoint: Path) -> None:
     console.print(
         f"Steps of {found.clips} clips of {found.people} people, cold and warm; {judged}. Written to the card."
     )
+
+
+def show_adaptation(found: Adaptation, checkpoint: Path) -> None:
+    """Print what the adapted network is worth on clips that it has not learned from, and whether it was written."""
+    console = Console(highlight=False)
+    table = Table("judged on", "clips", "UAR before", "UAR after", "difference", "least", "", title=checkpoint.name)
+    for item in found.judged:
+        table.add_row(
+            item.what,
+            str(item.clips),
+            _interval(item.before, item.before_interval.low, item.before_interval.high),
+            _interval(item.after, item.after_interval.low, item.after_interval.high),
+            _points(item),
+            f"{100 * item.required:+.0f}" if item.required > -1 else "-",
+            "passed" if item.passed else "FAILED",
+        )
+    console.print(table)
+    for one in found.left_out:
+        console.print(f"left out: {one.clip}: {one.reason}", markup=False)
+    console.print(f"The {found.level} learned from {found.learned} clips; {found.held_out}. In %, [95 % interval].")
+    if found.checkpoint is None:
+        console.print(
+            "Refused, nothing is written: it would be worse than before. Give more clips, or keep the weights and fit "
+            "confidence alone: mer calibrate"
+        )
+        return
+    console.print(f"Written: {found.checkpoint}. Next: mer-convert --checkpoint {found.checkpoint} --target tflite")
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    return f"{100 * value:.1f} [{100 * low:.0f}, {100 * high:.0f}]"
+
+
+def _points(item: Judged) -> str:
+    low, high = item.difference_interval.low, item.difference_interval.high
+    return f"{100 * item.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"

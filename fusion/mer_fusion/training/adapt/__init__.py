@@ -1,0 +1,1 @@
+"""Adaptation of a trained window model to one's own clips."""
