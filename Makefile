@@ -125,6 +125,7 @@ results: convert-all
 		$(foreach corpus,urdu ased turev tess emovo,--data $(corpus):$(SPEECH)/$(corpus))
 	$(BIN)/python -m benchmarks.accuracy.confidence $(foreach model,grjca atsuko fdrl,fusion/mer_fusion/checkpoints/$(model)-student.safetensors) \
 		--data ravdess_pairs:$(PAIRS) $(foreach corpus,urdu ased turev tess emovo,--data $(corpus):$(SPEECH)/$(corpus))
+	$(BIN)/python -m benchmarks.accuracy.adaptation --data ravdess:$(RAVDESS)
 	$(BIN)/python -m benchmarks.accuracy.text_encoder --data meld:$(MELD) --save runs/text/student_text.safetensors
 	$(BIN)/python -m benchmarks.accuracy.p4_dialogue --data meld:$(MELD) --text-encoder runs/text/student_text.safetensors
 	$(BIN)/python -m benchmarks.accuracy.p4_bundles --data meld:$(MELD) --bundles $(BUNDLES)
