@@ -167,6 +167,7 @@ class LiveQueue:
         elif len(pieces) > 1 or max(self._newest.values()) == -math.inf or time - known <= far:
             return pieces
         self._doubtful[stream] = (time, what)
+        self._came[stream] = self._now()  # it is not silent: what confirms it may be the next piece
         return []
 
     def _hold(self, stream: str, time: float, what: Any) -> None:

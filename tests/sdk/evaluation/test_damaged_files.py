@@ -90,6 +90,22 @@ def test_pictures_in_damaged_and_in_swollen_archives(tmp_path):
         load_image(ArchivedImage(swollen, "face"))
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_picture_that_claims_gigabytes_is_not_decoded(tmp_path, suffix):
+    cv2 = pytest.importorskip("cv2")
+    data = bytearray(cv2.imencode(suffix, np.full((16, 24, 3), 90, np.uint8))[1].tobytes())
+    path = tmp_path / f"face{suffix}"
+    path.write_bytes(data)
+    assert load_image(path).shape == (16, 24, 3)
+    at = data.index(b"\xff\xc0") + 5 if suffix == ".jpg" else 18
+    data[at : at + 2] = b"\xff\xff"
+    at += 2 if suffix == ".jpg" else 4
+    data[at : at + 2] = b"\xff\xff"
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"face\.(jpg|png) says that it has 4,29\d,\d+,\d+ pixels"):
+        load_image(path)
+
+
 def npy(shape, values=b"", dtype="|u1"):
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})

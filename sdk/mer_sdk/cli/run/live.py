@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from typing import Any, TypeVar
 
 from rich.live import Live
@@ -195,9 +195,10 @@ def _take_all(
     finally:
         capture.close()
     if broken is None:
-        live.finish()
-        for estimate in live:
-            add(estimate)
+        with suppress(KeyboardInterrupt):  # what is there by now is still written
+            live.finish()
+            for estimate in live:
+                add(estimate)
     return capture.states(), broken or capture.error
 
 

@@ -29,6 +29,8 @@ CONTAINER_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v", ".avi")
 BLACK_LEVEL = 8.0
 # Bytes of one picture of a face in an archive.
 LARGEST_IMAGE = 16 * 2**20
+# Of one picture: a header of a few bytes may claim 12 GB.
+LARGEST_PIXELS = 50_000_000
 # A container states its length to within a few frames; below this share of it the file ends early.
 _COMPLETE_SHARE = 0.9
 _FRAME_SECONDS = 0.1
@@ -260,10 +262,28 @@ def _decoded(data: bytes, place: Path | ArchivedImage) -> np.ndarray:
     # OpenCV fills the missing part of a cut-off JPEG with grey and says nothing, so the end marker is looked for here.
     if data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-256:]:
         raise DataError(f"{place} is a truncated JPEG (no end marker); fetch it again")
+    if _pixels(data) > LARGEST_PIXELS:
+        raise DataError(f"{place} says that it has {_pixels(data):,} pixels; allowed are {LARGEST_PIXELS:,}")
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if image is None:
         raise DataError(f"{place} is not an image that can be read; fetch it again")
     return np.ascontiguousarray(image[:, :, ::-1])
+
+
+def _pixels(data: bytes) -> int:
+    """How many pixels the header of a JPEG or PNG file states; 0 for other files."""
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return int.from_bytes(data[16:20], "big") * int.from_bytes(data[20:24], "big")
+    at = 2 if data.startswith(b"\xff\xd8") else len(data)
+    while at + 9 <= len(data):
+        marker = data[at + 1]
+        if data[at] != 0xFF or marker == 0xFF:  # between segments
+            at += 1
+        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a frame header
+            return int.from_bytes(data[at + 5 : at + 7], "big") * int.from_bytes(data[at + 7 : at + 9], "big")
+        else:
+            at += 2 + (0 if 0xD0 <= marker <= 0xD9 else int.from_bytes(data[at + 2 : at + 4], "big"))
+    return 0
 
 
 def _present(path: Path) -> Path:

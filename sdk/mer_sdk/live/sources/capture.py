@@ -88,7 +88,7 @@ class Capture:
 
     Raises:
         OptionError: no source, or two that give the same stream.
-        MediaError, MissingExtra: a source cannot be opened; those that were are closed.
+        MediaError, MissingExtra: a source cannot be opened; all are closed.
     """
 
     def __init__(
@@ -106,13 +106,12 @@ class Capture:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._origin = now()
-        opened: list[Source] = []
         try:
             for source in sources:
                 source.open()
-                opened.append(source)
         except BaseException:
-            for source in opened:
+            # The one that was being opened, too: a signal may have come in the middle.
+            for source in sources:
                 source.close()
             raise
         self._pumps = [_Pump(source, SourceState(source.name, source.streams)) for source in sources]
@@ -120,8 +119,12 @@ class Capture:
             threading.Thread(target=self._work, args=(pump,), name=f"mer-{pump.state.name}", daemon=True)
             for pump in self._pumps
         ]
-        for thread in self._threads:
-            thread.start()
+        try:
+            for thread in self._threads:
+                thread.start()
+        except BaseException:  # nobody has this object to close it
+            self._stop.set()
+            raise
 
     def __enter__(self) -> Capture:
         return self
