@@ -19,22 +19,24 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results.result_tables import table, write_result
-from benchmarks.robustness.fuzz_bundles import PAGE, ROOT, SEED, mutated
+from benchmarks.robustness.campaign import ROOT
+from benchmarks.robustness.fuzz_bundles import MANIFESTS, SEED
+from benchmarks.robustness.mutations import mutated_json
 from mer_sdk.contract.manifest_file import manifest_from_text
 from mer_sdk.errors import BundleError
 
-BASES = tuple(ROOT / "tests" / "manifests" / f"{name}.json" for name in ("window", "dialogue", "finder"))
 OUT = ROOT / "docs" / "results" / "fuzz_web.json"
+PAGE = ROOT / "docs" / "reference" / "bundle.md"
 BEGIN, END = "<!-- fuzz-web: written by benchmarks/robustness/fuzz_web.py -->", "<!-- end of fuzz-web -->"
 
 
 def mutations(count: int, first: int = 0) -> list[dict[str, Any]]:
     """Changed manifests as text, with what Python says of each: a refusal, or null where it is taken."""
-    texts = [path.read_text() for path in BASES]
+    texts = [path.read_text() for path in MANIFESTS]
     found = []
     for number in range(first, first + count):
         chance = random.Random(SEED * 1_000_003 + number)
-        text = mutated(chance.choice(texts), chance)
+        text = mutated_json(chance.choice(texts), chance)
         found.append({"number": number, "text": text, "says": refusal(text)})
     return found
 
