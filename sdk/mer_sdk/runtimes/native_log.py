@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 VARIABLE = "MER_QUIET_RUNTIMES"
 # Whole lines that are known and harmless; everything else is an error for all that is known, and is shown.
@@ -42,9 +43,7 @@ def without_harmless_lines() -> Iterator[None]:
     except (OSError, ValueError, AttributeError):  # a process without stderr
         yield
         return
-    import tempfile
-
-    with tempfile.TemporaryFile() as kept:
+    with _kept_aside() as kept:
         os.dup2(kept.fileno(), 2)
         tells_crashes = faulthandler.is_enabled()
         if not tells_crashes:
@@ -60,6 +59,15 @@ def without_harmless_lines() -> Iterator[None]:
             kept.seek(0)
             lines = kept.read().splitlines(keepends=True)
             _write(b"".join(line for line in lines if not HARMLESS.fullmatch(line.strip())))
+
+
+def _kept_aside() -> BinaryIO:
+    """A file without a name: in memory where the system has such, as there may be no folder that can be written to."""
+    if hasattr(os, "memfd_create"):
+        return open(os.memfd_create("mer-stderr"), "w+b")
+    import tempfile
+
+    return tempfile.TemporaryFile()
 
 
 def _write(rest: bytes) -> None:
