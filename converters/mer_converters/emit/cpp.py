@@ -32,9 +32,19 @@ class Cpp:
         """See `Language.files`."""
         adapter = _ADAPTERS[source.manifest.target]
         values = _values(source, self.runtimes[source.manifest.target], adapter)
-        sources = ("contract.hpp", "graph.hpp", "check.cpp", adapter, "sensor.hpp", "sensor.cpp", "golden_test.cpp")
+        sources = (
+            "contract.hpp",
+            "graph.hpp",
+            "check.cpp",
+            "sha256.cpp",
+            adapter,
+            "sensor.hpp",
+            "sensor.cpp",
+            "golden_test.cpp",
+        )
         return {
-            name: fill(read_template(f"cpp/{name}"), values, source.conditions) for name in (*sources, "CMakeLists.txt")
+            name: fill(read_template(f"cpp/{name}"), values, source.conditions)
+            for name in (*sources, "golden_test.cpp", "CMakeLists.txt")
         }
 
     def golden_path(self, source: SourceBundle) -> str:
@@ -86,6 +96,7 @@ def _graph(source: SourceBundle, name: str) -> str:
         f"inline const GraphInfo k{title}Graph{{\n"
         f'    "{spec.file}",\n'
         f"    {source.bytes(spec)},\n"
+        f'    "{source.sha256(spec)}",\n'
         f"    {{{_tensors(spec.inputs)}}},\n"
         f"    {{{_tensors(spec.outputs)}}}}};"
     )

@@ -82,8 +82,7 @@ def _modality(source: SourceBundle, name: str) -> str:
 
 
 def _graph(source: SourceBundle, name: str) -> str:
-    spec, manifest = source.manifest.graphs[name], source.manifest
-    sha256 = next(file.sha256 for file in manifest.files if file.path == spec.file)
+    spec, sha256 = source.manifest.graphs[name], source.sha256(source.manifest.graphs[name])
     lines = [f"    val {identifier(name).upper()} = GraphInfo(", f'        "{spec.file}",', f'        "{sha256}",']
     return "\n".join([*lines, *_tensors(spec.inputs), *_tensors(spec.outputs), "    )"])
 

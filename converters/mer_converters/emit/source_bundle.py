@@ -11,11 +11,14 @@ from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.golden import GoldenCase, load_golden
 from mer_sdk.contract.manifest import Manifest
 from mer_sdk.errors import BundleError, OptionError
+from mer_sdk.limits import shown
 from mer_sdk.parity.agreement import TOLERANCE
 from mer_sdk.runtimes.graph import GraphSpec
 
 # A modality's encoder graph reads one raw input.
 MODALITIES = ("audio", "face")
+# What ends a text, a comment or a line in one of the languages, or is replaced in one.
+_MARKS = re.compile(r"""["'`\\$*@#%{}<>;?!&|~^]""")
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +81,10 @@ class SourceBundle:
             if spec.path == graph.file or spec.path.startswith(graph.file + "/")
         )
 
+    def sha256(self, graph: GraphSpec) -> str:
+        """Hash of a graph that is one file."""
+        return next(spec.sha256 for spec in self.manifest.files if spec.path == graph.file)
+
     def output(self, name: str) -> int:
         """Position of an output of the fusion graph."""
         return [tensor.name for tensor in self.manifest.graphs["fusion"].outputs].index(name)
@@ -107,6 +114,7 @@ def open_source_bundle(bundle: Bundle) -> SourceBundle:
         )
     check_labels(manifest.labels)
     _check_graphs(manifest)
+    _check_words(bundle.path, manifest)
     return SourceBundle(bundle.path, manifest, load_golden(bundle))
 
 
@@ -134,6 +142,33 @@ def _check_graphs(manifest: Manifest) -> None:
             f"{manifest.name} has population means of {sorted(manifest.baseline.population_mean)}, needed are those of "
             f"{sorted(modalities)}: convert the bundle again"
         )
+
+
+def _check_words(path: Path, manifest: Manifest) -> None:
+    """Everything that the code quotes is plain: a bundle from anywhere is data, and must not become code."""
+    fields = ("name", "model", "scheme", "target", "checkpoint_sha256")
+    words = [(field, getattr(manifest, field)) for field in fields]
+    for name, graph in manifest.graphs.items():
+        tensors = (tensor.name for tensor in (*graph.inputs, *graph.outputs))
+        words += [
+            ("a graph's name", name),
+            ("a graph's file", graph.file),
+            *(("a tensor's name", one) for one in tensors),
+        ]
+    for what, text in words:
+        if not _plain(text):
+            raise BundleError(
+                f"manifest.json: {what} is {shown(text)}, which cannot stand in code; plain are letters, digits, "
+                "spaces and . , + - _ / ( ) = : convert the bundle again"
+            )
+    if not _plain(path.resolve().name):
+        raise OptionError(
+            f"the bundle's folder {shown(path.name)} cannot stand in code; rename it, such as to NAME.mer"
+        )
+
+
+def _plain(text: str) -> bool:
+    return text.isprintable() and not _MARKS.search(text)
 
 
 def _floats(graph: GraphSpec) -> bool:

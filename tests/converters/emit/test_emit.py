@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from manifests.cases import cases
 
 from mer_converters import cli
 from mer_converters.emit import emit, languages
@@ -105,6 +106,48 @@ def test_every_language_writes_every_target_from_the_manifest(language: str, tar
     everything = "".join(texts.values())
     assert "0.0001" in everything
     assert "made_logits" not in everything
+
+
+def _renamed(manifest: Manifest, graph: str, **changes: object) -> Manifest:
+    return replace(manifest, graphs={**manifest.graphs, graph: replace(manifest.graphs[graph], **changes)})
+
+
+HOSTILE: dict[str, Change] = {
+    "a comment's end": lambda m: replace(m, name="tiny */ evil() /*"),
+    "a line's end": lambda m: replace(m, model="grjca\nevil();"),
+    "a line's end of Unicode's": lambda m: replace(m, scheme="fp32\u2028evil()"),
+    "a backslash": lambda m: replace(m, scheme="fp32 \\"),
+    "a hash that is none": lambda m: replace(m, checkpoint_sha256="#include </etc/passwd>"),
+    "a text's end": lambda m: _renamed(m, "audio", inputs=(TensorSpec('pcm"+evil()+"', (1, tiny_bundle.CHUNK)),)),
+    "a text of Kotlin's": lambda m: _renamed(m, "audio", outputs=(TensorSpec("${evil()}", (1, tiny_bundle.AUDIO)),)),
+    "a graph's name": lambda m: replace(m, graphs={**m.graphs, "x@y": m.graphs["audio"]}),
+    "letters from right to left": lambda m: replace(m, name="tiny \u202e)(live"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_a_manifest_says_never_becomes_code(name: str, tmp_path: Path) -> None:
+    bundle = Bundle.open(_bundle(tmp_path, "onnx"))
+    opened = Bundle(HOSTILE[name](bundle.manifest), bundle.path)
+    with pytest.raises(BundleError, match="cannot stand in code") as caught:
+        open_source_bundle(opened)
+    assert str(caught.value).isprintable()
+    with pytest.raises(OptionError, match="rename it"):
+        open_source_bundle(Bundle(bundle.manifest, bundle.path.rename(tmp_path / "$(evil).mer")))
+
+
+def test_no_code_is_written_for_a_manifest_that_is_refused(tmp_path: Path) -> None:
+    refused = [case for case in cases() if case.says is not None]
+    assert len(refused) > 60
+    for case in refused:
+        bundle = tmp_path / "bad.mer"
+        bundle.mkdir(exist_ok=True)
+        (bundle / "manifest.json").write_text(case.text)
+        for language in ("cpp", "kotlin", "swift"):
+            with pytest.raises(BundleError) as caught:
+                emit(bundle, language)
+            assert case.says in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.mer"]
 
 
 @pytest.mark.parametrize(("language", "target"), [("cpp", "onnx"), ("kotlin", "tflite"), ("swift", "coreml")])

@@ -19,12 +19,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from sealing import run_sealed
 from signature_cases import PATH as VECTORS
 from signature_cases import private_key, public_line
 
 from mer_converters.emit import emit, find_language
 from mer_converters.emit.source_bundle import SourceBundle
-from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.bundle import Bundle, file_sha256
 from mer_sdk.contract.signature import key_line
 from mer_sdk.contract.signing import sign_bundle
 
@@ -111,13 +112,9 @@ class Built:
     objects: list[Path]
 
     def run(self, program: Path, golden: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """The golden test in an environment with nothing but a home, which it leaves empty."""
+        """The golden test where it may open no socket and write no file, with nothing but a home, which stays empty."""
         command = [str(program), str(self.bundle), str(golden or self.code / "golden.bin")]
-        home = program.with_name("home")
-        home.mkdir(exist_ok=True)
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env={"HOME": str(home)})
-        assert not list(home.iterdir())
-        return done
+        return run_sealed(command, program.with_name("home"), needed=False)
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +174,13 @@ def test_cpp_passes_its_golden_test_which_can_fail(target: str, build: Callable[
     assert other.returncode == 1
     assert "emit this code again" in other.stderr
     os.truncate(graph, graph.stat().st_size - 1)
+    # One bit of a graph of the same size.
+    content = graph.read_bytes()
+    graph.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    other = built.run(program)
+    assert other.returncode == 1
+    assert "is not the file that this code was generated from" in other.stderr
+    graph.write_bytes(content)
 
 
 def test_cpp_of_one_modality_compiles(build: Callable[[str], Built], tmp_path: Path) -> None:
@@ -190,6 +194,27 @@ def test_cpp_of_one_modality_compiles(build: Callable[[str], Built], tmp_path: P
     whole = tmp_path / "whole.cc"
     whole.write_text('#include "sensor.cpp"\n#include "golden_test.cpp"\n')
     _done(["g++", *FLAGS, "-fsyntax-only", str(whole)], tmp_path)
+
+
+HASHING = """
+#include <iostream>
+#include "graph.hpp"
+int main(int, char** files) {
+  while (*++files) std::cout << mer::first::sha256(*files) << "\\n";
+}
+"""
+
+
+def test_cpp_hashes_files_of_any_length(build: Callable[[str], Built], tmp_path: Path) -> None:
+    built, files = build("onnx"), []
+    for length in (0, 1, 55, 56, 57, 63, 64, 65, 119, 120, 128, 100_000):
+        files.append(tmp_path / f"{length}.bin")
+        files[-1].write_bytes(bytes(index * index % 251 for index in range(length)))
+    source = tmp_path / "hashing.cc"
+    source.write_text(HASHING)
+    hashing = [built.native.compile(built.code, path) for path in (built.code / "sha256.cpp", source)]
+    told = _done([str(built.native.link(hashing, tmp_path / "hashing")), *map(str, files)], tmp_path).split()
+    assert told == [file_sha256(path) for path in files]
 
 
 def _kotlin() -> tuple[str, Path]:

@@ -14,6 +14,9 @@ void check_file(const std::filesystem::path& file, const GraphInfo& info) {
     throw std::runtime_error(file.string() + " has " + std::to_string(bytes) + " bytes where the contract says " +
                              std::to_string(info.bytes) + "; emit this code again for this bundle");
   }
+  if (sha256(file) != info.sha256) {
+    throw std::runtime_error(file.string() + " is not the file that this code was generated from; emit it again");
+  }
 }
 
 void check_inputs(const std::vector<std::span<const float>>& inputs, const GraphInfo& info) {

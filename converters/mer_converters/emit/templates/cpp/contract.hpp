@@ -69,10 +69,11 @@ struct TensorInfo {
   }
 };
 
-/// A graph of the bundle: its file, the file's size, and its float32 inputs and outputs in order.
+/// A graph of the bundle: its file, the file's size and hash, and its float32 inputs and outputs in order.
 struct GraphInfo {
   std::string file;
   std::uintmax_t bytes;
+  std::string sha256;
   std::vector<TensorInfo> inputs;
   std::vector<TensorInfo> outputs;
 };

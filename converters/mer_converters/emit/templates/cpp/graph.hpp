@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "contract.hpp"
@@ -26,11 +27,13 @@ class Graph {
 };
 
 /// Loads a graph of the bundle, such as `kFusionGraph`.
-/// @throws std::runtime_error it is missing, has another size than the contract says, or does not load.
+/// @throws std::runtime_error it is missing, is not the file that the contract was made from, or does not load.
 std::unique_ptr<Graph> load_graph(const std::filesystem::path& bundle, const GraphInfo& info, int threads);
 
 /// Throws where a file is not the one that the contract was made from, or inputs are not those of the graph.
 void check_file(const std::filesystem::path& file, const GraphInfo& info);
+/// The sha256 of a file, hexadecimal.
+std::string sha256(const std::filesystem::path& file);
 void check_inputs(const std::vector<std::span<const float>>& inputs, const GraphInfo& info);
 
 }  // namespace mer::@namespace@

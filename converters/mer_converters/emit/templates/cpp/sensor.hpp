@@ -117,7 +117,7 @@ class Sensor {
  public:
   /// @param bundle the bundle's folder.
   /// @param threads CPU threads of each graph.
-  /// @throws std::runtime_error a graph is missing, has another size than the contract says, or does not load.
+  /// @throws std::runtime_error a graph is missing, is not the one that the contract was made from, or does not load.
   explicit Sensor(const std::filesystem::path& bundle, int threads = 1);
 
   /// One step: every @step_ms@ ms, whether anything is there or not. An empty span is a missing modality, never zeros.

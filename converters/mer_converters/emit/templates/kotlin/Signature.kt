@@ -38,7 +38,7 @@ fun requireSigned(source: BundleSource, trust: List<String>) {
     val listed = manifest.decodeToString()
     for (info in listOf(@sensor_graphs@)) {
         if (info.sha256 !in listed) {
-            throw UntrustedBundle("@bundle@ is signed, but not with the ${info.file} of this code; emit it again")
+            throw UntrustedBundle("the bundle is signed, but not with the ${info.file} of this code; emit it again")
         }
     }
 }
@@ -131,7 +131,7 @@ private fun whatIsWrong(block: SignatureBlock, sha256: String, today: String): S
 
 private fun fits(block: SignatureBlock): Boolean {
     val provider = ed25519() ?: error(
-        "this system cannot check Ed25519 signatures; add a provider that can, such as Bouncy Castle, or leave trust out",
+        "this system cannot check Ed25519 signatures; add a provider that can, such as Bouncy Castle, or give no trust",
     )
     return try {
         val key = KeyFactory.getInstance("Ed25519", provider).generatePublic(X509EncodedKeySpec(DER + block.key))

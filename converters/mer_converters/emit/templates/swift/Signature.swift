@@ -5,8 +5,8 @@ import Foundation
 /// Refuses a bundle's folder that no trusted key signed, or of which a file was changed since.
 ///
 /// - Parameters:
-///   - folder: the bundle as mer-convert wrote it. Models that Xcode compiled are covered by the app's own signature and
-///     have no hash here.
+///   - folder: the bundle as mer-convert wrote it. Models that Xcode compiled are covered by the app's own signature
+///     and have no hash here.
 ///   - trust: public keys, "ed25519:BASE64" as `mer sign --new-key` wrote them.
 ///   - now: what expiry is held against.
 /// - Throws: `SensorError.untrusted`, or `SensorError.input` for a key that is none.
@@ -15,7 +15,8 @@ public func requireSigned(_ folder: URL, trust: [String], now: Date = Date()) th
         throw SensorError.model("\(folder.path) has no manifest.json; give the folder of a bundle")
     }
     let signature = try? Data(contentsOf: folder.appendingPathComponent("manifest.sig"))
-    try checkSigned(folder.lastPathComponent, manifest: manifest, signature: signature, trust: trust, today: utcDay(now))
+    let name = folder.lastPathComponent
+    try checkSigned(name, manifest: manifest, signature: signature, trust: trust, today: utcDay(now))
     guard
         let content = try JSONSerialization.jsonObject(with: manifest) as? [String: Any],
         let files = content["files"] as? [[String: Any]]
@@ -25,7 +26,7 @@ public func requireSigned(_ folder: URL, trust: [String], now: Date = Date()) th
     for graph in [@sensor_graphs@] {
         let compiled = folder.appendingPathComponent("\(graph.name).mlmodelc")
         guard !FileManager.default.fileExists(atPath: compiled.path) else {
-            throw SensorError.untrusted("\(graph.name).mlmodelc has no hash in the bundle; give its .mlpackage, or no trust")
+            throw SensorError.untrusted("\(graph.name).mlmodelc has no hash here; give its package, or no trust")
         }
         let listed = Set(files.compactMap { $0["path"] as? String }.filter { $0.hasPrefix("\(graph.name).mlpackage/") })
         let package = folder.appendingPathComponent("\(graph.name).mlpackage")
@@ -35,7 +36,7 @@ public func requireSigned(_ folder: URL, trust: [String], now: Date = Date()) th
             return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && !isFolder.boolValue
         }
         guard !listed.isEmpty, Set(there.map { "\(graph.name).mlpackage/\($0)" }) == listed else {
-            throw SensorError.untrusted("\(graph.name).mlpackage has other files than were signed; take the bundle again")
+            throw SensorError.untrusted("\(graph.name).mlpackage has other files than were signed; take it again")
         }
     }
     for file in files {
@@ -107,7 +108,8 @@ private func readSignatures(_ content: Data) throws -> [SignatureBlock] {
 private func value(_ line: String, after prefix: String, like pattern: String) -> String? {
     guard line.hasPrefix(prefix) else { return nil }
     let rest = String(line.dropFirst(prefix.count))
-    return rest.range(of: "^(?:\(pattern))$", options: .regularExpression) == rest.startIndex..<rest.endIndex ? rest : nil
+    let found = rest.range(of: "^(?:\(pattern))$", options: .regularExpression)
+    return found == rest.startIndex..<rest.endIndex ? rest : nil
 }
 
 private func whatIsWrong(_ block: SignatureBlock, sha256: String, today: String) -> String? {
