@@ -130,6 +130,44 @@ def test_commands_write_what_they_are_asked_for_alone(tiny_onnx, talk, clip, wri
     assert sorted(path.name for path in (tmp_path / "clips").rglob("*")) == ["happy", "one.wav", "one.wav", "sad"]
 
 
+class Face:
+    """Somebody is there as long as the picture is bright."""
+
+    def detect(self, rgb):
+        return [(10.0, 10.0, 60.0, 60.0, 1.0)] if rgb.mean() > 60 else []
+
+
+def test_whose_face_is_out_of_sight_is_forgotten_in_time(tiny_onnx):
+    from mer_sdk import EmotionSensor, FaceOptions
+
+    rng = np.random.default_rng(2)
+    bright, empty = rng.integers(80, 256, (120, 160, 3), np.uint8), rng.integers(0, 60, (120, 160, 3), np.uint8)
+    sound = rng.uniform(-0.5, 0.5, 4000).astype(np.float32)
+
+    def steps(sensor, begin, count, frame):
+        for step in range(begin, begin + count):
+            if frame is not None:
+                sensor.push_frame(frame, step * 0.25)
+            sensor.push_audio(sound, 16000, step * 0.25)
+
+    with EmotionSensor.open(tiny_onnx, detector=Face(), faces=FaceOptions(remember_seconds=3.0)) as sensor:
+        steps(sensor, 0, 4, bright)
+        assert sensor._watch.remembered == (0,)
+        steps(sensor, 4, 8, empty)
+        assert sensor._watch.remembered == (0,)
+        # No other face comes, and then no picture either.
+        steps(sensor, 12, 30, None)
+        assert sensor._watch.remembered == ()
+    with EmotionSensor.open(tiny_onnx, detector=Face()) as sensor:
+        steps(sensor, 0, 4, bright)
+        assert sensor._watch.remembered == (0,)
+        sensor.forget()
+        assert sensor._watch.remembered == ()
+        steps(sensor, 4, 4, bright)
+        assert sensor._watch.remembered == (1,)
+    assert sensor._watch.remembered == ()
+
+
 def test_what_is_kept_is_what_the_documentation_says(tiny_onnx, tmp_path):
     """A saved baseline is sums and counts of features: as many numbers as the graphs give, however long the stream."""
     from mer_sdk import EmotionSensor

@@ -69,8 +69,7 @@ class IdentityMemory:
             time: seconds.
             present: persons who are in the picture already and cannot be this face.
         """
-        for person in [key for key, one in self._persons.items() if time - one.time > self._remember]:
-            del self._persons[person]
+        self.pass_time(time)
         best, found = SAME_PERSON, None
         for person, one in self._persons.items():
             if view is None or person in present or not one.views:
@@ -92,6 +91,11 @@ class IdentityMemory:
             one.views.append(view)
         if len(self._persons) > PERSONS:
             del self._persons[min(self._persons, key=lambda key: self._persons[key].time)]
+
+    def pass_time(self, time: float) -> None:
+        """It is so many seconds into the stream: who was not seen for long is forgotten."""
+        for person in [key for key, one in self._persons.items() if time - one.time > self._remember]:
+            del self._persons[person]
 
     def forget(self, person: int) -> None:
         """Forget one person; an id that is not known is no error. Who comes back gets a new id."""

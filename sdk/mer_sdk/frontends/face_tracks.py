@@ -121,6 +121,16 @@ class FaceTracks:
             self._drop(track)
         self._memory.forget_all()
 
+    @property
+    def remembered(self) -> tuple[int, ...]:
+        """Ids of those who are remembered, whether they are in the picture or not."""
+        return self._memory.known
+
+    def pass_time(self, time: float) -> None:
+        """It is so many seconds into the stream: who was not seen for `remember_seconds` is forgotten, also where no
+        frame comes any more."""
+        self._memory.pass_time(time)
+
     def look(self, frames: Sequence[Frame], sound: np.ndarray | None = None) -> tuple[TrackedFace, ...]:
         """The faces of a step, the preferred one first; empty where there is none.
 

@@ -188,8 +188,11 @@ class EmotionSensor:
             self._watch.forget(who)
 
     def close(self) -> None:
-        """Let the graphs go. Closing twice is allowed."""
+        """Let the graphs go, and forget whose faces were seen; `baseline` stays as it is, for the app to save. Closing
+        twice is allowed."""
         self._closed = True
+        if self._watch is not None:
+            self._watch.reset()
         self._begin()
 
     def reset(self) -> None:
@@ -375,6 +378,8 @@ class EmotionSensor:
 
     def _tracked_faces(self, given: StepInput) -> tuple[TrackedFace, ...]:
         """The faces of a step's frames, the preferred one first."""
+        if self._watch is not None:
+            self._watch.pass_time(given.number * self._step)
         if not given.frames:
             return ()
         if self._watch is None:
