@@ -22,7 +22,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 # What a hash seed of its own changes: some tools write sets and dicts in hash order.
-FIXED = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+# ONNX Runtime keeps usage data and may send them, unless told otherwise.
+FIXED = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", "ORT_DISABLE_TELEMETRY": "1"}
 
 
 def in_parallel(work: Callable[[Item, Processes], Result], items: Sequence[Item], jobs: int) -> list[Result]:

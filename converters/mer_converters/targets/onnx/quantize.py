@@ -14,6 +14,7 @@ either, but take 1.3 to 2 times as long.
 from __future__ import annotations
 
 import itertools
+import os
 import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -172,6 +173,8 @@ def activations_to_int8(model: ModelProto, keep: Collection[str], samples: Itera
         ConversionError: there are no samples, or one is not finite.
     """
     import onnx
+
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # as `mer_sdk.runtimes.onnx`
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 

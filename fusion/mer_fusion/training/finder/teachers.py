@@ -14,6 +14,7 @@ Both read files that the user gives; nothing of them is part of what is trained 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -57,6 +58,7 @@ class UltraFace:
     size = (320, 240)
 
     def __init__(self, path: str | Path, threshold: float = 0.7) -> None:
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # as `mer_sdk.runtimes.onnx`
         try:
             import onnxruntime
         except ImportError as error:
