@@ -15,7 +15,7 @@ import pytest
 
 # Small tensors gain nothing from a second thread, and on a busy machine every barrier of it waits.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Some tests import ONNX Runtime before the SDK does, which tells it so: it keeps usage data in the temporary folder else.
+# Some tests import ONNX Runtime before the SDK, which says so, does: it would keep usage data in the temporary folder.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # Of the tools, not of ours, and gone with the folder: coremltools removes its packages when its process ends.
