@@ -194,7 +194,8 @@ def section(result: dict[str, Any]) -> list[str]:
         ),
         ("neither estimated, nor in a gap, nor counted", str(result["lost"])),
         (
-            "pushed late, and stamps a month ahead; counted, with what the fast card gave too much and the first after gaps",
+            "pushed late, and stamps a month ahead; counted, with what the fast card gave too much and the first "
+            "after gaps",
             f"{wrong['late'] + wrong['far']}; {result['late']}, told {result['late_told']}",
         ),
         ("pictures that are none; counted", f"{wrong['empty']}; {result['refused']}"),

@@ -10,7 +10,7 @@ import pytest
 
 from mer_sdk.contract.npy import read_npy
 from mer_sdk.errors import DataError
-from mer_sdk.evaluation.datasets import CremadLogMel, CremadVotes, FerPlus, Mosi, Ravdess, load_image
+from mer_sdk.evaluation.datasets import Clip, CremadLogMel, CremadVotes, FerPlus, Mosi, Ravdess, load_audio, load_image
 from mer_sdk.evaluation.datasets.action_units import read_action_units
 from mer_sdk.evaluation.datasets.clip import LARGEST_IMAGE, ArchivedImage
 from mer_sdk.evaluation.datasets.speech_corpora import read_table
@@ -104,6 +104,18 @@ def test_a_picture_that_claims_gigabytes_is_not_decoded(tmp_path, suffix):
     path.write_bytes(data)
     with pytest.raises(DataError, match=r"face\.(jpg|png) says that it has 4,29\d,\d+,\d+ pixels"):
         load_image(path)
+
+
+def test_sound_that_claims_gigabytes_is_not_allocated(tmp_path):
+    soundfile = pytest.importorskip("soundfile")
+    path = tmp_path / "a.flac"
+    soundfile.write(str(path), np.zeros(1600), 16000)
+    data = bytearray(path.read_bytes())
+    data[21] |= 0x0F  # the length, 36 bits
+    data[22:26] = b"\xff\xff\xff\xff"
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"a\.flac says that it has 68,719,476,735 samples"):
+        load_audio(Clip(id="a", label="happy", speaker=1, audio=path))
 
 
 def npy(shape, values=b"", dtype="|u1"):

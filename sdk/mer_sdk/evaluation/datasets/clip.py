@@ -31,6 +31,8 @@ BLACK_LEVEL = 8.0
 LARGEST_IMAGE = 16 * 2**20
 # Of one picture: a header of a few bytes may claim 12 GB.
 LARGEST_PIXELS = 50_000_000
+# Of one file's sound, all channels: four hours at 16 kHz.
+MOST_SAMPLES = 4 * 3600 * 16000
 # A container states its length to within a few frames; below this share of it the file ends early.
 _COMPLETE_SHARE = 0.9
 _FRAME_SECONDS = 0.1
@@ -307,6 +309,8 @@ def _plain_audio(path: Path) -> tuple[np.ndarray, int]:
     try:
         with soundfile.SoundFile(str(path)) as file:
             stated, rate = file.frames, int(file.samplerate)
+            if stated * file.channels > MOST_SAMPLES:
+                raise DataError(f"{path} says that it has {stated:,} samples; allowed are {MOST_SAMPLES:,} in all")
             samples = file.read(dtype="float32", always_2d=True)
     except soundfile.SoundFileError as error:
         raise DataError(f"{path} cannot be read as audio ({error}); it may be truncated: fetch it again") from error
