@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json as json_module
-from dataclasses import replace
+import os
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ import typer
 from mer_sdk.cli.bundles import Unfit, any_of, inputs_of, is_finder, open_bundles, stands_in, without_runtime
 from mer_sdk.cli.options import (
     BundlesArgument,
+    ClusterOption,
     JsonOption,
     LabelsOption,
     RuntimeOption,
@@ -23,6 +25,7 @@ from mer_sdk.cli.options import (
     folds_of,
     label_names,
     names_of,
+    open_workers,
 )
 from mer_sdk.cli.progress import Advance, progress_bars
 from mer_sdk.cli.tables.evaluation import show_report
@@ -37,6 +40,7 @@ from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.dialogues import DialogueOptions, DialogueReport, evaluate_dialogues
 from mer_sdk.evaluation.evaluate import EvaluationOptions, EvaluationReport, Omissions
 from mer_sdk.evaluation.evaluate import evaluate as evaluate_bundle
+from mer_sdk.jobs import completed
 
 Report = EvaluationReport | DialogueReport
 
@@ -73,6 +77,10 @@ def evaluate(
         float, typer.Option(help="Part of a face track's image that is used, as a share of its side.")
     ] = 1.0,
     split: SplitOption = "",
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Bundles scored at the same time, each in a process.")
+    ] = None,
+    cluster: ClusterOption = None,
     json: JsonOption = False,
     out: Annotated[Path | None, typer.Option(help="Also write the report as JSON to this file.")] = None,
 ) -> None:
@@ -89,7 +97,8 @@ def evaluate(
     by label. Where they have some of the bundle's labels alone, answers are the likeliest of those. What cannot be
     scored is left out and listed. A dialogue bundle reads the column text.
 
-    Of several bundles those are scored that read the data; --json prints a list of reports.
+    Of several bundles those are scored that read the data; --json prints a list of reports. --jobs and --cluster score
+    several at the same time, with the same reports.
 
     Examples:
 
@@ -115,19 +124,12 @@ def evaluate(
     if isinstance(dataset, OwnClips) and (people is not None or parts is not None):
         raise OptionError("--actors and --folds are of RAVDESS; of your own clips --split takes a part")
     opened = open_bundles(bundles, any_of(is_finder, _reads(data, dataset), without_runtime), stands_in)
-    reports: list[Report] = []
+    asked = _Asked(os.path.abspath(dataset_path(data) or ""), data, label_names(labels), people, parts, split, options)
     with progress_bars(quiet=json) as progress:
-        for bundle in opened:
-            shown = _loading_first(bundle.name, progress)
-            if bundle.manifest.dialogue is not None:
-                talks, classes, left = talks_of(dataset, bundle.manifest.labels, split)
-                reading = DialogueOptions(seed=seed, runtime=runtime, threads=threads, classes=classes)
-                scores = evaluate_dialogues(bundle, talks, reading, partial(shown, "dialogues"))
-                reports.append(replace(scores, left_out=left))
-            elif isinstance(dataset, OwnClips):
-                reports.append(score_own_clips(bundle, dataset, split, options, shown))
-            else:
-                reports.append(_score_clips(bundle, dataset, people, parts, options, shown))
+        if cluster is None and (jobs or 1) == 1:
+            reports = [_score(asked, bundle, dataset, _loading_first(bundle.name, progress)) for bundle in opened]
+        else:
+            reports = _score_together(asked, opened, jobs, cluster, progress)
     plain = [to_json(report) for report in reports]
     text = json_module.dumps(plain[0] if len(bundles) == 1 else plain, indent=2)
     if out is not None:
@@ -137,6 +139,52 @@ def evaluate(
         return
     for report in reports:
         show_report(report)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What every bundle is scored on: the path of the data set, absolute, and the options of the command, read."""
+
+    path: str
+    data: str
+    labels: dict[str, str]
+    actors: tuple[int, ...] | None
+    folds: tuple[int, ...] | None
+    split: str
+    options: EvaluationOptions
+
+
+def _score_together(
+    asked: _Asked, bundles: list[Bundle], jobs: int | None, cluster: str | None, progress: Advance
+) -> list[Report]:
+    """The reports of several bundles, each scored by a process of its own, in their order."""
+    with open_workers(jobs, cluster, asked.options.threads) as workers:
+        found: dict[int, Report] = {}
+        paths = [str(bundle.path and bundle.path.absolute()) for bundle in bundles]
+        progress("bundles", 0, len(bundles))
+        for number, future in completed(workers, _score_in_a_process, range(len(bundles)), asked, paths):
+            found[number] = future.result()
+            progress("bundles", len(found), len(bundles))
+    return [found[number] for number in range(len(bundles))]
+
+
+def _score_in_a_process(asked: _Asked, paths: list[str], number: int) -> Report:
+    dataset = open_dataset(f"{asked.data.partition(':')[0]}:{asked.path}", asked.labels)
+    return _score(asked, Bundle.open(paths[number]), dataset, lambda what, done, total: None)
+
+
+def _score(asked: _Asked, bundle: Bundle, dataset: object, shown: Advance) -> Report:
+    """The report of one bundle on a data set that it reads."""
+    options = asked.options
+    if bundle.manifest.dialogue is not None:
+        assert isinstance(dataset, Meld | OwnClips)
+        talks, classes, left = talks_of(dataset, bundle.manifest.labels, asked.split)
+        reading = DialogueOptions(seed=options.seed, runtime=options.runtime, threads=options.threads, classes=classes)
+        return replace(evaluate_dialogues(bundle, talks, reading, partial(shown, "dialogues")), left_out=left)
+    if isinstance(dataset, OwnClips):
+        return score_own_clips(bundle, dataset, asked.split, options, shown)
+    assert isinstance(dataset, Ravdess | RavdessPairs)
+    return _score_clips(bundle, dataset, asked.actors, asked.folds, options, shown)
 
 
 def _reads(spec: str, dataset: object) -> Unfit:
