@@ -13,7 +13,7 @@ from mer_command import mer
 from mer_sdk.cli import commands
 from mer_sdk.cli.typed import help_text, typed
 
-TRAINING = ("train", "distill")
+TRAINING = ("train", "distill", "adapt")
 # One name, one meaning: what else stands under a name of these is another thing.
 SHARED = ("--runtime", "--threads", "--json", "--detector")
 MODELS = ("grjca", "atsuko", "fdrl", "amb_dsgdn", "face_finder")
@@ -28,7 +28,22 @@ OWN = {
     "estimates.csv",
     "estimates.parquet",
     "tcp://10.0.0.5:8786",
+    "clips:~/clips",
     "clips:~/clips/labels.csv",
+    "clips/",
+    "clips.png",
+    "release.key",
+    "release.key.pub",
+    "*.mp4",
+    "mine.csv",
+    "before.json",
+    "after.json",
+    "runs/full",
+    "runs/student",
+    "runs/grjca-student.safetensors",
+    "runs/mine.safetensors",
+    "runs/mine-unseen.safetensors",
+    "ravdess_pairs:PATH",
     "ravdess:~/data/RAVDESS",
     "meld:~/data/MELD",
     "ravdess_pairs:~/data/ravdess_pairs",
