@@ -255,7 +255,8 @@ def _card(
         card,
         name=out.stem,
         data=(*card.data, own),
-        decision=found.decision,
+        # States that the clips cannot be in keep what they had.
+        decision=replace(found.decision, states={**card.decision.states, **found.decision.states}),
         training={**card.training, "adapted": facts},
         results={**card.results, "adaptation": [to_json(item) for item in found.judged]},
         notes=(*card.notes, f"Adapted to {found.learned} own clips: the {part} learned from them.{checked}"),
