@@ -111,7 +111,7 @@ def campaign_table() -> list[str]:
     # Its cases are whole commands with limits of their own, among them these two.
     rows.append(["media files", *counts, "-", "-", *worst, "media_fuzz"])
     heads = ["input", "mutations", "worked", "refused", "untyped", "over 10 s", "over 300 MB", "slowest", "most memory"]
-    return table([*heads, "`python -m benchmarks.robustness.`..."], rows)
+    return table([*heads, "module of `benchmarks.robustness`"], rows)
 
 
 def _hung(number: int, frame: FrameType | None) -> None:

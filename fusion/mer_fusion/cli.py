@@ -92,12 +92,12 @@ def calibrate(
         ),
     ],
     unseen: Annotated[
-        Path | None,
+        str,
         typer.Option(
             help="A checkpoint of the same recipe that was trained without these people, and answers in place of the "
             "other: NAME-unseen.safetensors, which mer train and mer distill write."
         ),
-    ] = None,
+    ] = "",
     labels: LabelsOption = "",
     split: SplitOption = "",
     json: JsonOption = False,
@@ -120,7 +120,7 @@ def calibrate(
     from mer_sdk.contract.codec import to_json
 
     with progress_bars(quiet=json) as progress:
-        found = fit(checkpoint, data, unseen, label_names(labels), split, progress)
+        found = fit(checkpoint, data, Path(unseen) if unseen else None, label_names(labels), split, progress)
     if json:
         print(json_module.dumps(to_json(found), indent=2))
     else:

@@ -38,13 +38,13 @@ def sign(
     the code and from the device; the public one is the line ed25519:... of FILE.pub, which the app holds. A key that is
     encrypted gets its password from MER_KEY_PASSWORD.
 
+    Next: `mer verify BUNDLE --trust release.key.pub`.
+
     Examples:
 
     mer sign --new-key release.key
 
     mer sign bundles/grjca-tflite-fp32.mer --key release.key --expires 2031-01-31
-
-    mer verify bundles/grjca-tflite-fp32.mer --trust release.key.pub
     """
     if new_key_at is not None:
         if bundles or key is not None or expires is not None:
