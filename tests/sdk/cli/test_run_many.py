@@ -106,7 +106,13 @@ def test_one_ctrl_c_ends_all_processes(clips, tiny_onnx) -> None:
     command = [sys.executable, "-c", program, "run", str(tiny_onnx), "clips", "--out", "t.csv", "--jobs", "2"]
     environment = {**os.environ, "TMPDIR": str(clips.parent)}
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+        # A run in the background of a shell has SIGINT ignored, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as running:
         while not list(clips.parent.glob("mer-worker-*")) and running.poll() is None:
             pass
