@@ -83,5 +83,5 @@ def test_a_conversation_of_two(tiny_talk):
 
 def test_demos_are_short():
     files = sorted(DEMOS.glob("*.py"))
-    assert len(files) == 4
+    assert len(files) == 3
     assert all(len(path.read_text().splitlines()) < 80 for path in files)

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -27,12 +26,14 @@ def terminate():
 
 
 class Microphone:
-    """Gives two seconds of sound. Then it ends, or a signal comes and it waits to be closed."""
+    """Gives two seconds of sound. Then it ends, or waits for a signal that the main thread sends itself: one that came
+    from another thread would fall anywhere, also where the main thread takes or leaves a lock."""
 
     name, streams, returns, lost = "microphone", ("audio",), False, 0
 
-    def __init__(self, stage, record):
-        self.stage, self.record, self.given, self.closed = stage, record, 0, threading.Event()
+    def __init__(self, stage):
+        self.stage, self.given, self.closed = stage, 0, threading.Event()
+        self.all_given, self.signalled = threading.Event(), threading.Event()
 
     def open(self):
         if self.stage == "opening":
@@ -43,11 +44,9 @@ class Microphone:
             self.given += 1
             pcm = np.random.default_rng(self.given).uniform(-0.5, 0.5, 4000).astype(np.float32)
             return AudioPiece(pcm, 16000, 0.25 * (self.given - 1))
+        self.all_given.set()
         if self.stage == "running":
-            end = time.monotonic() + LONG
-            while not self.record.read_text() and time.monotonic() < end:
-                time.sleep(0.001)  # until the main thread takes estimates
-            terminate()
+            assert self.signalled.wait(LONG)
         return None
 
     def close(self):
@@ -60,7 +59,9 @@ def run(tiny_onnx, tmp_path, monkeypatch):
 
     def start(stage):
         record, profile = tmp_path / "day.jsonl", tmp_path / "anna.json"
-        microphone = Microphone(stage, record)
+        microphone = Microphone(stage)
+        if stage == "running":
+            monkeypatch.setattr(live_command, "Timeline", ended_with_the_first(live_command.Timeline, microphone))
         profile.write_text("what was there before")
         monkeypatch.setattr(command, "named_sources", lambda *given: [microphone])
         monkeypatch.setattr(live_command, "Capture", at_zero(live_command.Capture))
@@ -93,6 +94,20 @@ def run(tiny_onnx, tmp_path, monkeypatch):
 def at_zero(capture):
     """The pieces' stamps count from the capture's beginning."""
     return lambda live, sources: capture(live, sources, now=lambda: 0.0)
+
+
+def ended_with_the_first(timeline, microphone):
+    """A timeline that gets a signal with its first estimate, once all sound was given."""
+
+    class Ended(timeline):
+        def add(self, estimate):
+            super().add(estimate)
+            if not microphone.signalled.is_set():
+                assert microphone.all_given.wait(LONG)
+                microphone.signalled.set()
+                terminate()
+
+    return Ended
 
 
 def steps_in(record):
