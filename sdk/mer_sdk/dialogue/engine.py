@@ -111,7 +111,7 @@ class DialogueEngine:
 
         Raises:
             SignalError: text that no UTF-8 can hold.
-            OptionError: the bundle's text features come from an encoder that is not here.
+            OptionError: the bundle's text features come from an encoder that is not here, or from another one.
         """
         if self._text is not None:
             ids = self._text.ids(text)
@@ -121,7 +121,15 @@ class DialogueEngine:
                 f"{self.manifest.name} has no text graph: its text features come from another encoder; use a bundle of "
                 "a student that has one"
             )
-        return self._encode_text(text)[None] if text.strip() else None
+        if not text.strip():
+            return None
+        features = np.asarray(self._encode_text(text), np.float32)
+        if features.shape != (self._size["text"],):
+            raise OptionError(
+                f"the text encoder gives {features.size} values a text, {self.manifest.name} reads "
+                f"{self._size['text']}; give the encoder that the model was trained with"
+            )
+        return features[None]
 
     def baseline(self, speaker: Hashable) -> PersonalBaseline:
         """A speaker's baseline; cold where none of their utterances has left the window yet."""

@@ -279,3 +279,6 @@ def test_text_features_from_another_encoder(tiny_dialogue):
         pytest.raises(OptionError, match="no text graph"),
     ):
         talk.push_text("hello")
+    wrong = Bundle(bare, loader=lambda threads: graphs, encode_text=lambda text: np.ones(96, np.float32))
+    with Conversation.open(wrong) as talk, pytest.raises(OptionError, match=r"gives 96 values a text, .* reads 7"):
+        talk.push_text("hello")
