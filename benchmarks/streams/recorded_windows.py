@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from mer_fusion.torch_bundle import open_checkpoint
+from mer_fusion.training.adapt.recorded import FusionRecorder
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.manifest import Decision
 from mer_sdk.evaluation.conditions import ConditionPredictions, predict
@@ -24,19 +25,6 @@ from mer_sdk.evaluation.features import encode_clip
 from mer_sdk.window.engine import StepEngine
 
 _BATCH = 512
-
-
-class _Recorder:
-    """A fusion graph that keeps what it is shown, in order, and answers with zeros."""
-
-    def __init__(self, classes: int) -> None:
-        self.rows: list[tuple[np.ndarray, ...]] = []
-        self._classes = classes
-
-    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        names = ("audio", "face", "audio_mask", "face_mask")
-        self.rows.append(tuple(np.array(inputs[name], np.float32) for name in names))
-        return {"logits": np.zeros((1, self._classes), np.float32), "reliance": np.zeros((1, 2), np.float32)}
 
 
 class _Answers:
@@ -67,7 +55,7 @@ class RecordedWindows:
         self._manifest = bundle.manifest
         self._encoders = {name: graph for name, graph in bundle.load_graphs(None, 1).items() if name != "fusion"}
         self._states, self._protocols = tuple(states), tuple(protocols)
-        self.recorder = _Recorder(len(self._manifest.labels))
+        self.recorder = FusionRecorder(len(self._manifest.labels))
         engine = self._engine(self.recorder, Decision())
         self._clips = [encode_clip(clip, engine) for clip in clips]
         predict(self._clips, engine, self._states, self._protocols)
@@ -92,6 +80,6 @@ class RecordedWindows:
         engine = self._engine(answers, decision or Decision())
         return predict(self._clips, engine, self._states, self._protocols)
 
-    def _engine(self, fusion: _Recorder | _Answers, decision: Decision) -> StepEngine:
+    def _engine(self, fusion: FusionRecorder | _Answers, decision: Decision) -> StepEngine:
         graphs, manifest = {**self._encoders, "fusion": fusion}, replace(self._manifest, decision=decision)
         return StepEngine(Bundle(manifest, None, loader=lambda threads: dict(graphs)))

@@ -96,16 +96,20 @@ class Windows:
         return clips, said[wanted][:, clips].argmax(axis=2)
 
 
-class _Keeper:
-    """A fusion graph that keeps what it is shown and answers with zeros."""
+class FusionRecorder:
+    """A fusion graph that keeps what it is shown, in order, and answers with zeros.
+
+    Attributes:
+        rows: of each window audio, face and their masks.
+    """
 
     def __init__(self, classes: int) -> None:
-        self.given: list[tuple[np.ndarray, ...]] = []
+        self.rows: list[tuple[np.ndarray, ...]] = []
         self._classes = classes
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         names = ("audio", "face", "audio_mask", "face_mask")
-        self.given.append(tuple(np.array(inputs[name], np.float32) for name in names))
+        self.rows.append(tuple(np.array(inputs[name], np.float32) for name in names))
         return {"logits": np.zeros((1, self._classes), np.float32), "reliance": np.zeros((1, 2), np.float32)}
 
 
@@ -126,8 +130,8 @@ def record(
         seed: of the order of the warm run.
     """
     manifest = manifest_of(checkpoint)
-    keeper = _Keeper(len(manifest.labels))
-    graphs = {**torch_bundle(checkpoint).load_graphs(None, 1), "fusion": keeper}
+    recorder = FusionRecorder(len(manifest.labels))
+    graphs = {**torch_bundle(checkpoint).load_graphs(None, 1), "fusion": recorder}
     engine = StepEngine(Bundle(manifest, None, loader=lambda threads: dict(graphs)))
     numbers = {item.clip.id: number for number, item in enumerate(clips)}
     inputs: list[tuple[np.ndarray, ...]] = []
@@ -139,10 +143,10 @@ def record(
         there = [output for output in outputs if output.steps]
         kept = [place for place in range(len(there)) if (len(there) - 1 - place) % thin == 0]
         for place in kept:
-            inputs.append(keeper.given[place])
+            inputs.append(recorder.rows[place])
             rows.append((numbers[item.clip.id], there[place].steps, run))
             states.append(there[place].state)
-        keeper.given.clear()
+        recorder.rows.clear()
 
     shown, protocols = [], []
     for state in askable(clips):
