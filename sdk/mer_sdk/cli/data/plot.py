@@ -8,9 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mer_sdk.cli.run.plot import pyplot
-from mer_sdk.contract.output_files import written_aside
-from mer_sdk.errors import OptionError
+from mer_sdk.cli.run.plot import pyplot, saved_figure
 from mer_sdk.evaluation.data_check import BRIGHT, DARK, QUIET, DataCheck
 from mer_sdk.report.colours import INK, PAPER, RULE, SOFT, image_colours
 
@@ -31,7 +29,7 @@ def draw(found: DataCheck, path: Path) -> None:
     style = {"text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": RULE, "xtick.color": SOFT, "ytick.color": INK}
     with plt.rc_context({**style, "font.size": 9.0, "figure.facecolor": PAPER, "axes.facecolor": PAPER}):
         figure, axes = plt.subplots(2, 3, figsize=(11, 6.4), layout="constrained")
-        try:
+        with saved_figure(figure, path):
             figure.suptitle(f"{found.data}: {len(found.clips)} clips", x=0.01, ha="left", fontweight="bold")
             _stacked(axes[0, 0], found.labels, "clips per label")
             _histogram(axes[0, 1], [clip.seconds for clip in found.clips if clip.seconds], "length, s")
@@ -41,12 +39,6 @@ def draw(found: DataCheck, path: Path) -> None:
             lights = [clip.light for clip in found.clips if clip.light is not None]
             _histogram(axes[1, 1], lights, "light of the pictures, 0 to 255", (DARK, BRIGHT))
             _faces(axes[1, 2], found)
-            with written_aside(path) as aside:
-                figure.savefig(aside, format=path.suffix.lower().lstrip("."), dpi=120)
-        except (OSError, ValueError) as error:
-            raise OptionError(f"--plot {path} cannot be written ({error}); give another place or .png") from error
-        finally:
-            plt.close(figure)
 
 
 def _stacked(axis: Any, counts: dict[str, dict[str, int]], title: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,23 @@ def pyplot():  # type: ignore[no-untyped-def]  # matplotlib has no usable types
     return plt
 
 
+@contextmanager
+def saved_figure(figure: Any, path: Path) -> Iterator[None]:
+    """Draw on a figure in the block; then it is written, whole or not at all, and closed.
+
+    Raises:
+        OptionError: it cannot be drawn or written.
+    """
+    try:
+        yield
+        with written_aside(path) as aside:
+            figure.savefig(aside, format=path.suffix.lower().lstrip("."), dpi=120)
+    except (OSError, ValueError) as error:
+        raise OptionError(f"--plot {path} cannot be written ({error}); give another place or .png") from error
+    finally:
+        pyplot().close(figure)
+
+
 def draw(estimates: Sequence[Estimate], labels: Sequence[str], path: Path, title: str) -> None:
     """Write emotions, probabilities, reliance, and what was heard and seen, over time as an image.
 
@@ -80,7 +98,7 @@ def draw(estimates: Sequence[Estimate], labels: Sequence[str], path: Path, title
     with plt.rc_context({**style, "font.size": 9.0, "figure.facecolor": PAPER, "axes.facecolor": PAPER}):
         rows = [0.5, 4.0, 1.3, 0.28 * max(1, len(names))]
         figure, axes = plt.subplots(4, 1, figsize=(11, 6.4), sharex=True, height_ratios=rows, layout="constrained")
-        try:
+        with saved_figure(figure, path):
             axes[0].set_title(title, loc="left", fontweight="bold")
             _draw_band(axes[0], estimates, spans, colours)
             timed = isinstance(estimates[0], EmotionEstimate)
@@ -91,12 +109,6 @@ def draw(estimates: Sequence[Estimate], labels: Sequence[str], path: Path, title
             _draw_stack(axes[2], columns, columns.reliance, names, shown, "reliance")
             _draw_presence(axes[3], estimates, spans, names)
             _draw_axis(axes, spans, timed)
-            with written_aside(path) as aside:
-                figure.savefig(aside, format=path.suffix.lower().lstrip("."), dpi=120)
-        except (OSError, ValueError) as error:
-            raise OptionError(f"--plot {path} cannot be written ({error}); give another place or .png") from error
-        finally:
-            plt.close(figure)
 
 
 def columns_of(estimates: Sequence[Estimate], labels: Sequence[str], names: Sequence[str]) -> Columns:
