@@ -6,8 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 BUNDLES := bundles
 QUANTIZED := $(BUNDLES)/quantized
-# ExecuTorch computes in fp16 throughout: GRJCA's logits are 6.8e-3 off there, and the gate allows 5e-3.
-FP16_TARGETS := coreml,onnx,tflite
+# ExecuTorch computes in fp16 throughout: GRJCA's logits are 6.8e-3 off there, and the gate allows 5e-3. The other
+# models pass.
+GRJCA_FP16_TARGETS := coreml,onnx,tflite
 OTHER_MODELS := atsuko fdrl amb_dsgdn
 # Where the data sets are, for `make results`: one folder that holds them all, or each for itself.
 DATA ?=
@@ -62,12 +63,11 @@ $(STAMP):
 
 convert: $(STAMP)
 	@$(BIN)/mer-convert --model grjca --target all --scheme fp32 --out $(BUNDLES)
-	@$(BIN)/mer-convert --model grjca --target $(FP16_TARGETS) --scheme fp16 --out $(BUNDLES)
+	@$(BIN)/mer-convert --model grjca --target $(GRJCA_FP16_TARGETS) --scheme fp16 --out $(BUNDLES)
 
 convert-all: convert
 	@for model in $(OTHER_MODELS); do \
-		$(BIN)/mer-convert --model $$model --target all --scheme fp32 --out $(BUNDLES) || exit 1; \
-		$(BIN)/mer-convert --model $$model --target $(FP16_TARGETS) --scheme fp16 --out $(BUNDLES) || exit 1; \
+		$(BIN)/mer-convert --model $$model --target all --scheme fp32,fp16 --out $(BUNDLES) || exit 1; \
 	done
 	@$(BIN)/mer-convert --model face_finder --target all --scheme fp32 --out $(BUNDLES)
 
