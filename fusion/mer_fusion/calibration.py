@@ -32,8 +32,7 @@ from mer_sdk.evaluation.calibration import (
 )
 from mer_sdk.evaluation.datasets import TEST_FOLD, Clip, OwnClips, RavdessPairs, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
-from mer_sdk.evaluation.features import encode_clip
-from mer_sdk.frontends.face_detection import open_detector
+from mer_sdk.evaluation.features import detector_of, encode_clip
 from mer_sdk.window.engine import StepEngine
 
 # Its speakers are those on whom settings are chosen; see `mer_fusion.training.fusion.data`.
@@ -124,8 +123,7 @@ def answers_of(
     fusion = _Together(load_checkpoint(path).network.fusion, len(bundle.manifest.labels))
     graphs = {**bundle.load_graphs(None, 1), "fusion": fusion}
     engine = StepEngine(Bundle(bundle.manifest, None, loader=lambda threads: dict(graphs)))
-    filmed = any(clip.video or (clip.paired and not clip.faces) for clip in clips)
-    detector = open_detector(None) if filmed else None
+    detector = detector_of(clips)
     encoded = []
     for number, clip in enumerate(clips):
         progress("encoding clips", number, len(clips))

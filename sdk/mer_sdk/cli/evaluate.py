@@ -38,8 +38,9 @@ from mer_sdk.evaluation.conditions import PROTOCOLS, STATES, check_conditions
 from mer_sdk.evaluation.datasets import LeftOut, Meld, OwnClips, Ravdess, RavdessPairs, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.dialogues import DialogueOptions, DialogueReport, evaluate_dialogues
-from mer_sdk.evaluation.evaluate import EvaluationOptions, EvaluationReport, Omissions
+from mer_sdk.evaluation.evaluate import EvaluationOptions, EvaluationReport
 from mer_sdk.evaluation.evaluate import evaluate as evaluate_bundle
+from mer_sdk.evaluation.omissions import Omissions
 from mer_sdk.jobs import completed
 
 Report = EvaluationReport | DialogueReport

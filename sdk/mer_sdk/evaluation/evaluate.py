@@ -11,20 +11,17 @@ from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.conditions import (
-    STATES,
     ConditionPredictions,
     check_conditions,
     check_enrolment,
     clip_log_probabilities,
-    holds,
     predict,
-    without_neutral,
 )
 from mer_sdk.evaluation.curves import Curves, curves
 from mer_sdk.evaluation.datasets.clip import Clip, LeftOut
-from mer_sdk.evaluation.features import ClipFeatures, encode_clip
+from mer_sdk.evaluation.features import detector_of, encode_clip
 from mer_sdk.evaluation.metrics import Interval, log_softmax
-from mer_sdk.frontends.face_detection import open_detector
+from mer_sdk.evaluation.omissions import Omissions, possible_protocols, possible_states
 from mer_sdk.runtimes import runtime_note
 from mer_sdk.window.engine import StepEngine
 
@@ -33,7 +30,6 @@ __all__ = [
     "ConditionResult",
     "EvaluationOptions",
     "EvaluationReport",
-    "Omissions",
     "Progress",
     "clip_log_probabilities",
     "evaluate",
@@ -42,8 +38,6 @@ __all__ = [
     "summarise",
 ]
 
-# People whom a note names.
-SHOWN_PEOPLE = 5
 # Called with what is being done, how many are done, and how many there are.
 Progress = Callable[[str, int, int], None]
 
@@ -178,19 +172,6 @@ class EvaluationReport:
         raise OptionError(f"{state}/{protocol} was not evaluated; there is {done}")
 
 
-@dataclass
-class Omissions:
-    """What an evaluation leaves out instead of raising an error: it is filled as the work goes on.
-
-    Attributes:
-        clips: those that cannot be used, and why.
-        notes: sentences on states, protocols and people.
-    """
-
-    clips: list[LeftOut] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
 def evaluate(
     bundle: Bundle,
     clips: Sequence[Clip],
@@ -290,8 +271,7 @@ def predict_clips(
         raise OptionError(f"{bundle.name} has no {missing[0]} graph; evaluation needs an audio-visual window model")
     protocols = options.protocols if omissions is None else possible_protocols(options.protocols, clips, omissions)
     engine = StepEngine(bundle, options.runtime, options.threads)
-    filmed = any(clip.video or (clip.paired and not clip.faces) for clip in clips)
-    detector = open_detector(None) if filmed else None
+    detector = detector_of(clips)
     encoded = []
     for index, clip in enumerate(clips):
         report("encoding clips", index, len(clips))
@@ -302,7 +282,7 @@ def predict_clips(
                 raise
             omissions.clips.append(LeftOut(clip.id, str(error)))
     report("encoding clips", len(clips), len(clips))
-    states = options.states if omissions is None else _possible_states(options.states, encoded, omissions)
+    states = options.states if omissions is None else possible_states(options.states, encoded, omissions)
     runs = sum(options.orders if protocol == "warm" else 1 for protocol in protocols)
     total, done = len(encoded) * runs * len(states), 0
 
@@ -324,54 +304,6 @@ def predict_clips(
     # Enrolment clips and skipped ones are not run, so the count may have stopped short of the total.
     report("fusing", total, total)
     return predictions, sum(len(item.steps) for item in encoded)
-
-
-def possible_protocols(requested: Sequence[str], clips: Sequence[Clip], omissions: Omissions) -> tuple[str, ...]:
-    """The protocols that these people can have; what is left out is noted.
-
-    Raises:
-        DataError: none is left.
-    """
-    left = list(requested)
-    if "warm" in left and all(clip.person == "" for clip in clips):
-        left.remove("warm")
-        omissions.notes.append("warm is left out: no clip says who speaks; name people in a column speaker")
-    if "enrolled" in left:
-        names = {clip.speaker: clip.person or str(clip.speaker) for clip in clips}
-        lacking = without_neutral(clips)
-        if len(lacking) == len(names):
-            left.remove("enrolled")
-            omissions.notes.append("enrolled is left out: nobody has a clip labelled neutral")
-        elif lacking:
-            known = [
-                names[who] for who in lacking if not all(clip.person == "" for clip in clips if clip.speaker == who)
-            ]
-            said = f"{', '.join(known[:SHOWN_PEOPLE])}{' and others' if len(known) > SHOWN_PEOPLE else ''}"
-            strangers = len(lacking) - len(known)
-            said += f"{' and ' if known and strangers else ''}{f'{strangers} unnamed people' if strangers else ''}"
-            omissions.notes.append(f"enrolled leaves out {said}: no clip of theirs is labelled neutral")
-    if not left:
-        raise DataError(f"no protocol is left: {'; '.join(omissions.notes)}; add --protocol cold")
-    return tuple(left)
-
-
-def _possible_states(
-    requested: Sequence[str], encoded: Sequence[ClipFeatures], omissions: Omissions
-) -> tuple[str, ...]:
-    """The states that some clip holds; "audio+face" only where some clip has both."""
-    if not encoded:
-        raise DataError(f"no clip could be read: {omissions.clips[0].clip}: {omissions.clips[0].reason}")
-    there = {name for name in ("audio", "face") if any(holds(item, name) for item in encoded)}
-    left = tuple(state for state in requested if set(STATES[state]) <= there)
-    for state in requested:
-        if state not in left:
-            missing = " or ".join(
-                {"audio": "sound", "face": "a face"}[name] for name in STATES[state] if name not in there
-            )
-            omissions.notes.append(f"{state} is left out: no clip holds {missing}")
-    if not left:
-        raise DataError(f"no state is left: {'; '.join(omissions.notes)}")
-    return left
 
 
 def summarise(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -37,6 +37,12 @@ class ClipFeatures:
 
     clip: Clip
     steps: tuple[StepFeatures, ...]
+
+
+def detector_of(clips: Iterable[Clip]) -> FaceDetector | None:
+    """The packaged detector for `encode_clip`, loaded once, where some of the clips are videos; None where none is."""
+    filmed = any(clip.video or (clip.paired and not clip.faces) for clip in clips)
+    return open_detector(None) if filmed else None
 
 
 def encode_clip(

@@ -12,7 +12,8 @@ from mer_sdk.dialogue.dialogue_file import Dialogue
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.dialogues import DialogueOptions, scored_dialogues
-from mer_sdk.evaluation.evaluate import EvaluationOptions, Omissions, Progress, predict_clips, report_of
+from mer_sdk.evaluation.evaluate import EvaluationOptions, Progress, predict_clips, report_of
+from mer_sdk.evaluation.omissions import Omissions
 from mer_sdk.report.results import Against, Measurement, headline
 
 

@@ -16,7 +16,8 @@ from mer_sdk.evaluation.conditions import STATES
 from mer_sdk.evaluation.datasets import Meld, OwnClips, Ravdess, RavdessPairs, Selection, open_datasets
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.dialogues import DialogueOptions
-from mer_sdk.evaluation.evaluate import EvaluationOptions, Omissions, Progress
+from mer_sdk.evaluation.evaluate import EvaluationOptions, Progress
+from mer_sdk.evaluation.omissions import Omissions
 from mer_sdk.report.measure import Answers, against, measure_clips, measure_dialogues
 from mer_sdk.report.own_answers import own_answers
 from mer_sdk.report.results import Measurement, headline

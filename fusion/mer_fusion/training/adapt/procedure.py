@@ -24,9 +24,8 @@ from mer_sdk.evaluation.calibration import fitted_decision
 from mer_sdk.evaluation.datasets import Clip, LeftOut, OwnClips, RavdessPairs, Selection, open_dataset
 from mer_sdk.evaluation.datasets.own.clips import TEST
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
-from mer_sdk.evaluation.features import ClipFeatures, encode_clip
+from mer_sdk.evaluation.features import ClipFeatures, detector_of, encode_clip
 from mer_sdk.evaluation.metrics import Interval
-from mer_sdk.frontends.face_detection import open_detector
 
 LEAST_CLIPS, LEAST_OF_LABEL = 20, 3
 MOST_LOST = 0.02
@@ -206,8 +205,7 @@ def _encoded(
     source: Checkpoint, clips: Sequence[Clip], what: str, progress: Progress
 ) -> tuple[list[ClipFeatures], list[LeftOut]]:
     engine, found, left = encoding_engine(source), [], []
-    filmed = any(clip.video or (clip.paired and not clip.faces) for clip in clips)
-    detector = open_detector(None) if filmed else None
+    detector = detector_of(clips)
     for number, clip in enumerate(clips):
         progress(f"encoding {what}", number, len(clips))
         try:

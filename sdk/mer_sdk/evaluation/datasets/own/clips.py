@@ -200,11 +200,6 @@ def reasons(left_out: Sequence[LeftOut]) -> str:
     return "; ".join([*said, f"{more} more for other reasons"] if more else said) or "there is none"
 
 
-def is_still(clip: Clip) -> bool:
-    """Whether a clip is a single picture."""
-    return clip.media is not None and clip.media.suffix.lower() in IMAGE_SUFFIXES
-
-
 def _table_of(path: Path) -> Path | None:
     """The table that a path names, None for folders without one.
 
