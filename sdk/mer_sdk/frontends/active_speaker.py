@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mer_sdk.frontends.face_crop import Box
-from mer_sdk.frontends.face_tracking import correlation, face_patch
+from mer_sdk.frontends.template_matching import correlation, face_patch
 
 # Seconds over which sound and motion are compared.
 WINDOW_SECONDS = 2.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,8 +30,9 @@ def check_frame(rgb: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(frame)
 
 
-# The filter's matrix is banded: this many rows of it are multiplied at a time, with the pixels that they reach alone.
-BAND = 8
+# The filter's matrix is banded: so many rows of it are multiplied at a time, with the pixels that they reach alone. Of
+# large pictures fewer, as a band is to read about so many source rows.
+BANDS, SOURCE_ROWS = (4, 16), 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +53,10 @@ def _triangle_bands(source: int, target: int) -> tuple[_Band, ...]:
     centre = (np.arange(target) + 0.5) * scale
     starts = np.maximum(0, np.floor(centre - support + 0.5)).astype(int)
     stops = np.minimum(source, np.floor(centre + support + 0.5)).astype(int)
+    size = min(max(BANDS[0], 1 << max(0, round(math.log2(SOURCE_ROWS / scale)))), BANDS[1])
     bands = []
-    for first in range(0, target, BAND):
-        rows = slice(first, first + BAND)
+    for first in range(0, target, size):
+        rows = slice(first, first + size)
         start, stop = int(starts[first]), int(stops[rows][-1])
         column = np.arange(start, stop)[None, :]
         weights = np.clip(1.0 - np.abs((column + 0.5 - centre[rows, None]) / support), 0.0, None)
@@ -66,21 +69,22 @@ def _triangle_bands(source: int, target: int) -> tuple[_Band, ...]:
 def resize_triangle(image: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """Resize [height, width, 3] to float32 [rows, columns, 3] by the antialiased triangle filter, values unrounded."""
     height, width, channels = image.shape
-    low = np.empty((rows, width * channels), np.float32)
     down, across = _triangle_bands(height, rows), _triangle_bands(width, columns)
+    # What comes of the rows lies column by column, so that the filter across reads it as it is.
+    low = np.empty((width * channels, rows), np.float32)
     # Only a band's pixels are converted, so that an image which is a view into a frame is read once; always in the same
     # memory, as fresh one costs more than the conversion.
     room = np.empty((max(band.stop - band.start for band in down), width, channels), np.float32)
     for band in down:
         pixels = room[: band.stop - band.start]
         pixels[:] = image[band.start : band.stop]
-        np.matmul(band.weights, pixels.reshape(len(pixels), -1), out=low[band.first : band.first + len(band.weights)])
-    planes = np.ascontiguousarray(low.reshape(rows, width, channels).transpose(0, 2, 1)).reshape(-1, width)
-    small = np.empty((rows * channels, columns), np.float32)
+        found = low[:, band.first : band.first + len(band.weights)]
+        np.matmul(pixels.reshape(len(pixels), -1).T, band.weights.T, out=found)
+    lines = low.reshape(width, channels * rows)
+    small = np.empty((columns, channels * rows), np.float32)
     for band in across:
-        found = small[:, band.first : band.first + len(band.weights)]
-        np.matmul(planes[:, band.start : band.stop], band.weights.T, out=found)
-    return interleaved(small.reshape(rows, channels, columns).transpose(0, 2, 1))
+        np.matmul(band.weights, lines[band.start : band.stop], out=small[band.first : band.first + len(band.weights)])
+    return np.ascontiguousarray(small.reshape(columns, channels, rows).transpose(2, 0, 1))
 
 
 def interleaved(image: np.ndarray) -> np.ndarray:
@@ -111,12 +115,12 @@ def crop_face(rgb: np.ndarray, box: Box | Sequence[float], contract: FaceContrac
     """
     frame = check_frame(rgb)
     x, y, width, height = (float(value) for value in box[:4])
-    if not np.isfinite([x, y, width, height]).all() or width <= 0 or height <= 0:
+    if not all(map(math.isfinite, (x, y, width, height))) or width <= 0 or height <= 0:
         raise SignalError(f"the face box {(x, y, width, height)} has no area")
     exact = max(width, height) * (1.0 + 2.0 * contract.margin)
-    side = max(1, int(np.floor(exact + 0.5)))
-    left = int(np.floor(x + (width - exact) / 2.0 + 0.5))
-    top = int(np.floor(y + (height - exact) / 2.0 + 0.5))
+    side = max(1, math.floor(exact + 0.5))
+    left = math.floor(x + (width - exact) / 2.0 + 0.5)
+    top = math.floor(y + (height - exact) / 2.0 + 0.5)
     if left >= 0 and top >= 0 and left + side <= frame.shape[1] and top + side <= frame.shape[0]:
         square = frame[top : top + side, left : left + side]
     else:

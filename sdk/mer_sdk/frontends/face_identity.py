@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 
 from mer_sdk.frontends.face_crop import Box
-from mer_sdk.frontends.face_tracking import face_patch
+from mer_sdk.frontends.template_matching import face_patch
 
 # The picture that is described, pixels, and cells in each direction. Smaller faces are not described.
 PICTURE, CELLS = 48, 6

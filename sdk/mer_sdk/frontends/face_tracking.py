@@ -1,21 +1,20 @@
 """Faces followed from frame to frame: seldom searched for, otherwise found again by a small grey picture of each.
 
-Between two searches a face is where its template (taken when the detector saw it last) correlates best: normalised
-cross-correlation as in Lewis, "Fast Normalized Cross-Correlation" (1995), around the place that a constant velocity
-predicts, at three scales. A template is never renewed from what the tracker itself found, so that it cannot drift.
+Between two searches a face is where its template (taken when the detector saw it last) correlates best, around the
+place that a constant velocity predicts, at three scales. A template is never renewed from what the tracker itself
+found, so that it cannot drift.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from mer_sdk.frontends.face_crop import Box, overlap
 from mer_sdk.frontends.face_detection import FaceDetector
+from mer_sdk.frontends.template_matching import Template, face_patch, grey_squares, peak, square_around, whole_grey
 
 # Boxes of two frames are one face above this intersection over union.
 SAME_FACE_IOU = 0.3
@@ -23,6 +22,8 @@ SAME_FACE_IOU = 0.3
 TRACK_SECONDS = 2.0
 # Side of a template, pixels; a face is searched for half of its side away in each direction.
 TEMPLATE, REACH = 24, 12
+# At other scales it is searched for so many pixels away from where it was found at the last.
+SCALE_REACH = 2
 # Correlation from which the tracker is sure; docs/app/faces.md says how often a search was needed nevertheless.
 SURE = 0.75
 SCALES = (0.92, 1.09)
@@ -43,7 +44,7 @@ class Track:
         box: (x, y, width, height) in pixels of the frame looked at last.
         time: seconds of the frame in which it was seen last.
         velocity: of the box's centre, pixels a second.
-        template: float32 [24, 24], grey, as the detector saw it last.
+        template: [24, 24], as the detector saw it last.
         found: how often the detector found it.
         misses: how many searches in a row did not find it.
     """
@@ -51,7 +52,7 @@ class Track:
     id: int
     box: Box
     time: float
-    template: np.ndarray
+    template: Template
     velocity: tuple[float, float] = (0.0, 0.0)
     found: int = 1
     misses: int = 0
@@ -131,7 +132,7 @@ class FaceTracker:
         for index, track in enumerate(self._tracks):
             if index in pairs:
                 self._place(track, boxes[pairs[index]], time)
-                track.template = face_patch(rgb, track.box, TEMPLATE)
+                track.template = _template(rgb, track.box)
                 track.found, track.misses, track.lost = track.found + 1, 0, False
             else:
                 track.misses += 1
@@ -146,7 +147,7 @@ class FaceTracker:
             if index in pairs.values() or any(overlap(box, track.box) > SAME_FACE_IOU for track in shown):
                 continue
             if len(shown) < self._most:
-                self._tracks.append(Track(self._next, box, time, face_patch(rgb, box, TEMPLATE)))
+                self._tracks.append(Track(self._next, box, time, _template(rgb, box)))
                 self._next += 1
 
     def _move(self, track: Track, rgb: np.ndarray, time: float) -> bool:
@@ -155,11 +156,14 @@ class FaceTracker:
         most = 0.25 * side
         shift = [_bounded(speed * (time - track.time), most) for speed in track.velocity]
         expected = (track.box[0] + shift[0], track.box[1] + shift[1], track.box[2], track.box[3])
-        score, box = _best(track.template, rgb, expected, REACH)
-        for scale in SCALES:
-            other, moved = _best(track.template, rgb, _scaled(box, scale), 2)
+        ((score, box),) = _best(track.template, rgb, [expected], REACH)
+        scaled = _best(track.template, rgb, [_scaled(box, scale) for scale in SCALES], SCALE_REACH)
+        for place, scale in enumerate(SCALES):
+            other, moved = scaled[place]
             if other > score + SCALE_GAIN:
                 score, box = other, moved
+                # The scales after it are tried from there.
+                scaled = _best(track.template, rgb, [_scaled(box, scale) for scale in SCALES], SCALE_REACH)
         if score < SURE:
             return False
         self._place(track, box, time)
@@ -174,11 +178,9 @@ class FaceTracker:
         track.box, track.time = box, time
 
     def _is_cut(self, rgb: np.ndarray) -> bool:
-        rows, columns = THUMBNAIL
-        height, width = rgb.shape[:2]
-        small = _sampled(rgb, (0.0, 0.0, float(width), float(height)), rows, columns)
+        small = whole_grey(rgb, *THUMBNAIL)
         before, self._thumbnail = self._thumbnail, small
-        if before is None or float(np.abs(small - before).mean()) < CUT_LEVELS:
+        if before is None or float(np.abs(small - before).sum()) < CUT_LEVELS * small.size:
             return False
         a, b = small - small.mean(), before - before.mean()
         return float((a * b).sum()) < CUT_CORRELATION * float(np.sqrt((a * a).sum() * (b * b).sum()))
@@ -207,84 +209,27 @@ def assign(tracks: Sequence[Box], boxes: Sequence[Box]) -> dict[int, int]:
     return best(0, frozenset())[1]
 
 
-def face_patch(rgb: np.ndarray, box: Box, size: int, margin: float = 0.0) -> np.ndarray:
-    """A small grey picture of the square around a box, float32 [size, size], 0-255; edge pixels repeat outside.
-
-    It is the green channel at four points a pixel: cheap at any size of face, and enough to compare faces by. What the
-    face graph reads is `mer_sdk.frontends.face_crop.crop_face`.
-
-    Args:
-        margin: added on each side, as a share of the square's side.
-    """
-    x, y = _centre(box)
-    side = max(box[2], box[3]) * (1.0 + 2.0 * margin)
-    return _sampled(rgb, (x - side / 2, y - side / 2, side, side), size, size)
+def _template(rgb: np.ndarray, box: Box) -> Template:
+    return Template(face_patch(rgb, box, TEMPLATE))
 
 
-def correlation(template: np.ndarray, patch: np.ndarray) -> np.ndarray:
-    """Normalised cross-correlation, -1 to 1, of a [n, n] template at all places of a [m, m] patch: [m-n+1, m-n+1]."""
-    size, places = len(template), len(patch) - len(template) + 1
-    zero = template - template.mean()
-    # Each row of the template along each row of the patch is one product of matrices; of these, those that lie on one
-    # another as in the template are added.
-    row, step = patch.strides
-    along = as_strided(patch, (len(patch), places, size), (row, step, step), writeable=False)
-    lines = (along.reshape(-1, size) @ zero.T).reshape(len(patch), places, size)
-    row, column, step = lines.strides
-    cross = as_strided(lines, (places, places, size), (row, column, row + step), writeable=False).sum(axis=2)
-    values = patch.astype(np.float64)
-    ones = _sums(len(patch), size)
-    sums = ones @ np.stack([values, values * values]) @ ones.T
-    energy = np.maximum(sums[1] - sums[0] ** 2 / size**2, 0.0)
-    # A flat picture correlates with nothing: two grey levels are less than a camera's noise.
-    floor = (2.0 * size) ** 2
-    own = zero.ravel()
-    result: np.ndarray = cross / np.sqrt(np.maximum(energy, floor) * max(float(own @ own), floor))
-    return result
-
-
-def _best(template: np.ndarray, rgb: np.ndarray, box: Box, reach: int) -> tuple[float, Box]:
-    """The highest correlation within `reach` template pixels around a box, and where it is."""
-    scores = correlation(template, face_patch(rgb, box, TEMPLATE + 2 * reach, reach / TEMPLATE))
-    row, column = divmod(int(scores.argmax()), scores.shape[1])
-    pixel = max(box[2], box[3]) / TEMPLATE
-    down = row - reach + _peak(scores[:, column], row)
-    right = column - reach + _peak(scores[row], column)
-    return float(scores[row, column]), (box[0] + right * pixel, box[1] + down * pixel, box[2], box[3])
-
-
-def _peak(values: np.ndarray, index: int) -> float:
-    """How far the top of a parabola through three values lies from the middle one, -0.5 to 0.5."""
-    if not 0 < index < len(values) - 1:
-        return 0.0
-    left, middle, right = values[index - 1 : index + 2].tolist()
-    bend = left - 2.0 * middle + right
-    return 0.0 if bend >= 0 else _bounded(0.5 * (left - right) / bend, 0.5)
+def _best(template: Template, rgb: np.ndarray, boxes: Sequence[Box], reach: int) -> list[tuple[float, Box]]:
+    """Of each box: the highest correlation within `reach` template pixels around it, and where it is."""
+    size = TEMPLATE + 2 * reach
+    pictures = grey_squares(rgb, [square_around(box, reach / TEMPLATE) for box in boxes], size, size)
+    found = []
+    for box, scores in zip(boxes, template.scores(pictures), strict=True):
+        row, column = divmod(int(scores.argmax()), scores.shape[1])
+        pixel = max(box[2], box[3]) / TEMPLATE
+        down = row - reach + peak(scores[:, column], row)
+        right = column - reach + peak(scores[row], column)
+        moved = (box[0] + right * pixel, box[1] + down * pixel, box[2], box[3])
+        found.append((float(scores[row, column]), moved))
+    return found
 
 
 def _bounded(value: float, most: float) -> float:
     return max(-most, min(value, most))
-
-
-def _sampled(rgb: np.ndarray, box: Box, rows: int, columns: int) -> np.ndarray:
-    height, width = rgb.shape[:2]
-    # Bounded before the change to whole numbers: a box may lie far outside.
-    down = np.clip(box[1] + (np.arange(2 * rows) + 0.5) * (box[3] / (2 * rows)), 0, height - 1).astype(np.intp)
-    across = np.clip(box[0] + (np.arange(2 * columns) + 0.5) * (box[2] / (2 * columns)), 0, width - 1).astype(np.intp)
-    # The green of each point, in the bytes of the picture; sums of four of them are exact.
-    places = (down * (3 * width) + 1)[:, None] + 3 * across
-    points = rgb.reshape(-1).take(places).astype(np.uint16)
-    points = points[0::2] + points[1::2]
-    result: np.ndarray = (points[:, 0::2] + points[:, 1::2]) * np.float32(0.25)
-    return result
-
-
-@lru_cache(maxsize=8)
-def _sums(length: int, size: int) -> np.ndarray:
-    """Ones, [length - size + 1, length]: times a picture they are the sums of `size` rows at every place."""
-    places = np.arange(length - size + 1)[:, None]
-    columns = np.arange(length)[None, :]
-    return ((columns >= places) & (columns < places + size)).astype(np.float64)
 
 
 def _centre(box: Box) -> tuple[float, float]:
