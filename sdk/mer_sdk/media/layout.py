@@ -10,6 +10,8 @@ import numpy as np
 # The choice is made anew for every block from what the last ones held, whose weight falls by 20 dB in so long, seconds.
 BLOCK_SECONDS, FORGET_SECONDS = 0.05, 0.25
 DECAY = 0.01 ** (BLOCK_SECONDS / FORGET_SECONDS)
+# Powers are taken of at most about so many samples a second: what they are compared with needs no more.
+POWER_RATE = 48000
 # A channel that is this far below the loudest is left out, and counts again once it is less far below (power).
 DEAD, ALIVE = 10**-2.6, 10**-1.4
 # The centre of a surround layout carries the voice unless it is this far below the loudest channel (power).
@@ -40,6 +42,7 @@ class Downmix:
         self.channels = channels
         self.names = tuple(names) if len(names) == channels else ()
         self._size = max(1, round(rate * BLOCK_SECONDS))
+        self._apart = max(1, rate // POWER_RATE)
         heard = [place for place in range(channels) if not (self.names and self.names[place] in BASS)]
         self._candidates = tuple(heard or range(channels))
         self._centre = self.names.index("FC") if "FC" in self.names and channels > 2 else None
@@ -71,12 +74,12 @@ class Downmix:
         return self._mixed(rest)
 
     def _mixed(self, pcm: np.ndarray) -> np.ndarray:
-        # One row a channel: sums run along the memory.
-        planes = np.ascontiguousarray(pcm.T)
-        result = np.empty(len(pcm), np.float32)
         size = min(self._size, len(pcm))
+        # One row a channel: sums run along the memory.
+        planes = np.ascontiguousarray(pcm.T) if self._apart == 1 else pcm.T
+        result = np.empty(len(pcm), np.float32)
         mixed = 0
-        for place, power in enumerate(_powers(planes, size)):
+        for place, power in enumerate(_powers(planes, size, self._apart)):
             start, before, ramp = place * size, self._heard, self._decided
             self._decide(power)
             if self._heard != before:
@@ -129,20 +132,31 @@ class Downmix:
         return f"channel {place + 1} of {self.channels}" + (f" ({name})" if name else "")
 
 
-def _powers(planes: np.ndarray, size: int) -> np.ndarray:
-    """The powers of the channels and of their products, [blocks, channels, channels], without constants."""
+def _powers(planes: np.ndarray, size: int, apart: int) -> np.ndarray:
+    """The powers of the channels and of their products, [blocks, channels, channels], without constants.
+
+    Args:
+        planes: [channels, blocks * size].
+        size: samples of a block.
+        apart: of each block every so-manieth sample is looked at.
+    """
     if not size:
         return np.zeros((0, len(planes), len(planes)), np.float32)
-    blocks = planes.reshape(len(planes), -1, size)
+    blocks = np.ascontiguousarray(planes.reshape(len(planes), -1, size)[:, :, ::apart])
     moved = blocks - blocks.mean(axis=2, keepdims=True)
     # For a few channels and long blocks this is quicker than a product of matrices.
-    result: np.ndarray = np.einsum("abn,cbn->bac", moved, moved) / np.float32(size)
+    result: np.ndarray = np.einsum("abn,cbn->bac", moved, moved) / np.float32(blocks.shape[2])
     return result
 
 
 def _mix(planes: np.ndarray, heard: tuple[int, ...], result: np.ndarray) -> None:
     """Write the mean of the channels that are heard."""
     share = np.float32(1.0 / len(heard))
+    if len(heard) == 2:
+        # The same to the last bit, as halves are exact.
+        np.add(planes[heard[0]], planes[heard[1]], out=result)
+        result *= share
+        return
     np.multiply(planes[heard[0]], share, out=result)
     for place in heard[1:]:
         result += planes[place] * share

@@ -47,9 +47,10 @@ class PersonalBaseline:
         """The baseline of one modality, float32 vector: what to subtract from its features."""
         mean = self._means.get(modality)
         if mean is None:
-            total = self._weighted[modality] + self._sum[modality]
-            total /= self._prior + self._count[modality]
-            mean = self._means[modality] = total.astype(np.float32)
+            total = np.add(self._weighted[modality], self._sum[modality])
+            mean = np.empty(len(total), np.float32)
+            weight = self._prior + self._count[modality]
+            self._means[modality] = np.divide(total, weight, out=mean, casting="same_kind")
         return mean
 
     def observe(self, modality: str, features: np.ndarray) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mer_sdk.contract.bundle import Bundle
-from mer_sdk.contract.estimate import state_of
+from mer_sdk.contract.estimate import NOTHING, state_of
 from mer_sdk.errors import OptionError
 from mer_sdk.window.baseline import PersonalBaseline
 from mer_sdk.window.decision import softmax
@@ -41,6 +41,7 @@ class StepOutput:
         reliance: modality -> share; sums to 1, all 0 where the window is empty.
         present: modality -> number of steps of the window that hold it.
         steps: steps of the window that hold any modality.
+        state: which modalities the window holds, as in `EmotionEstimate.state`.
     """
 
     logits: np.ndarray
@@ -48,11 +49,7 @@ class StepOutput:
     reliance: dict[str, float]
     present: dict[str, int]
     steps: int
-
-    @property
-    def state(self) -> str:
-        """Which modalities the window holds, as in `EmotionEstimate.state`."""
-        return state_of(name for name, count in self.present.items() if count)
+    state: str
 
 
 class StepEngine:
@@ -90,6 +87,7 @@ class StepEngine:
         sizes = {tensor.name: tensor.shape for tensor in self.manifest.graphs["fusion"].inputs}
         self._size = {name: sizes[name][2] for name in MODALITIES if name in sizes}
         self._length = self.manifest.clock.window_steps
+        self._masks = {name: f"{name}_mask" for name in self._size}
         self._full_mask = np.ones((1, self._length), np.float32)
         self.reset(baseline)
 
@@ -280,27 +278,30 @@ class StepEngine:
         baseline = self._baselines[person]
         inputs: dict[str, np.ndarray] = {}
         present: dict[str, int] = {}
-        holds = []
+        held: list[list[bool]] = []
         for name, size in self._size.items():
             window = self._faces.get(person) if name == "face" else self._sound if sound else None
+            if window is not None and window.is_full(person):
+                inputs[name], inputs[self._masks[name]] = window.read(baseline.mean(name)), self._full_mask
+                present[name] = self._length
+                continue
             if window is None:
-                rows, held = np.zeros((self._length, size), np.float32), [False] * self._length
+                rows, there = np.zeros((1, self._length, size), np.float32), [False] * self._length
             else:
-                rows, held = window.read(baseline.mean(name), person)
-            count = present[name] = held.count(True)
-            inputs[name] = rows[None]
-            inputs[f"{name}_mask"] = self._full_mask if count == self._length else np.array([held], np.float32)
-            holds.append(held)
+                rows, there = window.read_some(baseline.mean(name), person)
+            inputs[name], inputs[self._masks[name]] = rows, np.array([there], np.float32)
+            present[name] = there.count(True)
+            held.append(there)
         steps = max(present.values())
         if 0 < steps < self._length:
-            steps = sum(map(any, zip(*holds, strict=True)))
+            steps = sum(map(any, zip(*held, strict=True)))
         if not steps:
             labels = len(self.manifest.labels)
             empty = np.zeros(labels, np.float32)
-            return StepOutput(empty, np.full(labels, 1.0 / labels), dict.fromkeys(present, 0.0), present, 0)
+            return StepOutput(empty, np.full(labels, 1.0 / labels), dict.fromkeys(present, 0.0), present, 0, NOTHING)
         outputs = self._graphs["fusion"].run(inputs)
         logits = outputs["logits"].reshape(-1)
         reliance = dict(zip(present, outputs["reliance"].reshape(-1).tolist(), strict=True))
-        state = state_of(name for name, count in present.items() if count)
+        state = state_of([name for name in present if present[name]])
         shares = softmax(logits, self.manifest.decision.of(state).temperature)
-        return StepOutput(logits, shares, reliance, present, steps)
+        return StepOutput(logits, shares, reliance, present, steps, state)

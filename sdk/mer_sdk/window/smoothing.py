@@ -87,7 +87,7 @@ class Smoother:
             time: seconds, after the last step's.
             person: whose face it is; None where no face was seen, which goes on with the same person.
         """
-        current = np.asarray(probabilities, np.float64)
+        current = probabilities
         timeline = self._timeline_of(person, time)
         if timeline is None:
             timeline = _Timeline(current, int(current.argmax()), time)
@@ -97,8 +97,10 @@ class Smoother:
         if self.options.seconds > 0:
             keep = math.exp(-max(0.0, time - timeline.time) / self.options.seconds)
             current = keep * timeline.probabilities + (1.0 - keep) * current
-        best = int(current.argmax())
-        if best != timeline.label and current[best] - current[timeline.label] >= self.options.margin:
+        # Lists of a handful of values are quicker than numpy, whose code is no longer cached after a graph.
+        values = current.tolist()
+        best = values.index(max(values))
+        if best != timeline.label and values[best] - values[timeline.label] >= self.options.margin:
             timeline.label = best
         timeline.probabilities, timeline.time = current, time
         return Smoothed(current, timeline.label)

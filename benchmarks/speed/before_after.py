@@ -1,0 +1,206 @@
+"""Two checkouts of the SDK, part by part, in one interleaved run: milliseconds of both and the ratio.
+
+    python -m benchmarks.speed.before_after --baseline OTHER/.venv/bin/python --bundles DIR --baseline-bundles DIR
+    python -m benchmarks.speed.before_after ... --clips *.mp4
+
+Each checkout has a process, both on one core. In every round each part runs once in one and once in the other, which
+goes first changes. Each checkout needs bundles of its own, as manifests change; they are paired by their names.
+With `--clips`, `mer run` on each clip as a whole process, in pairs: CPU and wall time. Goes to
+docs/results/before_after.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mer_sdk.bench.timing import Ratio, blas_environment, ratio
+from mer_sdk.cli.bench import this_machine
+from mer_sdk.cli.progress import progress_bars
+from mer_sdk.contract.codec import to_json
+
+ROOT = Path(__file__).parents[2]
+OUT = Path("docs/results/before_after.json")
+WARM_UP = 20
+
+
+@dataclass(frozen=True)
+class Row:
+    """A stage of a part: medians, milliseconds, and after over before with its 95 % interval."""
+
+    part: str
+    stage: str
+    before: float
+    after: float
+    ratio: Ratio
+
+
+@dataclass(frozen=True)
+class ClipRow:
+    """A clip: medians of whole processes, seconds, of both; and the pairs' ratios, median, lowest and highest."""
+
+    clip: str
+    cpu: tuple[float, float]
+    wall: tuple[float, float]
+    cpu_ratio: tuple[float, float, float]
+    wall_ratio: tuple[float, float, float]
+
+
+class Side:
+    """A checkout's process."""
+
+    def __init__(self, python: Path, bundles: Path) -> None:
+        command = [os.path.abspath(python), "-m", "benchmarks.speed.side", os.path.abspath(bundles)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=blas_environment(1)
+        )
+        self.parts: list[str] = self._answer()
+
+    def run(self, part: str) -> dict[str, float]:
+        """Stage -> milliseconds."""
+        assert self._process.stdin is not None
+        print(part, file=self._process.stdin, flush=True)
+        return dict(self._answer())
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+    def _answer(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            sys.exit(f"a process of the benchmark ended with {self._process.wait()}; see above")
+        return json.loads(line)
+
+
+def compare(
+    before: Side, after: Side, rounds: int, progress: Callable[[int, int], None], only: tuple[str, ...] = ()
+) -> list[Row]:
+    """All parts that both have; those alone whose names begin with one of `only`, where any is given."""
+    names = [name for name in after.parts if name in before.parts and name.startswith(only or "")]
+    found: dict[str, tuple[list[dict[str, float]], list[dict[str, float]]]] = {name: ([], []) for name in names}
+    rng = np.random.default_rng(0)
+    for turn in range(rounds + WARM_UP):
+        for index in rng.permutation(len(names)):
+            name = names[index]
+            for number in (0, 1) if turn % 2 else (1, 0):
+                found[name][number].append((before, after)[number].run(name))
+        progress(turn + 1, rounds + WARM_UP)
+    rows = []
+    for name, (old, new) in found.items():
+        for stage in new[0]:
+            a, b = (np.array([one[stage] for one in side[WARM_UP:]]) for side in (old, new))
+            rows.append(
+                Row(name, stage, round(float(np.median(a)), 3), round(float(np.median(b)), 3), ratio(b, a))
+            )
+    return rows
+
+
+def run_clip(python: Path, bundle: Path, clip: Path) -> tuple[float, float]:
+    """CPU and wall seconds of one `mer run`."""
+    command = [os.path.abspath(python.with_name("mer")), "run", os.path.abspath(bundle), os.path.abspath(clip), "--json"]
+    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, cwd=bundle.parent)
+    wall, after = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
+
+
+def compare_clips(
+    pythons: tuple[Path, Path], bundles: tuple[Path, Path], clips: list[Path], pairs: int, progress: Callable[[int, int], None]
+) -> list[ClipRow]:
+    """`mer run` on every clip, before and after in turn."""
+    times: dict[Path, list[tuple[tuple[float, float], tuple[float, float]]]] = {clip: [] for clip in clips}
+    for turn in range(pairs + 1):
+        for place, clip in enumerate(clips):
+            order = (0, 1) if turn % 2 else (1, 0)
+            pair = {side: run_clip(pythons[side], bundles[side], clip) for side in order}
+            # The first pair brings the files into the cache.
+            if turn:
+                times[clip].append((pair[0], pair[1]))
+            progress(turn * len(clips) + place + 1, (pairs + 1) * len(clips))
+    rows = []
+    for clip, found in times.items():
+        values = np.array(found)  # [pairs, side, (cpu, wall)]
+        shares = values[:, 1] / values[:, 0]
+        middle = np.median(values, axis=0).round(2)
+        spread = np.stack([np.median(shares, axis=0), shares.min(axis=0), shares.max(axis=0)]).round(3)
+        rows.append(
+            ClipRow(clip.name, *(tuple(middle[:, kind].tolist()) for kind in (0, 1)), *(tuple(spread[:, kind].tolist()) for kind in (0, 1)))  # type: ignore[arg-type]  # two and three values
+        )
+    return rows
+
+
+def show(rows: list[Row], clips: list[ClipRow]) -> None:
+    """Print both tables."""
+    if rows:
+        print(f"{'part':28} {'stage':10} {'before':>8} {'after':>8}  ratio [95 %]")
+    for row in rows:
+        share = row.ratio
+        print(
+            f"{row.part[:28]:28} {row.stage:10} {row.before:8.3f} {row.after:8.3f}  {share.p50:.3f} [{share.low:.3f}, {share.high:.3f}]"
+        )
+    for one in clips:
+        print(
+            f"{one.clip[:28]:28} CPU s {one.cpu[0]:.2f} -> {one.cpu[1]:.2f}, ratio {one.cpu_ratio[0]:.2f} [{one.cpu_ratio[1]:.2f}, "
+            f"{one.cpu_ratio[2]:.2f}]; wall s {one.wall[0]:.2f} -> {one.wall[1]:.2f}, ratio {one.wall_ratio[0]:.2f} "
+            f"[{one.wall_ratio[1]:.2f}, {one.wall_ratio[2]:.2f}]"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--baseline", type=Path, required=True, help="python of the other checkout")
+    parser.add_argument("--bundles", type=Path, required=True, help="folder of this checkout's bundles")
+    parser.add_argument("--baseline-bundles", type=Path, required=True, help="folder of the other one's")
+    parser.add_argument("--rounds", type=int, default=200, help="0 leaves the parts out")
+    parser.add_argument("--only", nargs="*", default=[], help="parts alone whose names begin so")
+    parser.add_argument("--clips", type=Path, nargs="*", default=[])
+    parser.add_argument("--clip-bundle", default="grjca-tflite-fp32.mer", help="of both folders, that the clips are run with")
+    parser.add_argument("--pairs", type=int, default=7, help="of each clip")
+    parser.add_argument("--out", type=Path, default=OUT)
+    options = parser.parse_args()
+    rows: list[Row] = []
+    clips: list[ClipRow] = []
+    own, load = Path(sys.executable), os.getloadavg()
+    with progress_bars() as progress, ExitStack() as stack:
+        if options.rounds:
+            before = Side(options.baseline, options.baseline_bundles)
+            stack.callback(before.close)
+            after = Side(own, options.bundles)
+            stack.callback(after.close)
+            rows = compare(
+                before, after, options.rounds, lambda done, total: progress("parts", done, total), tuple(options.only)
+            )
+        if options.clips:
+            bundles = options.baseline_bundles / options.clip_bundle, options.bundles / options.clip_bundle
+            clips = compare_clips(
+                (options.baseline, own), bundles, options.clips, options.pairs, lambda done, total: progress("clips", done, total)
+            )
+    show(rows, clips)
+    result = {
+        "machine": to_json(this_machine()),
+        "load": {"before": load, "after": os.getloadavg()},
+        "rounds": options.rounds,
+        "pairs": options.pairs if clips else 0,
+        "parts": [to_json(row) for row in rows],
+        "clips": [asdict(one) for one in clips],
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
