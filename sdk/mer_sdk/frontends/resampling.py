@@ -23,10 +23,11 @@ KAISER_BETA = 8.6
 # All usual rates have at most so many phases; another is taken as the nearest ratio that has, which is 1 ppm away.
 MOST_PHASES = 640
 RATES = (1000, 768000)
-# Outputs of a band, at least; bands of a cycle, at most. Wider bands multiply more zeros, more bands are more calls.
-BAND, BANDS = 32, 10
+# Outputs of a band, at least, but half as many from so many inputs an output on; bands of a cycle, at most. Wider bands
+# multiply more zeros, more bands are more calls.
+BAND, HALF_FROM, BANDS = 64, 8, 10
 # Outputs of a cycle, at least; and cycles of a block, which is what one product computes of a band.
-CYCLE, ROWS = 160, 2
+CYCLE, ROWS = 160, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,10 +144,11 @@ def _filter(source: int, target: int) -> _Filter | None:
     cutoff = ROLLOFF * min(1.0, up / down)
     half = ceil(ZERO_CROSSINGS / cutoff)
     weights = _phases(up, cutoff, half)
+    band = BAND if down < HALF_FROM * up else BAND // 2
     # So long that no band reads more than a cycle: rows of a product that overlap would have to be copied.
-    longest = ceil(BAND * down / up) + 2 * half
+    longest = ceil(band * down / up) + 2 * half
     outputs = up * max(ceil(CYCLE / up), ceil(longest / down))
-    width = max(BAND, ceil(outputs / BANDS))
+    width = max(band, ceil(outputs / BANDS))
     bands = []
     for first in range(0, outputs, width):
         places = [number * down // up for number in range(first, min(first + width, outputs))]
