@@ -20,7 +20,7 @@ SPEECH ?= $(DATA)/speech
 # The fp32 bundles of the second folder are those of the first.
 AARCH64_BUNDLES ?= $(foreach target,tflite onnx,$(wildcard $(BUNDLES)/*-$(target)-*.mer) \
 	$(foreach scheme,w8 dyn8 int8,$(wildcard $(QUANTIZED)/*-$(target)-$(scheme).mer)))
-SPEED := runs/speed
+SPEED := docs/results
 # Of a device, for `make sbom`.
 EXTRAS ?= litert,media
 PACKAGED := sdk/mer_sdk/bundles

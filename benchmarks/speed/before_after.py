@@ -21,11 +21,13 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.speed.processes import compiled_environment
 from mer_sdk.bench.timing import Ratio, blas_environment, ratio
 from mer_sdk.cli.bench import this_machine
 from mer_sdk.cli.progress import progress_bars
@@ -103,23 +105,27 @@ def compare(
     for name, (old, new) in found.items():
         for stage in new[0]:
             a, b = (np.array([one[stage] for one in side[WARM_UP:]]) for side in (old, new))
-            rows.append(
-                Row(name, stage, round(float(np.median(a)), 3), round(float(np.median(b)), 3), ratio(b, a))
-            )
+            rows.append(Row(name, stage, round(float(np.median(a)), 3), round(float(np.median(b)), 3), ratio(b, a)))
     return rows
 
 
 def run_clip(python: Path, bundle: Path, clip: Path) -> tuple[float, float]:
-    """CPU and wall seconds of one `mer run`."""
-    command = [os.path.abspath(python.with_name("mer")), "run", os.path.abspath(bundle), os.path.abspath(clip), "--json"]
+    """CPU and wall seconds of one `mer run`, with its modules compiled as an installation has them."""
+    program = os.path.abspath(python.with_name("mer"))
+    command = [program, "run", os.path.abspath(bundle), os.path.abspath(clip), "--json"]
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, cwd=bundle.parent)
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run(command, check=True, cwd=bundle.parent, env=compiled_environment(), **quiet)
     wall, after = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
 
 
 def compare_clips(
-    pythons: tuple[Path, Path], bundles: tuple[Path, Path], clips: list[Path], pairs: int, progress: Callable[[int, int], None]
+    pythons: tuple[Path, Path],
+    bundles: tuple[Path, Path],
+    clips: list[Path],
+    pairs: int,
+    progress: Callable[[int, int], None],
 ) -> list[ClipRow]:
     """`mer run` on every clip, before and after in turn."""
     times: dict[Path, list[tuple[tuple[float, float], tuple[float, float]]]] = {clip: [] for clip in clips}
@@ -131,16 +137,18 @@ def compare_clips(
             if turn:
                 times[clip].append((pair[0], pair[1]))
             progress(turn * len(clips) + place + 1, (pairs + 1) * len(clips))
-    rows = []
-    for clip, found in times.items():
-        values = np.array(found)  # [pairs, side, (cpu, wall)]
-        shares = values[:, 1] / values[:, 0]
-        middle = np.median(values, axis=0).round(2)
-        spread = np.stack([np.median(shares, axis=0), shares.min(axis=0), shares.max(axis=0)]).round(3)
-        rows.append(
-            ClipRow(clip.name, *(tuple(middle[:, kind].tolist()) for kind in (0, 1)), *(tuple(spread[:, kind].tolist()) for kind in (0, 1)))  # type: ignore[arg-type]  # two and three values
-        )
-    return rows
+    return [_clip_row(clip.name, np.array(found)) for clip, found in times.items()]
+
+
+def _clip_row(name: str, seconds: np.ndarray) -> ClipRow:
+    """Of [pairs, (before, after), (CPU, wall)]."""
+    shares = seconds[:, 1] / seconds[:, 0]
+    (cpu_before, wall_before), (cpu_after, wall_after) = np.median(seconds, axis=0).round(2).tolist()
+    spread = np.stack([np.median(shares, axis=0), shares.min(axis=0), shares.max(axis=0)]).round(3).tolist()
+    (cpu, wall), (cpu_low, wall_low), (cpu_high, wall_high) = spread
+    return ClipRow(
+        name, (cpu_before, cpu_after), (wall_before, wall_after), (cpu, cpu_low, cpu_high), (wall, wall_low, wall_high)
+    )
 
 
 def show(rows: list[Row], clips: list[ClipRow]) -> None:
@@ -148,16 +156,14 @@ def show(rows: list[Row], clips: list[ClipRow]) -> None:
     if rows:
         print(f"{'part':28} {'stage':10} {'before':>8} {'after':>8}  ratio [95 %]")
     for row in rows:
-        share = row.ratio
-        print(
-            f"{row.part[:28]:28} {row.stage:10} {row.before:8.3f} {row.after:8.3f}  {share.p50:.3f} [{share.low:.3f}, {share.high:.3f}]"
-        )
+        share = f"{row.ratio.p50:.3f} [{row.ratio.low:.3f}, {row.ratio.high:.3f}]"
+        print(f"{row.part[:28]:28} {row.stage:10} {row.before:8.3f} {row.after:8.3f}  {share}")
     for one in clips:
-        print(
-            f"{one.clip[:28]:28} CPU s {one.cpu[0]:.2f} -> {one.cpu[1]:.2f}, ratio {one.cpu_ratio[0]:.2f} [{one.cpu_ratio[1]:.2f}, "
-            f"{one.cpu_ratio[2]:.2f}]; wall s {one.wall[0]:.2f} -> {one.wall[1]:.2f}, ratio {one.wall_ratio[0]:.2f} "
-            f"[{one.wall_ratio[1]:.2f}, {one.wall_ratio[2]:.2f}]"
-        )
+        said = [
+            f"{kind} s {old:.2f} -> {new:.2f}, ratio {share[0]:.2f} [{share[1]:.2f}, {share[2]:.2f}]"
+            for kind, (old, new), share in (("CPU", one.cpu, one.cpu_ratio), ("wall", one.wall, one.wall_ratio))
+        ]
+        print(f"{one.clip[:28]:28} {'; '.join(said)}")
 
 
 def main() -> None:
@@ -168,7 +174,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200, help="0 leaves the parts out")
     parser.add_argument("--only", nargs="*", default=[], help="parts alone whose names begin so")
     parser.add_argument("--clips", type=Path, nargs="*", default=[])
-    parser.add_argument("--clip-bundle", default="grjca-tflite-fp32.mer", help="of both folders, that the clips are run with")
+    parser.add_argument(
+        "--clip-bundle", default="grjca-tflite-fp32.mer", help="of both folders, that the clips are run with"
+    )
     parser.add_argument("--pairs", type=int, default=7, help="of each clip")
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
@@ -181,14 +189,11 @@ def main() -> None:
             stack.callback(before.close)
             after = Side(own, options.bundles)
             stack.callback(after.close)
-            rows = compare(
-                before, after, options.rounds, lambda done, total: progress("parts", done, total), tuple(options.only)
-            )
+            rows = compare(before, after, options.rounds, partial(progress, "parts"), tuple(options.only))
         if options.clips:
+            pythons = options.baseline, own
             bundles = options.baseline_bundles / options.clip_bundle, options.bundles / options.clip_bundle
-            clips = compare_clips(
-                (options.baseline, own), bundles, options.clips, options.pairs, lambda done, total: progress("clips", done, total)
-            )
+            clips = compare_clips(pythons, bundles, options.clips, options.pairs, partial(progress, "clips"))
     show(rows, clips)
     result = {
         "machine": to_json(this_machine()),

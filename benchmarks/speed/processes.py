@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -47,6 +48,11 @@ class ProcessCost:
     peak_mb: float
 
 
+def compiled_environment() -> dict[str, str]:
+    """The environment of a process that finds its modules compiled, as an installation has them."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def process_costs(bundle: Bundle | None, rounds: int, progress: Progress) -> dict[str, ProcessCost]:
     """Run each thing in so many fresh processes, in turn: name -> cost.
 
@@ -65,11 +71,12 @@ def process_costs(bundle: Bundle | None, rounds: int, progress: Progress) -> dic
     if bundle is not None:
         codes["first estimate"] = _FIRST_STEP.format(bundle=str(bundle.path))
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in codes}
+    environment = compiled_environment()
     for done in range(rounds):
         progress(done, rounds)
         for name, code in codes.items():
             command = [sys.executable, "-c", _WRAP.format(code=code)]
-            said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            said = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
             seconds, peak, torch = said.split()[-3:]
             assert torch == "False", f"{name} imports torch"
             found[name].append((float(seconds), float(peak)))

@@ -1,6 +1,7 @@
-"""One side of `benchmarks.speed.before_after`: runs the parts that it is told to run, with whichever SDK its interpreter has.
+"""One side of `benchmarks.speed.before_after` and `instructions`: runs parts with whichever SDK its interpreter has.
 
 Names of parts come on stdin, one a line; stage -> milliseconds goes to stdout as JSON, the names of all parts first.
+With `--count` every part is run so many times, with a call of the system that nothing else makes before and after.
 """
 
 from __future__ import annotations
@@ -9,29 +10,86 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from time import perf_counter
 
-from benchmarks.speed.parts import picture_parts, sound_parts, step_parts
+import numpy as np
+
+from benchmarks.speed.parts import FEW_RATES, picture_parts, sound_parts, step_parts, timed
+from mer_sdk.bench.steps import BOX
 from mer_sdk.bench.timing import Runner, on_cores
 from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.estimate import FaceView
+from mer_sdk.window.engine import StepEngine
+from mer_sdk.window.postprocessing import postprocess
+from mer_sdk.window.smoothing import Smoother, Smoothing
+
+WARM_UP = 20
+COUNTED_RATES = (*FEW_RATES, 192000)
 
 
-def parts(bundles: Path) -> dict[str, Runner]:
-    """Every part that this SDK can run, the bundles of a folder among them."""
+class _Answer:
+    """A graph that answers at once, always the same."""
+
+    def __init__(self, outputs: Mapping[str, np.ndarray]) -> None:
+        self._outputs = outputs
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """See `Graph.run`."""
+        return {name: value.copy() for name, value in self._outputs.items()}
+
+
+def sdk_part(bundle: Bundle) -> Runner:
+    """A step of a bundle without its graphs: what the SDK itself does."""
+    manifest, rng = bundle.manifest, np.random.default_rng(0)
+    answers = {
+        name: _Answer({tensor.name: rng.standard_normal(tensor.shape).astype(np.float32) for tensor in spec.outputs})
+        for name, spec in manifest.graphs.items()
+    }
+    engine = StepEngine(Bundle(manifest, None, lambda threads: answers))
+    smoother, view, size = Smoother(Smoothing()), FaceView(0, BOX), manifest.face.crop_size
+    chunk, crop = np.zeros(manifest.audio.chunk_samples, np.float32), np.zeros((size, size, 3), np.float32)
+    steps = iter(range(1, sys.maxsize))
+
+    def step() -> object:
+        begun = perf_counter()
+        output = engine.step(chunk, crop, view.id)
+        return postprocess(output, manifest, smoother, next(steps) * 0.25, view, begun)
+
+    return timed(step)
+
+
+def parts(bundles: Path, counted: bool) -> dict[str, Runner]:
+    """Every part that this SDK can run, the bundles of a folder among them; where instructions are counted, fewer."""
     opened = {path.stem: Bundle.open(path) for path in sorted(bundles.glob("*.mer"))}
     finder = next((bundle for bundle in opened.values() if bundle.manifest.finder is not None), None)
     windows = {name: bundle for name, bundle in opened.items() if bundle.manifest.finder is None}
-    return {**sound_parts(), **picture_parts(finder), **step_parts(windows)}
+    found = {**(sound_parts(COUNTED_RATES) if counted else sound_parts()), **picture_parts(finder)}
+    if windows:
+        found["SDK without graphs"] = sdk_part(next(iter(windows.values())))
+    return {**found, **step_parts(windows)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundles", type=Path, help="folder of bundles")
+    parser.add_argument("--count", type=int, default=0)
     options = parser.parse_args()
     # What a runtime prints must not come between the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    runners = parts(options.bundles)
+    runners = parts(options.bundles, bool(options.count))
+    if options.count:
+        for runner in runners.values():
+            for _ in range(WARM_UP):
+                runner()
+            os.getppid()
+            for _ in range(options.count):
+                runner()
+            os.getppid()
+        print(json.dumps(list(runners)), file=answers, flush=True)
+        return
     with on_cores(1):
         print(json.dumps(list(runners)), file=answers, flush=True)
         for line in sys.stdin:

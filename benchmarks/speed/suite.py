@@ -1,11 +1,11 @@
 """Speed as one table and one picture: every part of the work, and published peers, in one interleaved run.
 
-    python -m benchmarks.speed.suite bundles/*.mer --models PATH --out runs/speed
+    python -m benchmarks.speed.suite bundles/*.mer --models PATH --out docs/results
     python -m benchmarks.speed.suite --small
 
 Each round runs every part once, in random order, and among them a fixed reference network in numpy. The milliseconds
 are of this machine and this hour; a part's ratio to the reference network is what to compare. `--out` keeps each run in
-history.json there and draws speed.svg; the table then shows the ratio of the run before on the same kind of machine.
+speed.json there and draws speed.svg; the table then shows the ratio of the run before on the same kind of machine.
 Without bundles it measures what needs none. Of a face finder's bundles the first is measured.
 """
 
@@ -16,6 +16,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -47,12 +48,13 @@ from mer_sdk.contract.output_files import written_aside
 from mer_sdk.errors import MerError, MissingExtra
 from mer_sdk.runtimes.native_log import VARIABLE
 
-HISTORY, PICTURE = "history.json", "speed.svg"
+HISTORY, PICTURE = "speed.json", "speed.svg"
 # Facts that make two runs runs of the same kind of machine.
 KIND = ("machine", "cpu", "board", "cpus")
 # How often a second of sound and video needs a part: a step is 250 ms, a followed face is searched for once a second.
 A_STEP, A_SECOND = 4, 1
-SEARCHES = ("face finder", "MediaPipe detector", "UltraFace", "eGeMAPS")
+SOUND_PEERS, FACE_PEERS = ("eGeMAPS",), ("MediaPipe", "UltraFace")
+ONCE_A_SECOND = ("face finder", "MediaPipe detector", "UltraFace", *SOUND_PEERS)
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", nargs="*", help="bundle folders, of emotion models and of the face finder")
     parser.add_argument("--models", type=Path, help="a folder with the files of MediaPipe and UltraFace")
-    parser.add_argument("--out", type=Path, help="folder for history.json and speed.svg; without it nothing is written")
+    parser.add_argument("--out", type=Path, help="folder for speed.json and speed.svg; without it nothing is written")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--small", action="store_true", help="a few rounds of the quick parts, some seconds in all")
     options = parser.parse_args()
@@ -114,12 +116,36 @@ def run(given: list[str], models: Path | None, rounds: int, small: bool) -> dict
         for name, one in times.items()
         for stage, value in one.quantiles().items()
     ]
+    seconds = {(row.part, row.stage): row.a_second for row in rows}
     return {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": to_json(this_machine()),
         "rounds": rounds,
         "rows": [to_json(row) for row in rows],
+        "a_second": {name: totals(seconds, name) for name, one in models_of.items() if one.manifest.dialogue is None},
         "processes": {name: asdict(cost) for name, cost in costs.items()},
+    }
+
+
+def totals(seconds: Mapping[tuple[str, str], float], bundle: str) -> dict[str, float]:
+    """What a second of stereo sound at 48 kHz and 720p video costs with a bundle, milliseconds, by what it goes into.
+
+    Sound is the front end and the audio graph; faces are one search (where a face finder was measured), the following,
+    the crops and the face graph; fusion holds the SDK. Decoding is not in it.
+    """
+
+    def of(*parts: tuple[str, str]) -> float:
+        return round(sum(seconds.get(part, 0.0) for part in parts), 2)
+
+    return {
+        "sound": of(("sound, 48 kHz", "all"), (bundle, "audio")),
+        "faces": of(
+            ("face finder, 720p", "all"),
+            ("face followed, 720p", "all"),
+            ("face cut out, 720p", "all"),
+            (bundle, "face"),
+        ),
+        "fusion": of((bundle, "fusion"), (bundle, "sdk")),
     }
 
 
@@ -151,6 +177,15 @@ def show(entry: dict[str, Any], earlier: dict[tuple[str, str], float]) -> None:
             f"{row['part'][:28]:28} {row['stage']:10} {time['p50']:8.3f} {time['p90']:8.3f} {row['a_second']:7.2f} "
             f"{share['p50']:7.3f} {share['low']:7.3f} -{share['high']:7.3f} {'' if old is None else f'{old:7.3f}'}"
         )
+    print(f"\n{'ms a second of':28} {'sound':>8} {'faces':>8} {'fusion':>8} {'all':>8}")
+    for name, costs in entry["a_second"].items():
+        print(
+            f"{name[:28]:28} {''.join(f' {value:8.2f}' for value in (*costs.values(), sum(costs.values())))}".rstrip()
+        )
+    for row in entry["rows"]:
+        if row["part"].startswith(SOUND_PEERS + FACE_PEERS):
+            column = 8 if row["part"].startswith(SOUND_PEERS) else 17
+            print(f"{row['part'][:28]:28} {row['a_second']:{column}.2f}")
     print(f"\n{'fresh process':28} {'CPU s':>8} {'MB':>8}")
     for name, cost in entry["processes"].items():
         print(f"{name:28} {cost['seconds']:8.3f} {cost['peak_mb']:8.1f}")
@@ -171,7 +206,7 @@ def _window(bundle: Bundle) -> bool:
 
 
 def _calls(part: str, stage: str) -> int:
-    return A_SECOND if part.startswith(SEARCHES) or stage in ("detect", "utterance") else A_STEP
+    return A_SECOND if part.startswith(ONCE_A_SECOND) or stage in ("detect", "utterance") else A_STEP
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ inference runtime executes its graphs.
 from __future__ import annotations
 
 import hashlib
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mer_sdk.contract.manifest import FileSpec, Manifest
-from mer_sdk.contract.manifest_file import manifest_from_text
+from mer_sdk.contract.bundle_files import (
+    MANIFEST,
+    checked_manifest,
+    file_sha256,
+    hash_files,
+    manifest_content,
+    signature_content,
+)
+from mer_sdk.contract.manifest import Manifest
 from mer_sdk.contract.signature import (
-    MOST_SIGNATURE_BYTES,
-    SIGNATURE,
     Signature,
     Trust,
     check_signed,
@@ -41,8 +45,19 @@ from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-MANIFEST = "manifest.json"
-MOST_MANIFEST_BYTES = 16_000_000
+__all__ = [
+    "MANIFEST",
+    "Bundle",
+    "BundleSummary",
+    "GraphSummary",
+    "bundle_inputs",
+    "file_sha256",
+    "hash_files",
+    "open_trusted",
+    "packaged_bundles",
+    "signature_content",
+]
+
 OPENERS = "mer.openers"
 
 GraphLoader = Callable[[int], dict[str, Graph]]
@@ -136,11 +151,11 @@ class Bundle:
             if keys is not None:
                 raise UntrustedBundle(f"{path} is a checkpoint, which nobody signs; open a signed bundle")
             return _open_with(opener, found)
-        content = _manifest_content(found)
+        content = manifest_content(found)
         sha256, signature = hashlib.sha256(content).hexdigest(), signature_content(found)
         if keys is not None:
             check_signed(found.name, sha256, signature, keys)
-        return cls(_read_checked(found, content), found, manifest_sha256=sha256, signature=signature)
+        return cls(checked_manifest(found, content), found, manifest_sha256=sha256, signature=signature)
 
     @property
     def name(self) -> str:
@@ -243,23 +258,6 @@ def bundle_inputs(name: str | Path) -> dict[str, Path]:
     return {f"the bundle {name}": found, **card}
 
 
-def hash_files(folder: str | Path) -> tuple[FileSpec, ...]:
-    """Hash and size of every file below a folder but the manifest and its signature, sorted by path: `files`."""
-    root = Path(folder)
-    own = (root / MANIFEST, root / SIGNATURE)
-    paths = sorted(path for path in root.rglob("*") if path.is_file() and path not in own)
-    return tuple(FileSpec(path.relative_to(root).as_posix(), file_sha256(path), path.stat().st_size) for path in paths)
-
-
-def file_sha256(path: str | Path) -> str:
-    """The sha256 of one file, hexadecimal."""
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def _resolve(path: Path) -> Path:
     try:
         if path.exists():
@@ -294,71 +292,9 @@ def _open_with(opener: EntryPoint, path: Path) -> Bundle:
     return bundle
 
 
-def signature_content(folder: Path) -> bytes | None:
-    """The content of a bundle's `manifest.sig`, None where there is none.
-
-    Raises:
-        UntrustedBundle: it is no plain file, too large, or cannot be read.
-    """
-    path = folder / SIGNATURE
-    try:
-        status = path.lstat()
-        if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_SIGNATURE_BYTES:
-            raise UntrustedBundle(f"{path} is no signature file; delete it, or sign the bundle again with mer sign")
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise UntrustedBundle(f"{path} cannot be read ({error.strerror}); copy the bundle again") from error
-
-
 def _key_lines(trust: Trust) -> list[str]:
     """Read before the bundle is, so that a mistyped key is told as such."""
     return [key_line(key) for key in trusted_keys(trust)]
-
-
-def _manifest_content(folder: Path) -> bytes:
-    if not folder.is_dir():
-        raise BundleError(f"{folder} is a file, not a bundle; a bundle is a folder (NAME.mer) with a {MANIFEST}")
-    try:
-        size = (folder / MANIFEST).stat().st_size
-        if size > MOST_MANIFEST_BYTES:
-            raise BundleError(f"{folder / MANIFEST} has {size:,} bytes; allowed are {MOST_MANIFEST_BYTES:,}")
-        return (folder / MANIFEST).read_bytes()
-    except FileNotFoundError:
-        raise BundleError(f"{folder} has no {MANIFEST}; is it a bundle made by mer-convert?") from None
-    except OSError as error:
-        raise BundleError(f"{folder / MANIFEST} cannot be read: {error}") from error
-
-
-def _read_checked(folder: Path, content: bytes) -> Manifest:
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BundleError(f"{folder / MANIFEST} cannot be read: {error}") from error
-    manifest = manifest_from_text(text)
-    for spec in manifest.files:
-        _check_file(folder, spec)
-    return manifest
-
-
-def _check_file(folder: Path, spec: FileSpec) -> None:
-    path = folder / spec.path
-    if not path.exists():
-        raise BundleError(f"{spec.path} is listed in the manifest and missing from {folder}; convert or copy it again")
-    # Links may lead out of the bundle, and a device or a pipe never ends.
-    if path.resolve() != folder.resolve() / spec.path or not stat.S_ISREG(path.lstat().st_mode):
-        raise BundleError(f"{spec.path} is no plain file of the bundle in {folder}; copy the bundle with its files")
-    size = path.stat().st_size
-    if size != spec.bytes:
-        raise BundleError(
-            f"{spec.path} differs from the manifest: {size} bytes instead of {spec.bytes}; convert or copy it again"
-        )
-    if file_sha256(path) != spec.sha256:
-        raise BundleError(
-            f"{spec.path} differs from the manifest: its sha256 is another; it was changed or damaged after the bundle "
-            "was written: convert or copy it again"
-        )
 
 
 def _summary(name: str, spec: GraphSpec, manifest: Manifest) -> GraphSummary:

@@ -21,7 +21,8 @@ class FeatureWindow:
 
     def __init__(self, length: int, size: int) -> None:
         self._length = length
-        self._rows = np.zeros((1, _WINDOWS * length, size), np.float32)
+        self._rows = np.zeros((_WINDOWS * length, size), np.float32)
+        self._batch = self._rows[None]
         self._end = length
         # Whose each row is, None where it is missing; and whether it is to go into that person's baseline.
         self.owners: deque[int | None] = deque([None] * length, length)
@@ -40,11 +41,11 @@ class FeatureWindow:
         leaving = None
         owned = self.owners[0]
         if owned is not None and self._due[0]:
-            leaving = (owned, self._rows[0, self._end - self._length].astype(np.float64))
-        if self._end == self._rows.shape[1]:
-            self._rows[:, : self._length - 1] = self._rows[:, self._end - self._length + 1 :]
+            leaving = (owned, self._rows[self._end - self._length].astype(np.float64))
+        if self._end == len(self._rows):
+            self._rows[: self._length - 1] = self._rows[self._end - self._length + 1 :]
             self._end = self._length - 1
-        self._rows[0, self._end] = 0.0 if row is None else row
+        self._rows[self._end] = 0.0 if row is None else row
         self._end += 1
         self.owners.append(None if row is None else owner)
         self._due.append(row is not None and not observed)
@@ -59,7 +60,7 @@ class FeatureWindow:
         rows = rows[-self._length :]
         for place, row in enumerate(rows, start=self._length - len(rows)):
             if row is not None and self.owners[place] is None:
-                self._rows[0, self._end - self._length + place] = row
+                self._rows[self._end - self._length + place] = row
                 self.owners[place] = owner
                 self._due[place] = True
 
@@ -71,7 +72,7 @@ class FeatureWindow:
     def drain(self) -> list[tuple[int, np.ndarray]]:
         """Empty the window: the owners and rows, float64, that are due for a baseline, oldest first."""
         due = [
-            (owner, self._rows[0, self._end - self._length + index].astype(np.float64))
+            (owner, self._rows[self._end - self._length + index].astype(np.float64))
             for index, (owner, wanted) in enumerate(zip(self.owners, self._due, strict=True))
             if owner is not None and wanted
         ]
@@ -92,7 +93,7 @@ class FeatureWindow:
 
     def read(self, mean: np.ndarray) -> np.ndarray:
         """The rows of a full window less a baseline, float32 [1, length, size]."""
-        return self._rows[:, self._end - self._length : self._end] - mean
+        return self._batch[:, self._end - self._length : self._end] - mean
 
     def read_some(self, mean: np.ndarray, person: int) -> tuple[np.ndarray, list[bool]]:
         """As `read`, of a person's rows alone, 0 where missing; and which rows are there."""
