@@ -29,11 +29,17 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
 def write_result(result: Json, out: Path, page: Path, markers: tuple[str, str], lines: Iterable[str]) -> str:
     """Write a result as JSON, and its lines between two markers of a page; gives the page's new block."""
     out.write_text(json.dumps(result, indent=1) + "\n")
+    text = write_block(page, markers, lines)
+    print(f"written: {out} and {page}", flush=True)
+    return text
+
+
+def write_block(page: Path, markers: tuple[str, str], lines: Iterable[str]) -> str:
+    """Write lines between two markers of a page; gives the new block."""
     begin, end = markers
     before, rest = page.read_text().split(begin)
     text = "\n".join(lines).strip("\n")
     page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{rest.split(end)[1]}")
-    print(f"written: {out} and {page}", flush=True)
     return text
 
 

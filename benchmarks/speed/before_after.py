@@ -1,4 +1,4 @@
-"""Two checkouts of the SDK, part by part, in one interleaved run: milliseconds of both and the ratio.
+"""Two checkouts of the SDK, part by part, in one interleaved run: milliseconds of CPU time of both and the ratio.
 
     python -m benchmarks.speed.before_after --baseline OTHER/.venv/bin/python --bundles DIR --baseline-bundles DIR
     python -m benchmarks.speed.before_after ... --clips *.mp4
@@ -6,7 +6,7 @@
 Each checkout has a process, both on one core. In every round each part runs once in one and once in the other, which
 goes first changes. Each checkout needs bundles of its own, as manifests change; they are paired by their names.
 With `--clips`, `mer run` on each clip as a whole process, in pairs: CPU and wall time. Goes to
-docs/results/before_after.json.
+docs/results/before_after.json and the page docs/results/speed.md.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.results.result_tables import Json, prose, table, write_result
 from benchmarks.speed.processes import compiled_environment
 from mer_sdk.bench.timing import Ratio, blas_environment, ratio
 from mer_sdk.cli.bench import this_machine
@@ -34,13 +35,14 @@ from mer_sdk.cli.progress import progress_bars
 from mer_sdk.contract.codec import to_json
 
 ROOT = Path(__file__).parents[2]
-OUT = Path("docs/results/before_after.json")
+OUT, PAGE = Path("docs/results/before_after.json"), Path("docs/results/speed.md")
+MARKERS = ("<!-- before and after: written by benchmarks/speed/before_after.py -->", "<!-- end of before and after -->")
 WARM_UP = 20
 
 
 @dataclass(frozen=True)
 class Row:
-    """A stage of a part: medians, milliseconds, and after over before with its 95 % interval."""
+    """A stage of a part: medians, milliseconds of CPU time, and after over before with its 95 % interval."""
 
     part: str
     stage: str
@@ -151,19 +153,36 @@ def _clip_row(name: str, seconds: np.ndarray) -> ClipRow:
     )
 
 
-def show(rows: list[Row], clips: list[ClipRow]) -> None:
-    """Print both tables."""
+def page_lines(result: Json) -> list[str]:
+    """Both tables as Markdown."""
+    load = max(result["load"]["before"][0], result["load"]["after"][0])
+    machine = result["machine"]
+    lines = prose(
+        f"Before is {result['before']}. {machine['cpu'] or machine['machine']}, {machine['cpus']} cores, one of them "
+        f"used; load up to {load:.0f}. Medians of {result['rounds']} rounds, CPU time. Parts take turns with all others, "
+        "so that each finds its code and data no longer in the cache."
+    )
+    rows = [
+        (row["part"], row["stage"], f"{row['before']:.3f}", f"{row['after']:.3f}", _share(row["ratio"].values()))
+        for row in result["parts"]
+    ]
     if rows:
-        print(f"{'part':28} {'stage':10} {'before':>8} {'after':>8}  ratio [95 %]")
-    for row in rows:
-        share = f"{row.ratio.p50:.3f} [{row.ratio.low:.3f}, {row.ratio.high:.3f}]"
-        print(f"{row.part[:28]:28} {row.stage:10} {row.before:8.3f} {row.after:8.3f}  {share}")
-    for one in clips:
-        said = [
-            f"{kind} s {old:.2f} -> {new:.2f}, ratio {share[0]:.2f} [{share[1]:.2f}, {share[2]:.2f}]"
-            for kind, (old, new), share in (("CPU", one.cpu, one.cpu_ratio), ("wall", one.wall, one.wall_ratio))
-        ]
-        print(f"{one.clip[:28]:28} {'; '.join(said)}")
+        lines += table(("part", "stage", "before, ms", "after, ms", "after / before [95 %]"), rows)
+    clips = []
+    for one in result["clips"]:
+        seconds = (f"{old:.2f} -> {new:.2f}" for old, new in (one["cpu"], one["wall"]))
+        clips.append((one["clip"], *seconds, _share(one["cpu_ratio"]), _share(one["wall_ratio"])))
+    if clips:
+        lines += prose(
+            f"`mer run` on whole clips of 720p, {result['pairs']} pairs of processes each, lowest and highest pair:"
+        )
+        lines += table(("clip", "CPU, s", "wall, s", "CPU ratio", "wall ratio"), clips)
+    return lines
+
+
+def _share(values: Iterable[float]) -> str:
+    middle, low, high = values
+    return f"{middle:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def main() -> None:
@@ -178,7 +197,9 @@ def main() -> None:
         "--clip-bundle", default="grjca-tflite-fp32.mer", help="of both folders, that the clips are run with"
     )
     parser.add_argument("--pairs", type=int, default=7, help="of each clip")
+    parser.add_argument("--before", default="an earlier commit", help="what the other checkout is, in words")
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--page", type=Path, default=PAGE)
     options = parser.parse_args()
     rows: list[Row] = []
     clips: list[ClipRow] = []
@@ -194,8 +215,8 @@ def main() -> None:
             pythons = options.baseline, own
             bundles = options.baseline_bundles / options.clip_bundle, options.bundles / options.clip_bundle
             clips = compare_clips(pythons, bundles, options.clips, options.pairs, partial(progress, "clips"))
-    show(rows, clips)
     result = {
+        "before": options.before,
         "machine": to_json(this_machine()),
         "load": {"before": load, "after": os.getloadavg()},
         "rounds": options.rounds,
@@ -203,8 +224,7 @@ def main() -> None:
         "parts": [to_json(row) for row in rows],
         "clips": [asdict(one) for one in clips],
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    print(write_result(result, options.out, options.page, MARKERS, page_lines(result)))
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 
+from mer_sdk.bench import clip, steps
 from mer_sdk.bench.clip import ClipStep, make_clip
 from mer_sdk.bench.steps import BOX, FRAME, TimedStep
 from mer_sdk.bench.timing import Runner
@@ -23,6 +24,12 @@ RATES = (8000, 11025, 16000, 22050, 44100, 48000, 96000, 192000)
 FEW_RATES = (16000, 44100, 48000)
 STEP, CHANNELS = 0.25, 2
 SMALL_FRAME = (480, 640, 3)
+
+
+def count_cpu_time() -> None:
+    """Let every stage from now on be CPU time of all threads: on a busy machine the only time that says anything."""
+    for names in (globals(), vars(steps), vars(clip)):
+        names["perf_counter"] = process_time
 
 
 class ReferenceNetwork:

@@ -1,7 +1,8 @@
 """One side of `benchmarks.speed.before_after` and `instructions`: runs parts with whichever SDK its interpreter has.
 
-Names of parts come on stdin, one a line; stage -> milliseconds goes to stdout as JSON, the names of all parts first.
-With `--count` every part is run so many times, with a call of the system that nothing else makes before and after.
+Names of parts come on stdin, one a line; stage -> milliseconds of CPU time goes to stdout as JSON, and before that the
+names of all parts. With `--count` every part is run so many times, with a call of the system that nothing else makes
+before and after.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from time import perf_counter
 
 import numpy as np
 
-from benchmarks.speed.parts import FEW_RATES, picture_parts, sound_parts, step_parts, timed
+from benchmarks.speed.parts import FEW_RATES, count_cpu_time, picture_parts, sound_parts, step_parts, timed
 from mer_sdk.bench.steps import BOX
 from mer_sdk.bench.timing import Runner, on_cores
 from mer_sdk.contract.bundle import Bundle
@@ -79,6 +80,7 @@ def main() -> None:
     # What a runtime prints must not come between the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    count_cpu_time()
     runners = parts(options.bundles, bool(options.count))
     if options.count:
         for runner in runners.values():

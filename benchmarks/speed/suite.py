@@ -5,7 +5,8 @@
 
 Each round runs every part once, in random order, and among them a fixed reference network in numpy. The milliseconds
 are of this machine and this hour; a part's ratio to the reference network is what to compare. `--out` keeps each run in
-speed.json there and draws speed.svg; the table then shows the ratio of the run before on the same kind of machine.
+speed.json there and draws speed.svg, and where there is a speed.md writes the table into it; the table printed then
+shows the ratio of the run before on the same kind of machine.
 Without bundles it measures what needs none. Of a face finder's bundles the first is measured.
 """
 
@@ -24,12 +25,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.results.result_tables import prose, table, write_block
 from benchmarks.speed.parts import (
     FEW_RATES,
     RATES,
     REFERENCE,
     ReferenceNetwork,
     clip_parts,
+    count_cpu_time,
     picture_parts,
     sound_parts,
     step_parts,
@@ -48,7 +51,8 @@ from mer_sdk.contract.output_files import written_aside
 from mer_sdk.errors import MerError, MissingExtra
 from mer_sdk.runtimes.native_log import VARIABLE
 
-HISTORY, PICTURE = "speed.json", "speed.svg"
+HISTORY, PICTURE, PAGE = "speed.json", "speed.svg", "speed.md"
+MARKERS = "<!-- speed: written by benchmarks/speed/suite.py -->", "<!-- end of speed -->"
 # Facts that make two runs runs of the same kind of machine.
 KIND = ("machine", "cpu", "board", "cpus")
 # How often a second of sound and video needs a part: a step is 250 ms, a followed face is searched for once a second.
@@ -75,19 +79,25 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder for speed.json and speed.svg; without it nothing is written")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--small", action="store_true", help="a few rounds of the quick parts, some seconds in all")
+    parser.add_argument("--cpu-time", action="store_true", help="count CPU time, as on a busy machine")
     options = parser.parse_args()
+    if options.cpu_time:
+        count_cpu_time()
     os.environ.setdefault(VARIABLE, "1")
     try:
         entry = run(options.bundle, options.models, 10 if options.small else options.rounds, options.small)
     except MerError as error:
         sys.exit(str(error))
     earlier = read_history(options.out / HISTORY) if options.out else []
+    entry["clock"] = "CPU time" if options.cpu_time else "wall time"
     show(entry, before(entry, earlier))
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
         with written_aside(options.out / HISTORY) as aside:
             aside.write_text(json.dumps([*earlier, entry], indent=1) + "\n")
         draw(entry, options.out / PICTURE)
+        if (options.out / PAGE).is_file():
+            write_block(options.out / PAGE, MARKERS, page_lines(entry))
         print(f"written: {options.out / HISTORY} ({len(earlier) + 1} runs) and {options.out / PICTURE}")
 
 
@@ -189,6 +199,37 @@ def show(entry: dict[str, Any], earlier: dict[tuple[str, str], float]) -> None:
     print(f"\n{'fresh process':28} {'CPU s':>8} {'MB':>8}")
     for name, cost in entry["processes"].items():
         print(f"{name:28} {cost['seconds']:8.3f} {cost['peak_mb']:8.1f}")
+
+
+def page_lines(entry: dict[str, Any]) -> list[str]:
+    """The tables as Markdown."""
+    machine = entry["machine"]
+    load = "" if machine["load"] is None else f", load {machine['load']:.0f}"
+    lines = prose(
+        f"{entry['when'][:10]}, {machine['cpu'] or machine['machine']}, {machine['cpus']} cores, one used{load}. "
+        f"{entry['clock']}, medians of {entry['rounds']} interleaved rounds. Ratio: to the reference network [95 %]; "
+        "milliseconds a second: of sound and video, for which a step is made four times and a search once."
+    )
+    rows = []
+    for row in entry["rows"]:
+        share = row["ratio"]
+        told = f"{share['p50']:.2f} [{share['low']:.2f}, {share['high']:.2f}]"
+        figures = (f"{row['milliseconds']['p50']:.3f}", f"{row['a_second']:.2f}", told)
+        rows.append((row["part"], "" if row["stage"] == "all" else row["stage"], *figures))
+    lines += table(("part", "stage", "ms", "ms a second", "ratio"), rows)
+    if entry["a_second"]:
+        lines += prose("A second of stereo sound at 48 kHz and of 720p video, milliseconds, without decoding:")
+        totals_of = [
+            (name, *(f"{value:.2f}" for value in (*costs.values(), sum(costs.values()))))
+            for name, costs in entry["a_second"].items()
+        ]
+        lines += table(("bundle", "sound", "faces", "fusion and SDK", "all"), totals_of)
+    lines += prose("Fresh processes, CPU time from the interpreter's start on, and the most memory:")
+    lines += table(
+        ("process", "CPU, s", "MB"),
+        [(name, f"{cost['seconds']:.3f}", f"{cost['peak_mb']:.0f}") for name, cost in entry["processes"].items()],
+    )
+    return [*lines, "![Milliseconds a second of sound and video, by part](speed.svg)"]
 
 
 def _bundles(given: list[str]) -> tuple[Bundle | None, dict[str, Bundle]]:

@@ -124,13 +124,19 @@ def test_the_speed_suite_takes_a_folder_and_keeps_its_history(clone, tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
     assert "grjca-tflite-fp32            step" in done.stdout
-    (entry,) = json.loads((tmp_path / "speed" / "history.json").read_text())
+    (entry,) = json.loads((tmp_path / "speed" / "speed.json").read_text())
     rows = {(row["part"], row["stage"]): row for row in entry["rows"]}
     assert rows["reference network", "all"]["ratio"] == {"p50": 1.0, "low": 1.0, "high": 1.0}
     assert {("sound, 44.1 kHz", "all"), ("face cut out, 720p", "all"), ("amb_dsgdn-onnx-fp32", "utterance")} <= set(
         rows
     )
     assert {"import mer_sdk", "mer --help", "first estimate"} <= set(entry["processes"])
+    step = sum(
+        row["milliseconds"]["p50"]
+        for key, row in rows.items()
+        if key in {("grjca-tflite-fp32", "audio"), ("sound, 48 kHz", "all")}
+    )
+    assert entry["a_second"]["grjca-tflite-fp32"]["sound"] == pytest.approx(4 * step, abs=0.02)
     assert (tmp_path / "speed" / "speed.svg").read_text().rstrip().endswith("</svg>")
     done = subprocess.run([*command[:3], "nothing"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
