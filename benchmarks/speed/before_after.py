@@ -158,9 +158,9 @@ def page_lines(result: Json) -> list[str]:
     load = max(result["load"]["before"][0], result["load"]["after"][0])
     machine = result["machine"]
     lines = prose(
-        f"Before is {result['before']}. {machine['cpu'] or machine['machine']}, {machine['cpus']} cores, one of them "
-        f"used; load up to {load:.0f}. Medians of {result['rounds']} rounds, CPU time. Parts take turns with all others, "
-        "so that each finds its code and data no longer in the cache."
+        f"Before is {result['before']}. {machine['cpu'] or machine['machine']}, {machine['cpus']} cores, one of "
+        f"them used; load up to {load:.0f}. Medians of {result['rounds']} rounds, CPU time. All parts take turns, "
+        "so that the code and data of each are no longer in the cache."
     )
     rows = [
         (row["part"], row["stage"], f"{row['before']:.3f}", f"{row['after']:.3f}", _share(row["ratio"].values()))

@@ -98,7 +98,7 @@ class Keeper:
         assert self.live is not None
         with self.live.between_steps() as sensor:
             baselines = [sensor.baseline_of(person) for person in sensor.persons]
-            watch = sensor._watch
+            watch = sensor._steps.watch
             sensor.baseline.save(self._profile)
             again = PersonalBaseline(sensor.manifest.baseline)
             again.load(self._profile)

@@ -152,20 +152,20 @@ def test_whose_face_is_out_of_sight_is_forgotten_in_time(tiny_onnx):
 
     with EmotionSensor.open(tiny_onnx, detector=Face(), faces=FaceOptions(remember_seconds=3.0)) as sensor:
         steps(sensor, 0, 4, bright)
-        assert sensor._watch.remembered == (0,)
+        assert sensor._steps.watch.remembered == (0,)
         steps(sensor, 4, 8, empty)
-        assert sensor._watch.remembered == (0,)
+        assert sensor._steps.watch.remembered == (0,)
         # No other face comes, and then no picture either.
         steps(sensor, 12, 30, None)
-        assert sensor._watch.remembered == ()
+        assert sensor._steps.watch.remembered == ()
     with EmotionSensor.open(tiny_onnx, detector=Face()) as sensor:
         steps(sensor, 0, 4, bright)
-        assert sensor._watch.remembered == (0,)
+        assert sensor._steps.watch.remembered == (0,)
         sensor.forget()
-        assert sensor._watch.remembered == ()
+        assert sensor._steps.watch.remembered == ()
         steps(sensor, 4, 4, bright)
-        assert sensor._watch.remembered == (1,)
-    assert sensor._watch.remembered == ()
+        assert sensor._steps.watch.remembered == (1,)
+    assert sensor._steps.watch.remembered == ()
 
 
 def test_what_is_kept_is_what_the_documentation_says(tiny_onnx, tmp_path):

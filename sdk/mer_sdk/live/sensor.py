@@ -206,13 +206,13 @@ class LiveSensor(LiveWorker[_Due, EmotionEstimate]):
 
     def _make(self, work: _Due) -> EmotionEstimate:
         number = work.given.number
-        self._sensor._skip(0 if self._last is None else number - self._last - 1)
-        estimate = replace(self._sensor._estimate(work.given), live=work.live)
+        self._sensor._steps.skip(0 if self._last is None else number - self._last - 1)
+        estimate = replace(self._sensor._steps.estimate(work.given), live=work.live)
         self._last = number
         return estimate
 
     def _make_end(self) -> None:
-        self._sensor._engine.finish()
+        self._sensor._steps.engine.finish()
 
     def _left_out(self, gone: EmotionEstimate, first: EmotionEstimate) -> EmotionEstimate:
         """What the one that nobody took said of losses passes to the one after it."""

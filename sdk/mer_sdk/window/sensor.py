@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import time as clock
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,13 +17,13 @@ from mer_sdk.contract.signature import Trust
 from mer_sdk.errors import MediaError, OptionError
 from mer_sdk.frontends.face_crop import check_frame
 from mer_sdk.frontends.face_detection import FaceDetector, open_detector
-from mer_sdk.frontends.face_tracks import FaceOptions, FaceTracks, TrackedFace, searched
-from mer_sdk.frontends.voice_activity import VOICE_RATE, VoiceActivity, VoiceOptions
-from mer_sdk.window.alignment import HELD_SECONDS, StepInput, StreamAlignment
+from mer_sdk.frontends.face_tracks import FaceOptions, searched
+from mer_sdk.frontends.voice_activity import VOICE_RATE, VoiceOptions
+from mer_sdk.window.alignment import HELD_SECONDS, StreamAlignment
 from mer_sdk.window.baseline import PersonalBaseline
 from mer_sdk.window.engine import StepEngine, StepFeatures, StepOutput
-from mer_sdk.window.postprocessing import postprocess
-from mer_sdk.window.smoothing import Smoother, Smoothing
+from mer_sdk.window.smoothing import Smoothing
+from mer_sdk.window.step_estimator import StepEstimator
 
 # A stream that lags by more than this is taken as missing, so that a camera that stops does not stop the sound.
 PATIENCE_SECONDS = 2.0
@@ -49,7 +47,6 @@ class EmotionSensor:
 
     Attributes:
         bundle, manifest: what is run.
-        last_features, last_output: raw features and fusion output behind the estimate given last, or None.
     """
 
     def __init__(
@@ -64,16 +61,10 @@ class EmotionSensor:
     ) -> None:
         self.bundle = bundle
         self.manifest = bundle.manifest
-        self._engine = engine
-        self._detector = detector
         self._given = baseline
         self._step = self.manifest.clock.step_ms / 1000.0
         self._alignment = StreamAlignment(self.manifest)
-        self._face_options = faces or FaceOptions()
-        self._watch: FaceTracks | None = None
-        self._voice = None if voice is None else VoiceActivity(voice)
-        self._step_samples = self.manifest.audio.sample_rate * self.manifest.clock.step_ms // 1000
-        self._smoother, self._others = (Smoother(smoothing or Smoothing()) for _ in range(2))
+        self._steps = StepEstimator(engine, detector, smoothing, faces, voice)
         self._closed = False
         self._patience: float | dict[str, float]
         self._media_notes: tuple[str, ...]
@@ -137,19 +128,29 @@ class EmotionSensor:
         self.close()
 
     @property
+    def last_features(self) -> StepFeatures | None:
+        """The raw features behind the estimate given last, or None."""
+        return self._steps.last_features
+
+    @property
+    def last_output(self) -> StepOutput | None:
+        """The fusion output behind the estimate given last, or None."""
+        return self._steps.last_output
+
+    @property
     def baseline(self) -> PersonalBaseline:
         """The baseline of the current person: `save`, `load` and `reset` it as the app wants."""
-        return self._engine.baseline
+        return self._steps.engine.baseline
 
     @property
     def persons(self) -> tuple[int, ...]:
         """Ids of those who have a baseline, the current person last."""
-        return self._engine.persons
+        return self._steps.engine.persons
 
     @property
     def enrolling(self) -> float:
         """Seconds of sound or face that the enrolment begun by `enrol` still wants; 0 where there is none."""
-        return self._engine.enrolling * self._step
+        return self._steps.enrolling
 
     def baseline_of(self, person: int) -> PersonalBaseline:
         """The baseline of a person, by `FaceView.id`.
@@ -157,7 +158,7 @@ class EmotionSensor:
         Raises:
             OptionError: nobody of that id is known.
         """
-        return self._engine.baseline_of(person)
+        return self._steps.engine.baseline_of(person)
 
     def enrol(self, seconds: float = 4.0) -> None:
         """Learn how the current person is at rest: the baseline begins anew with the next seconds, which are neutral.
@@ -171,7 +172,7 @@ class EmotionSensor:
         self._check_open()
         if not (math.isfinite(seconds) and seconds > 0):
             raise OptionError(f"an enrolment of {seconds} s was asked for; give a positive number, such as 4")
-        self._engine.enrol(max(1, round(seconds / self._step)))
+        self._steps.engine.enrol(max(1, round(seconds / self._step)))
 
     def forget(self, person: int | None = None) -> None:
         """Forget a person, by `FaceView.id`, baseline and looks; None is the current one. Nothing of the window
@@ -182,29 +183,19 @@ class EmotionSensor:
         Raises:
             OptionError: nobody of that id is known.
         """
-        who = self._engine.person if person is None else person
-        self._engine.forget(who)
-        if self._watch is not None:
-            self._watch.forget(who)
+        self._steps.forget(person)
 
     def close(self) -> None:
         """Let the graphs go, and forget whose faces were seen; `baseline` stays as it is, for the app to save. Closing
         twice is allowed."""
         self._closed = True
-        if self._watch is not None:
-            self._watch.reset()
+        self._steps.close()
         self._begin()
 
     def reset(self) -> None:
         """Begin a new stream at time 0: empty window, and the baseline given to `open`, or a cold one."""
         self._check_open()
-        self._engine.reset(self._given)
-        if self._watch is not None:
-            self._watch.reset()
-        if self._voice is not None:
-            self._voice.reset()
-        self._smoother.reset()
-        self._others.reset()
+        self._steps.reset(self._given)
         self._begin()
 
     def stream(
@@ -315,11 +306,8 @@ class EmotionSensor:
         return list(self._rest())
 
     def _begin(self) -> None:
-        self.last_features: StepFeatures | None = None
-        self.last_output: StepOutput | None = None
         self._alignment.reset()
         self._patience = PATIENCE_SECONDS
-        self._before_speech: list[np.ndarray | None] = []
         self._media_notes = ()
 
     def _check_open(self) -> None:
@@ -335,74 +323,13 @@ class EmotionSensor:
         end = self._alignment.end()
         while self._alignment.done < end:
             yield from self._next()
-        self._engine.finish()
+        self._steps.engine.finish()
 
     def _next(self) -> Iterator[EmotionEstimate]:
         """The estimate of the next step that may hold anything; steps of a long pause have none."""
         due = self._alignment.done
         self._alignment.skip_empty(self.manifest.clock.window_steps)
         if self._alignment.done == due:
-            yield self._estimate(self._alignment.take())
+            yield self._steps.estimate(self._alignment.take())
         else:
-            self._skip(self._alignment.done - due)
-
-    def _estimate(self, given: StepInput) -> EmotionEstimate:
-        end = (given.number + 1) * self._step
-        faces_seen = self._tracked_faces(given)
-        speech = self._hears(given.chunk)
-        begin = clock.perf_counter()
-        first, rest = (faces_seen[0], faces_seen[1:]) if faces_seen else (None, ())
-        features = self._engine.encode(None if speech is False else given.chunk, first.crop if first else None)
-        self._recall(given.chunk, speech)
-        faces = {look.view.id: self._engine.encode(None, look.crop).face for look in rest}
-        output = self._engine.advance(
-            features, first.view.id if first else None, {who: face for who, face in faces.items() if face is not None}
-        )
-        self.last_features, self.last_output = features, output
-        others = [
-            postprocess(self._engine.look_at(look.view.id), self.manifest, self._others, end, look.view, begin)
-            for look in rest
-        ]
-        estimate = postprocess(output, self.manifest, self._smoother, end, first.view if first else None, begin, speech)
-        enrolling = self.enrolling
-        return replace(estimate, others=tuple(others), enrolling=enrolling) if others or enrolling else estimate
-
-    def _skip(self, steps: int) -> None:
-        """Steps without an estimate: they stand in the window as missing."""
-        if self._voice is not None and steps:
-            if self._voice.undecided:
-                self._before_speech += [None] * min(steps, self.manifest.clock.window_steps)
-            self._voice.gap(steps * self._step_samples)
-        for _ in range(min(steps, self.manifest.clock.window_steps)):
-            self._engine.skip()
-
-    def _tracked_faces(self, given: StepInput) -> tuple[TrackedFace, ...]:
-        """The faces of a step's frames, the preferred one first."""
-        if self._watch is not None:
-            self._watch.pass_time(given.number * self._step)
-        if not given.frames:
-            return ()
-        if self._watch is None:
-            self._detector = self._detector or open_detector(None)
-            self._watch = FaceTracks(self._detector, self.manifest.face, self._face_options)
-        return self._watch.look(given.frames, given.chunk)
-
-    def _recall(self, chunk: np.ndarray | None, speech: bool | None) -> None:
-        """Hold back the sound of a stream's first steps, and let it count once somebody speaks."""
-        if self._voice is None:
-            return
-        if speech and self._before_speech:
-            self._engine.recall_sound(self._before_speech)
-        if self._voice.undecided:
-            self._before_speech.append(None if chunk is None else self._engine.encode(chunk, None).audio)
-        else:
-            self._before_speech = []
-
-    def _hears(self, chunk: np.ndarray | None) -> bool | None:
-        """Whether a step's sound counts as speech; None where that is not asked, or there is no sound."""
-        if self._voice is None:
-            return None
-        if chunk is None:
-            self._voice.gap(self._step_samples)
-            return None
-        return self._voice.step(chunk[-self._step_samples :])
+            self._steps.skip(self._alignment.done - due)

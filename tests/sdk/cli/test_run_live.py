@@ -240,7 +240,7 @@ def test_sound_counts_where_somebody_speaks_unless_told_otherwise(tiny_onnx, mon
 
     def voice_of(asked, sound):
         with open_sensor(bundle, RunOptions(voice=asked), sound) as sensor:
-            return sensor._voice is not None
+            return sensor._steps.voice is not None
 
     cases = [(asked, sound) for asked in (None, True, False) for sound in (False, True)]
     assert [voice_of(*case) for case in cases] == [False, True, True, True, False, False]

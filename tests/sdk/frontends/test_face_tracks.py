@@ -10,8 +10,8 @@ from mer_sdk.errors import OptionError, SignalError
 from mer_sdk.frontends.active_speaker import sound_level
 from mer_sdk.frontends.face_crop import overlap
 from mer_sdk.frontends.face_tracking import FaceTracker, assign
-from mer_sdk.frontends.template_matching import correlation
 from mer_sdk.frontends.face_tracks import FaceOptions, FaceTracks
+from mer_sdk.frontends.template_matching import correlation
 
 CONTRACT = FaceContract(crop_size=32)
 HEIGHT, WIDTH, SIDE, STEP = 240, 480, 80, 0.25

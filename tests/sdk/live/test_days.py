@@ -132,7 +132,7 @@ def test_memory_that_ends_in_a_graph_ends_the_stream_and_the_capture(tiny_onnx, 
             self.closed = True
 
     sensor = EmotionSensor.open(tiny_onnx, detector=Faces())
-    encode = sensor._engine.encode
+    encode = sensor._steps.engine.encode
 
     def full(chunk, crop):
         if source.given > 4:
@@ -140,7 +140,7 @@ def test_memory_that_ends_in_a_graph_ends_the_stream_and_the_capture(tiny_onnx, 
         return encode(chunk, crop)
 
     source = Endless()
-    monkeypatch.setattr(sensor._engine, "encode", full)
+    monkeypatch.setattr(sensor._steps.engine, "encode", full)
     live = LiveSensor(sensor, LiveOptions(queue_seconds=60.0))
     with Capture(live, [source], now=lambda: 0.0) as capture:
         capture._threads[0].join(LONG)

@@ -46,7 +46,7 @@ def test_dropped_steps_count_as_time_in_the_window(tiny_onnx):
         go.set()
         live.finish(LONG)
     assert states == [1, 2, 3]  # the first step, six dropped ones, two more: nine of the window's sixteen
-    assert set(live._sensor._engine._sound.owners) == {None}
+    assert set(live._sensor._steps.engine._sound.owners) == {None}
     assert live.baseline.steps["audio"] == 3
 
 

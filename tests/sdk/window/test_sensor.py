@@ -296,7 +296,7 @@ def test_what_is_heard_before_the_first_word_counts_once_it_is_said(tiny_onnx):
         EmotionSensor.open(tiny_onnx, voice=VoiceOptions(hangover=1.5)) as hearing,
         EmotionSensor.open(tiny_onnx) as all_,
     ):
-        hearing._voice = VoiceActivity(VoiceOptions(hangover=1.5), Loudness())
+        hearing._steps.voice = VoiceActivity(VoiceOptions(hangover=1.5), Loudness())
         before = hearing.push_audio(quiet, RATE)
         assert {(estimate.state, estimate.emotion, estimate.speech) for estimate in before} == {
             ("none", "unknown", False)
@@ -312,9 +312,9 @@ def test_what_is_heard_before_the_first_word_counts_once_it_is_said(tiny_onnx):
 
 def test_a_stream_in_which_nobody_speaks_names_no_emotion(tiny_onnx):
     with EmotionSensor.open(tiny_onnx, voice=VoiceOptions(hangover=0.5)) as sensor:
-        sensor._voice = VoiceActivity(VoiceOptions(hangover=0.5), Loudness())
+        sensor._steps.voice = VoiceActivity(VoiceOptions(hangover=0.5), Loudness())
         estimates = sensor.push_audio(sound(seconds=6.0) * 0.1, RATE) + sensor.flush()
         assert {estimate.emotion for estimate in estimates} == {"unknown"}
         # What was held back is forgotten: later speech begins its own window.
         sensor.push_audio(sound(seconds=0.25), RATE, 6.0)
-        assert sensor._before_speech == []
+        assert sensor._steps.before_speech == []
