@@ -169,7 +169,13 @@ class OwnClips:
         Raises:
             DataError: no row has a text. Others as `select`.
         """
-        found = self.to_test(classes, split)
+        return self._talks(self.to_test(classes, split))
+
+    def dialogues_to_learn_from(self, classes: Sequence[str]) -> tuple[Dialogue, ...]:
+        """As `dialogues`, of the clips of `to_learn_from`."""
+        return self._talks(self.to_learn_from(classes))[0]
+
+    def _talks(self, found: Chosen) -> tuple[tuple[Dialogue, ...], Chosen]:
         spoken = [clip for clip in found.clips if clip.text]
         mute = tuple(
             LeftOut(clip.id, "it has no text, which the bundle reads") for clip in found.clips if not clip.text
