@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.accuracy.held_out_sets import held_out_sets
 from mer_fusion.calibration import answers_of
 from mer_fusion.checkpoint import load_checkpoint
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.manifest import Decision, StateDecision
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.calibration import StateAnswers, calibration_of
-from mer_sdk.evaluation.datasets import CORPORA, TEST_FOLD, RavdessPairs, Selection, SpeechCorpus, open_dataset
+from mer_sdk.evaluation.datasets import TEST_FOLD, RavdessPairs, Selection, SpeechCorpus
 from mer_sdk.evaluation.datasets.classes import class_of
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.metrics import log_softmax
@@ -81,11 +82,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take each so-manieth clip alone")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "confidence.json")
     options = parser.parse_args()
-    opened = [open_dataset(spec) for spec in options.data]
-    corpora = [item for item in opened if isinstance(item, SpeechCorpus) and CORPORA[item.name].use == "test"]
-    pairs = next((item for item in opened if isinstance(item, RavdessPairs)), None)
-    if len(corpora) + (pairs is not None) != len(opened):
-        parser.error("--data takes ravdess_pairs and the corpora that are for evaluation alone")
+    pairs, corpora = held_out_sets(options.data, RavdessPairs, parser)
     for path in options.checkpoints:
         begun = time.perf_counter()
         found = measured(path, pairs, corpora, options.every)

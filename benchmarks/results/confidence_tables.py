@@ -42,6 +42,42 @@ def confidence_section(result: Json) -> list[str]:
     return lines
 
 
+def dialogue_section(result: Json) -> list[str]:
+    """Dialogue models on MELD dev: plain, and each dialogue judged by what the others gave."""
+    rows = []
+    for model, one in result["models"].items():
+        for name in ("plain", "fitted"):
+            found = one[name]
+            rows.append(
+                (
+                    model,
+                    name,
+                    f"{one['temperature']:.2f}" if name == "fitted" else "1.00",
+                    f"{one['threshold']:.2f}" if name == "fitted" else "-",
+                    f"{100 * found['ece']:.1f}",
+                    f"{100 * found['accuracy']:.0f}",
+                    _risks(found),
+                    f"{100 * found['covered']:.0f}",
+                    f"{100 * found['accuracy_covered']:.0f}",
+                )
+            )
+    return [
+        "#### Confidence in dialogues",
+        "",
+        *prose(
+            "Temperature and threshold of the shipped student are fitted to MELD dev, from which nothing learned. In "
+            "these rows each dialogue is judged by what the others gave; labels and F1 stay as they are, and the ECE "
+            "above is without them. In %. "
+            "`python -m benchmarks.accuracy.p4_confidence`."
+        ),
+        *table(("model", "", "temperature", "unknown below", "ECE", *NAMES[4:]), rows),
+    ]
+
+
+def _risks(found: Json) -> str:
+    return " / ".join(f"{100 * found['risk'][key]:.0f}" for key in ("0.9", "0.8", "0.7"))
+
+
 def _rows(result: Json, part: str) -> Iterable[tuple[str, ...]]:
     for model, one in result["models"].items():
         for name, found in one[part].items():
@@ -54,7 +90,7 @@ def _rows(result: Json, part: str) -> Iterable[tuple[str, ...]]:
                 f"{100 * found['before']['ece']:.1f}",
                 f"{100 * after['ece']:.1f} [{100 * low:.1f}, {100 * high:.1f}]",
                 f"{100 * after['accuracy']:.0f}",
-                " / ".join(f"{100 * after['risk'][key]:.0f}" for key in ("0.9", "0.8", "0.7")),
+                _risks(after),
                 f"{100 * after['covered']:.0f}",
                 f"{100 * after['accuracy_covered']:.0f}",
             )

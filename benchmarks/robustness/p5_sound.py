@@ -21,10 +21,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.accuracy.held_out_sets import held_out_sets
 from benchmarks.results.figures import accuracy_figure
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.evaluation.conditions import predict
-from mer_sdk.evaluation.datasets import CORPORA, Clip, Ravdess, Selection, SpeechCorpus, load_audio, open_dataset
+from mer_sdk.evaluation.datasets import Clip, Ravdess, Selection, SpeechCorpus, load_audio
 from mer_sdk.evaluation.datasets.classes import class_of, held_classes
 from mer_sdk.evaluation.features import ClipFeatures, wave_chunks
 from mer_sdk.evaluation.sound_changes import CHANGES, SoundChange
@@ -133,11 +134,7 @@ def main() -> None:
     parser.add_argument("--name", help="what the (only) bundle is called in the JSON file; default: its file's name")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "p5.json")
     options = parser.parse_args()
-    opened = [open_dataset(spec) for spec in options.data]
-    corpora = [item for item in opened if isinstance(item, SpeechCorpus) and CORPORA[item.name].use == "test"]
-    ravdess = next((item for item in opened if isinstance(item, Ravdess)), None)
-    if len(corpora) + (ravdess is not None) != len(opened):
-        parser.error("--data: P5 takes ravdess and the corpora that are for evaluation alone")
+    ravdess, corpora = held_out_sets(options.data, Ravdess, parser)
     encoded = Encoded()
     for path in options.bundles:
         name = options.name if options.name and len(options.bundles) == 1 else Path(path).stem

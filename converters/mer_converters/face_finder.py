@@ -6,7 +6,6 @@ It is no part of the emotion bundles, so that there is one finder for all of the
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,8 @@ import torch
 from mer_converters.pipeline.gate import FAILED, PASSED
 from mer_converters.pipeline.graphs import fold_batch_norms
 from mer_converters.pipeline.staging import put_in_place, refuse_other, staging_folder, writing
-from mer_converters.processes.parallel import Processes, ended, in_parallel
-from mer_converters.processes.progress import Say, Step, Steps, telling, unheard
-from mer_converters.processes.temporary import temporary_folder
+from mer_converters.processes.each_target import each_target
+from mer_converters.processes.progress import Say, Steps, unheard
 from mer_converters.targets import ExportJob, find_target, tool_versions
 from mer_fusion.models.face_finder import FaceFinder, FaceFinderCard, load_face_finder
 from mer_quantization.schemes import find_scheme
@@ -29,7 +27,6 @@ from mer_sdk.contract.golden import GOLDEN
 from mer_sdk.contract.licences import commercial_use
 from mer_sdk.contract.manifest import FINDER, BaselineContract, Manifest
 from mer_sdk.contract.manifest_file import manifest_to_text
-from mer_sdk.errors import ConversionError
 from mer_sdk.parity.agreement import TOLERANCE
 from mer_sdk.parity.face_finder_golden import FinderCase, apart, load_finder_cases, run_finder, save_finder_cases
 from mer_sdk.runtimes import load_graph, runtime_note
@@ -79,11 +76,9 @@ def convert_finder(
             refuse_other(out / f"{MODEL}-{target}-{scheme}.mer")
     cases = [run_finder(_Torch(finder), card.contract, drawn_face(index)) for index in range(len(FRAMES))]
     with staging_folder(out) as staging:
-
-        def run(target: str, processes: Processes) -> None:
-            _run_worker(checkpoint, target, schemes, staging, processes, say)
-
-        in_parallel(run, targets, jobs)
+        work = [(target, _Export(checkpoint, target, tuple(schemes), staging)) for target in targets]
+        for future in each_target(_export, work, jobs, say).values():
+            future.result()
         return [
             _finish(card, checkpoint, target, scheme, cases, staging, out) for target in targets for scheme in schemes
         ]
@@ -140,27 +135,35 @@ def _spec(card: FaceFinderCard, target: str, scheme: str) -> GraphSpec:
     )
 
 
-def _run_worker(
-    checkpoint: Path, target: str, schemes: Sequence[str], staging: Path, processes: Processes, say: Say
-) -> None:
-    """Export in a process of its own, as converter tools change global state."""
-    command = [
-        sys.executable,
-        "-m",
-        "mer_converters.face_finder",
-        str(checkpoint),
-        target,
-        ",".join(schemes),
-        str(staging),
-    ]
-    say(Step(target, "starting its process", 0.0))
-    with temporary_folder("mer-convert-") as aside:
-        noise = aside / "noise.txt"
-        code = processes.run(command, noise, aside, say)
-        if code:
-            say(Step(target, "failed", 1.0))
-            raise ConversionError(f"{target}: {ended(code, noise)}")
-    say(Step(target, "converted", 1.0))
+@dataclass(frozen=True)
+class _Export:
+    """What the process of one target does: the schemes, to `folder/BUNDLE`."""
+
+    checkpoint: Path
+    target: str
+    schemes: tuple[str, ...]
+    folder: Path
+
+
+def _export(job: _Export, say: Say) -> None:
+    torch.set_num_threads(1)
+    finder, card = load_face_finder(job.checkpoint)
+    module, tool = fold_batch_norms(finder), find_target(job.target)
+    example = torch.rand(1, card.contract.height, card.contract.width, 3, generator=torch.Generator().manual_seed(0))
+    ordered = sorted(job.schemes, key=SCHEMES.index)
+    step = Steps(job.target, len(ordered) + 1.0, say)
+    step(f"loading {tool.needs[1]}", 1.0)
+    tool.load()
+    fp32: Path | None = None
+    for scheme in ordered:
+        step(f"exporting in {scheme}", 1.0)
+        spec = _spec(card, job.target, scheme)
+        place = job.folder / f"{MODEL}-{job.target}-{scheme}"
+        place.mkdir(parents=True)
+        one = ExportJob(module, (example * 255.0,), spec, find_scheme(scheme, tool.schemes, tool.name), fp32)
+        tool.export(one, place / spec.file)
+        tool.check(place / spec.file, spec)
+        fp32 = place / spec.file if scheme == "fp32" else fp32
 
 
 def _finish(
@@ -245,32 +248,3 @@ def card_text(card: FaceFinderCard, name: str, worst: dict[str, float]) -> str:
         *(f"- {note}" for note in card.notes),
     ]
     return "\n".join(lines).rstrip() + "\n"
-
-
-def main(arguments: list[str]) -> int:
-    """Export a finder to one target: CHECKPOINT TARGET SCHEMES FOLDER."""
-    checkpoint, target, schemes, folder = arguments
-    torch.set_num_threads(1)
-    finder, card = load_face_finder(checkpoint)
-    module, tool = fold_batch_norms(finder), find_target(target)
-    example = (torch.rand(1, card.contract.height, card.contract.width, 3, generator=torch.Generator().manual_seed(0)),)
-    ordered = sorted(schemes.split(","), key=SCHEMES.index)
-    with telling() as say:
-        step = Steps(target, len(ordered) + 1.0, say)
-        step(f"loading {tool.needs[1]}", 1.0)
-        tool.load()
-        fp32: Path | None = None
-        for scheme in ordered:
-            step(f"exporting in {scheme}", 1.0)
-            spec = _spec(card, target, scheme)
-            place = Path(folder) / f"{MODEL}-{target}-{scheme}"
-            place.mkdir(parents=True)
-            job = ExportJob(module, (example[0] * 255.0,), spec, find_scheme(scheme, tool.schemes, tool.name), fp32)
-            tool.export(job, place / spec.file)
-            tool.check(place / spec.file, spec)
-            fp32 = place / spec.file if scheme == "fp32" else fp32
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

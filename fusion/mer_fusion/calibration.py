@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from mer_fusion.checkpoint import Card, load_checkpoint, write_card
+from mer_fusion.checkpoint import Card, Checkpoint, load_checkpoint, write_card
+from mer_fusion.dialogue_answers import NOT_FITTED, dialogue_answers, dialogues_to_ask
 from mer_fusion.torch_bundle import open_checkpoint
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
@@ -51,8 +53,9 @@ class Calibration:
         decision: for the card.
         before: state -> the answers with the decision that the checkpoint had.
         after: state -> the answers with what was fitted on the other people; empty where there is one person.
-        clips, people: how many.
+        clips, people: how many; of a dialogue model utterances and dialogues.
         data: which clips, in words.
+        dialogue: whether it is a dialogue model's.
     """
 
     decision: Decision
@@ -61,6 +64,7 @@ class Calibration:
     clips: int
     people: int
     data: str
+    dialogue: bool = False
 
 
 def calibrate(
@@ -71,23 +75,36 @@ def calibrate(
     split: str = "",
     progress: Progress = lambda what, done, total: None,
 ) -> Calibration:
-    """Fit the decision of a window model's checkpoint and write it onto its card; the weights stay as they are.
+    """Fit the decision of a checkpoint and write it onto its card; the weights stay as they are.
 
     Args:
         checkpoint: whose card is written.
-        data: "ravdess_pairs:PATH", of which the tuning fold is taken, or "clips:PATH".
+        data: "ravdess_pairs:PATH", of which the tuning fold is taken, or "clips:PATH"; for a dialogue model
+            "meld:PATH", of which dev is taken, or "clips:PATH" with texts.
         unseen: a checkpoint of the same shape that has not learned from the people asked; None asks `checkpoint`.
         names, split: of own clips, see `mer_sdk.evaluation.datasets.OwnClips`.
 
     Raises:
-        OptionError: another data set, a dialogue model, a checkpoint that has learned from these people, or `unseen` of
-            another shape.
+        OptionError: another data set, a checkpoint that has learned from these people, or `unseen` of another shape.
         CheckpointError, DataError: a file cannot be read.
     """
     target = load_checkpoint(checkpoint)
     asked = load_checkpoint(unseen) if unseen else target
     _check(target.card, asked.card, checkpoint, unseen)
-    clips, labels, said = people_to_ask(data, target.card, names, split)
+    fit = _dialogues if target.card.dialogue is not None else _people
+    found = fit(target.card, asked, data, names, split, progress)
+    if unseen:
+        found = replace(found, data=f"{found.data}, answers of {asked.card.name}, which has not learned from them")
+    results = {**target.card.results, CONFIDENCE: summary(found)}
+    notes = tuple(note.replace(NOT_FITTED, "") for note in target.card.notes)
+    write_card(replace(target.card, decision=found.decision, results=results, notes=notes), checkpoint)
+    return found
+
+
+def _people(
+    card: Card, asked: Checkpoint, data: str, names: Mapping[str, str] | None, split: str, progress: Progress
+) -> Calibration:
+    clips, labels, said = people_to_ask(data, card, names, split)
     learned = learned_from(asked.card) & {clip.speaker for clip in clips} if data.startswith("ravdess") else set()
     if learned:
         raise OptionError(
@@ -95,20 +112,27 @@ def calibrate(
             "than of anybody else; give --unseen, a checkpoint that was trained without them: mer train and mer "
             "distill write one beside theirs"
         )
-    answers = answers_of(asked.path, clips, [target.card.labels.index(labels[clip.label]) for clip in clips], progress)
-    people = len({clip.speaker for clip in clips})
-    decision = fitted_decision(answers)
-    found = Calibration(
-        decision,
-        {state: calibration_of(rows, target.card.decision.of(state)) for state, rows in answers.items()},
+    answers = answers_of(asked.path, clips, [card.labels.index(labels[clip.label]) for clip in clips], progress)
+    return _fitted(card, answers, len(clips), len({clip.speaker for clip in clips}), said)
+
+
+def _dialogues(
+    card: Card, asked: Checkpoint, data: str, names: Mapping[str, str] | None, split: str, progress: Progress
+) -> Calibration:
+    found = dialogues_to_ask(data, card, names, split)
+    answers = dialogue_answers(asked.path, found.dialogues, partial(progress, "reading dialogues"))
+    return replace(_fitted(card, answers, found.utterances, len(found.dialogues), found.data), dialogue=True)
+
+
+def _fitted(card: Card, answers: Mapping[str, StateAnswers], clips: int, people: int, data: str) -> Calibration:
+    return Calibration(
+        fitted_decision(answers),
+        {state: calibration_of(rows, card.decision.of(state)) for state, rows in answers.items()},
         {state: cross_fitted(rows) for state, rows in answers.items()} if people > 1 else {},
-        len(clips),
+        clips,
         people,
-        said + (f", answers of {asked.card.name}, which has not learned from them" if unseen else ""),
+        data,
     )
-    results = {**target.card.results, CONFIDENCE: summary(found)}
-    write_card(replace(target.card, decision=decision, results=results), checkpoint)
-    return found
 
 
 def answers_of(
@@ -199,17 +223,22 @@ def learned_from(card: Card) -> set[int]:
 
 def summary(found: Calibration) -> dict[str, Any]:
     """What a card says of a calibration."""
+    who = "dialogues" if found.dialogue else "people"
     return {
         "data": found.data,
-        "people": found.people,
+        who: found.people,
         "before": {state: _rounded(item) for state, item in found.before.items()},
-        "fitted on the other people": {state: _rounded(item) for state, item in found.after.items()},
+        f"fitted on the other {who}": {state: _rounded(item) for state, item in found.after.items()},
     }
 
 
 def _check(target: Card, asked: Card, checkpoint: Path, unseen: Path | None) -> None:
-    if target.dialogue is not None or target.network.audio is None or target.network.face is None:
-        raise OptionError(f"{checkpoint} is no window model with both encoders, which are what is calibrated here")
+    whole = target.network.audio is not None and target.network.face is not None
+    if not whole and (target.dialogue is None or "text" not in target.network.modalities):
+        raise OptionError(
+            f"{checkpoint} is neither a window model with both encoders nor a dialogue model that reads text, which "
+            "are what is calibrated here"
+        )
     if (target.network, target.labels) != (asked.network, asked.labels):
         raise OptionError(
             f"{unseen} has another shape or other labels than {checkpoint}, so how sure it is says nothing about it; "

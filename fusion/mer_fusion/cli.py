@@ -81,14 +81,13 @@ def train(
 
 
 def calibrate(
-    checkpoint: Annotated[
-        Path, typer.Argument(help="Checkpoint (.safetensors) of a window model; its card is written.")
-    ],
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint (.safetensors); its card is written.")],
     data: Annotated[
         str,
         typer.Option(
             help="People whom the model has not learned from: clips:PATH (all but the split test), or "
-            "ravdess_pairs:PATH (fold 0)."
+            "ravdess_pairs:PATH (fold 0). For a dialogue model dialogues: clips:PATH with the column text, or "
+            "meld:PATH (dev)."
         ),
     ],
     unseen: Annotated[
@@ -112,6 +111,8 @@ def calibrate(
     Examples:
 
     mer calibrate runs/grjca-student.safetensors --data clips:~/clips/labels.csv
+
+    mer calibrate runs/amb_dsgdn-student.safetensors --data meld:~/data/MELD
 
     mer calibrate runs/mine.safetensors --unseen runs/mine-unseen.safetensors --data ravdess_pairs:PATH
     """

@@ -41,10 +41,10 @@ def show_calibration(found: Calibration, checkpoint: Path) -> None:
             f"{100 * after.ece:.1f} %" if after else "-",
         )
     console.print(table)
-    judged = "each person by what the others gave" if found.after else "one person alone: nobody else can judge it"
-    console.print(
-        f"Steps of {found.clips} clips of {found.people} people, cold and warm; {judged}. Written to the card."
-    )
+    one, many = ("dialogue", "dialogues") if found.dialogue else ("person", "people")
+    judged = f"each {one} by what the others gave" if found.after else f"one {one} alone: no other can judge it"
+    what = "utterances, when they are said," if found.dialogue else "clips, cold and warm,"
+    console.print(f"{found.clips} {what} of {found.people} {many}; {judged}. Written to the card.", soft_wrap=True)
 
 
 def show_adaptation(found: Adaptation, checkpoint: Path) -> None:
@@ -71,7 +71,8 @@ def show_adaptation(found: Adaptation, checkpoint: Path) -> None:
             "confidence alone: mer calibrate"
         )
         return
-    console.print(f"Written: {found.checkpoint}. Next: mer-convert --checkpoint {found.checkpoint} --target tflite")
+    next_one = f"mer-convert --checkpoint {found.checkpoint} --target tflite --out bundles/adapted"
+    console.print(f"Written: {found.checkpoint}. Next: {next_one}", soft_wrap=True)
 
 
 def _interval(value: float, low: float, high: float) -> str:

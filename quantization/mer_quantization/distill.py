@@ -17,7 +17,7 @@ import torch
 from mer_fusion.checkpoint import Checkpoint, load_checkpoint
 from mer_fusion.encoders.text import TextEncoder, TextEncoderConfig
 from mer_fusion.training.cards import checkpoint_path, save_trained, shortened_loop
-from mer_fusion.training.dialogue.launch import SENTENCE_CACHE, open_meld, run_of, with_dev_figures
+from mer_fusion.training.dialogue.launch import SENTENCE_CACHE, calibrated, open_meld, run_of, with_dev_figures
 from mer_fusion.training.dialogue.recipe import (
     sentence_features,
     small_encoder_features,
@@ -93,7 +93,7 @@ def distill_dialogue_student(teacher: Path, data: Sequence[str], out: Path, run:
     trained = train_dialogue_network(
         recipe, dialogues, encode, run.run_dir, encoder, (checkpoint, vectors), quiet=run.quiet
     )
-    return save_trained(with_dev_figures(trained, recipe, meld, encode), out)
+    return calibrated(save_trained(with_dev_figures(trained, recipe, meld, encode), out), meld)
 
 
 def distilled_text_encoder(dialogues: Sequence[Dialogue], run: RunOptions, seed: int) -> TextEncoder:

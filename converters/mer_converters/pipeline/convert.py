@@ -15,8 +15,7 @@ from mer_converters.pipeline.golden import golden_cases, golden_file
 from mer_converters.pipeline.measurements import record_calibration, sensitivities
 from mer_converters.pipeline.plan import ConvertOptions, Plan, plan
 from mer_converters.pipeline.staging import put_in_place, staging_folder, writing
-from mer_converters.pipeline.worker import Job, Outcome, run_worker
-from mer_converters.processes.parallel import Processes, in_parallel
+from mer_converters.pipeline.worker import Job, Outcome, run_jobs
 from mer_converters.processes.progress import Say, Step, unheard
 from mer_converters.targets import find_target
 from mer_quantization.confidence import Confidence
@@ -120,7 +119,7 @@ def convert_many(
     say(Step("checkpoint", "read", 1.0))
     with staging_folder(options.out) as staging:
         losses = _shared_by_targets(planned, staging, say)
-        outcomes = _run_workers(planned, losses, staging, say)
+        outcomes = run_jobs(_jobs(planned, losses, staging), options.jobs, say)
         say(Step("bundles", "writing what the gate lets through", 0.0))
         rows = [row for target in targets for row in _rows(planned, target, outcomes[target], losses, staging)]
         say(Step("bundles", "written", 1.0))
@@ -142,33 +141,26 @@ def _shared_by_targets(planned: Plan, staging: Path, say: Say) -> dict[str, Sens
     )
 
 
-def _run_workers(planned: Plan, losses: dict[str, Sensitivities], staging: Path, say: Say) -> dict[str, Outcome]:
-    """Target -> what its process reports; `jobs` processes at a time."""
+def _jobs(planned: Plan, losses: dict[str, Sensitivities], staging: Path) -> list[Job]:
+    """What the process of each target does."""
     options = planned.options
-    job = Job(
-        checkpoint=str(planned.checkpoint.path.resolve()),
-        target="",
-        schemes=(),
-        folder="",
-        golden=str((staging / GOLDEN).resolve()),
-        result="",
-        started=0.0,
-        calibration=str((staging / CALIBRATION).resolve()) if options.data is not None else "",
-        labelled=options.labelled,
-        coverage=options.coverage,
-        float_modules=planned.keep,
-        sensitivities=losses if options.fallback else {},
-    )
-
-    def run(target: str, processes: Processes) -> Outcome:
-        say(Step(target, "starting its process", 0.0))
-        outcome = run_worker(job, target, planned.schemes[target], staging, processes, say)
-        say(Step(target, "converted" if outcome.error is None else "failed", 1.0))
-        return outcome
-
     # The longest first, so that no process is left alone at the end.
     order = sorted(planned.schemes, key=lambda target: -find_target(target).weight)
-    return dict(zip(order, in_parallel(run, order, options.jobs), strict=True))
+    return [
+        Job(
+            checkpoint=str(planned.checkpoint.path.resolve()),
+            target=target,
+            schemes=tuple(scheme.name for scheme in planned.schemes[target]),
+            folder=str((staging / target).resolve()),
+            golden=str((staging / GOLDEN).resolve()),
+            calibration=str((staging / CALIBRATION).resolve()) if options.data is not None else "",
+            labelled=options.labelled,
+            coverage=options.coverage,
+            float_modules=planned.keep,
+            sensitivities=losses if options.fallback else {},
+        )
+        for target in order
+    ]
 
 
 def _rows(

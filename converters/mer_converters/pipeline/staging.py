@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from mer_converters.processes.temporary import temporary_folder
 from mer_sdk.errors import BundleError, ConversionError
+from mer_sdk.jobs.temporary import temporary_folder
 
 
 def put_in_place(folder: Path, final: Path, staging: Path) -> None:

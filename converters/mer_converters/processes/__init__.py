@@ -1,1 +1,2 @@
-"""A process for each target, so many at a time, and what they tell of how far they are."""
+"""A process for each target, and what it tells of how far it is. The processes themselves are those of every command,
+`mer_sdk.jobs`."""

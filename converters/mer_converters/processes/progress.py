@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import gc
-import json
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -43,20 +39,3 @@ class Steps:
     def __call__(self, doing: str, weight: float) -> None:
         self._say(Step(self._what, doing, min(self._done / self._planned, 0.98)))
         self._done += weight
-
-
-@contextmanager
-def telling() -> Iterator[Say]:
-    """In the process of one target: its steps go to standard output, a line of JSON each; all else to standard error.
-
-    The tools make millions of objects that live as long as the process, which is short: looking through them for
-    garbage takes a fifth of its time and finds next to nothing, so that it is turned off.
-    """
-    gc.disable()
-    with os.fdopen(os.dup(1), "w") as told:
-        os.dup2(2, 1)
-
-        def say(step: Step) -> None:
-            print(json.dumps(asdict(step)), file=told, flush=True)
-
-        yield say

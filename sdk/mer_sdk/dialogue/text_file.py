@@ -57,3 +57,15 @@ def read_text(path: Path, what: str) -> str:
             f"{path} is neither UTF-8 nor Windows-1252 (byte {error.start} is 0x{content[error.start]:02x}); save it "
             "as UTF-8"
         ) from error
+
+
+def is_unicode(path: Path) -> bool:
+    """Whether a file that can be read is UTF-8, or names another Unicode by its mark: else its letters are a guess."""
+    content = path.read_bytes()
+    if any(content.startswith(mark) for mark, _ in _MARKS):
+        return True
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -139,7 +139,7 @@ def scored_dialogues(
     """
     if not dialogues:
         raise DataError("there are no dialogues to evaluate; give a file that has some")
-    merged = _merged(dialogues, bundle.manifest.labels)
+    merged = labels_of(dialogues, bundle.manifest.labels)
     scores, wordless = predict_dialogues(bundle, dialogues, options, progress)
     known = bundle.manifest.labels
     if options.classes:
@@ -201,8 +201,12 @@ def predict_dialogues(
     return {name: log_softmax(np.array(rows, np.float64) / temperature) for name, rows in readings.items()}, wordless
 
 
-def _merged(dialogues: Sequence[Dialogue], known: tuple[str, ...]) -> dict[str, str]:
-    """Label of the data -> label of the bundle: the same word, or its synonym."""
+def labels_of(dialogues: Sequence[Dialogue], known: tuple[str, ...]) -> dict[str, str]:
+    """Label of the data -> label of the bundle: the same word, or its synonym.
+
+    Raises:
+        DataError: a label that the bundle does not have.
+    """
     merged: dict[str, str] = {}
     for talk in dialogues:
         for number, line in enumerate(talk.utterances):

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import os
 import pickle
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from mer_sdk.errors import WorkerEnded
 from mer_sdk.jobs.frames import read_frame, write_frame
+from mer_sdk.jobs.temporary import temporary_folder
 from mer_sdk.jobs.workers import Say
 
 # Of what a process wrote before it ended, so many lines are told.
@@ -126,20 +124,22 @@ class _Process:
     """One process; `call` is for one thread at a time."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="mer-worker-"))
-        self._noise = self._folder / "noise.txt"
-        temporary = {name: str(self._folder) for name in ("TMPDIR", "TEMP", "TMP")}
-        # Appended to, so that it can be emptied between two jobs.
-        with self._noise.open("ab") as noise:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "mer_sdk.jobs.worker", str(self._folder)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=noise,
-                env={**os.environ, **temporary, **environment},
-                # A group of its own: what it starts ends with it, and a terminal's Ctrl-C is not for it.
-                start_new_session=True,
-            )
+        with ExitStack() as stack:
+            folder = stack.enter_context(temporary_folder("mer-worker-"))
+            self._noise = folder / "noise.txt"
+            temporary = {name: str(folder) for name in ("TMPDIR", "TEMP", "TMP")}
+            # Appended to, so that it can be emptied between two jobs.
+            with self._noise.open("ab") as noise:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "mer_sdk.jobs.worker", str(folder)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=noise,
+                    env={**os.environ, **temporary, **environment},
+                    # A group of its own: what it starts ends with it, and a terminal's Ctrl-C is not for it.
+                    start_new_session=True,
+                )
+            self._folder = stack.pop_all()
         self.id = self._process.pid
 
     def call(self, say: Say | None, function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[str, Any]:
@@ -180,7 +180,7 @@ class _Process:
             if pipe is not None:
                 with suppress(OSError):  # what was not written yet has no reader
                     pipe.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.close()
 
     def _last_lines(self) -> tuple[str, ...]:
         try:

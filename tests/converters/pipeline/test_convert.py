@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,9 @@ from mer_converters.pipeline.convert import ConversionResult, convert, convert_m
 from mer_converters.pipeline.export import Artifact
 from mer_converters.pipeline.gate import Distance
 from mer_converters.pipeline.plan import ConvertOptions
-from mer_converters.pipeline.worker import Job, Outcome, run_job, run_worker
-from mer_converters.processes.parallel import Processes
+from mer_converters.pipeline.worker import Job, Outcome, run_job, run_jobs
 from mer_converters.processes.progress import Say, Step
 from mer_quantization.recordings import DataOptions
-from mer_quantization.schemes import Scheme
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import CheckpointError, ConversionError, MissingExtra, OptionError
 
@@ -36,26 +35,27 @@ class Recorded:
         self.logits = 1e-6
         self.error: str | None = None
 
-    def __call__(
-        self, job: Job, target: str, schemes: tuple[Scheme, ...], staging: Path, processes: Processes, say: Say
-    ) -> Outcome:
+    def __call__(self, jobs: Sequence[Job], at_a_time: int, say: Say) -> dict[str, Outcome]:
+        return {job.target: self.outcome(job) for job in jobs}
+
+    def outcome(self, job: Job) -> Outcome:
         if self.error is not None:
             return Outcome(error=self.error)
-        for scheme in schemes:
-            source = self.converted[target, scheme.name].path
+        for scheme in job.schemes:
+            source = self.converted[job.target, scheme].path
             assert source is not None
-            (staging / target / scheme.name).mkdir(parents=True)
+            (Path(job.folder) / scheme).mkdir(parents=True)
             for name in ("audio", "face", "fusion"):
                 file = next(source.glob(f"{name}.*"))
-                shutil.copyfile(file, staging / target / scheme.name / file.name)
+                shutil.copyfile(file, Path(job.folder) / scheme / file.name)
         far = Distance(self.logits, 0.0, {})
-        return Outcome(tuple(Artifact(s.name, 1.0, far, None if s.name == "fp32" else far, {}) for s in schemes))
+        return Outcome(tuple(Artifact(name, 1.0, far, None if name == "fp32" else far, {}) for name in job.schemes))
 
 
 @pytest.fixture
 def recorded(converted: Converted, monkeypatch: pytest.MonkeyPatch) -> Recorded:
     worker = Recorded(converted)
-    monkeypatch.setattr(module, "run_worker", worker)
+    monkeypatch.setattr(module, "run_jobs", worker)
     return worker
 
 
@@ -167,10 +167,9 @@ def test_full_disk_in_the_converter_process(student: Path, tmp_path: Path, monke
     checkpoint = load_checkpoint(student)
     save_golden(tmp_path / "golden.npz", golden_cases(checkpoint.network.prepare_for_export(), checkpoint.card))
     monkeypatch.setattr(worker, "build", _full_disk)
-    job = Job(str(student), "onnx", ("fp32",), str(tmp_path / "onnx"), str(tmp_path / "golden.npz"), "", 0.0)
-    outcome = run_job(job)
-    assert outcome.error is not None
-    assert outcome.error.startswith("onnx: No space left on device")
+    job = Job(str(student), "onnx", ("fp32",), str(tmp_path / "onnx"), str(tmp_path / "golden.npz"))
+    with pytest.raises(ConversionError, match=r"^onnx: No space left on device"):
+        run_job(job)
 
 
 def test_folder_that_cannot_be_written(student: Path) -> None:
@@ -231,14 +230,12 @@ def test_missing_tool_names_the_pip_command(student: Path, tmp_path: Path, monke
 def test_one_failing_target_does_not_stop_the_others(
     student: Path, recorded: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def worker(
-        job: Job, target: str, schemes: tuple[Scheme, ...], staging: Path, processes: Processes, say: Say
-    ) -> Outcome:
-        if target == "tflite":
+    def outcome(job: Job) -> Outcome:
+        if job.target == "tflite":
             return Outcome(error="tflite: no such operation")
-        return recorded(job, target, schemes, staging, processes, say)
+        return Recorded.outcome(recorded, job)
 
-    monkeypatch.setattr(module, "run_worker", worker)
+    monkeypatch.setattr(recorded, "outcome", outcome)
     rows = convert_many(student, ("tflite", "onnx"), ("fp32", "fp16"), ConvertOptions(tmp_path))
     assert [(row.target, row.gate) for row in rows] == [("tflite", "error")] * 2 + [("onnx", "passed")] * 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["grjca-onnx-fp16.mer", "grjca-onnx-fp32.mer"]
@@ -248,15 +245,16 @@ def test_one_failing_target_does_not_stop_the_others(
 
 
 @pytest.mark.slow
-def test_crash_of_the_converter_process_shows_its_last_words(student: Path, tmp_path: Path) -> None:
+def test_an_error_in_the_converter_process_is_one_of_its_target(student: Path, tmp_path: Path) -> None:
     """A real process: its golden cases are not an archive, which no one foresaw."""
     (tmp_path / "golden.npz").write_bytes(b"not an archive")
-    job = Job(str(student), "", (), "", str(tmp_path / "golden.npz"), "", 0.0)
+    job = Job(str(student), "onnx", ("fp32",), str(tmp_path / "onnx"), str(tmp_path / "golden.npz"))
     told: list[Step] = []
-    outcome = run_worker(job, "onnx", (module.SCHEMES["fp32"],), tmp_path, Processes(), told.append)
+    outcome = run_jobs([job], 1, told.append)["onnx"]
     assert outcome.error is not None
     assert outcome.error.startswith("onnx: ")
     assert "golden.npz cannot be read" in outcome.error
+    assert [told[0], told[-1]] == [Step("onnx", "starting its process", 0.0), Step("onnx", "failed", 1.0)]
 
 
 def test_a_converter_process_that_is_killed_leaves_nothing(
@@ -268,9 +266,7 @@ def test_a_converter_process_that_is_killed_leaves_nothing(
     python.chmod(0o755)
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     monkeypatch.setattr("sys.executable", str(python))
-    job = Job(str(student), "", (), "", "", "", 0.0)
-    told: list[Step] = []
-    outcome = run_worker(job, "onnx", (module.SCHEMES["fp32"],), tmp_path, Processes(), told.append)
+    outcome = run_jobs([Job(str(student), "onnx", ("fp32",), "", "")], 1, lambda step: None)["onnx"]
     assert outcome.error is not None
-    assert "the converter process ended with code -9" in outcome.error
+    assert "onnx: the converter process ended with code -9" in outcome.error
     assert list(temporary.iterdir()) == []

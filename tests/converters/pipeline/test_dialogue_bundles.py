@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,13 +20,11 @@ from mer_converters.pipeline.graphs import network_graphs
 from mer_converters.pipeline.plan import ConvertOptions
 from mer_converters.pipeline.synthetic_inputs import synthetic_dialogues, synthetic_inputs
 from mer_converters.pipeline.worker import Job, Outcome, run_job
-from mer_converters.processes.parallel import Processes
 from mer_converters.processes.progress import Say
 from mer_converters.targets import target_names
 from mer_fusion.checkpoint import load_checkpoint, save_checkpoint
 from mer_fusion.network import EmotionNetwork, NetworkConfig
 from mer_fusion.torch_bundle import open_checkpoint
-from mer_quantization.schemes import Scheme
 from mer_sdk.cli import main
 from mer_sdk.contract.bundle import Bundle, file_sha256
 from mer_sdk.contract.golden import load_golden, read_golden, save_golden
@@ -132,13 +131,9 @@ def test_features_from_nowhere_cannot_be_converted(talker: Path) -> None:
         golden_cases(checkpoint.network, bare)
 
 
-def in_this_process(
-    common: Job, target: str, schemes: tuple[Scheme, ...], staging: Path, processes: Processes, say: Say
-) -> Outcome:
+def in_this_process(jobs: Sequence[Job], at_a_time: int, say: Say) -> dict[str, Outcome]:
     """In place of a process for each target, whose imports take longer than its work."""
-    names = tuple(scheme.name for scheme in schemes)
-    job = replace(common, target=target, schemes=names, folder=str(staging / target), started=time.time())
-    return run_job(job, say)
+    return {job.target: Outcome(run_job(replace(job, started=time.time()), say)) for job in jobs}
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +141,7 @@ def talks(talker: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[
     """(target, scheme) -> result of the dialogue model, every target in fp32 and fp16."""
     options = ConvertOptions(tmp_path_factory.mktemp("talks"), jobs=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "run_worker", in_this_process)
+        patch.setattr(module, "run_jobs", in_this_process)
         rows = convert_many(talker, target_names(), ("fp32", "fp16"), options)
     return {(row.target, row.scheme): row for row in rows}
 

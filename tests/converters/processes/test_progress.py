@@ -1,28 +1,15 @@
-"""Steps of a conversion: told by the process of a target, passed on, and shown without a terminal."""
+"""Steps of a conversion: their shares, and how they are shown without a terminal."""
 
 from __future__ import annotations
 
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 
 from mer_converters import progress_display
-from mer_converters.processes.parallel import Processes, ended
 from mer_converters.processes.progress import Step, Steps
 from mer_converters.progress_display import shown_steps
-
-TELLING = """
-import os
-from mer_converters.processes.progress import Step, telling
-with telling() as say:
-    say(Step("onnx", "loading onnx", 0.0))
-    print("a tool prints")
-    os.write(1, b"and a library of it\\n")
-    say(Step("onnx", "exporting", 0.5))
-raise SystemExit(3)
-"""
 
 
 def test_shares_follow_the_weights_and_end_below_1() -> None:
@@ -36,16 +23,6 @@ def test_shares_follow_the_weights_and_end_below_1() -> None:
         Step("onnx", "once more", 0.98),
         Step("onnx", "and again", 0.98),
     ]
-
-
-def test_a_process_tells_its_steps_and_keeps_its_noise_apart(tmp_path: Path) -> None:
-    told: list[Step] = []
-    noise = tmp_path / "noise.txt"
-    code = Processes().run([sys.executable, "-c", TELLING], noise, tmp_path, told.append)
-    assert code == 3
-    assert told == [Step("onnx", "loading onnx", 0.0), Step("onnx", "exporting", 0.5)]
-    assert sorted(noise.read_text().splitlines()) == ["a tool prints", "and a library of it"]
-    assert ended(code, noise).startswith("the converter process ended with code 3; its last lines:\n    a")
 
 
 def test_without_a_terminal_a_long_step_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,6 +94,14 @@ def test_what_a_row_lacks_is_its_reason_and_the_rest_goes_on(folder):
     assert "label 'bored' is none of the bundle's: map it with --labels" in chosen.left_out[-1].reason
 
 
+@pytest.mark.parametrize(("encoding", "told"), [("koi8-r", True), ("utf-8", False), ("utf-16", False)])
+def test_letters_of_a_table_that_is_no_unicode_are_told_to_be_a_guess(folder, encoding, told):
+    (folder / "clips.csv").write_bytes("file,label\na.wav,радость\nb.mp4,happy\n".encode(encoding))
+    (left,) = OwnClips(folder).select(CLASSES).left_out
+    assert ("save the table as UTF-8 if these letters look wrong" in left.reason) == told
+    assert ("радость" in left.reason) != told
+
+
 def test_labels_are_mapped_by_a_table_or_by_common_words(folder):
     text = "file,label\na.wav,Joy\nb.mp4, RAGE \nc.ogg,calm\nd.wav,Bored\n"
     (folder / "clips.csv").write_text(text)

@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from mer_fusion.checkpoint import Card, Checkpoint
+from mer_fusion.dialogue_answers import NOT_FITTED
 from mer_fusion.encoders import sentence
 from mer_fusion.encoders.text import TextEncoder, TextEncoderConfig
 from mer_fusion.models.amb_dsgdn import AmbDsgdn, AmbDsgdnConfig
@@ -238,11 +239,7 @@ def train_dialogue_network(
         notes=(
             "Text and speakers of one English TV comedy: scripted, written to be funny, half of it neutral.",
             "Fear and disgust are rare in MELD; expect them to be missed.",
-            *(
-                ()
-                if text is None
-                else ("The text encoder saw the labels of all of MELD train; the temperature is not fitted.",)
-            ),
+            *(() if text is None else (f"The text encoder saw the labels of all of MELD train{NOT_FITTED}.",)),
         ),
     )
     return Trained(network, card)

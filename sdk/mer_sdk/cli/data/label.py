@@ -1,4 +1,4 @@
-"""`mer label`: one person labels own clips, a key a clip, in a page on this computer."""
+"""`mer label`: one person labels own clips, a key a clip, in a page on this computer or in the terminal."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from mer_sdk.cli.data.label_player import has_screen
 from mer_sdk.cli.data.label_server import LabelServer
 from mer_sdk.cli.data.label_sheet import LabelSheet, media_files
+from mer_sdk.cli.data.label_terminal import is_terminal, label_in_terminal
 from mer_sdk.cli.options import names_of
 from mer_sdk.cli.typed import typed
 from mer_sdk.contract.affect import NORMS
@@ -29,12 +31,18 @@ def label(
     ),
     speaker: Annotated[str, typer.Option(help="Who is in these clips; goes into the column speaker.")] = "",
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
+    terminal: Annotated[
+        bool,
+        typer.Option("--terminal", help="Ask in the terminal; so it is, too, where no browser can be opened."),
+    ] = False,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 0,
 ) -> None:
     """Label clips: a page plays them one after the other, a key gives the label, and a csv table is written.
 
     The table is whole after every answer; the command goes on where it was left, and asks only for what has no label.
     It ends once every clip has one, or with Ctrl-C. The page is served to this computer alone.
+
+    In the terminal, mpv, ffplay or a player of the system plays the clips; where there is none, their paths are shown.
 
     Next: `mer data check clips:labels.csv`, then `mer evaluate BUNDLE --data clips:labels.csv`.
 
@@ -43,6 +51,8 @@ def label(
     mer label clips/ --speaker anna
 
     mer label *.mp4 --choices neutral,happy,angry --out mine.csv
+
+    mer label clips/ --terminal
     """
     names = names_of(choices)
     if len(names) < 2:
@@ -55,15 +65,34 @@ def label(
     if not sheet.open:
         print(f"all {total} clips have a label in {out}")
         return
-    with LabelServer(sheet, names, port) as server:
-        print(f"{len(sheet.open)} of {total} clips have no label yet. The page: {server.address}", flush=True)
-        if browser:
-            webbrowser.open(server.address)
-        try:
-            while not server.done.wait(0.5):
-                pass
-        except KeyboardInterrupt:
-            print()
+    try:
+        if terminal or (browser and is_terminal() and not _has_browser()):
+            print(f"{len(sheet.open)} of {total} clips have no label yet")
+            label_in_terminal(sheet, names)
+        else:
+            _label_in_page(sheet, names, port, browser)
+    except KeyboardInterrupt:
+        print()
     given = total - len(sheet.open)
     print(f"{given} of {total} clips have a label in {out}")
     print(f"Next: {typed('mer')} data check clips:{out}")
+
+
+def _label_in_page(sheet: LabelSheet, choices: tuple[str, ...], port: int, browser: bool) -> None:
+    with LabelServer(sheet, choices, port) as server:
+        print(
+            f"{len(sheet.open)} of {len(sheet.files)} clips have no label yet. The page: {server.address}", flush=True
+        )
+        if browser:
+            webbrowser.open(server.address)
+        while not server.done.wait(0.5):
+            pass
+
+
+def _has_browser() -> bool:
+    """Whether a browser with a window can be opened; one in text plays nothing."""
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return has_screen()

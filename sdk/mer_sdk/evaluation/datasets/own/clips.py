@@ -21,6 +21,7 @@ from pathlib import Path
 
 from mer_sdk.contract.affect import SYNONYMS
 from mer_sdk.dialogue.dialogue_file import Dialogue, Utterance
+from mer_sdk.dialogue.text_file import is_unicode
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets.clip import IMAGE_SUFFIXES, SOUND_SUFFIXES, VIDEO_SUFFIXES, Clip, LeftOut
 from mer_sdk.evaluation.datasets.own.table import TABLE_SUFFIXES, Row, read_rows
@@ -41,6 +42,8 @@ SPLIT_NAMES = {
 }
 TABLE_NAMES = tuple(f"{stem}{suffix}" for stem in ("clips", "labels") for suffix in (".csv", ".tsv", ".parquet"))
 MEDIA_SUFFIXES = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES, *IMAGE_SUFFIXES)
+# Of a table that is no Unicode: its letters may be others.
+GUESSED = ", or save the table as UTF-8 if these letters look wrong"
 # Reasons of one kind that a message quotes.
 SHOWN = 3
 
@@ -87,6 +90,7 @@ class OwnClips:
         self.path = Path(path)
         self._table = _table_of(self.path)
         self.folder = self._table.parent if self._table else self.path
+        self._unicode = self._table is None or self._table.suffix.lower() == ".parquet" or is_unicode(self._table)
         rows = read_rows(self._table) if self._table else list(_folder_rows(self.path))
         clips, left = _checked(rows, self.folder, self._table)
         renamed = {_label(old): _label(new) for old, new in (names or {}).items()}
@@ -130,9 +134,9 @@ class OwnClips:
                 continue
             meaning = _meaning(clip.label, classes)
             if meaning is None:
-                left.append(
-                    LeftOut(clip.id, f"label {shown(clip.label)!r} is none of the bundle's: map it with --labels")
-                )
+                reason = f"label {shown(clip.label)!r} is none of the bundle's: map it with --labels"
+                guessed = "" if self._unicode or clip.label.isascii() else GUESSED
+                left.append(LeftOut(clip.id, reason + guessed))
             else:
                 clips.append(replace(clip, label=meaning))
                 old.append(clip.label)
@@ -169,7 +173,13 @@ class OwnClips:
         Raises:
             DataError: no row has a text. Others as `select`.
         """
-        found = self.to_test(classes, split)
+        return self._talks(self.to_test(classes, split))
+
+    def dialogues_to_learn_from(self, classes: Sequence[str]) -> tuple[Dialogue, ...]:
+        """As `dialogues`, of the clips of `to_learn_from`."""
+        return self._talks(self.to_learn_from(classes))[0]
+
+    def _talks(self, found: Chosen) -> tuple[tuple[Dialogue, ...], Chosen]:
         spoken = [clip for clip in found.clips if clip.text]
         mute = tuple(
             LeftOut(clip.id, "it has no text, which the bundle reads") for clip in found.clips if not clip.text
