@@ -354,6 +354,7 @@ class EmotionSensor:
         first, rest = (faces_seen[0], faces_seen[1:]) if faces_seen else (None, ())
         features = self._engine.encode(None if speech is False else given.chunk, first.crop if first else None)
         self._recall(given.chunk, speech)
+        self._begin_window()
         faces = {look.view.id: self._engine.encode(None, look.crop).face for look in rest}
         output = self._engine.advance(
             features, first.view.id if first else None, {who: face for who, face in faces.items() if face is not None}
@@ -397,6 +398,11 @@ class EmotionSensor:
             self._before_speech.append(None if chunk is None else self._engine.encode(chunk, None).audio)
         else:
             self._before_speech = []
+
+    def _begin_window(self) -> None:
+        """Of the steps before this one those stay in the window that belong to the same utterance."""
+        if self._voice is not None and self._voice.options.pause is not None:
+            self._engine.begin_window(max(0, self._voice.fresh // self._step_samples - 1))
 
     def _hears(self, chunk: np.ndarray | None) -> bool | None:
         """Whether a step's sound counts as speech; None where that is not asked, or there is no sound."""
