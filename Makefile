@@ -143,6 +143,8 @@ results: convert-all
 		--bundles $(BUNDLES)
 	$(BIN)/python -m benchmarks.streams.smoothing --data ravdess_pairs:$(PAIRS) \
 		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer
+	$(BIN)/python -m benchmarks.streams.joined_clips --data ravdess_pairs:$(PAIRS) \
+		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer
 	$(BIN)/python -m benchmarks.streams.live_baseline --data ravdess_pairs:$(PAIRS) \
 		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer
 	$(BIN)/python -m benchmarks.streams.voice_activity --data ravdess:$(RAVDESS) --pairs ravdess_pairs:$(PAIRS) \

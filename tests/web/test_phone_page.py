@@ -81,6 +81,9 @@ def test_golden_cases_pass_and_the_report_is_merged(check, drive, copied, tmp_pa
     assert "passed on" in command.told
     (entry,) = verified(copied)
     assert entry["device"]["isolated"] is True
+    # A browser without a screen, driven by a program, on this computer: no device.
+    assert (entry["evidence"], entry["device"]["webdriver"]) == ("loopback", True)
+    assert "counts as no device" in command.told
     run = entry["runs"][0]
     assert (run["provider"], run["threads"], run["golden"]["cases"]) == ("wasm", 1, 4)
     assert run["golden"]["max_abs_error"] < 1e-4
@@ -126,6 +129,26 @@ def test_a_tampered_graph_is_refused_on_the_page(check, drive, copied, real, nam
     (status,) = drive(command.address, [("wait", READY), ("click", "#start"), ("wait", ENDED), ("text", "#status")])
     assert f"{name} differs from the manifest: its sha256 is another" in status
     assert verified(bundle) == []
+
+
+TOLD = """Object.defineProperty(Navigator.prototype, 'maxTouchPoints', { get: () => 5 });
+Navigator.prototype.getBattery = async () => ({ level: 0.75, charging: false });"""
+
+
+@pytest.mark.parametrize(
+    ("init", "touch", "battery"),
+    [
+        (TOLD, 5, {"begin": 0.75, "end": 0.75, "charging": False}),
+        ("delete Navigator.prototype.getBattery", 0, None),
+    ],
+)
+def test_what_the_browser_tells_of_screen_and_battery_is_kept(check, drive, copied, init, touch, battery):
+    command = check(copied)
+    drive(command.address, [("wait", READY), ("click", "#start"), ("wait", "#status.good")], init=init)
+    assert command.end() == 0, command.told
+    (entry,) = verified(copied)
+    assert (entry["device"]["touch_points"], entry["battery"]) == (touch, battery)
+    assert entry["evidence"] == "loopback"
 
 
 def test_a_browser_without_simd_is_told_what_to_use(check, drive, copied):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mer_sdk.cli.bundles import open_bundles, without_runtime
 from mer_sdk.cli.options import BundlesArgument, JsonOption, TrustOption
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.device_evidence import EVIDENCE, PHONE, device_name, evidence_of
 from mer_sdk.contract.licences import commercial_use
 from mer_sdk.contract.manifest import Decision, Manifest
 from mer_sdk.contract.signature import key_id, key_line, until_text
@@ -124,7 +125,7 @@ def _show(bundle: Bundle, trust: Sequence[str] | None) -> None:
         "data": "; ".join(f"{source.name} ({source.licence})" for source in manifest.data) or "-",
         "gate": manifest.gate,
         "signed": _signed(bundle, trust),
-        "verified on devices": "; ".join(_device(item) for item in manifest.device_verified) or "no",
+        **_verified(manifest),
         "made with": ", ".join(f"{name} {version}" for name, version in manifest.tools.items()) or "-",
     }
     for name, value in rows.items():
@@ -165,13 +166,12 @@ def _show_proof(console: Console, proof: dict[str, GraphProof]) -> None:
                 console.print(said, soft_wrap=True, markup=False)
 
 
-def _device(report: Mapping[str, Any]) -> str:
-    """One device in a few words; --json has the whole report."""
-    device = report.get("device", {})
-    said = [
-        str(device[key]) for key in ("model", "platform", "browser") if isinstance(device, dict) and device.get(key)
-    ]
-    return " ".join(said) or str(report.get("time", "a device"))
+def _verified(manifest: Manifest) -> dict[str, str]:
+    """Devices that proved it, and apart from them what is no device; --json has the whole reports."""
+    kinds = [(evidence_of(item), device_name(item)) for item in manifest.device_verified]
+    devices = "; ".join(name for kind, name in kinds if kind == PHONE)
+    others = "; ".join(f"{EVIDENCE[kind]}: {name}" for kind, name in kinds if kind != PHONE)
+    return {"verified on devices": devices or "no", **({"checked elsewhere": others} if others else {})}
 
 
 def _decision(decision: Decision) -> str:

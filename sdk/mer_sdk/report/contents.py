@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from mer_sdk.bench.timing import Quantiles
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import OptionError
+from mer_sdk.report.devices import DeviceResult
 from mer_sdk.report.evidence import Evidence, read_evidence
 from mer_sdk.report.results import Measurement, headline
 
@@ -69,12 +70,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Contents:
-    """All entries, in order of model, target and scheme; `machine` is the one that made the page."""
+    """All entries, in order of model, target and scheme; `machine` is the one that made the page, and `devices` are
+    what ran bundles elsewhere."""
 
     entries: tuple[Entry, ...]
     machine: str
     latency_rounds: int = 0
     latency_seed: int = 0
+    devices: tuple[DeviceResult, ...] = ()
 
 
 @dataclass(frozen=True)

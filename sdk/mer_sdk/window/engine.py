@@ -203,6 +203,16 @@ class StepEngine:
         if self._sound is not None:
             self._sound.fill(rows, self._person)
 
+    def begin_window(self, newest: int) -> None:
+        """Let all but the newest steps leave the window, as those of another utterance: they are missing from now on,
+        in every modality and for everyone, and go into the baselines."""
+        if newest >= self._length:
+            return
+        for name, windows in (("audio", self._sound_windows()), ("face", list(self._faces.values()))):
+            for window in windows:
+                for owner, row in window.begin_after(newest):
+                    self._observe(owner, name, row)
+
     def step(self, chunk: np.ndarray | None, crop: np.ndarray | None, person: int | None = None) -> StepOutput:
         """`encode` and `advance` in one."""
         return self.advance(self.encode(chunk, crop), person)

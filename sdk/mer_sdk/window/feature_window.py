@@ -79,6 +79,17 @@ class FeatureWindow:
         self.owners.extend([None] * self._length)
         return due
 
+    def begin_after(self, newest: int) -> list[tuple[int, np.ndarray]]:
+        """Let all but the newest rows be missing: the owners and rows, float64, that are due for a baseline, oldest
+        first."""
+        gone = []
+        for place in range(self._length - newest):
+            owner = self.owners[place]
+            if owner is not None and self._due[place]:
+                gone.append((owner, self._rows[self._end - self._length + place].astype(np.float64)))
+            self.owners[place] = None
+        return gone
+
     def settle(self, person: int) -> None:
         """Let no row of a person go into their baseline any more."""
         self._due.extend([due and owner != person for due, owner in zip(self._due, self.owners, strict=True)])

@@ -95,6 +95,7 @@ class StepEstimator:
         first, rest = (faces_seen[0], faces_seen[1:]) if faces_seen else (None, ())
         features = self.engine.encode(None if speech is False else given.chunk, first.crop if first else None)
         self._recall(given.chunk, speech)
+        self._begin_window()
         faces = {look.view.id: self.engine.encode(None, look.crop).face for look in rest}
         output = self.engine.advance(
             features, first.view.id if first else None, {who: face for who, face in faces.items() if face is not None}
@@ -139,6 +140,11 @@ class StepEstimator:
             self.before_speech.append(None if chunk is None else self.engine.encode(chunk, None).audio)
         else:
             self.before_speech = []
+
+    def _begin_window(self) -> None:
+        """Of the steps before this one those stay in the window that belong to the same utterance."""
+        if self.voice is not None and self.voice.options.pause is not None:
+            self.engine.begin_window(max(0, self.voice.fresh // self._step_samples - 1))
 
     def _hears(self, chunk: np.ndarray | None) -> bool | None:
         """Whether a step's sound counts as speech; None where that is not asked, or there is no sound."""

@@ -117,6 +117,21 @@ def test_inspect(tiny_onnx, capsys):
     assert "verified on devices  no" in capsys.readouterr().out
 
 
+def test_inspect_shows_as_devices_only_those_that_are(tiny_onnx, tmp_path, capsys):
+    bundle = shutil.copytree(tiny_onnx, tmp_path / tiny_onnx.name)
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    kinds = {"phone": "Pixel 9", "loopback": "Here", "headless": "Robot", "desktop": "PC", None: "Old", "moon": "Moon"}
+    manifest["device_verified"] = [{"evidence": kind, "device": {"model": name}} for kind, name in kinds.items()]
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    assert mer("inspect", bundle) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "verified on devices Pixel 9 checked elsewhere" in shown
+    for said in ("computer that ran the check: Here", "driven by a program: Robot", "desktop browser: PC"):
+        assert said in shown
+    for name in ("Old", "Moon"):
+        assert f"did not say on what kind of device: {name}" in shown
+
+
 @pytest.mark.parametrize("name", ["tiny_onnx", "tiny_tflite"])
 def test_verify_passes(request, capsys, name):
     bundle = request.getfixturevalue(name)

@@ -95,6 +95,31 @@ def test_a_stream_is_undecided_until_the_hangover_is_over_or_somebody_speaks():
     assert not VoiceActivity(VoiceOptions(hangover=0.0), Loudness()).undecided
 
 
+def test_what_is_fresh_begins_before_speech_and_after_it():
+    options = VoiceOptions(pause=0.5, lead=0.25)
+    voice = VoiceActivity(options, Loudness())
+    # Pieces 20 to 22 are voiced, samples 10240 to 11776, and 60 to 62, samples 30720 to 32256. Both are told with the
+    # step in which the first voiced piece, or the last of half a second without any, ends.
+    begins = [0, 0, 6240, 6240, 11776, 11776, 11776, 26720, 26720, 26720]
+    found = []
+    for number, samples in enumerate(np.split(loud([(20, 23), (60, 63)], 2.5), 10)):
+        voice.step(samples)
+        found.append((number + 1) * STEP - voice.fresh)
+    assert found == begins
+    # A pause between words that is shorter ends nothing; None never does.
+    for other in (VoiceOptions(pause=1.5, lead=0.25), VoiceOptions(pause=None)):
+        voice = VoiceActivity(other, Loudness())
+        steps(voice, loud([(20, 23), (60, 63)], 2.5))
+        assert 10 * STEP - voice.fresh == (0 if other.pause is None else 6240)
+    # What is missing counts as no speech.
+    voice = VoiceActivity(options, Loudness())
+    voice.step(loud([(2, 4)], 0.25))
+    voice.gap(2 * STEP)
+    assert voice.fresh == 3 * STEP - 4 * PIECE_SAMPLES
+    voice.reset()
+    assert voice.fresh == 0
+
+
 def test_the_probability_is_the_highest_of_the_pieces_that_end_in_the_step():
     voice = VoiceActivity(model=Loudness())
     sound = np.zeros(STEP, np.float32)
@@ -132,7 +157,16 @@ def test_bad_sound_is_refused_and_changes_nothing():
 
 
 @pytest.mark.parametrize(
-    "values", [{"threshold": 0.0}, {"threshold": 1.1}, {"hangover": -0.1}, {"hangover": float("inf")}]
+    "values",
+    [
+        {"threshold": 0.0},
+        {"threshold": 1.1},
+        {"hangover": -0.1},
+        {"hangover": float("inf")},
+        {"pause": 0.0},
+        {"pause": float("nan")},
+        {"lead": -0.5},
+    ],
 )
 def test_options_outside_their_ranges_are_refused(values):
     with pytest.raises(OptionError, match=next(iter(values))):

@@ -24,7 +24,7 @@ def serve(tiny_onnx, page):
     """`serve(phones=1, context=None, ...)`: a server whose reports are accepted where their text is "good"."""
     bundle, open_servers = Bundle.open(tiny_onnx), []
 
-    def judged(text):
+    def judged(text, seen):
         if text != "good":
             raise DataError("the report is refused: it is bad")
         return text

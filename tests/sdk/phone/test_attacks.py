@@ -267,7 +267,7 @@ def test_bodies_that_lie_of_their_length_end_the_connection(serve):
 def test_two_reports_at_once_count_once_and_nothing_of_a_run_is_good_for_the_next(serve):
     both = threading.Barrier(2, timeout=PATIENCE)
 
-    def read(text):
+    def read(text, seen):
         both.wait()
         return text
 
@@ -311,7 +311,7 @@ def test_a_flood_of_wrong_tokens_fills_no_memory_and_hides_no_report(serve, monk
 
 
 def test_one_phone_that_breaks_stops_no_other(serve):
-    def read(text):
+    def read(text, seen):
         if text == "bad":
             raise DataError("the report is refused: it is bad")
         if text == "worse":

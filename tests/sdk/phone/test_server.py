@@ -19,6 +19,7 @@ from mer_sdk.contract.manifest_file import manifest_from_text, manifest_to_text
 from mer_sdk.errors import OptionError
 from mer_sdk.phone import session as check_session
 from mer_sdk.phone.certificate import server_context
+from mer_sdk.phone.evidence import Seen
 from mer_sdk.phone.server import PhoneServer
 from mer_sdk.phone.session import Advanced, Began, Refused, Reported, Service, page_folder
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
@@ -54,6 +55,17 @@ def test_one_phone_from_the_page_to_the_report(serve, tiny_onnx):
         Reported(1, "good"),
     ]
     assert server.silence() == {}
+
+
+def test_a_report_is_judged_by_the_request_that_brought_it(serve):
+    seen = []
+    server = serve(read=lambda text, one: seen.append(one) or text)
+    phone = Client(server)
+    phone.ask("POST", "begin", "{}")
+    phone.ask("POST", "report", "good", {"User-Agent": "Android Mobile", "Sec-CH-UA-Mobile": "?1"})
+    # Whatever it says of itself, what comes over loopback is this computer.
+    assert seen == [Seen("127.0.0.1", "127.0.0.1", "Android Mobile", "?1")]
+    assert seen[0].from_here
 
 
 def test_nothing_but_the_page_and_the_bundle_can_be_reached(serve):

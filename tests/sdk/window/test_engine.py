@@ -61,6 +61,26 @@ def test_a_step_is_observed_once_it_has_left_the_window(engine, recorder):
     assert engine.baseline.steps == {"audio": 17, "face": 16}
 
 
+def test_steps_of_another_utterance_leave_the_window_at_once(engine, recorder):
+    for step in range(6):
+        engine.advance(features(step), 0, {1: features(20 + step).face})
+    engine.begin_window(2)
+    assert engine.baseline.steps == {"audio": 4, "face": 4}
+    assert engine.baseline_of(1).steps == {"audio": 0, "face": 4}
+    assert engine.look_at(1).steps == 2
+    output = engine.advance(features(6), 0)
+    seen = recorder.seen
+    assert (output.present, output.steps) == ({"audio": 3, "face": 3}, 3)
+    assert seen["audio_mask"].tolist() == seen["face_mask"].tolist() == [[0.0] * 13 + [1.0] * 3]
+    mean = (20 * 0.1 + sum(features(step).audio for step in range(4))) / 24
+    np.testing.assert_allclose(seen["audio"][0, -1], features(6).audio - mean, atol=1e-6)
+    assert not seen["audio"][0, :13].any()
+    # Nothing is observed twice, and more than a window is all of it.
+    engine.begin_window(STEPS)
+    engine.finish()
+    assert engine.baseline.steps == {"audio": 7, "face": 7}
+
+
 def test_an_empty_window_says_nothing(engine):
     output = engine.advance(StepFeatures(None, None))
     assert output.steps == 0

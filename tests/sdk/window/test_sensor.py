@@ -293,10 +293,10 @@ def test_what_is_heard_before_the_first_word_counts_once_it_is_said(tiny_onnx):
     quiet, loud = sound(seconds=1.0) * 0.1, sound(seconds=1.0)
     assert np.abs(quiet).max() < 0.15 < np.abs(loud).max()
     with (
-        EmotionSensor.open(tiny_onnx, voice=VoiceOptions(hangover=1.5)) as hearing,
+        EmotionSensor.open(tiny_onnx, voice=VoiceOptions(hangover=1.5, lead=1.5)) as hearing,
         EmotionSensor.open(tiny_onnx) as all_,
     ):
-        hearing._steps.voice = VoiceActivity(VoiceOptions(hangover=1.5), Loudness())
+        hearing._steps.voice = VoiceActivity(VoiceOptions(hangover=1.5, lead=1.5), Loudness())
         before = hearing.push_audio(quiet, RATE)
         assert {(estimate.state, estimate.emotion, estimate.speech) for estimate in before} == {
             ("none", "unknown", False)
@@ -308,6 +308,32 @@ def test_what_is_heard_before_the_first_word_counts_once_it_is_said(tiny_onnx):
         assert len(said) >= 3
         assert np.array_equal(probabilities(said), probabilities(expected[-len(said) :]))
         assert {estimate.state for estimate in said} == {"audio"}
+
+
+@pytest.mark.parametrize(
+    ("pause", "held"),
+    [
+        # Speech in the steps 4, 5 and 11, 12. Half a second before it is kept; a step that only holds the last of the
+        # pause before is not. Three quarters of a second after it the window begins anew behind it.
+        (0.75, [1, 2, 3, 4, 3, 4, 5, 6, 7, 3, 4, 3, 4, 5]),
+        (None, list(range(1, 15))),
+    ],
+)
+def test_a_window_begins_with_each_utterance(tiny_onnx, pause, held):
+    options, rate = VoiceOptions(hangover=9.0, pause=pause), 16000
+    loud = np.repeat([number in (4, 5, 11, 12) for number in range(14)], rate // 4)
+    pcm = sound(3.5, rate) * np.where(loud, 1.0, 0.1).astype(np.float32)
+    with EmotionSensor.open(tiny_onnx, detector=SOMEBODY, voice=options) as sensor:
+        sensor._steps.voice = VoiceActivity(options, Loudness())
+        found = []
+        for number in range(14):
+            sensor.push_frame(picture(number), number / 4)
+            sensor.push_audio(pcm[number * rate // 4 :][: rate // 4], rate, number / 4)
+            found.append(sensor.last_output)
+        sensor.flush()
+        assert [output.steps for output in [*found[1:], sensor.last_output]] == held
+        # What left the window went into the baseline, and nothing twice.
+        assert sensor.baseline.steps == {"audio": 14, "face": 14}
 
 
 def test_a_stream_in_which_nobody_speaks_names_no_emotion(tiny_onnx):

@@ -11,6 +11,14 @@ export interface Device {
   screen: string;
   gpu: string;
   isolated: boolean;
+  touch_points: number;
+  webdriver: boolean;
+}
+
+/** Charge from 0 to 1. */
+export interface Charge {
+  level: number;
+  charging: boolean;
 }
 
 interface Hints {
@@ -22,6 +30,13 @@ interface Hints {
 interface Extended extends Navigator {
   userAgentData?: Hints;
   deviceMemory?: number;
+  getBattery?: () => Promise<Charge>;
+}
+
+/** The battery as it is now (Battery Status API); null where the browser does not tell it, as Safari and Firefox. */
+export async function readCharge(): Promise<Charge | null> {
+  const found = await (navigator as Extended).getBattery?.().catch(() => null);
+  return found ? { level: Math.min(1, Math.max(0, Number(found.level) || 0)), charging: found.charging === true } : null;
 }
 
 /** Texts are cut to what the host takes. */
@@ -45,6 +60,8 @@ export async function describeDevice(): Promise<Device> {
     screen: `${screen.width} x ${screen.height}`,
     gpu: cut(await gpuName()),
     isolated: globalThis.crossOriginIsolated === true,
+    touch_points: Math.min(256, Math.max(0, Math.trunc(navigator.maxTouchPoints) || 0)),
+    webdriver: navigator.webdriver === true,
   };
 }
 

@@ -1,6 +1,6 @@
 /** The check from the button to the report. */
 import { Bundle, hasSimd, hasWebGpu, MerError, mostThreads, sha256, type Target } from "@mer-edge/web";
-import { type Device, describeDevice, inWords } from "./device";
+import { type Device, describeDevice, inWords, readCharge } from "./device";
 import { begin, Progress, Refusal, sendReport, Unreachable } from "./host";
 import type { ClipAnswer, News, Plan, Run, Settings, Task } from "./messages";
 import { addCase, addTimes, drawTimeline, say, setBar, setTitle, startButton } from "./view";
@@ -8,7 +8,7 @@ import { addCase, addTimes, drawTimeline, say, setBar, setTitle, startButton } f
 // Target -> runtime and version, see vite.config.js.
 declare const RUNTIMES: Record<Target, string>;
 
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 const RETRY_MS = 3000;
 // A run beyond the first one is given up after so long: a GPU in software, say, may take an hour.
 const LONGEST_MS = 120_000;
@@ -94,6 +94,7 @@ async function runAll(
   const threads = mostThreads(target);
   if (threads > 1) plans.push({ provider: "wasm", threads, seconds: 0, clips: 0 });
   if (target === "onnx" && settings.webgpu && (await hasWebGpu())) plans.push({ provider: "webgpu", threads: 1, seconds: 0, clips: 0 });
+  const before = await readCharge();
   const runs: Run[] = [];
   let clips: ClipAnswer[] = [];
   for (const [index, plan] of plans.entries()) {
@@ -109,6 +110,7 @@ async function runAll(
       if (index === 0) throw error;
     }
   }
+  const after = await readCharge();
   const hashes: Record<string, string> = {};
   for (const [path, content] of files) hashes[path] = await sha256(content);
   return {
@@ -118,6 +120,7 @@ async function runAll(
     device,
     runs,
     clips,
+    battery: before && after ? { begin: before.level, end: after.level, charging: before.charging || after.charging } : null,
     schema_version: SCHEMA_VERSION,
   };
 }
