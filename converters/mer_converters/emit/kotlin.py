@@ -9,6 +9,7 @@ from mer_converters.emit.registry import register
 from mer_converters.emit.source_bundle import Kind, SourceBundle
 from mer_converters.emit.template import fill, read_template, wrapped
 from mer_sdk.contract.affect import norm
+from mer_sdk.errors import OptionError
 from mer_sdk.runtimes.graph import TensorSpec
 
 _ADAPTERS = {"tflite": "LiteRtGraph.kt", "onnx": "OnnxGraph.kt"}
@@ -45,6 +46,10 @@ class Kotlin:
     def golden_path(self, source: SourceBundle) -> str:
         """See `Language.golden_path`."""
         return "src/androidTest/assets/golden.bin"
+
+    def app_files(self, source: SourceBundle, finder: SourceBundle | None) -> dict[str, bytes]:
+        """See `Language.app_files`."""
+        raise OptionError("--app writes no Kotlin app yet")
 
 
 def _package(source: SourceBundle) -> tuple[str, ...]:
