@@ -33,7 +33,7 @@ def show_face_finder(rows: Sequence[FinderRow], out: Path, as_json: bool, code: 
     if as_json:
         shown = [{**to_json(row), "path": str(row.path) if row.path else None} for row in rows]
         for one, row in zip(shown, rows, strict=True):
-            if row.path in code:
+            if row.path is not None and row.path in code:
                 one["code"] = [str(folder) for folder in code[row.path]]
         print(json.dumps(shown, indent=2))
     else:
