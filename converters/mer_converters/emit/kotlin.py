@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from mer_converters.emit.naming import decisions, figures, identifier, means
 from mer_converters.emit.registry import register
-from mer_converters.emit.source_bundle import SourceBundle
+from mer_converters.emit.source_bundle import Kind, SourceBundle
 from mer_converters.emit.template import fill, read_template, wrapped
 from mer_sdk.contract.affect import norm
+from mer_sdk.errors import OptionError
 from mer_sdk.runtimes.graph import TensorSpec
 
 _ADAPTERS = {"tflite": "LiteRtGraph.kt", "onnx": "OnnxGraph.kt"}
@@ -27,6 +28,7 @@ class Kotlin:
     name = "kotlin"
     title = "Kotlin"
     runtimes: Mapping[str, str] = {"tflite": "LiteRT", "onnx": "ONNX Runtime"}
+    kinds: tuple[Kind, ...] = ("window",)
 
     def files(self, source: SourceBundle) -> dict[str, str]:
         """See `Language.files`."""
@@ -44,6 +46,10 @@ class Kotlin:
     def golden_path(self, source: SourceBundle) -> str:
         """See `Language.golden_path`."""
         return "src/androidTest/assets/golden.bin"
+
+    def app_files(self, source: SourceBundle, finder: SourceBundle | None) -> dict[str, bytes]:
+        """See `Language.app_files`."""
+        raise OptionError("--app writes no Kotlin app yet")
 
 
 def _package(source: SourceBundle) -> tuple[str, ...]:

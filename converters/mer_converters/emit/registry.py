@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
-from mer_converters.emit.source_bundle import SourceBundle
+from mer_converters.emit.source_bundle import Kind, SourceBundle
 from mer_sdk.errors import OptionError
 
 
@@ -16,17 +16,23 @@ class Language(Protocol):
         name: the name on the command line, and the end of the folder's name.
         title: the name in sentences.
         runtimes: target -> the runtime that the written code runs it in.
+        kinds: of bundles that code is written for.
     """
 
     name: str
     title: str
     runtimes: Mapping[str, str]
+    kinds: tuple[Kind, ...]
 
     def files(self, source: SourceBundle) -> dict[str, str]:
         """Path in the folder -> text of every source file. The same bundle gives the same texts."""
 
     def golden_path(self, source: SourceBundle) -> str:
         """Path in the folder of the golden file that the test reads."""
+
+    def app_files(self, source: SourceBundle, finder: SourceBundle | None) -> dict[str, bytes]:
+        """Path in the app's folder -> content of every file of an app that builds as it stands, its bundles' code and
+        golden files included. `finder` is there where the bundle reads faces. The same bundles give the same bytes."""
 
 
 _LANGUAGES: dict[str, Language] = {}

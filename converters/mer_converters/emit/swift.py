@@ -7,9 +7,10 @@ from pathlib import PurePosixPath
 
 from mer_converters.emit.naming import decisions, figures, identifier, means
 from mer_converters.emit.registry import register
-from mer_converters.emit.source_bundle import SourceBundle
+from mer_converters.emit.source_bundle import Kind, SourceBundle
 from mer_converters.emit.template import fill, read_template, wrapped
 from mer_sdk.contract.affect import norm
+from mer_sdk.errors import OptionError
 from mer_sdk.runtimes.graph import TensorSpec
 
 _RAW = {"audio": "chunk", "face": "crop"}
@@ -22,6 +23,7 @@ class Swift:
     name = "swift"
     title = "Swift"
     runtimes: Mapping[str, str] = {"coreml": "Core ML"}
+    kinds: tuple[Kind, ...] = ("window",)
 
     def files(self, source: SourceBundle) -> dict[str, str]:
         """See `Language.files`."""
@@ -37,6 +39,10 @@ class Swift:
     def golden_path(self, source: SourceBundle) -> str:
         """See `Language.golden_path`."""
         return f"Tests/{_module(source)}Tests/Resources/golden.bin"
+
+    def app_files(self, source: SourceBundle, finder: SourceBundle | None) -> dict[str, bytes]:
+        """See `Language.app_files`."""
+        raise OptionError("--app writes no Swift app yet")
 
 
 def _module(source: SourceBundle) -> str:
