@@ -6,68 +6,132 @@ from collections.abc import Iterable, Mapping
 
 from mer_converters.emit.naming import decisions, figures, identifier, means
 from mer_converters.emit.registry import register
-from mer_converters.emit.source_bundle import SourceBundle
+from mer_converters.emit.source_bundle import Kind, SourceBundle
 from mer_converters.emit.template import fill, read_template, wrapped
 from mer_sdk.contract.affect import norm
 from mer_sdk.runtimes.graph import TensorSpec
 
-_ADAPTERS = {"tflite": "LiteRtGraph.kt", "onnx": "OnnxGraph.kt"}
-_DEPENDENCIES = {
+_ADAPTERS = {"tflite": "bundle/LiteRtGraph.kt", "onnx": "bundle/OnnxGraph.kt"}
+DEPENDENCIES = {
     "tflite": "com.google.ai.edge.litert:litert:2.1.5",
     "onnx": "com.microsoft.onnxruntime:onnxruntime-android:1.23.0",
 }
 _RAW = {"audio": "chunk", "face": "crop"}
-_TESTS = ("GoldenCheck.kt", "GoldenTest.kt")
+_BUNDLE = ("bundle/Contract.kt", "bundle/Graph.kt", "bundle/Signature.kt")
+_ESTIMATES = ("window/Estimate.kt", "window/PersonalBaseline.kt", "window/Json.kt")
+_SOUND = ("audio/AudioChunker.kt", "audio/AudioFrontend.kt", "audio/Downmix.kt", "audio/Resampler.kt")
+_FACE = ("FaceCrop", "Correlation", "FaceTracker", "FaceIdentity", "ActiveSpeaker", "FaceTracks", "Resize")
+_WINDOW = ("FeatureWindow", "StepEngine", "Smoother", "Alignment", "Sensor", "Session")
 
 
 @register
 class Kotlin:
-    """An Android library with Gradle; all but `GoldenTest.kt` is plain Kotlin that any JVM runs."""
+    """An Android library with Gradle; all but the runtime's graph and `GoldenTest.kt` is plain Kotlin for any JVM."""
 
     name = "kotlin"
     title = "Kotlin"
     runtimes: Mapping[str, str] = {"tflite": "LiteRT", "onnx": "ONNX Runtime"}
+    kinds: tuple[Kind, ...] = ("window", "dialogue", "finder")
 
     def files(self, source: SourceBundle) -> dict[str, str]:
         """See `Language.files`."""
-        values = _values(source, self.runtimes[source.manifest.target])
-        sources = ["Contract.kt", "Graph.kt", _ADAPTERS[source.manifest.target], "Sensor.kt"]
-        sources += ["Signature.kt", "StepWindow.kt"]
-        sources += ["AudioChunker.kt"] if "audio" in source.modalities else []
-        sources += ["FaceCrop.kt"] if "face" in source.modalities else []
+        values, conditions = _values(source, self.runtimes[source.manifest.target]), _conditions(source)
         package = "/".join(_package(source))
-        paths = {f"src/main/kotlin/{package}/{name}": name for name in sources}
-        paths |= {f"src/androidTest/kotlin/{package}/{name}": name for name in _TESTS}
-        paths["build.gradle.kts"] = "build.gradle.kts"
-        return {path: fill(read_template(f"kotlin/{name}"), values, source.conditions) for path, name in paths.items()}
+        paths = {f"src/main/kotlin/{package}/{name.split('/')[1]}": name for name in _sources(source)}
+        paths |= {f"src/androidTest/kotlin/{package}/{name.split('/')[1]}": name for name in _checks(source)}
+        paths["build.gradle.kts"] = "bundle/build.gradle.kts"
+        return {path: fill(read_template(f"kotlin/{name}"), values, conditions) for path, name in paths.items()}
 
     def golden_path(self, source: SourceBundle) -> str:
         """See `Language.golden_path`."""
         return "src/androidTest/assets/golden.bin"
 
 
+def package_name(source: SourceBundle) -> str:
+    """The package of a bundle's code."""
+    return ".".join(_package(source))
+
+
 def _package(source: SourceBundle) -> tuple[str, ...]:
     return ("mer", "_".join(source.words))
 
 
+def _conditions(source: SourceBundle) -> frozenset[str]:
+    more = ["sound"] if source.kind == "window" or "audio" in source.modalities else []
+    more += ["pictures"] if source.kind == "finder" or "face" in source.modalities else []
+    return source.conditions | set(more)
+
+
+def _sources(source: SourceBundle) -> list[str]:
+    """The templates of a bundle's code."""
+    found = [*_BUNDLE, _ADAPTERS[source.manifest.target], "face/Frame.kt"]
+    if source.kind == "finder":
+        return [*found, "face/Resize.kt", "finder/FaceFinder.kt"]
+    conditions = _conditions(source)
+    found += _ESTIMATES
+    found += _SOUND if "sound" in conditions else ()
+    found += ["audio/VoiceActivity.kt"] if "audio" in conditions else []
+    found += [f"face/{name}.kt" for name in _FACE] if "face" in conditions else []
+    if source.kind == "window":
+        return found + [f"window/{name}.kt" for name in _WINDOW]
+    found += ["dialogue/DialogueEngine.kt", "dialogue/Conversation.kt"]
+    found += ["dialogue/TextFrontend.kt"] if "text" in conditions else []
+    return found + (["dialogue/Utterances.kt"] if "audio" in conditions else [])
+
+
+def _checks(source: SourceBundle) -> list[str]:
+    """The templates of the golden test."""
+    found = ["Golden", "GoldenCheck", "GoldenTest"]
+    if source.kind == "finder":
+        found += ["FinderCheck"]
+    else:
+        found += ["DecisionCheck", "WindowCheck" if source.kind == "window" else "DialogueCheck"]
+        found += [f"{'Sound' if name == 'audio' else 'Face'}Check" for name in source.modalities if name != "text"]
+    return [f"checks/{name}.kt" for name in found]
+
+
 def _values(source: SourceBundle, runtime: str) -> dict[str, str]:
-    manifest, modalities = source.manifest, source.modalities
+    manifest = source.manifest
+    shared = {
+        "package": package_name(source),
+        "dependency": DEPENDENCIES[manifest.target],
+        "graphs": "\n\n".join(_graph(source, name) for name in source.graphs),
+    }
+    if source.kind == "finder":
+        return figures(source, runtime) | shared | {"sensor_graphs": "FINDER", "answer": "scores"}
+    modalities = source.modalities
+    return figures(source, runtime) | shared | {
+        "answer": "logits",
+        "emotions": "\n".join(_emotion(label) for label in manifest.labels),
+        "modalities": "\n".join(_modality(source, name) for name in modalities),
+        "decisions": "\n".join(f"        Decision({heat}, {threshold})," for heat, threshold in decisions(source)),
+        "sensor_graphs": ", ".join(name.upper() for name in (*modalities, "fusion")),
+        **(_window_values(modalities) if source.kind == "window" else _dialogue_values(modalities)),
+    }
+
+
+def _window_values(modalities: tuple[str, ...]) -> dict[str, str]:
     encoders = [
         f"        {_RAW[name]}?.let {{ features[Modality.{name.upper()}] = "
         f"graphs.getValue(Contract.{name.upper()}).run(listOf(it)).first() }}"
         for name in modalities
     ]
-    return figures(source, runtime) | {
-        "package": ".".join(_package(source)),
-        "dependency": _DEPENDENCIES[manifest.target],
-        "emotions": "\n".join(_emotion(label) for label in manifest.labels),
-        "modalities": "\n".join(_modality(source, name) for name in modalities),
-        "decisions": "\n".join(f"        Decision({heat}, {threshold})," for heat, threshold in decisions(source)),
-        "graphs": "\n\n".join(_graph(source, name) for name in source.graphs),
-        "sensor_graphs": ", ".join(f"Contract.{name.upper()}" for name in (*modalities, "fusion")),
+    return {
         "step_parameters": ", ".join(f"{_RAW[name]}: FloatArray?" for name in modalities),
         "step_arguments": ", ".join(_RAW[name] for name in modalities),
         "encode": "\n".join(encoders),
+        # How a session calls the sensor's encoders: with both, with a further face alone, with sound alone.
+        "crop_alone": ", ".join("null" if name == "audio" else "it.crop" for name in modalities),
+        "chunk_alone": ", ".join("it" if name == "audio" else "null" for name in modalities),
+        "hears": "hears(given.chunk)" if "audio" in modalities else "null as Boolean?",
+        "view_id": "view?.id" if "face" in modalities else "null",
+    }
+
+
+def _dialogue_values(modalities: tuple[str, ...]) -> dict[str, str]:
+    return {
+        "encoder_graphs": ", ".join(f'"{name}" to Contract.{name.upper()}' for name in modalities),
+        "conversation_arguments": ", detector" if "face" in modalities else "",
     }
 
 
@@ -77,8 +141,11 @@ def _emotion(label: str) -> str:
 
 
 def _modality(source: SourceBundle, name: str) -> str:
+    size = source.size(name)
+    if name not in source.manifest.baseline.population_mean:
+        return f"    {name.upper()}({size}, null),"
     body = wrapped(means(source, name), " " * 12)
-    return f"    {name.upper()}(\n        doubleArrayOf(\n            {body},\n        ),\n    ),"
+    return f"    {name.upper()}(\n        {size},\n        doubleArrayOf(\n            {body},\n        ),\n    ),"
 
 
 def _graph(source: SourceBundle, name: str) -> str:
@@ -88,5 +155,8 @@ def _graph(source: SourceBundle, name: str) -> str:
 
 
 def _tensors(tensors: Iterable[TensorSpec]) -> list[str]:
-    rows = [f'            TensorInfo("{tensor.name}", {", ".join(map(str, tensor.shape))}),' for tensor in tensors]
+    rows = []
+    for tensor in tensors:
+        integer = "true" if tensor.dtype == "int32" else "false"
+        rows.append(f'            TensorInfo("{tensor.name}", {integer}, {", ".join(map(str, tensor.shape))}),')
     return ["        listOf(", *rows, "        ),"]

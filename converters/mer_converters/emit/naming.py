@@ -7,6 +7,7 @@ import re
 from mer_converters.emit.golden import ENROL_AT, ENROL_STEPS
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_sdk.contract.estimate import state_of
+from mer_sdk.contract.manifest import FINDER
 from mer_sdk.parity.agreement import SQNR_DB, TOLERANCE
 
 
@@ -44,11 +45,32 @@ def figures(source: SourceBundle, runtime: str) -> dict[str, str]:
         "prior_steps": repr(float(manifest.baseline.prior_steps)),
         "tolerance": repr(TOLERANCE.get(manifest.scheme, 0.0)),
         "sqnr": repr(SQNR_DB),
-        "logits_index": str(source.output("logits")),
-        "reliance_index": str(source.output("reliance")),
         "enrol_at": str(ENROL_AT),
         "enrol_steps": str(ENROL_STEPS),
+        **_kind_figures(source),
     }
+
+
+def _kind_figures(source: SourceBundle) -> dict[str, str]:
+    """What only some kinds of bundles have."""
+    finder, dialogue, text = source.manifest.finder, source.manifest.dialogue, source.manifest.text
+    if finder is not None:
+        outputs = [tensor.name for tensor in source.manifest.graphs[FINDER].outputs]
+        return {
+            "finder_height": str(finder.height),
+            "finder_width": str(finder.width),
+            "finder_threshold": repr(float(finder.threshold)),
+            "finder_overlap": repr(float(finder.overlap)),
+            "scores_index": str(outputs.index("scores")),
+            "boxes_index": str(outputs.index("boxes")),
+        }
+    found = {name: str(source.output(name.partition("_")[0])) for name in ("logits_index", "reliance_index")}
+    if dialogue is not None:
+        found |= {"utterances": str(dialogue.utterances), "speakers": str(dialogue.speakers)}
+    if text is not None:
+        found |= {f"text_{name}": str(getattr(text, name)) for name in ("words", "slots", "buckets")}
+        found |= {"text_shortest": str(text.ngrams[0]), "text_longest": str(text.ngrams[1])}
+    return found
 
 
 def means(source: SourceBundle, modality: str) -> list[str]:

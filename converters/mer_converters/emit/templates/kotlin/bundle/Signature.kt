@@ -36,7 +36,7 @@ fun requireSigned(source: BundleSource, trust: List<String>) {
     checkSigned("@bundle@", manifest, signature, trust)
     // The signed text holds the hash of each file; no other text of it has the form of one.
     val listed = manifest.decodeToString()
-    for (info in listOf(@sensor_graphs@)) {
+    for (info in Contract.GRAPHS) {
         if (info.sha256 !in listed) {
             throw UntrustedBundle("the bundle is signed, but not with the ${info.file} of this code; emit it again")
         }

@@ -6,6 +6,7 @@ import ai.onnxruntime.OrtEnvironment
 import ai.onnxruntime.OrtSession
 import android.system.Os
 import java.nio.FloatBuffer
+import java.nio.IntBuffer
 
 /** Loads a graph, such as [Contract.FUSION]. */
 fun openGraph(source: BundleSource, info: GraphInfo, threads: Int): Graph =
@@ -27,8 +28,7 @@ private class OnnxGraph(content: ByteArray, private val info: GraphInfo, threads
         val tensors = LinkedHashMap<String, OnnxTensor>()
         try {
             for ((index, values) in inputs.withIndex()) {
-                val shape = info.inputs[index].shape
-                tensors[names[index]] = OnnxTensor.createTensor(environment, FloatBuffer.wrap(values), shape)
+                tensors[names[index]] = tensor(values, info.inputs[index])
             }
             return session.run(tensors).use { results ->
                 info.outputs.indices.map { index ->
@@ -42,6 +42,12 @@ private class OnnxGraph(content: ByteArray, private val info: GraphInfo, threads
     }
 
     override fun close() = session.close()
+
+    private fun tensor(values: FloatArray, tensor: TensorInfo): OnnxTensor = if (tensor.integer) {
+        OnnxTensor.createTensor(environment, IntBuffer.wrap(IntArray(values.size) { values[it].toInt() }), tensor.shape)
+    } else {
+        OnnxTensor.createTensor(environment, FloatBuffer.wrap(values), tensor.shape)
+    }
 }
 
 private fun silentEnvironment(): OrtEnvironment {

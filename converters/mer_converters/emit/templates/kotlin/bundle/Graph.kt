@@ -11,7 +11,10 @@ fun interface BundleSource {
     fun read(file: String): ByteArray
 }
 
-/** One graph in @runtime@. Inputs and outputs are in the order of its [GraphInfo]. Not thread-safe. */
+/**
+ * One graph in @runtime@. Inputs and outputs are in the order of its [GraphInfo]; whole numbers are given as floats. Not
+ * thread-safe.
+ */
 interface Graph : AutoCloseable {
     /** @throws IllegalArgumentException another number of inputs or of values. */
     fun run(inputs: List<FloatArray>): List<FloatArray>
@@ -34,4 +37,23 @@ internal fun GraphInfo.require(inputs: List<FloatArray>) {
             "${tensor.name} has ${values.size} values, needed are ${tensor.elements}"
         }
     }
+}
+
+/**
+ * Loads the graphs of a bundle.
+ *
+ * @param trust public keys, "ed25519:BASE64", of which one must have signed the bundle; empty trusts any.
+ * @throws UntrustedBundle none of them did; see [requireSigned].
+ * @throws IllegalStateException a file is not the one that this code was generated from.
+ */
+fun openGraphs(source: BundleSource, threads: Int = 1, trust: List<String> = emptyList()): Map<GraphInfo, Graph> {
+    if (trust.isNotEmpty()) requireSigned(source, trust)
+    val graphs = LinkedHashMap<GraphInfo, Graph>()
+    try {
+        for (info in Contract.GRAPHS) graphs[info] = openGraph(source, info, threads)
+    } catch (error: Throwable) {
+        graphs.values.forEach(Graph::close)
+        throw error
+    }
+    return graphs
 }

@@ -16,7 +16,7 @@ class GoldenTest {
         val golden = instrumentation.context.assets.open("golden.bin").use { it.readBytes() }
         val assets = instrumentation.targetContext.assets
         val source = BundleSource { file -> assets.open("@bundle@/$file").use { it.readBytes() } }
-        val findings = Sensor.open(source).use { GoldenCheck(golden).run(it) }
+        val findings = GoldenCheck(golden).run(source)
         val failed = findings.filterNot(Finding::fine).map(Finding::what)
         assertTrue(failed.joinToString("\n"), failed.isEmpty() && findings.isNotEmpty())
     }
