@@ -35,16 +35,22 @@ class Kotlin:
 
     def files(self, source: SourceBundle) -> dict[str, str]:
         """See `Language.files`."""
-        values, conditions = _values(source, self.runtimes[source.manifest.target]), _conditions(source)
+        found, holds = values(source), conditions(source)
         package = "/".join(_package(source))
         paths = {f"src/main/kotlin/{package}/{name.split('/')[1]}": name for name in _sources(source)}
         paths |= {f"src/androidTest/kotlin/{package}/{name.split('/')[1]}": name for name in _checks(source)}
         paths["build.gradle.kts"] = "bundle/build.gradle.kts"
-        return {path: fill(read_template(f"kotlin/{name}"), values, conditions) for path, name in paths.items()}
+        return {path: fill(read_template(f"kotlin/{name}"), found, holds) for path, name in paths.items()}
 
     def golden_path(self, source: SourceBundle) -> str:
         """See `Language.golden_path`."""
         return "src/androidTest/assets/golden.bin"
+
+    def app_files(self, source: SourceBundle, finder: SourceBundle | None) -> dict[str, bytes]:
+        """See `Language.app_files`."""
+        from mer_converters.emit.kotlin_app import kotlin_app
+
+        return kotlin_app(source, finder)
 
 
 def package_name(source: SourceBundle) -> str:
@@ -56,7 +62,8 @@ def _package(source: SourceBundle) -> tuple[str, ...]:
     return ("mer", "_".join(source.words))
 
 
-def _conditions(source: SourceBundle) -> frozenset[str]:
+def conditions(source: SourceBundle) -> frozenset[str]:
+    """Names that a template may ask for with `//#if`."""
     more = ["sound"] if source.kind == "window" or "audio" in source.modalities else []
     more += ["pictures"] if source.kind == "finder" or "face" in source.modalities else []
     return source.conditions | set(more)
@@ -67,16 +74,16 @@ def _sources(source: SourceBundle) -> list[str]:
     found = [*_BUNDLE, _ADAPTERS[source.manifest.target], "face/Frame.kt"]
     if source.kind == "finder":
         return [*found, "face/Resize.kt", "finder/FaceFinder.kt"]
-    conditions = _conditions(source)
+    holds = conditions(source)
     found += _ESTIMATES
-    found += _SOUND if "sound" in conditions else ()
-    found += ["audio/VoiceActivity.kt"] if "audio" in conditions else []
-    found += [f"face/{name}.kt" for name in _FACE] if "face" in conditions else []
+    found += _SOUND if "sound" in holds else ()
+    found += ["audio/VoiceActivity.kt"] if "audio" in holds else []
+    found += [f"face/{name}.kt" for name in _FACE] if "face" in holds else []
     if source.kind == "window":
         return found + [f"window/{name}.kt" for name in _WINDOW]
     found += ["dialogue/DialogueEngine.kt", "dialogue/Conversation.kt"]
-    found += ["dialogue/TextFrontend.kt"] if "text" in conditions else []
-    return found + (["dialogue/Utterances.kt"] if "audio" in conditions else [])
+    found += ["dialogue/TextFrontend.kt"] if "text" in holds else []
+    return found + (["dialogue/Utterances.kt"] if "audio" in holds else [])
 
 
 def _checks(source: SourceBundle) -> list[str]:
@@ -85,13 +92,16 @@ def _checks(source: SourceBundle) -> list[str]:
     if source.kind == "finder":
         found += ["FinderCheck"]
     else:
-        found += ["DecisionCheck", "WindowCheck" if source.kind == "window" else "DialogueCheck"]
+        found += ["DecisionCheck"]
+        found += ["WindowCheck", "AlignmentCheck"] if source.kind == "window" else ["DialogueCheck"]
         found += [f"{'Sound' if name == 'audio' else 'Face'}Check" for name in source.modalities if name != "text"]
     return [f"checks/{name}.kt" for name in found]
 
 
-def _values(source: SourceBundle, runtime: str) -> dict[str, str]:
+def values(source: SourceBundle) -> dict[str, str]:
+    """The values of the templates."""
     manifest = source.manifest
+    runtime = Kotlin.runtimes[manifest.target]
     shared = {
         "package": package_name(source),
         "dependency": DEPENDENCIES[manifest.target],

@@ -28,8 +28,8 @@ class Microphone(private val onSound: OnSound) : AutoCloseable {
     fun start() {
         val least = AudioRecord.getMinBufferSize(RATE, AudioFormat.CHANNEL_IN_MONO, AudioFormat.ENCODING_PCM_16BIT)
         val record = AudioRecord(
-            // Without the gain and the noise filter of telephony: a voice is to be heard as it is.
-            MediaRecorder.AudioSource.UNPROCESSED,
+            // Without the gain and the noise filter of telephony, and on every phone: a voice is to be heard as it is.
+            MediaRecorder.AudioSource.VOICE_RECOGNITION,
             RATE,
             AudioFormat.CHANNEL_IN_MONO,
             AudioFormat.ENCODING_PCM_16BIT,

@@ -7,24 +7,30 @@ import android.os.SystemClock
 import androidx.activity.ComponentActivity
 import androidx.camera.view.PreviewView
 //#end
+//#if face
+import java.util.concurrent.Executor
+//#end
 import java.util.concurrent.Executors
 import java.util.concurrent.RejectedExecutionException
+//#if face
+import @package@.Box
+//#end
 import @package@.BundleSource
 //#if face
 import @package@.Detection
-import @package@.Box
+//#end
 import @package@.EmotionSession
+//#if face
 import @package@.FaceDetector
 import @package@.FaceOptions
 import @package@.Frame
-//#else
-import @package@.EmotionSession
 //#end
 import @package@.Sensor
 import @package@.SessionOptions
 import @package@.Smoothing
 import @package@.StepEstimate
 //#if face
+import @finder_package@.BundleSource as FinderSource
 import @finder_package@.FaceFinder
 //#end
 
@@ -49,13 +55,14 @@ class Pipeline(assets: AssetManager, private val onStep: OnStep, private val onF
 //#if audio
     private var microphone: Microphone? = null
 //#end
+    private var failed = false
     private val begin = now()
 
     init {
         work {
-            sensor = Sensor.open(source(assets, "@bundle@"))
+            sensor = Sensor.open(BundleSource { assets.bytes("@bundle@/$it") })
 //#if face
-            finder = FaceFinder.open { source(assets, "@finder_bundle@").read(it) }
+            finder = FaceFinder.open(FinderSource { assets.bytes("@finder_bundle@/$it") })
             val options = SessionOptions(
                 // A steadier label, a second later.
                 smoothing = Smoothing(seconds = 1.0, margin = 0.1),
@@ -81,7 +88,7 @@ class Pipeline(assets: AssetManager, private val onStep: OnStep, private val onF
     /** Begin to see; the permission was given. */
     fun watch(activity: ComponentActivity, preview: PreviewView) {
         // The camera calls on this thread, and leaves out frames while it is busy.
-        camera = Camera(executor, onFailure) { frame ->
+        camera = Camera(Executor { command -> submit(command) }, onFailure) { frame ->
             width = frame.width
             height = frame.height
             guarded { told(session.pushFrame(frame, now() - begin)) }
@@ -99,10 +106,10 @@ class Pipeline(assets: AssetManager, private val onStep: OnStep, private val onF
 //#if face
         camera?.close()
 //#end
-        work {
-            sensor.close()
+        submit {
+            if (::sensor.isInitialized) sensor.close()
 //#if face
-            finder.close()
+            if (::finder.isInitialized) finder.close()
 //#end
         }
         executor.shutdown()
@@ -110,24 +117,28 @@ class Pipeline(assets: AssetManager, private val onStep: OnStep, private val onF
 
     private fun told(steps: List<StepEstimate>) = steps.forEach { onStep(it@frame_argument@) }
 
-    private fun work(action: () -> Unit) {
+    private fun work(action: () -> Unit) = submit { guarded(action) }
+
+    private fun submit(command: Runnable) {
         try {
-            executor.execute { guarded(action) }
+            executor.execute(command)
         } catch (_: RejectedExecutionException) {
             // It was closed meanwhile.
         }
     }
 
+    /** The first failure is told; what comes after it cannot run. */
     private fun guarded(action: () -> Unit) {
+        if (failed) return
         try {
             action()
         } catch (error: Exception) {
+            failed = true
             onFailure(error)
         }
     }
 
-    private fun source(assets: AssetManager, bundle: String) =
-        BundleSource { file -> assets.open("$bundle/$file").use { it.readBytes() } }
+    private fun AssetManager.bytes(file: String) = open(file).use { it.readBytes() }
 
     companion object {
         /** Seconds, on the clock of sound and pictures. */

@@ -1,5 +1,5 @@
 // @generated@
-// An Android library: copy @bundle@ into src/main/assets, then run connectedAndroidTest on a device.
+// An Android library. With @bundle@ in src/main/assets, where --app puts it, connectedAndroidTest proves it on a device.
 plugins {
     id("com.android.library")
     id("org.jetbrains.kotlin.android")
@@ -11,6 +11,17 @@ android {
     defaultConfig {
         minSdk = 24
         testInstrumentationRunner = "androidx.test.runner.AndroidJUnitRunner"
+    }
+    compileOptions {
+        sourceCompatibility = JavaVersion.VERSION_17
+        targetCompatibility = JavaVersion.VERSION_17
+    }
+    kotlinOptions {
+        jvmTarget = "17"
+    }
+    androidResources {
+        // Graphs and golden cases are read as they are.
+        noCompress += listOf("tflite", "onnx", "bin")
     }
 }
 

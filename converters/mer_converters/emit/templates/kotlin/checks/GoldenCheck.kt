@@ -26,6 +26,7 @@ class GoldenCheck(content: ByteArray) {
 
     private fun checkStages(golden: Golden) {
         WindowCheck(golden).run()
+        if ("stage_alignment_events" in golden) AlignmentCheck(golden).run()
 //#if audio
         SoundCheck(golden).run()
 //#end

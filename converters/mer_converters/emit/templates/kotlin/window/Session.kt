@@ -2,7 +2,7 @@
 package @package@
 
 // A stream that lags by more than this is taken as missing, so that a camera that stops does not stop the sound.
-private const val PATIENCE_SECONDS = 2.0
+internal const val PATIENCE_SECONDS = 2.0
 
 /**
  * What is said of one step.

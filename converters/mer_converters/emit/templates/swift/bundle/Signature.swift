@@ -23,7 +23,7 @@ public func requireSigned(_ folder: URL, trust: [String], now: Date = Date()) th
     else {
         throw SensorError.untrusted("manifest.json lists no files; convert the bundle again")
     }
-    for graph in [@sensor_graphs@] {
+    for graph in Contract.graphs {
         let compiled = folder.appendingPathComponent("\(graph.name).mlmodelc")
         guard !FileManager.default.fileExists(atPath: compiled.path) else {
             throw SensorError.untrusted("\(graph.name).mlmodelc has no hash here; give its package, or no trust")

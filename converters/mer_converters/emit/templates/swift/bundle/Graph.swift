@@ -17,7 +17,7 @@ public enum SensorError: Error, CustomStringConvertible {
     }
 }
 
-/// One graph in Core ML. Inputs and outputs are in the order of its `GraphInfo`.
+/// One graph in Core ML. Inputs and outputs are in the order of its `GraphInfo`; whole numbers are given as floats.
 public final class Graph {
     private let info: GraphInfo
     private let model: MLModel
@@ -56,8 +56,13 @@ public final class Graph {
             guard values.count == tensor.elements else {
                 throw SensorError.input("\(tensor.name) has \(values.count) values, needed are \(tensor.elements)")
             }
-            let array = MLShapedArray<Float>(scalars: values, shape: tensor.shape)
-            features[tensor.name] = MLFeatureValue(shapedArray: array)
+            if tensor.integer {
+                let array = MLShapedArray<Int32>(scalars: values.map { Int32($0) }, shape: tensor.shape)
+                features[tensor.name] = MLFeatureValue(shapedArray: array)
+            } else {
+                let array = MLShapedArray<Float>(scalars: values, shape: tensor.shape)
+                features[tensor.name] = MLFeatureValue(shapedArray: array)
+            }
         }
         let results = try model.prediction(from: MLDictionaryFeatureProvider(dictionary: features))
         return try info.outputs.map { tensor in

@@ -4,35 +4,78 @@
 ///
 /// Checkpoint sha256 @checkpoint@.
 public enum Contract {
-    /// The clock: one estimate a step; the fusion graph reads a window of the last steps.
+//#if sound
+    /// The clock: a step has so many milliseconds, and with sound so many samples.
     public static let stepMilliseconds = @step_ms@
-    public static let windowSteps = @window_steps@
-//#if audio
 
     /// Sound: mono, -1 to 1. The chunk of a step ends with the step.
     public static let sampleRate = @sample_rate@
     public static let stepSamples = @step_samples@
     public static let chunkSamples = @chunk_samples@
+
+//#end
+//#if window
+    /// One estimate a step; the fusion graph reads a window of the last steps.
+    public static let windowSteps = @window_steps@
+
+//#end
+//#if dialogue
+    /// The window holds the last utterances; speakers from the last number on share it.
+    public static let utterances = @utterances@
+    public static let speakers = @speakers@
+
+//#end
+//#if text
+    /// Words: the ids of hashed subwords.
+    public static let textWords = @text_words@
+    public static let textSlots = @text_slots@
+    public static let textBuckets = @text_buckets@
+    public static let textShortest = @text_shortest@
+    public static let textLongest = @text_longest@
+
 //#end
 //#if face
-
     /// Faces: a square RGB crop, 0 to 255, whose side is the larger one of the box times 1 + 2 * margin.
     public static let cropSize = @crop_size@
     public static let cropMargin = @margin@
     /// A crop whose brightest value is at most this is no face.
     public static let blackLevel: Float = @swift_black_level@
-//#end
 
+//#end
+//#if finder
+    /// The input of the face finder, pixels; a face has a score above the threshold.
+    public static let finderHeight = @finder_height@
+    public static let finderWidth = @finder_width@
+    public static let threshold: Float = @finder_threshold@
+    public static let overlap = @finder_overlap@
+
+//#else
     /// The personal baseline: the population's mean counts as so many steps.
     public static let priorSteps = @prior_steps@
 
-    /// The decision by what the window holds: bit m of the index is set where it holds modality m.
+    /// The decision by what is there: bit m of the index is set where modality m is.
     public static let decisions = [
 @decisions@
     ]
 
+//#end
 @graphs@
+
+    /// The graphs that are run.
+    static let graphs = [@sensor_graphs@]
+
+//#if finder
+    /// Positions in the outputs of `finder`.
+    static let scores = @scores_index@
+    static let boxes = @boxes_index@
+//#else
+    /// Positions in the outputs of `fusion`.
+    static let logits = @logits_index@
+    static let reliance = @reliance_index@
+//#end
 }
+//#if finder
+//#else
 
 /// What the model tells apart, in the order of its logits.
 public enum Emotion: String, CaseIterable, Codable, Sendable {
@@ -57,9 +100,14 @@ public enum Modality: String, CaseIterable, Codable, Sendable {
 @modalities@
 
     /// Length of the feature vector.
-    public var features: Int { populationMean.count }
+    public var features: Int {
+        switch self {
+@sizes@
+        }
+    }
 
-    var populationMean: [Double] {
+    /// Nil where nothing is subtracted.
+    var populationMean: [Double]? {
         switch self {
 @mean_cases@
         }
@@ -67,11 +115,13 @@ public enum Modality: String, CaseIterable, Codable, Sendable {
 }
 
 @means@
+//#end
 
-/// One float32 input or output of a graph.
+/// One input or output of a graph: float32, or int32 where it is `integer`.
 public struct TensorInfo: Sendable {
     public let name: String
     public let shape: [Int]
+    public var integer = false
     public var elements: Int { shape.reduce(1, *) }
 }
 

@@ -1,0 +1,87 @@
+"""An Android app: Gradle project, capture, consent and one screen round the libraries of a bundle and a face finder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mer_converters.emit.golden import golden_bytes
+from mer_converters.emit.kotlin import Kotlin, conditions, package_name, values
+from mer_converters.emit.source_bundle import SourceBundle
+from mer_converters.emit.template import fill, read_template
+
+_PROJECT = {
+    "settings.gradle.kts": "settings.gradle.kts",
+    "build.gradle.kts": "build.gradle.kts",
+    "gradle.properties": "gradle.properties",
+    "gradle/wrapper/gradle-wrapper.properties": "gradle-wrapper.properties",
+    "gradlew": "gradlew",
+    "gradlew.bat": "gradlew.bat",
+    ".gitignore": "gitignore",
+    "README.md": "README.md",
+    "app/build.gradle.kts": "app.gradle.kts",
+    "app/src/main/AndroidManifest.xml": "AndroidManifest.xml",
+    "app/src/main/res/values/strings.xml": "strings.xml",
+}
+_SOURCES = ("MainActivity.kt", "Pipeline.kt", "BarsView.kt")
+_HEARING = ("Microphone.kt",)
+_SEEING = ("Camera.kt", "YuvFrame.kt", "FaceBoxView.kt")
+
+
+def kotlin_app(source: SourceBundle, finder: SourceBundle | None) -> dict[str, bytes]:
+    """See `Language.app_files`."""
+    found = _values(source, finder)
+    paths = dict(_PROJECT)
+    sources = (*_SOURCES, *(_HEARING if "audio" in source.modalities else ()), *(_SEEING if finder else ()))
+    folder = f"app/src/main/kotlin/{package_name(source).replace('.', '/')}/app"
+    paths |= {f"{folder}/{name}": name for name in sources}
+    texts = {
+        path: fill(read_template(f"kotlin/app/{name}"), found, conditions(source)).encode()
+        for path, name in paths.items()
+    }
+    modules = {"emotion": source} | ({"finder": finder} if finder else {})
+    return texts | {path: content for name, one in modules.items() for path, content in _module(name, one).items()}
+
+
+def _module(name: str, source: SourceBundle) -> dict[str, bytes]:
+    """A library with its bundle in its assets."""
+    language = Kotlin()
+    files = {f"{name}/{path}": text.encode() for path, text in language.files(source).items()}
+    files[f"{name}/{language.golden_path(source)}"] = golden_bytes(source)
+    wanted = ["manifest.json", *(graph.file for graph in source.graphs.values())]
+    if (source.path / "manifest.sig").is_file():
+        wanted.append("manifest.sig")
+    for file in wanted:
+        files[f"{name}/src/main/assets/{source.path.name}/{file}"] = (source.path / file).read_bytes()
+    return files
+
+
+def _values(source: SourceBundle, finder: SourceBundle | None) -> Mapping[str, str]:
+    modalities = source.modalities
+    permissions = {"audio": "Manifest.permission.RECORD_AUDIO", "face": "Manifest.permission.CAMERA"}
+    return (
+        values(source)
+        | consent_words(modalities)
+        | {
+            "finder_package": package_name(finder) if finder else "",
+            "finder_bundle": finder.path.name if finder else "",
+            "finder_sources": ", `finder/src`" if finder else "",
+            "permissions": ", ".join(permissions[name] for name in modalities),
+            "frame_parameter": ", width: Int, height: Int" if finder else "",
+            "frame_type": ", Int, Int" if finder else "",
+            "frame_argument": ", width, height" if finder else "",
+        }
+    )
+
+
+def consent_words(modalities: tuple[str, ...]) -> dict[str, str]:
+    """The words of the consent that depend on what is read; docs/privacy.md has the whole text."""
+    hears, sees = "audio" in modalities, "face" in modalities
+    both = hears and sees
+    return {
+        "senses": "voice and face" if both else "voice" if hears else "face",
+        "devices": "The camera and the microphone are" if both else f"The {'microphone' if hears else 'camera'} is",
+        "what": "Sound and pictures are" if both else "Sound is" if hears else "Pictures are",
+        "stays": "do not" if both or sees else "does not",
+        "looks": "a voice and a face look and sound" if both else "a voice sounds" if hears else "a face looks",
+        "screen": f"bars, {'the box of the face, ' if sees else ''}and what is said of the last seconds",
+    }
