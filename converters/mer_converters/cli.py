@@ -102,6 +102,14 @@ def convert(
             "there, and converts nothing. Repeatable; see docs/ship/native.md."
         ),
     ] = None,
+    app_too: Annotated[
+        bool,
+        typer.Option(
+            "--app",
+            help="With --emit: a whole app instead, in NAME-LANGUAGE-app: a project that builds as it stands, with "
+            "the code of the face finder that lies beside the bundle.",
+        ),
+    ] = False,
     force: Annotated[bool, typer.Option(help="Write a bundle although the gate failed; its manifest says so.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON instead of a table.")] = False,
     version: Annotated[
@@ -123,14 +131,14 @@ def convert(
 
       mer-convert --emit kotlin --emit cpp --target tflite
 
-      mer-convert --emit kotlin:bundles/grjca-tflite-fp32.mer
+      mer-convert --emit kotlin:bundles/grjca-tflite-fp32.mer --app
 
       mer-convert --model face_finder --target onnx --scheme fp32,fp16
     """
     from mer_converters.emit import parse_emit
     from mer_converters.progress_display import shown_steps
 
-    request = parse_emit(emit or [])
+    request = parse_emit(emit or [], app_too)
     if request.bundles:
         _emit_alone(request, any((target, scheme, checkpoint, data, check_data)), as_json)
         return
@@ -145,17 +153,17 @@ def convert(
         as_json=as_json,
     )
     request.check(arguments.targets)
-    if model == FACE_FINDER and any((emit, data, check_data, keep_float)):
-        raise OptionError(
-            "a face finder is not quantized and has no code for apps: leave out --emit, --data, --check-data and "
-            "--keep-float"
-        )
+    if model == FACE_FINDER and any((data, check_data, keep_float)):
+        raise OptionError("a face finder is not quantized: leave out --data, --check-data and --keep-float")
+    if model == FACE_FINDER:
+        request.check_kind("finder", FACE_FINDER, out, arguments.targets)
     with shown_steps(as_json) as say:
         _load_torch(say)
         if model == FACE_FINDER:
             from mer_converters.face_finder_command import convert_face_finder, show_face_finder
 
             finders = convert_face_finder(checkpoint, arguments.targets, arguments.schemes, out, jobs, say)
+            finder_code = {row.path: _emit_for(request, row.target, row.path) for row in finders if row.path}
         else:
             from mer_converters.pipeline.plan import ConvertOptions
 
@@ -169,7 +177,7 @@ def convert(
             keep = _split(keep_float or [])
             options = ConvertOptions(out, force, jobs, calibrating, judging, coverage, keep, fallback)
             converted = _convert_emotion_model(arguments, options, request, say)
-    passed = show_face_finder(finders, out, as_json) if model == FACE_FINDER else _show(converted, as_json)
+    passed = show_face_finder(finders, out, as_json, finder_code) if model == FACE_FINDER else _show(converted, as_json)
     if not passed:
         raise typer.Exit(1)
 
@@ -244,8 +252,9 @@ def _convert_emotion_model(
 
     started, source = time.time(), arguments.checkpoint or _shipped(arguments.model)
     card = load_checkpoint(source).card
-    if request.languages and card.dialogue is not None:
-        raise OptionError(f"--emit writes code for window models; {card.network.model} reads dialogues: leave it out")
+    request.check_kind(
+        "window" if card.dialogue is None else "dialogue", card.network.model, options.out, arguments.targets
+    )
     rows = pipeline.convert_many(source, arguments.targets, arguments.schemes, options, say)
     code = {row.path: _emit_for(request, row.target, row.path) for row in rows if row.path}
     return _Converted(rows, code, student_vs_full(card), card.dialogue is not None, time.time() - started)
@@ -321,18 +330,14 @@ def _targets(values: list[str]) -> tuple[str, ...]:
 
 def _emit_for(request: EmitRequest, target: str, bundle: Path) -> list[Path]:
     """The folders of code written beside one bundle."""
-    from mer_converters.emit import emit
-
-    return [emit(bundle, language) for language in request.fitting(target)]
+    return [request.write(bundle, language) for language in request.fitting(target)]
 
 
 def _emit_alone(request: EmitRequest, converting: bool, as_json: bool) -> None:
     """Write code for bundles that are there."""
-    from mer_converters.emit import emit
-
     if converting:
         raise OptionError("--emit LANGUAGE:BUNDLE converts nothing; leave out --target, --scheme and the other options")
-    written = [(bundle, language, emit(bundle, language)) for language, bundle in request.bundles]
+    written = [(bundle, language, request.write(bundle, language)) for language, bundle in request.bundles]
     if as_json:
         rows = [{"bundle": str(a), "language": b, "path": str(c)} for a, b, c in written]
         print(json.dumps(rows, indent=2))

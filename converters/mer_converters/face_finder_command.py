@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -28,16 +28,22 @@ def convert_face_finder(
     return convert_finder(checkpoint or SHIPPED / f"{MODEL}.safetensors", targets, schemes, out, jobs, say)
 
 
-def show_face_finder(rows: Sequence[FinderRow], out: Path, as_json: bool) -> bool:
-    """Show what came of it; whether every bundle was written."""
+def show_face_finder(rows: Sequence[FinderRow], out: Path, as_json: bool, code: Mapping[Path, Sequence[Path]]) -> bool:
+    """Show what came of it, and the folders of code beside each bundle; whether every bundle was written."""
     if as_json:
-        print(json.dumps([{**to_json(row), "path": str(row.path) if row.path else None} for row in rows], indent=2))
+        shown = [{**to_json(row), "path": str(row.path) if row.path else None} for row in rows]
+        for one, row in zip(shown, rows, strict=True):
+            if row.path is not None and row.path in code:
+                one["code"] = [str(folder) for folder in code[row.path]]
+        print(json.dumps(shown, indent=2))
     else:
         table = Table("target", "scheme", "kB", "scores", "boxes", "gate", title="Largest difference from torch")
         for row in rows:
             apart = (f"{row.apart[name]:.1e}" for name in ("scores", "boxes"))
             table.add_row(row.target, row.scheme, f"{row.bytes / 1024:.0f}", *apart, row.gate)
         Console().print(table)
+        for folder in [folder for folders in code.values() for folder in folders]:
+            Console().print(f"code for apps: {folder}", highlight=False, soft_wrap=True)
         written = next((row.path for row in rows if row.path), None)
         emotion = next(iter(sorted(out.glob("grjca-*.mer"))), None)
         if written and emotion:

@@ -10,6 +10,7 @@ from mer_converters.emit.registry import register
 from mer_converters.emit.source_bundle import Kind, SourceBundle
 from mer_converters.emit.template import fill, read_template, wrapped
 from mer_sdk.contract.affect import norm
+from mer_sdk.errors import OptionError
 from mer_sdk.runtimes.graph import TensorSpec
 
 _ADAPTERS = {"tflite": "graph_litert.cpp", "onnx": "graph_onnx.cpp", "executorch": "graph_executorch.cpp"}
@@ -51,6 +52,10 @@ class Cpp:
     def golden_path(self, source: SourceBundle) -> str:
         """See `Language.golden_path`."""
         return "golden.bin"
+
+    def app_files(self, source: SourceBundle, finder: SourceBundle | None) -> dict[str, bytes]:
+        """See `Language.app_files`."""
+        raise OptionError("--app writes no C++ app yet")
 
 
 def _values(source: SourceBundle, runtime: str, adapter: str) -> dict[str, str]:

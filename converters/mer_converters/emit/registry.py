@@ -30,6 +30,10 @@ class Language(Protocol):
     def golden_path(self, source: SourceBundle) -> str:
         """Path in the folder of the golden file that the test reads."""
 
+    def app_files(self, source: SourceBundle, finder: SourceBundle | None) -> dict[str, bytes]:
+        """Path in the app's folder -> content of every file of an app that builds as it stands, its bundles' code and
+        golden files included. `finder` is there where the bundle reads faces. The same bundles give the same bytes."""
+
 
 _LANGUAGES: dict[str, Language] = {}
 T = TypeVar("T", bound=Language)

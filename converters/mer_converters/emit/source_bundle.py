@@ -18,7 +18,7 @@ from mer_sdk.parity.face_finder_golden import FinderCase, load_finder_cases
 from mer_sdk.runtimes.graph import GraphSpec
 
 Kind = Literal["window", "dialogue", "finder"]
-KINDS: tuple[Kind, ...] = ("window", "dialogue", "finder")
+KIND_WORDS: dict[Kind, str] = {"window": "sound and faces", "dialogue": "dialogues", "finder": "finding faces"}
 # What each kind's fusion graph may read. A modality's encoder graph reads one raw input.
 MODALITIES: dict[Kind, tuple[str, ...]] = {"window": ("audio", "face"), "dialogue": ("text", "audio", "face")}
 # What ends a text, a comment or a line in one of the languages, or is replaced in one.

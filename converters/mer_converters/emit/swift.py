@@ -10,6 +10,7 @@ from mer_converters.emit.registry import register
 from mer_converters.emit.source_bundle import Kind, SourceBundle
 from mer_converters.emit.template import fill, read_template, wrapped
 from mer_sdk.contract.affect import norm
+from mer_sdk.errors import OptionError
 from mer_sdk.runtimes.graph import TensorSpec
 
 _RAW = {"audio": "chunk", "face": "crop"}
@@ -38,6 +39,10 @@ class Swift:
     def golden_path(self, source: SourceBundle) -> str:
         """See `Language.golden_path`."""
         return f"Tests/{_module(source)}Tests/Resources/golden.bin"
+
+    def app_files(self, source: SourceBundle, finder: SourceBundle | None) -> dict[str, bytes]:
+        """See `Language.app_files`."""
+        raise OptionError("--app writes no Swift app yet")
 
 
 def _module(source: SourceBundle) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from mer_converters.emit.golden import golden_bytes
 from mer_converters.emit.registry import Language, find_language, languages
-from mer_converters.emit.source_bundle import open_source_bundle
+from mer_converters.emit.source_bundle import KIND_WORDS, Kind, SourceBundle, open_source_bundle
 from mer_converters.pipeline.staging import put_in_place, staging_folder, writing
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import ConversionError, OptionError
@@ -34,21 +35,22 @@ def emit(bundle: str | Path, language: str) -> Path:
     opened = Bundle.open(bundle)
     check_target(chosen, opened.manifest.target, opened.name)
     source = open_source_bundle(opened)
-    if source.kind not in chosen.kinds:
-        raise OptionError(
-            f"{opened.name} is a {source.kind} bundle, for which no {chosen.title} code is written; allowed are "
-            f"{' and '.join(chosen.kinds)} bundles"
-        )
-    if not Path(bundle).exists():
-        raise OptionError(
-            f"{bundle} came with the SDK and lies in {source.path}; copy it to a folder of yours, so that the code "
-            "can be written beside it"
-        )
+    check_kind(chosen, source.kind, opened.name)
+    refuse_packaged(bundle, source)
     final = source.path.resolve().parent / f"{source.path.name.removesuffix('.mer')}-{chosen.name}"
     _refuse_other(final, chosen, chosen.golden_path(source))
     texts = chosen.files(source)
     contents = {path: text.encode() for path, text in texts.items()}
     contents[chosen.golden_path(source)] = golden_bytes(source)
+    return write_folder(final, contents)
+
+
+def write_folder(final: Path, contents: Mapping[str, bytes]) -> Path:
+    """Write a folder, path in it -> content, whole or not at all; an older one is replaced.
+
+    Raises:
+        ConversionError: it cannot be written.
+    """
     with staging_folder(final.parent) as staging:
 
         def write() -> None:
@@ -56,10 +58,21 @@ def emit(bundle: str | Path, language: str) -> Path:
                 file = staging / final.name / path
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content)
+                if content.startswith(b"#!"):
+                    file.chmod(0o755)
             put_in_place(staging / final.name, final, staging)
 
         writing(write, final)
     return final
+
+
+def refuse_packaged(bundle: str | Path, source: SourceBundle) -> None:
+    """Raises OptionError where a bundle is named that is packaged with the SDK, beside which nothing is written."""
+    if not Path(bundle).exists():
+        raise OptionError(
+            f"{bundle} came with the SDK and lies in {source.path}; copy it to a folder of yours, so that the code "
+            "can be written beside it"
+        )
 
 
 def check_target(language: Language, target: str, name: str) -> None:
@@ -70,6 +83,15 @@ def check_target(language: Language, target: str, name: str) -> None:
         raise OptionError(
             f"{name} is for {target}, which the {language.title} code does not run; convert the model with "
             f"--target {' or '.join(language.runtimes)}{also}"
+        )
+
+
+def check_kind(language: Language, kind: Kind, name: str) -> None:
+    """Raises OptionError where a language has no code for a kind of bundle; `name` is what was asked for."""
+    if kind not in language.kinds:
+        raise OptionError(
+            f"{name} is for {KIND_WORDS[kind]}, for which no {language.title} code is written; that is for "
+            f"{' and '.join(KIND_WORDS[one] for one in language.kinds)}"
         )
 
 
