@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mer_converters.emit.naming import decisions, figures, identifier, means
+from mer_converters.emit.naming import code_conditions, decisions, figures, identifier, means
 from mer_converters.emit.registry import register
 from mer_converters.emit.source_bundle import Kind, SourceBundle
 from mer_converters.emit.template import fill, read_template, wrapped
@@ -35,7 +35,7 @@ class Kotlin:
 
     def files(self, source: SourceBundle) -> dict[str, str]:
         """See `Language.files`."""
-        found, holds = values(source), conditions(source)
+        found, holds = values(source), code_conditions(source)
         package = "/".join(_package(source))
         paths = {f"src/main/kotlin/{package}/{name.split('/')[1]}": name for name in _sources(source)}
         paths |= {f"src/androidTest/kotlin/{package}/{name.split('/')[1]}": name for name in _checks(source)}
@@ -62,19 +62,12 @@ def _package(source: SourceBundle) -> tuple[str, ...]:
     return ("mer", "_".join(source.words))
 
 
-def conditions(source: SourceBundle) -> frozenset[str]:
-    """Names that a template may ask for with `//#if`."""
-    more = ["sound"] if source.kind == "window" or "audio" in source.modalities else []
-    more += ["pictures"] if source.kind == "finder" or "face" in source.modalities else []
-    return source.conditions | set(more)
-
-
 def _sources(source: SourceBundle) -> list[str]:
     """The templates of a bundle's code."""
     found = [*_BUNDLE, _ADAPTERS[source.manifest.target], "face/Frame.kt"]
     if source.kind == "finder":
         return [*found, "face/Resize.kt", "finder/FaceFinder.kt"]
-    holds = conditions(source)
+    holds = code_conditions(source)
     found += _ESTIMATES
     found += _SOUND if "sound" in holds else ()
     found += ["audio/VoiceActivity.kt"] if "audio" in holds else []
@@ -110,14 +103,18 @@ def values(source: SourceBundle) -> dict[str, str]:
     if source.kind == "finder":
         return figures(source, runtime) | shared | {"sensor_graphs": "FINDER", "answer": "scores"}
     modalities = source.modalities
-    return figures(source, runtime) | shared | {
-        "answer": "logits",
-        "emotions": "\n".join(_emotion(label) for label in manifest.labels),
-        "modalities": "\n".join(_modality(source, name) for name in modalities),
-        "decisions": "\n".join(f"        Decision({heat}, {threshold})," for heat, threshold in decisions(source)),
-        "sensor_graphs": ", ".join(name.upper() for name in (*modalities, "fusion")),
-        **(_window_values(modalities) if source.kind == "window" else _dialogue_values(modalities)),
-    }
+    return (
+        figures(source, runtime)
+        | shared
+        | {
+            "answer": "logits",
+            "emotions": "\n".join(_emotion(label) for label in manifest.labels),
+            "modalities": "\n".join(_modality(source, name) for name in modalities),
+            "decisions": "\n".join(f"        Decision({heat}, {threshold})," for heat, threshold in decisions(source)),
+            "sensor_graphs": ", ".join(name.upper() for name in (*modalities, "fusion")),
+            **(_window_values(modalities) if source.kind == "window" else _dialogue_values(modalities)),
+        }
+    )
 
 
 def _window_values(modalities: tuple[str, ...]) -> dict[str, str]:

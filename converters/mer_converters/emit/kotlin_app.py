@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mer_converters.emit.app_words import consent_words
 from mer_converters.emit.golden import golden_bytes
-from mer_converters.emit.kotlin import Kotlin, conditions, package_name, values
+from mer_converters.emit.kotlin import Kotlin, package_name, values
+from mer_converters.emit.naming import code_conditions
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_converters.emit.template import fill, read_template
 
@@ -35,7 +37,7 @@ def kotlin_app(source: SourceBundle, finder: SourceBundle | None) -> dict[str, b
     folder = f"app/src/main/kotlin/{package_name(source).replace('.', '/')}/app"
     paths |= {f"{folder}/{name}": name for name in sources}
     texts = {
-        path: fill(read_template(f"kotlin/app/{name}"), found, conditions(source)).encode()
+        path: fill(read_template(f"kotlin/app/{name}"), found, code_conditions(source)).encode()
         for path, name in paths.items()
     }
     modules = {"emotion": source} | ({"finder": finder} if finder else {})
@@ -71,17 +73,3 @@ def _values(source: SourceBundle, finder: SourceBundle | None) -> Mapping[str, s
             "frame_argument": ", width, height" if finder else "",
         }
     )
-
-
-def consent_words(modalities: tuple[str, ...]) -> dict[str, str]:
-    """The words of the consent that depend on what is read; docs/privacy.md has the whole text."""
-    hears, sees = "audio" in modalities, "face" in modalities
-    both = hears and sees
-    return {
-        "senses": "voice and face" if both else "voice" if hears else "face",
-        "devices": "The camera and the microphone are" if both else f"The {'microphone' if hears else 'camera'} is",
-        "what": "Sound and pictures are" if both else "Sound is" if hears else "Pictures are",
-        "stays": "do not" if both or sees else "does not",
-        "looks": "a voice and a face look and sound" if both else "a voice sounds" if hears else "a face looks",
-        "screen": f"bars, {'the box of the face, ' if sees else ''}and what is said of the last seconds",
-    }

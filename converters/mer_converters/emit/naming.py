@@ -73,6 +73,14 @@ def _kind_figures(source: SourceBundle) -> dict[str, str]:
     return found
 
 
+def code_conditions(source: SourceBundle) -> frozenset[str]:
+    """Names that a template of Kotlin or Swift may ask for with `//#if`: also "sound" where a clock of sound runs, and
+    "pictures" where frames are looked at."""
+    more = ["sound"] if source.kind == "window" or "audio" in source.modalities else []
+    more += ["pictures"] if source.kind == "finder" or "face" in source.modalities else []
+    return source.conditions | set(more)
+
+
 def means(source: SourceBundle, modality: str) -> list[str]:
     """The population's mean of one modality."""
     return [repr(float(value)) for value in source.manifest.baseline.population_mean[modality]]

@@ -22,7 +22,11 @@ import androidx.camera.view.PreviewView
 import androidx.core.content.ContextCompat
 import @package@.StepEstimate
 
-/** The one screen: @screen@. Consent is asked for before anything is heard or seen. */
+/**
+ * The one screen: @screen@.
+ *
+ * Consent is asked for before anything is heard or seen.
+ */
 class MainActivity : ComponentActivity() {
     private lateinit var bars: BarsView
     private lateinit var state: TextView

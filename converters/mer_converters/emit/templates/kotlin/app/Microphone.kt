@@ -59,7 +59,7 @@ class Microphone(private val onSound: OnSound) : AutoCloseable {
                 val first = Pipeline.now() - count.toDouble() / RATE
                 val expected = end
                 val goesOn = expected != null && abs(first - expected) < MISSED
-                end = (if (goesOn && expected != null) expected else first) + count.toDouble() / RATE
+                end = (if (goesOn) expected else first) + count.toDouble() / RATE
                 onSound(FloatArray(count) { piece[it] / 32768f }, RATE, first.takeUnless { goesOn })
             }
         } finally {

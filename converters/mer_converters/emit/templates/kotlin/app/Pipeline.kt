@@ -38,8 +38,8 @@ import @finder_package@.FaceFinder
 typealias OnStep = (StepEstimate@frame_type@) -> Unit
 
 /**
- * From the microphone and the camera to estimates, all on one thread of its own. Nothing is stored: who is out of sight is
- * forgotten, and everything else is once it is closed.
+ * From the microphone and the camera to estimates, all on one thread of its own. Nothing is stored: who is out of sight
+ * is forgotten, and everything else is once it is closed.
  */
 class Pipeline(assets: AssetManager, private val onStep: OnStep, private val onFailure: (Throwable) -> Unit) :
     AutoCloseable {

@@ -10,6 +10,15 @@ set STORE=%GRADLE_USER_HOME%\mer-edge
 if exist "%STORE%\%NAME%\bin\gradle.bat" goto run
 if not exist "%STORE%" mkdir "%STORE%"
 echo fetching %URL%
-powershell -NoProfile -Command "$ErrorActionPreference = 'Stop'; $zip = Join-Path $env:STORE 'gradle.zip'; Invoke-WebRequest -UseBasicParsing $env:URL -OutFile $zip; if ((Get-FileHash $zip -Algorithm SHA256).Hash -ne $env:SUM) { Remove-Item $zip; throw 'another sha256 than the properties name' }; Expand-Archive $zip $env:STORE -Force; Remove-Item $zip" || exit /b 1
+set ZIP=%STORE%\gradle.zip
+powershell -NoProfile -Command "Invoke-WebRequest -UseBasicParsing $env:URL -OutFile $env:ZIP" || exit /b 1
+powershell -NoProfile -Command "if ((Get-FileHash $env:ZIP).Hash -ne $env:SUM) { exit 1 }" || goto wrong
+powershell -NoProfile -Command "Expand-Archive $env:ZIP $env:STORE -Force" || exit /b 1
+del "%ZIP%"
 :run
 call "%STORE%\%NAME%\bin\gradle.bat" -p "%~dp0." %*
+exit /b %ERRORLEVEL%
+:wrong
+del "%ZIP%"
+echo %URL% is not the file that gradle-wrapper.properties names
+exit /b 1

@@ -25,8 +25,8 @@ private val BASS = setOf("LFE", "LFE2")
  * Several channels to one, in pieces; pieces of any size give the same samples.
  *
  * The mean of all channels, as a rule. Where the names say which channel is the centre, it is heard alone unless it is
- * silent. A channel that is silent, or over 26 dB below the loudest, is left out. Where the channels cancel one another,
- * as with a swapped wire, the loudest is heard alone.
+ * silent. A channel that is silent, or over 26 dB below the loudest, is left out. Where the channels cancel one
+ * another, as with a swapped wire, the loudest is heard alone.
  *
  * @param names of the channels, such as "FL", "FR", "FC", "LFE"; empty where unknown.
  */

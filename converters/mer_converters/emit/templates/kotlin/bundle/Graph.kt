@@ -12,8 +12,8 @@ fun interface BundleSource {
 }
 
 /**
- * One graph in @runtime@. Inputs and outputs are in the order of its [GraphInfo]; whole numbers are given as floats. Not
- * thread-safe.
+ * One graph in @runtime@. Inputs and outputs are in the order of its [GraphInfo]; whole numbers are given as floats.
+ * Not thread-safe.
  */
 interface Graph : AutoCloseable {
     /** @throws IllegalArgumentException another number of inputs or of values. */

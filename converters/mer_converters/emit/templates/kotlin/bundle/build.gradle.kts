@@ -1,5 +1,6 @@
 // @generated@
-// An Android library. With @bundle@ in src/main/assets, where --app puts it, connectedAndroidTest proves it on a device.
+// An Android library. With @bundle@ in src/main/assets, where --app puts it,
+// connectedAndroidTest proves it on a device.
 plugins {
     id("com.android.library")
     id("org.jetbrains.kotlin.android")

@@ -25,7 +25,8 @@ internal fun checkProfile(golden: Golden) {
     val baseline = PersonalBaseline.fromJson(text)
     val known = Modality.entries.filter { it.populationMean != null }
     val steps = baseline.steps
-    golden.expect("saved baseline: steps", known.map { steps.getValue(it).toInt() } == golden["stage_profile_steps"].ints())
+    val counts = known.map { steps.getValue(it).toInt() }
+    golden.expect("saved baseline: steps", counts == golden["stage_profile_steps"].ints())
     for (modality in known) {
         val name = name(modality)
         golden.near("saved baseline: $name", baseline.mean(modality), golden["stage_profile_mean_$name"].values, 1e-5)

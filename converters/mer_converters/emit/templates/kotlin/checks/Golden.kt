@@ -22,7 +22,9 @@ class GoldenArray(val shape: IntArray, val values: FloatArray) {
     fun ints(): List<Int> = values.map(Float::toInt)
 }
 
-/** The golden file: "MERGOLD1", the number of arrays, then each: length of its name, name, rank, sizes, float32 values. */
+/**
+ * The golden file: "MERGOLD1", the number of arrays, then each: length of its name, name, rank, sizes, float32 values.
+ */
 class Golden(content: ByteArray) {
     private val arrays: Map<String, GoldenArray>
 

@@ -87,7 +87,8 @@ class Conversation internal constructor(
     private fun crops(frames: List<TimedFrame>): List<FloatArray> {
         if (frames.isEmpty()) return emptyList()
         // An utterance shows its speaker, so each is watched anew.
-        val watch = FaceTracks(requireNotNull(detector) { "frames need a face detector; open the conversation with one" })
+        val finds = requireNotNull(detector) { "frames need a face detector; open the conversation with one" }
+        val watch = FaceTracks(finds)
         val steps = frames.groupBy { (it.time * 1000 / Contract.STEP_MS).toInt() }.toSortedMap()
         return steps.values.flatMap { watch.look(it) }.map(TrackedFace::crop)
     }

@@ -10,8 +10,8 @@ fun interface Fusion {
 typealias UtteranceFeatures = Map<Modality, List<FloatArray>>
 
 /**
- * The number of each utterance's speaker: 0, 1, ... in order of first appearance; from `most - 1` on all share it. Null is
- * a name like any other.
+ * The number of each utterance's speaker: 0, 1, ... in order of first appearance; from `most - 1` on all share it. Null
+ * is a name like any other.
  */
 fun speakerNumbers(speakers: List<String?>, most: Int): List<Int> {
     val seen = HashMap<String?, Int>()

@@ -22,8 +22,8 @@ private val MARKS = listOf(
 private enum class Kind { LETTER, MARK, SPACE }
 
 /**
- * The ids that the text graph reads, [Contract.TEXT_WORDS] x [Contract.TEXT_SLOTS], of one utterance: hashed subwords of
- * its first words, 0 where nothing is. A text without a word gives zeros throughout: the modality is missing.
+ * The ids that the text graph reads, [Contract.TEXT_WORDS] x [Contract.TEXT_SLOTS], of one utterance: hashed subwords
+ * of its first words, 0 where nothing is. A text without a word gives zeros throughout: the modality is missing.
  */
 fun textIds(text: String): IntArray {
     val ids = IntArray(Contract.TEXT_WORDS * Contract.TEXT_SLOTS)

@@ -18,7 +18,7 @@ data class UtteranceOptions(
     init {
         require(minimum >= 0 && preRoll >= 0) { "minimum and preRoll are 0 or more" }
         val least = minimum + preRoll + PIECE_SAMPLES.toDouble() / VOICE_RATE
-        require(longest >= least) { "longest is $longest s; with this minimum and preRoll it must be at least $least s" }
+        require(longest >= least) { "longest is $longest s; with this minimum and preRoll it is at least $least s" }
     }
 }
 

@@ -46,8 +46,9 @@ class Track internal constructor(val id: Int, box: Box, time: Double, internal v
  * Follows up to [most] faces, each with an id that stays: seldom searched for, otherwise found again by a small grey
  * picture of each.
  *
- * The detector is asked where no face is followed, where the correlation of one is not sure, after a cut, and else every
- * [detectSeconds]. A first face is given at once; one that appears beside others when it was found in two searches.
+ * The detector is asked where no face is followed, where the correlation of one is not sure, after a cut, and else
+ * every [detectSeconds]. A first face is given at once; one that appears beside others when it was found in two
+ * searches.
  */
 class FaceTracker(private val detector: FaceDetector, private val detectSeconds: Double, private val most: Int) {
     private var kept = listOf<Track>()

@@ -4,8 +4,8 @@ package @package@
 import kotlin.math.floor
 
 /**
- * Finds faces by the bundle's graph: letterbox, run, threshold, non-maximum suppression. Boxes are squares from the middle
- * of the forehead to the chin, in pixels of the frame, and may reach outside. Not thread-safe.
+ * Finds faces by the bundle's graph: letterbox, run, threshold, non-maximum suppression. Boxes are squares from the
+ * middle of the forehead to the chin, in pixels of the frame, and may reach outside. Not thread-safe.
  */
 class FaceFinder internal constructor(private val graph: Graph) : FaceDetector, AutoCloseable {
     /** Faces, the best first. */

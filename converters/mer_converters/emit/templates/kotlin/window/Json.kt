@@ -4,8 +4,8 @@ package @package@
 private const val DEEPEST = 16
 
 /**
- * Reads JSON into maps, lists, texts, numbers (Double), Booleans and null. Strict and small: for saved profiles, where a
- * library would be the app's only use of one.
+ * Reads JSON into maps, lists, texts, numbers (Double), Booleans and null. Strict and small: for saved profiles, where
+ * a library would be the app's only use of one.
  *
  * @throws IllegalArgumentException it is no JSON, or is nested deeper than a profile can be.
  */

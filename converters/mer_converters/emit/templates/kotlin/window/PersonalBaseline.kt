@@ -88,7 +88,8 @@ class PersonalBaseline {
                 val one = modalities?.get(name(modality)) as? Map<*, *>
                 val values = (one?.get("sum") as? List<*>)?.map { it as? Double }
                 val steps = (one?.get("steps") as? Double)?.takeIf { it >= 0 && it == Math.floor(it) && it < 1e15 }
-                if (values == null || steps == null || values.size != sum.size || values.any { it?.isFinite() != true }) {
+                val fine = values != null && values.size == sum.size && values.all { it?.isFinite() == true }
+                if (values == null || steps == null || !fine) {
                     throw ProfileException("this is a damaged personal baseline; $AGAIN")
                 }
                 for ((index, value) in values.withIndex()) sum[index] = value ?: 0.0

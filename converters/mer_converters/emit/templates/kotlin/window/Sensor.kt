@@ -2,8 +2,8 @@
 package @package@
 
 /**
- * One person's emotion, step by step, from chunks and crops; [EmotionSession] makes these from a microphone and a camera,
- * and follows several persons. Not thread-safe.
+ * One person's emotion, step by step, from chunks and crops; [EmotionSession] makes these from a microphone and a
+ * camera, and follows several persons. Not thread-safe.
  */
 class Sensor internal constructor(private val graphs: Map<GraphInfo, Graph>) : AutoCloseable {
     /** Windows and personal baselines. */

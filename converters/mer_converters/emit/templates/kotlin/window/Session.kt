@@ -142,7 +142,7 @@ class EmotionSession(
 //#end
 //#if face
 
-    /** Takes a frame at [time] seconds, on the clock of the sound; gives the estimates of the steps that it finishes. */
+    /** Takes a frame at [time] seconds, on the sound's clock; gives the estimates of the steps that it finishes. */
     fun pushFrame(frame: Frame, time: Double): List<StepEstimate> {
         alignment.addFrame(TimedFrame(time) { frame })
         return finished()

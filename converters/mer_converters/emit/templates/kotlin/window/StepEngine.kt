@@ -15,9 +15,9 @@ fun interface Fusion {
  * Windows, personal baselines and the fusion graph, step by step.
  *
  * A person is a number, such as a face's id. Each has a window of faces and a baseline, and one of them is current:
- * whoever [advance] names. The first person takes over the baseline that the engine began with and what was heard before;
- * any later one starts cold. Sound belongs to whoever was current when it was heard, and is missing in the windows of the
- * others.
+ * whoever [advance] names. The first person takes over the baseline that the engine began with and what was heard
+ * before; any later one starts cold. Sound belongs to whoever was current when it was heard, and is missing in the
+ * windows of the others.
  */
 class StepEngine(private val fusion: Fusion, baseline: PersonalBaseline? = null) {
     private val baselines = LinkedHashMap<Int, PersonalBaseline>()

@@ -98,7 +98,8 @@ public final class Downmix {
         } else if chosen.count > 1 {
             let sum = chosen.reduce(0) { total, row in total + chosen.reduce(0) { $0 + power[row][$1] } }
             let unrelated = chosen.reduce(0) { $0 + loud[$1] }
-            if sum < cancels * unrelated, let loudest = candidates.max(by: { loud[$0] < loud[$1] }) { chosen = [loudest] }
+            let loudest = candidates.max { loud[$0] < loud[$1] }
+            if let loudest, sum < cancels * unrelated { chosen = [loudest] }
         }
         heard = chosen
         decided = true

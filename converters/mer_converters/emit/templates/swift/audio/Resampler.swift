@@ -68,7 +68,8 @@ public final class Resampler {
             let weights = phases[number * down % up]
             let start = number * down / up - (half - 1) - first
             var sum: Float = 0
-            for tap in 0..<max(0, min(weights.count, buffer.count - start)) { sum += weights[tap] * buffer[start + tap] }
+            let taps = max(0, min(weights.count, buffer.count - start))
+            for tap in 0..<taps { sum += weights[tap] * buffer[start + tap] }
             made.append(sum)
         }
         sent = end

@@ -30,8 +30,8 @@ public struct VoiceOptions {
 
 /// Hears whether somebody speaks, in consecutive mono sound at `voiceRate` of any lengths.
 ///
-/// What was not recorded is told by `gap`, not given as zeros: the piece that had begun is thrown away, the model begins
-/// anew, and the hangover runs on.
+/// What was not recorded is told by `gap`, not given as zeros: the piece that had begun is thrown away, the model
+/// begins anew, and the hangover runs on.
 public final class VoiceActivity {
     public let options: VoiceOptions
     private let model: SpeechModel

@@ -5,9 +5,9 @@ import XCTest
 
 @testable import @module@
 
-/// Proves the wrapper and Core ML on this device by the bundle's golden cases. The bundle's folder is that of the
+/// Proves the code and Core ML on this device by the bundle's golden cases. The bundle's folder is that of the
 /// environment variable MER_BUNDLE, a resource of the test, or @bundle@ beside this package.
-final class GoldenTests: XCTestCase {
+final class GoldenTests: GoldenCase {
     // What the test allows: the rule of `mer verify` for this scheme.
 //#if quantized
     private let tolerance = @sqnr@  // decibels
@@ -15,21 +15,19 @@ final class GoldenTests: XCTestCase {
     private let tolerance = @tolerance@
 //#end
 
-    private var golden: Golden!
-
-    override func setUpWithError() throws {
-        let file = try XCTUnwrap(Bundle.module.url(forResource: "golden", withExtension: "bin"))
-        golden = try Golden(Data(contentsOf: file))
+    // The neural engine and the GPU compute in half precision; the tolerance is that of the CPU.
+    private var configuration: MLModelConfiguration {
+        let made = MLModelConfiguration()
+        made.computeUnits = .cpuOnly
+        return made
     }
+//#if window
 
     func testGoldenCases() throws {
-        // The neural engine and the GPU compute in half precision; the tolerance is that of the CPU.
-        let configuration = MLModelConfiguration()
-        configuration.computeUnits = .cpuOnly
         let sensor = try Sensor(folder: bundle(), configuration: configuration)
         var index = 0
-        while golden.arrays["case\(index)_logits"] != nil {
-            sensor.window = StepWindow()
+        while golden.has("case\(index)_logits") {
+            sensor.reset()
             var logits: [Float] = []
             for step in 0..<Contract.windowSteps {
 //#if audio
@@ -42,105 +40,71 @@ final class GoldenTests: XCTestCase {
 //#end
                 logits = try sensor.step(@step_arguments@).logits
             }
-//#if quantized
-            // Held to what the bundle itself gave where it was made: quantized kernels may round differently.
-            let made = try golden["case\(index)_made_logits"].values
-            XCTAssertGreaterThanOrEqual(sqnr(logits, made), tolerance, "case \(index)")
-//#else
-            let wanted = try golden["case\(index)_logits"].values
-            XCTAssertLessThanOrEqual(furthest(logits, wanted), tolerance, "case \(index)")
-//#end
+            try compare(logits, index)
             index += 1
         }
         XCTAssertGreaterThan(index, 0)
     }
-//#if audio
-
-    func testChunksOfAStreamInPieces() throws {
-        let sound = try golden["host_sound"].values
-        let wanted = try golden["host_chunks"]
-        var chunker = AudioChunker()
-        var chunks: [[Float]] = []
-        var taken = 0
-        for piece in try golden["host_pieces"].values.map({ Int($0) }) {
-            chunks += chunker.push(Array(sound[taken..<(taken + piece)]))
-            taken += piece
-        }
-        if let last = chunker.flush() { chunks.append(last) }
-        XCTAssertEqual(chunks, (0..<wanted.shape[0]).map { wanted.row($0) })
-    }
 //#end
-//#if face
+//#if dialogue
 
-    func testCropsOfFaces() throws {
-        let frame = try golden["host_frame"]
-        let rgb = frame.values.map { UInt8($0) }
-        let (height, width) = (frame.shape[0], frame.shape[1])
-        let boxes = try golden["host_boxes"]
-        for index in 0..<boxes.shape[0] {
-            let box = boxes.row(index).map { CGFloat($0) }
-            let area = CGRect(x: box[0], y: box[1], width: box[2], height: box[3])
-            let crop = try XCTUnwrap(cropFace(rgb: rgb, width: width, height: height, box: area))
-            let wanted = try golden["host_crops"].row(index)
-            XCTAssertLessThanOrEqual(furthest(crop, wanted), 2e-3, "face \(index)")
-        }
-        let black = [UInt8](repeating: 0, count: rgb.count)
-        let area = CGRect(x: 0, y: 0, width: 8, height: 8)
-        XCTAssertNil(try cropFace(rgb: black, width: width, height: height, box: area))
-    }
-//#end
-
-    func testWindowAndBaseline() throws {
-        var window = StepWindow()
-        for step in try golden["host_mask_\(Modality.allCases[0])"].values.indices {
-            if step == @enrol_at@ { window.enrol(steps: @enrol_steps@) }
-            var features: [Modality: [Float]] = [:]
-            for modality in Modality.allCases {
-                let there = try golden["host_mask_\(modality)"].values[step] != 0
-                if there { features[modality] = try golden["host_rows_\(modality)"].row(step) }
+    /// The window of a whole dialogue: each utterance's steps through the encoders, then the logits of the newest.
+    func testGoldenCases() throws {
+        let conversation = try Conversation(folder: bundle(), configuration: configuration)
+        let raws: [Modality: String] = [@raw_names@]
+        var index = 0
+        while golden.has("case\(index)_logits") {
+            conversation.reset()
+            var logits: [Float] = []
+            for (row, speaker) in try golden["case\(index)_speakers"].ints.enumerated() {
+                var features: UtteranceFeatures = [:]
+                for (modality, raw) in raws where try golden["case\(index)_\(modality)_mask"].values[row] != 0 {
+                    let values = try golden["case\(index)_\(raw)"].row(row)
+                    let size = try XCTUnwrap(Contract.graphs.first { $0.name == "\(modality)" }).inputs[0].elements
+                    let steps = (0..<(values.count / size)).map { Array(values[($0 * size)..<(($0 + 1) * size)]) }
+                    features[modality] = try conversation.encode(modality, steps)
+                }
+                logits = try conversation.engine.advance(features, speaker: "\(speaker)").logits
             }
-            window.push(features)
+            try compare(logits, index)
+            index += 1
         }
-        for modality in Modality.allCases {
-            let rows = try golden["host_window_\(modality)"].values
-            XCTAssertLessThanOrEqual(furthest(window.rows(modality), rows), 1e-4, "\(modality)")
-            let mask = try golden["host_window_mask_\(modality)"].values
-            XCTAssertEqual(window.mask(modality), mask, "\(modality)")
-        }
-        window.finish()
-        for modality in Modality.allCases {
-            let mean = try golden["host_mean_\(modality)"].values
-            XCTAssertLessThanOrEqual(furthest(window.mean(modality), mean), 1e-4, "\(modality)")
-        }
+        XCTAssertGreaterThan(index, 0)
     }
+//#end
+//#if finder
 
-    func testDecisions() throws {
-        let logits = try golden["host_logits"]
-        for index in 0..<logits.shape[0] {
-            let held = try golden["host_present"].row(index).map { Int($0) }
-            let present = Dictionary(uniqueKeysWithValues: zip(Modality.allCases, held))
-            let found = decide(logits.row(index), present: present)
-            let shares = Emotion.allCases.map { Float(found.probabilities[$0] ?? .nan) }
-            let decided = try golden["host_decisions"].row(index)
-            let named = found.emotion.flatMap { Emotion.allCases.firstIndex(of: $0) } ?? -1
-            let wanted = try golden["host_probabilities"].row(index)
-            XCTAssertLessThanOrEqual(furthest(shares, wanted), 1e-6)
-            XCTAssertEqual(named, Int(decided[0]))
-            XCTAssertEqual(found.valence, Double(decided[1]), accuracy: 1e-6)
-            XCTAssertEqual(found.arousal, Double(decided[2]), accuracy: 1e-6)
+    func testGoldenCases() throws {
+        let finder = try FaceFinder(folder: bundle(), configuration: configuration)
+        var index = 0
+        while golden.has("case\(index)_frame") {
+            let found = try finder.find(frame(golden["case\(index)_frame"]))
+            near(found.scores, try golden["case\(index)_scores"].values, tolerance, "case \(index)")
+            near(found.boxes, try golden["case\(index)_boxes"].values, tolerance, "case \(index)")
+            XCTAssertEqual(found.faces.count, try golden["case\(index)_faces"].count)
+            index += 1
         }
+        XCTAssertGreaterThan(index, 0)
     }
+//#else
+
+    private func compare(_ logits: [Float], _ index: Int) throws {
+//#if quantized
+        // Held to what the bundle itself gave where it was made: quantized kernels may round differently.
+        let made = try golden["case\(index)_made_logits"].values.suffix(logits.count)
+        XCTAssertGreaterThanOrEqual(sqnr(logits, Array(made)), tolerance, "case \(index)")
+//#else
+        let wanted = try golden["case\(index)_logits"].values.suffix(logits.count)
+        near(logits, Array(wanted), tolerance, "case \(index)")
+//#end
+    }
+//#end
 
     private func bundle() -> URL {
         if let path = ProcessInfo.processInfo.environment["MER_BUNDLE"] { return URL(fileURLWithPath: path) }
         let beside = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("@bundle@")
         return Bundle.module.url(forResource: "@bundle@", withExtension: nil) ?? beside
-    }
-
-    private func furthest(_ found: [Float], _ wanted: [Float]) -> Double {
-        guard found.count == wanted.count, found.allSatisfy(\.isFinite) else { return .infinity }
-        return zip(found, wanted).map { abs(Double($0) - Double($1)) }.max() ?? 0
     }
 //#if quantized
 
@@ -151,47 +115,4 @@ final class GoldenTests: XCTestCase {
         return noise == 0 ? .infinity : 10 * log10(signal / noise)
     }
 //#end
-}
-
-/// "MERGOLD1", the number of arrays, then each: length of its name, name, rank, sizes, float32 values. Little-endian.
-private struct Golden {
-    struct Values {
-        let shape: [Int]
-        let values: [Float]
-
-        func row(_ index: Int) -> [Float] {
-            let length = values.count / shape[0]
-            return Array(values[(index * length)..<((index + 1) * length)])
-        }
-    }
-
-    private(set) var arrays: [String: Values] = [:]
-
-    subscript(_ name: String) -> Values {
-        get throws { try XCTUnwrap(arrays[name], "\(name) is missing from golden.bin") }
-    }
-
-    init(_ data: Data) throws {
-        guard data.starts(with: Data("MERGOLD1".utf8)) else { throw SensorError.input("this is no golden file") }
-        var place = 8
-        func take(_ count: Int) throws -> Data {
-            guard place + count <= data.count else { throw SensorError.input("golden.bin breaks off") }
-            defer { place += count }
-            return data.subdata(in: place..<(place + count))
-        }
-        func words(_ count: Int) throws -> [UInt32] {
-            let bytes = try take(4 * count)
-            return bytes.withUnsafeBytes { raw in
-                (0..<count).map { UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self)) }
-            }
-        }
-        let count = try Int(words(1)[0])
-        for _ in 0..<count {
-            let name = try String(decoding: take(Int(words(1)[0])), as: UTF8.self)
-            let rank = try Int(words(1)[0])
-            let shape = try words(rank).map { Int($0) }
-            let values = try words(shape.reduce(1, *)).map { Float(bitPattern: $0) }
-            arrays[name] = Values(shape: shape, values: values)
-        }
-    }
 }

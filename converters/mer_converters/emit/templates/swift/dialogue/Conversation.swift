@@ -37,7 +37,8 @@ public final class Conversation {
 
     /// Loads the graphs; see `Graph`. `trust` is as in `requireSigned`, and empty trusts any.
     public init(
-        folder: URL, configuration: MLModelConfiguration = MLModelConfiguration(), trust: [String] = []@detector_parameter@
+        folder: URL, configuration: MLModelConfiguration = MLModelConfiguration(),
+        trust: [String] = []@detector_parameter@
     ) throws {
         if !trust.isEmpty { try requireSigned(folder, trust: trust) }
         encoders = [
@@ -58,7 +59,9 @@ public final class Conversation {
     ///   - frames: with seconds since the utterance began, in order.
 //#end
     @discardableResult
-    public func push(@push_parameters@) throws -> UtteranceEstimate {
+    public func push(
+        @push_parameters@
+    ) throws -> UtteranceEstimate {
         var features: UtteranceFeatures = [:]
 //#if text
         if let text {
@@ -89,7 +92,9 @@ public final class Conversation {
     }
 
     func encode(_ modality: Modality, _ values: [[Float]]) throws -> [[Float]] {
-        guard let graph = encoders[modality] else { throw SensorError.input("this bundle reads no \(modality.rawValue)") }
+        guard let graph = encoders[modality] else {
+            throw SensorError.input("this bundle reads no \(modality.rawValue)")
+        }
         return try values.map { try graph.run([$0])[0] }
     }
 //#if audio
@@ -105,7 +110,9 @@ public final class Conversation {
     /// The face of each step of an utterance; steps without one are left out.
     private func crops(_ frames: [TimedFrame]) throws -> [[Float]] {
         if frames.isEmpty { return [] }
-        guard let detector else { throw SensorError.input("frames need a face detector; open the conversation with one") }
+        guard let detector else {
+            throw SensorError.input("frames need a face detector; open the conversation with one")
+        }
         // An utterance shows its speaker, so each is watched anew.
         let watch = FaceTracks(detector)
         let steps = Dictionary(grouping: frames) { Int($0.time * 1000 / Double(Contract.stepMilliseconds)) }

@@ -6,8 +6,8 @@ typealias Fusion = ([[Float]]) throws -> [[Float]]
 /// What is known of one utterance: modality -> its rows, one a step (one for text). Missing ones are left out.
 public typealias UtteranceFeatures = [Modality: [[Float]]]
 
-/// The number of each utterance's speaker: 0, 1, ... in order of first appearance; from `most - 1` on all share it. Nil is
-/// a name like any other.
+/// The number of each utterance's speaker: 0, 1, ... in order of first appearance; from `most - 1` on all share it. Nil
+/// is a name like any other.
 public func speakerNumbers(_ speakers: [String?], most: Int) -> [Int] {
     var seen: [String?: Int] = [:]
     return speakers.map { speaker in
@@ -17,8 +17,9 @@ public func speakerNumbers(_ speakers: [String?], most: Int) -> [Int] {
     }
 }
 
-/// The window of a dialogue's utterances, the baselines of its speakers, and the fusion graph. A dialogue that is longer
-/// than the window slides through it; an utterance is taken into its speaker's baseline once it has left the window.
+/// The window of a dialogue's utterances, the baselines of its speakers, and the fusion graph. A dialogue that is
+/// longer than the window slides through it; an utterance is taken into its speaker's baseline once it has left the
+/// window.
 public final class DialogueEngine {
     private let fusion: Fusion
     private var window: [(features: UtteranceFeatures, speaker: String?)] = []

@@ -18,8 +18,8 @@ private let marks: [ClosedRange<UInt32>] = [
 
 private enum Kind { case letter, mark, space }
 
-/// The ids that the text graph reads, textWords x textSlots, of one utterance: hashed subwords of its first words, 0 where
-/// nothing is. A text without a word gives zeros throughout: the modality is missing.
+/// The ids that the text graph reads, textWords x textSlots, of one utterance: hashed subwords of its first words, 0
+/// where nothing is. A text without a word gives zeros throughout: the modality is missing.
 public func textIDs(_ text: String) -> [Int] {
     var ids = [Int](repeating: 0, count: Contract.textWords * Contract.textSlots)
     for (row, word) in splitWords(text).prefix(Contract.textWords).enumerated() {

@@ -124,8 +124,8 @@ public func soundLevel(_ samples: [Float]) -> Double? {
 /// Logarithm of how much more the mouth's region changed than eyes and nose; 0 for a face at rest.
 private func motion(_ before: Patch, _ now: Patch) -> Double {
     let (old, new) = (before.mean, now.mean)
-    let variance = before.values.reduce(0) { $0 + (Double($1) - old) * (Double($1) - old) } / Double(before.values.count)
-    let spread = max(variance.squareRoot(), 2)
+    let squares = before.values.reduce(0) { $0 + (Double($1) - old) * (Double($1) - old) }
+    let spread = max((squares / Double(before.values.count)).squareRoot(), 2)
     func change(_ part: (rows: Range<Int>, columns: Range<Int>)) -> Double {
         var sum = 0.0
         for row in part.rows {

@@ -36,11 +36,12 @@ public final class Track {
     }
 }
 
-/// Follows several faces, each with an id that stays: seldom searched for, otherwise found again by a small grey picture
-/// of each.
+/// Follows several faces, each with an id that stays: seldom searched for, otherwise found again by a small grey
+/// picture of each.
 ///
-/// The detector is asked where no face is followed, where the correlation of one is not sure, after a cut, and else every
-/// `detectSeconds`. A first face is given at once; one that appears beside others when it was found in two searches.
+/// The detector is asked where no face is followed, where the correlation of one is not sure, after a cut, and else
+/// every `detectSeconds`. A first face is given at once; one that appears beside others when it was found in two
+/// searches.
 public final class FaceTracker {
     private let detector: FaceDetector
     private let detectSeconds: Double

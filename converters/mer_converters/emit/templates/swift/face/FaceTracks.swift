@@ -11,8 +11,8 @@ public struct FaceOptions {
     public var faces: Int
     /// While all faces are followed surely, the detector searches once in so many seconds, 0 to 10.
     public var detectSeconds: Double
-    /// Among several faces, prefer the one whose mouth moves with the sound; else the one preferred before, at first the
-    /// largest.
+    /// Among several faces, prefer the one whose mouth moves with the sound; else the one preferred before, at first
+    /// the largest.
     public var preferSpeaking: Bool
     /// How long a person is remembered who is not seen; 0 forgets who is out of sight.
     public var rememberSeconds: Double

@@ -19,7 +19,7 @@ public struct Frame: Sendable {
         self.height = height
     }
 
-    /// The brightest value of every so-manieth pixel of every so-manieth row.
+    /// The brightest value of every `apart`th pixel of every `apart`th row.
     func brightest(apart: Int) -> UInt8 {
         var most: UInt8 = 0
         for y in stride(from: 0, to: height, by: apart) {

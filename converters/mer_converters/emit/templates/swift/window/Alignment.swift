@@ -169,7 +169,9 @@ public final class StreamAlignment {
     }
 
     private func checkTime(_ what: String, _ time: Double) throws {
-        guard time.isFinite else { throw SensorError.input("\(what) at \(time) s: give a number of seconds, 0 or more") }
+        guard time.isFinite else {
+            throw SensorError.input("\(what) at \(time) s: give a number of seconds, 0 or more")
+        }
     }
 
     /// Shows the present picture up to `until` seconds in the steps before a number, which have none of their own.

@@ -32,8 +32,8 @@ public struct PersonalBaseline {
         reset()
     }
 
-    /// A baseline that `json` or `mer run --save-baseline` wrote. Throws `SensorError.input` where it is none, is damaged,
-    /// or was made with another model.
+    /// A baseline that `json` or `mer run --save-baseline` wrote. Throws `SensorError.input` where it is none, is
+    /// damaged, or was made with another model.
     public init(json: Data) throws {
         self.init()
         guard let saved = try? JSONDecoder().decode(Saved.self, from: json) else {
@@ -50,7 +50,9 @@ public struct PersonalBaseline {
                 throw SensorError.input("this is a damaged personal baseline; \(again)")
             }
             profiles[modality] = profile
-            guard mean(modality).allSatisfy(\.isFinite) else { throw SensorError.input("a mean is too large; \(again)") }
+            guard mean(modality).allSatisfy(\.isFinite) else {
+                throw SensorError.input("a mean is too large; \(again)")
+            }
         }
     }
 

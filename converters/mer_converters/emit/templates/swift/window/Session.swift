@@ -41,8 +41,8 @@ public struct SessionOptions {
     public init() {}
 }
 
-/// Emotion estimates, one a step, from sound and frames as they come: resampled, aligned, faces found and followed, each
-/// person with a window and a baseline of their own, smoothed. Not thread-safe: give everything on one queue.
+/// Emotion estimates, one a step, from sound and frames as they come: resampled, aligned, faces found and followed,
+/// each person with a window and a baseline of their own, smoothed. Not thread-safe: give everything on one queue.
 public final class EmotionSession {
     public let options: SessionOptions
     private let sensor: Sensor
