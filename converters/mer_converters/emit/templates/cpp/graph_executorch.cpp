@@ -102,8 +102,16 @@ class ExecuTorchGraph final : public Graph {
       for (std::size_t axis = 0; axis < rank; ++axis) order[axis] = static_cast<TensorImpl::DimOrderType>(axis);
       for (std::size_t axis = rank - 1; axis > 0; --axis) strides[axis - 1] = strides[axis] * sizes[axis];
       // set_input copies what is planned in the program, which is every input of these graphs.
+//#if text
+      const std::vector<std::int32_t> ids(inputs[i].begin(), inputs[i].end());
+      const bool whole = info_.inputs[i].whole;
+      const void* data = whole ? static_cast<const void*>(ids.data()) : inputs[i].data();
+      TensorImpl tensor(whole ? ScalarType::Int : ScalarType::Float, static_cast<ssize_t>(rank), sizes.data(),
+                        const_cast<void*>(data), order.data(), strides.data());
+//#else
       TensorImpl tensor(ScalarType::Float, static_cast<ssize_t>(rank), sizes.data(),
                         const_cast<float*>(inputs[i].data()), order.data(), strides.data());
+//#end
       check(method_->set_input(et::EValue(Tensor(&tensor)), i), "setting an input");
     }
     check(method_->execute(), "running the graph");

@@ -1,5 +1,6 @@
 // @generated@
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <stdexcept>
@@ -64,7 +65,15 @@ class LiteRtGraph final : public Graph {
       void* memory = nullptr;
       const auto buffer = inputs_[input_order_[i]];
       check(LiteRtLockTensorBuffer(buffer, &memory, kLiteRtTensorBufferLockModeWrite), "locking an input");
+//#if text
+      if (info_.inputs[i].whole) {
+        std::copy(inputs[i].begin(), inputs[i].end(), static_cast<std::int32_t*>(memory));
+      } else {
+        std::memcpy(memory, inputs[i].data(), inputs[i].size_bytes());
+      }
+//#else
       std::memcpy(memory, inputs[i].data(), inputs[i].size_bytes());
+//#end
       check(LiteRtUnlockTensorBuffer(buffer), "unlocking an input");
     }
     check(LiteRtRunCompiledModel(model_, 0, inputs_.size(), inputs_.data(), outputs_.size(), outputs_.data()),

@@ -1,7 +1,11 @@
 // @generated@
 #include <onnxruntime_cxx_api.h>
 
+#include <cstdint>
 #include <cstdlib>
+//#if text
+#include <list>
+//#end
 #include <stdexcept>
 #include <string>
 
@@ -44,12 +48,23 @@ class OnnxGraph final : public Graph {
     check_inputs(inputs, info_);
     std::vector<Ort::Value> values;
     std::vector<const char*> in, out;
+//#if text
+    std::list<std::vector<std::int32_t>> ids;
+//#end
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const auto& shape = info_.inputs[i].shape;
+      in.push_back(inputs_[i].c_str());
+//#if text
+      if (info_.inputs[i].whole) {
+        ids.emplace_back(inputs[i].begin(), inputs[i].end());
+        values.push_back(Ort::Value::CreateTensor<std::int32_t>(memory_, ids.back().data(), ids.back().size(),
+                                                                shape.data(), shape.size()));
+        continue;
+      }
+//#end
       // ONNX Runtime does not write to its inputs; its C API takes them as mutable all the same.
       values.push_back(Ort::Value::CreateTensor<float>(memory_, const_cast<float*>(inputs[i].data()),
                                                        inputs[i].size(), shape.data(), shape.size()));
-      in.push_back(inputs_[i].c_str());
     }
     for (const auto& name : outputs_) out.push_back(name.c_str());
     auto results =

@@ -114,10 +114,10 @@ class Value : public abi::Owned<abi::ReleaseValue> {
   template <typename T>
   static Value CreateTensor(const MemoryInfo& memory, T* data, std::size_t count, const std::int64_t* shape,
                             std::size_t rank) {
-    static_assert(std::is_same_v<T, float>);
+    static_assert(std::is_same_v<T, float> || std::is_same_v<T, std::int32_t>);
     Value made;
     abi::checked(abi::CreateTensorWithData, static_cast<const void*>(memory.handle), static_cast<void*>(data),
-                 count * sizeof(T), shape, rank, 1, &made.handle);
+                 count * sizeof(T), shape, rank, std::is_same_v<T, float> ? 1 : 6, &made.handle);
     return made;
   }
   template <typename T>

@@ -33,8 +33,8 @@ object Contract {
     const val TEXT_WORDS = @text_words@
     const val TEXT_SLOTS = @text_slots@
     const val TEXT_BUCKETS = @text_buckets@
-    const val TEXT_SHORTEST = @text_shortest@
-    const val TEXT_LONGEST = @text_longest@
+    const val TEXT_SHORTEST = @shortest_ngram@
+    const val TEXT_LONGEST = @longest_ngram@
 
 //#end
 //#if face
@@ -48,8 +48,8 @@ object Contract {
 //#end
 //#if finder
     /** The input of the face finder, pixels; a face has a score above the threshold. */
-    const val FINDER_HEIGHT = @finder_height@
-    const val FINDER_WIDTH = @finder_width@
+    const val FINDER_HEIGHT = @input_height@
+    const val FINDER_WIDTH = @input_width@
     const val THRESHOLD = @finder_threshold@f
     const val OVERLAP = @finder_overlap@
 

@@ -30,8 +30,8 @@ public enum Contract {
     public static let textWords = @text_words@
     public static let textSlots = @text_slots@
     public static let textBuckets = @text_buckets@
-    public static let textShortest = @text_shortest@
-    public static let textLongest = @text_longest@
+    public static let textShortest = @shortest_ngram@
+    public static let textLongest = @longest_ngram@
 
 //#end
 //#if face
@@ -44,8 +44,8 @@ public enum Contract {
 //#end
 //#if finder
     /// The input of the face finder, pixels; a face has a score above the threshold.
-    public static let finderHeight = @finder_height@
-    public static let finderWidth = @finder_width@
+    public static let finderHeight = @input_height@
+    public static let finderWidth = @input_width@
     public static let threshold: Float = @finder_threshold@
     public static let overlap = @finder_overlap@
 

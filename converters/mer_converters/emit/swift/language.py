@@ -1,4 +1,4 @@
-"""Swift for Apple systems: Core ML."""
+"""Swift as a language: which files there are for which bundle."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Swift:
 
     def app_files(self, source: SourceBundle, finder: SourceBundle | None) -> dict[str, bytes]:
         """See `Language.app_files`."""
-        from mer_converters.emit.swift_app import swift_app
+        from mer_converters.emit.swift.app import swift_app
 
         return swift_app(source, finder)
 

@@ -1,4 +1,4 @@
-"""Kotlin for Android: LiteRT or ONNX Runtime."""
+"""Kotlin as a language: which files there are for which bundle."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Kotlin:
 
     def app_files(self, source: SourceBundle, finder: SourceBundle | None) -> dict[str, bytes]:
         """See `Language.app_files`."""
-        from mer_converters.emit.kotlin_app import kotlin_app
+        from mer_converters.emit.kotlin.app import kotlin_app
 
         return kotlin_app(source, finder)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from mer_converters.emit.app_words import consent_words
 from mer_converters.emit.golden import golden_bytes
-from mer_converters.emit.kotlin import Kotlin, package_name, values
+from mer_converters.emit.kotlin.language import Kotlin, package_name, values
 from mer_converters.emit.naming import code_conditions
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_converters.emit.template import fill, read_template

@@ -8,9 +8,9 @@ from mer_converters.emit.app_words import consent_words
 from mer_converters.emit.golden import golden_bytes
 from mer_converters.emit.naming import code_conditions
 from mer_converters.emit.source_bundle import SourceBundle
-from mer_converters.emit.swift import Swift, module_name, values
+from mer_converters.emit.swift.language import Swift, module_name, values
+from mer_converters.emit.swift.xcode_project import XcodeApp, project_file
 from mer_converters.emit.template import fill, read_template
-from mer_converters.emit.xcode_project import XcodeApp, project_file
 
 _SOURCES = ("EmotionApp.swift", "ContentView.swift", "Pipeline.swift")
 _HEARING = ("Microphone.swift",)

@@ -1,0 +1,92 @@
+"""What the C++ templates are filled with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from mer_converters.emit.naming import decisions, figures, identifier, means
+from mer_converters.emit.source_bundle import SourceBundle
+from mer_converters.emit.template import wrapped
+from mer_sdk.contract.affect import norm
+from mer_sdk.runtimes.graph import TensorSpec
+
+_RAW = {"audio": "chunk", "face": "crop"}
+
+
+def namespace(source: SourceBundle) -> str:
+    """The namespace within `mer`, and the end of the library's name."""
+    return "_".join(source.words)
+
+
+def values(source: SourceBundle, runtime: str, sources: Sequence[str], tests: Sequence[str]) -> dict[str, str]:
+    """Name in the templates -> text.
+
+    Args:
+        source: the bundle.
+        runtime: in words.
+        sources, tests: source files of the library and of the test.
+    """
+    common = figures(source, runtime) | {
+        "namespace": namespace(source),
+        "sources": "\n  ".join(sorted(sources)),
+        "test_sources": "\n  ".join(sorted(tests)),
+        "graphs": "\n".join(_graph(source, name) for name in source.graphs),
+    }
+    return common if source.kind == "finder" else common | _emotion_values(source)
+
+
+def _emotion_values(source: SourceBundle) -> dict[str, str]:
+    manifest, modalities = source.manifest, source.modalities
+    raw = [_RAW[name] for name in modalities if name in _RAW]
+    warm = [name for name in modalities if name in manifest.baseline.population_mean]
+    pointers = [f"k{name.capitalize()}Mean.data()" if name in warm else "nullptr" for name in modalities]
+    return {
+        "labels": wrapped([f'"{label}"' for label in manifest.labels], "    "),
+        "emotions": wrapped([identifier(label) for label in manifest.labels], "    "),
+        "affect": wrapped([_pair(*norm(label)) for label in manifest.labels], "    "),
+        "label_count": str(len(manifest.labels)),
+        "modalities": ", ".join(f'"{name}"' for name in modalities),
+        "modality_count": str(len(modalities)),
+        "modality_indices": "\n".join(
+            f"inline constexpr std::size_t k{name.capitalize()} = {index};" for index, name in enumerate(modalities)
+        ),
+        "features_sizes": ", ".join(str(source.size(name)) for name in modalities),
+        "means": "\n".join(_mean(source, name) for name in warm),
+        "mean_data": ", ".join(pointers),
+        "state_count": str(len(source.states)),
+        "decisions": wrapped([f"{{{heat}, {threshold}}}" for heat, threshold in decisions(source)], "    "),
+        "step_parameters": ", ".join(f"std::span<const float> {name}" for name in raw),
+        "sound_parameter": "std::span<const float> chunk, " if "audio" in modalities else "",
+        "step_arguments": ", ".join(raw),
+    }
+
+
+def _pair(valence: float, arousal: float) -> str:
+    return f"{{{{{valence!r}, {arousal!r}}}}}"
+
+
+def _mean(source: SourceBundle, name: str) -> str:
+    numbers = means(source, name)
+    body = wrapped(numbers, "    ")
+    return f"inline constexpr std::array<double, {len(numbers)}> k{name.capitalize()}Mean{{\n    {body}}};"
+
+
+def _graph(source: SourceBundle, name: str) -> str:
+    spec = source.manifest.graphs[name]
+    title = "".join(part.capitalize() for part in re.split(r"\W|_", name))
+    return (
+        f"inline const GraphInfo k{title}Graph{{\n"
+        f'    "{spec.file}",\n'
+        f"    {source.bytes(spec)},\n"
+        f'    "{source.sha256(spec)}",\n'
+        f"    {{{_tensors(spec.inputs)}}},\n"
+        f"    {{{_tensors(spec.outputs)}}}}};"
+    )
+
+
+def _tensors(tensors: Iterable[TensorSpec]) -> str:
+    return ", ".join(
+        f'{{"{one.name}", {{{", ".join(map(str, one.shape))}}}{"" if one.dtype == "float32" else ", true"}}}'
+        for one in tensors
+    )

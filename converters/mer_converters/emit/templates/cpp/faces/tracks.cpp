@@ -1,0 +1,139 @@
+// @generated@
+#include "faces/tracks.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <stdexcept>
+
+#include "faces/crop.hpp"
+
+namespace mer::@namespace@ {
+namespace {
+
+// A step looks at its last frame; at earlier ones, up to so many in all, where that one is dark or lost the face.
+constexpr std::size_t kFramesTried = 3, kMostFaces = 8;
+
+// Every eighth pixel is enough: what this lets through, the crop refuses.
+bool is_dark(const Image& image) {
+  const auto width = static_cast<std::size_t>(image.width), height = static_cast<std::size_t>(image.height);
+  for (std::size_t y = 0; y < height; y += 8) {
+    for (std::size_t x = 0; x < width; x += 8) {
+      const std::uint8_t* pixel = image.rgb.data() + 3 * (y * width + x);
+      if (std::max({pixel[0], pixel[1], pixel[2]}) > kBlackLevel) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+std::vector<std::size_t> looked_at(std::size_t count) {
+  const std::size_t tried = std::min(kFramesTried, count);
+  std::vector<std::size_t> picks;
+  for (std::size_t i = 0; i < tried; ++i) {
+    const double share = tried == 1 ? 0 : static_cast<double>(i) / static_cast<double>(tried - 1);
+    // Halves go to the even number.
+    const auto pick = static_cast<std::size_t>(std::nearbyint(share * static_cast<double>(count - 1)));
+    if (picks.empty() || picks.back() != pick) picks.push_back(pick);
+  }
+  return picks;
+}
+
+FaceTracks::FaceTracks(FaceDetector detector, FaceOptions options)
+    : options_(options),
+      tracker_(std::move(detector), options.detect_seconds, options.faces),
+      memory_(options.remember_seconds) {
+  if (options.faces > kMostFaces || !(options.detect_seconds <= 10) || !(options.remember_seconds >= 0)) {
+    throw std::invalid_argument("allowed are 1 to 8 faces, a search in 0 to 10 s, and 0 s or more to remember");
+  }
+}
+
+void FaceTracks::reset() {
+  tracker_.reset();
+  memory_.reset();
+  known_.clear();
+  preferred_.reset();
+}
+
+void FaceTracks::forget(int person) {
+  std::vector<int> gone;
+  for (const auto& [track, known] : known_) {
+    if (known.person == person) gone.push_back(track);
+  }
+  for (const int track : gone) drop(track);
+  memory_.forget(person);
+}
+
+void FaceTracks::drop(int track) {
+  tracker_.drop(track);
+  const auto found = known_.find(track);
+  if (found == known_.end()) return;
+  if (preferred_ == found->second.person) preferred_.reset();
+  known_.erase(found);
+}
+
+std::vector<TrackedFace> FaceTracks::look(const std::vector<std::pair<double, Image>>& frames) {
+  const bool followed = std::any_of(tracker_.tracks().begin(), tracker_.tracks().end(),
+                                    [](const Track& track) { return !track.lost; });
+  std::vector<Track> seen;
+  double time = 0;
+  Image image{};
+  const auto picks = looked_at(frames.size());
+  for (auto pick = picks.rbegin(); pick != picks.rend(); ++pick) {
+    std::tie(time, image) = std::tie(frames[*pick].first, frames[*pick].second);
+    check_image(image);
+    if (is_dark(image)) continue;
+    seen = tracker_.follow(image, time);
+    // Where nobody was, one frame a step is enough to find who comes.
+    if (!seen.empty() || !followed) break;
+  }
+  std::set<int> alive;
+  for (const Track& track : tracker_.tracks()) alive.insert(track.id);
+  std::vector<int> gone;
+  for (const auto& [track, known] : known_) {
+    if (!alive.contains(track)) gone.push_back(track);
+  }
+  for (const int track : gone) drop(track);
+  for (const Track& track : seen) recognise(track, image, time, seen);
+
+  std::vector<std::pair<int, Box>> boxes;
+  for (const Track& track : seen) boxes.emplace_back(known_.at(track.id).person, track.box);
+  const auto held = std::find_if(boxes.begin(), boxes.end(), [&](const auto& one) { return one.first == preferred_; });
+  if (held == boxes.end() && !boxes.empty()) {
+    preferred_ = std::max_element(boxes.begin(), boxes.end(), [](const auto& a, const auto& b) {
+                   return a.second.width * a.second.height < b.second.width * b.second.height;
+                 })->first;
+  }
+  std::stable_partition(boxes.begin(), boxes.end(), [&](const auto& one) { return one.first == preferred_; });
+  std::vector<TrackedFace> faces;
+  for (const auto& [person, box] : boxes) {
+    if (auto crop = crop_face(image, box)) faces.push_back({person, box, std::move(*crop)});
+  }
+  if (faces.size() > options_.faces) faces.erase(faces.begin() + static_cast<std::ptrdiff_t>(options_.faces), faces.end());
+  return faces;
+}
+
+void FaceTracks::recognise(const Track& track, const Image& image, double time, const std::vector<Track>& seen) {
+  const auto known = known_.find(track.id);
+  if (known != known_.end()) {
+    const bool fresh = known->second.described != track.found;
+    memory_.observe(known->second.person, fresh ? describe(image, track.box) : std::nullopt, time);
+    known->second.described = track.found;
+    return;
+  }
+  std::set<int> present;
+  for (const Track& one : seen) {
+    if (known_.contains(one.id)) present.insert(known_.at(one.id).person);
+  }
+  const int person = memory_.recognise(describe(image, track.box), time, present);
+  // Who is found elsewhere is no longer waited for where the face was lost.
+  std::vector<int> others;
+  for (const auto& [other, one] : known_) {
+    if (one.person == person) others.push_back(other);
+  }
+  for (const int other : others) drop(other);
+  known_[track.id] = {person, track.found};
+}
+
+}  // namespace mer::@namespace@

@@ -1,0 +1,81 @@
+// @generated@
+#include "sound/steps.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace mer::@namespace@ {
+namespace {
+
+// Silent is what moves by no more than a step and a half of 16 bits up or down, for so many seconds.
+constexpr float kStillSpan = 3.0f / 32768.0f;
+constexpr double kStillSeconds = 1.0;
+constexpr std::size_t kContext = kChunkSamples > kStepSamples ? kChunkSamples - kStepSamples : 0;
+
+}  // namespace
+
+SoundSteps::SoundSteps(int sample_rate, int channels)
+    : mix_(channels, sample_rate),
+      resampler_(sample_rate, kSampleRate),
+      buffer_(kContext, 0.0f),
+      step_(sample_rate * (kStepMs / 1000.0)),
+      still_(std::numeric_limits<double>::infinity()) {}
+
+std::vector<SoundStep> SoundSteps::push(std::span<const float> pcm) {
+  std::vector<SoundStep> steps;
+  advance(mix_.push(pcm), steps);
+  return steps;
+}
+
+std::vector<SoundStep> SoundSteps::flush() {
+  std::vector<SoundStep> steps;
+  advance(mix_.flush(), steps);
+  cut(resampler_.flush(), steps);
+  const std::size_t pending = buffer_.size() - kContext;
+  if (pending > 0 && (2 * pending >= kStepSamples || made_ == 0)) {
+    cut(std::vector<float>(kStepSamples - pending, 0.0f), steps);
+  }
+  return steps;
+}
+
+void SoundSteps::advance(const std::vector<float>& mono, std::vector<SoundStep>& steps) {
+  watch(mono);
+  cut(resampler_.push(mono), steps);
+}
+
+void SoundSteps::cut(const std::vector<float>& samples, std::vector<SoundStep>& steps) {
+  buffer_.insert(buffer_.end(), samples.begin(), samples.end());
+  std::size_t first = 0;
+  for (; buffer_.size() - first >= kContext + kStepSamples; first += kStepSamples) {
+    const auto end = buffer_.begin() + static_cast<std::ptrdiff_t>(first + kContext + kStepSamples);
+    steps.push_back({std::vector<float>(end - kChunkSamples, end), covered()});
+  }
+  buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(first));
+}
+
+void SoundSteps::watch(const std::vector<float>& mono) {
+  for (std::size_t place = 0; place < mono.size();) {
+    const auto number = static_cast<std::int64_t>(std::floor((static_cast<double>(watched_) + 0.5) / step_));
+    const auto next = static_cast<std::int64_t>(std::ceil(static_cast<double>(number + 1) * step_ - 0.5));
+    const auto stop = std::min(mono.size(), place + static_cast<std::size_t>(std::max<std::int64_t>(1, next - watched_)));
+    auto [span, fresh] = spans_.try_emplace(number, mono[place], mono[place]);
+    for (std::size_t i = place; i < stop; ++i) {
+      span->second.first = std::min(span->second.first, mono[i]);
+      span->second.second = std::max(span->second.second, mono[i]);
+    }
+    watched_ += static_cast<std::int64_t>(stop - place);
+    place = stop;
+  }
+}
+
+bool SoundSteps::covered() {
+  const auto span = spans_.find(made_);
+  const bool moves = span != spans_.end() && span->second.second - span->second.first > kStillSpan;
+  if (span != spans_.end()) spans_.erase(span);
+  still_ = moves ? 0 : still_ + 1;
+  ++made_;
+  return still_ * kStepMs / 1000.0 < kStillSeconds;
+}
+
+}  // namespace mer::@namespace@

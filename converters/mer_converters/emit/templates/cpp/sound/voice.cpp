@@ -1,0 +1,51 @@
+// @generated@
+#include "sound/voice.hpp"
+
+#include <cmath>
+#include <stdexcept>
+#include <utility>
+
+namespace mer::@namespace@ {
+namespace {
+
+constexpr int kVoiceRate = 16000;
+constexpr std::size_t kPieceSamples = 512;
+
+}  // namespace
+
+VoiceActivity::VoiceActivity(std::shared_ptr<SpeechModel> model, VoiceOptions options)
+    : model_(std::move(model)), threshold_(options.threshold), hold_(std::lrint(options.hangover * kVoiceRate)) {
+  if (!model_ || !(options.threshold > 0 && options.threshold <= 1) || !(options.hangover >= 0)) {
+    throw std::invalid_argument("voice activity needs a model, a threshold above 0 to 1 and a hangover of 0 or more");
+  }
+  undecided_ = hold_ > 0;
+  model_->reset();
+}
+
+bool VoiceActivity::step(std::span<const float> samples) {
+  const std::int64_t begin = position_;
+  // Where the first piece ends, counted from the start of the stream.
+  std::int64_t end = position_ - static_cast<std::int64_t>(left_.size()) + static_cast<std::int64_t>(kPieceSamples);
+  left_.insert(left_.end(), samples.begin(), samples.end());
+  position_ += static_cast<std::int64_t>(samples.size());
+  bool voiced = false;
+  std::size_t taken = 0;
+  for (; left_.size() - taken >= kPieceSamples; taken += kPieceSamples, end += kPieceSamples) {
+    if (model_->probability(std::span(left_).subspan(taken, kPieceSamples)) >= threshold_) {
+      voiced = true;
+      held_until_ = end + hold_;
+    }
+  }
+  left_.erase(left_.begin(), left_.begin() + static_cast<std::ptrdiff_t>(taken));
+  undecided_ = undecided_ && !voiced && position_ < hold_;
+  return held_until_ > begin;
+}
+
+void VoiceActivity::gap(std::size_t samples) {
+  position_ += static_cast<std::int64_t>(samples);
+  undecided_ = undecided_ && position_ < hold_;
+  left_.clear();
+  model_->reset();
+}
+
+}  // namespace mer::@namespace@
