@@ -20,7 +20,16 @@ _RAW = {"audio": "chunk", "face": "crop"}
 _BUNDLE = ("bundle/Contract.kt", "bundle/Graph.kt", "bundle/Signature.kt")
 _ESTIMATES = ("window/Estimate.kt", "window/PersonalBaseline.kt", "window/Json.kt")
 _SOUND = ("audio/AudioChunker.kt", "audio/AudioFrontend.kt", "audio/Downmix.kt", "audio/Resampler.kt")
-_FACE = ("FaceCrop", "Correlation", "FaceTracker", "FaceIdentity", "ActiveSpeaker", "FaceTracks", "Resize")
+_FACE = (
+    "FaceCrop",
+    "Correlation",
+    "FaceTracker",
+    "FaceIdentity",
+    "ActiveSpeaker",
+    "FaceTracks",
+    "FaceSquare",
+    "Resize",
+)
 _WINDOW = ("FeatureWindow", "StepEngine", "Smoother", "Alignment", "Sensor", "Session")
 
 

@@ -17,7 +17,16 @@ _RAW = {"audio": "chunk", "face": "crop"}
 _BUNDLE = ("bundle/Contract.swift", "bundle/Graph.swift", "bundle/Signature.swift", "face/Frame.swift")
 _ESTIMATES = ("window/Estimate.swift", "window/PersonalBaseline.swift")
 _SOUND = ("AudioChunker", "AudioFrontend", "Downmix", "Resampler")
-_FACE = ("FaceCrop", "Correlation", "FaceTracker", "FaceIdentity", "ActiveSpeaker", "FaceTracks", "Resize")
+_FACE = (
+    "FaceCrop",
+    "Correlation",
+    "FaceTracker",
+    "FaceIdentity",
+    "ActiveSpeaker",
+    "FaceTracks",
+    "FaceSquare",
+    "Resize",
+)
 _WINDOW = ("FeatureWindow", "StepEngine", "Smoother", "Alignment", "Sensor", "Session")
 
 

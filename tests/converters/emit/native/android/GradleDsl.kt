@@ -100,3 +100,9 @@ open class Script {
 
     fun dependencies(block: Dependencies.() -> Unit) = Dependencies().block()
 }
+
+/** Runs the scripts that the test made classes of; they print what they ask for. */
+fun main(arguments: Array<String>) = arguments.forEach { name ->
+    val script = Class.forName("mer.gradle.$name").getDeclaredConstructor().newInstance()
+    script.javaClass.getMethod("run").invoke(script)
+}

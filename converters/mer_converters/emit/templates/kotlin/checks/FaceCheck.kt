@@ -6,7 +6,7 @@ internal class FaceCheck(private val golden: Golden) {
     fun run() {
         checkCrops()
         if ("stage_tracks_found" in golden) checkTracks()
-        if ("stage_boxes_given" in golden) checkBoxes()
+        if ("stage_square_points" in golden) checkSquares()
     }
 
     private fun checkCrops() {
@@ -51,8 +51,15 @@ internal class FaceCheck(private val golden: Golden) {
         golden.expect("which frames of a step are looked at", picks)
     }
 
-    /** Boxes of other detectors to the contract's square. */
-    private fun checkBoxes() = Unit
+    private fun checkSquares() {
+        val points = golden["stage_square_points"]
+        for (index in 0 until points.count) {
+            val (one, other, mouth) = points[index].toList().chunked(2) { (x, y) -> Point(x.toDouble(), y.toDouble()) }
+            val found = squareOfLandmarks(one, other, mouth)
+            val values = listOf(found.x, found.y, found.width, found.height).map(Double::toFloat).toFloatArray()
+            golden.near("square of eyes and mouth $index", values, golden["stage_square_boxes"][index], 1e-3)
+        }
+    }
 
     /** A background with pictures laid over it, in their order. */
     private fun frame(step: Int): Frame {

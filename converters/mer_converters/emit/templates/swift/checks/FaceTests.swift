@@ -47,6 +47,18 @@ final class FaceTests: GoldenCase {
         }
     }
 
+    func testSquaresOfEyesAndMouths() throws {
+        guard golden.has("stage_square_points") else { return }
+        let points = try golden["stage_square_points"]
+        for index in 0..<points.count {
+            let row = points.row(index).map { Double($0) }
+            let (one, other) = (Point(x: row[0], y: row[1]), Point(x: row[2], y: row[3]))
+            let found = try squareOfLandmarks(one, other, mouth: Point(x: row[4], y: row[5]))
+            let values = [found.x, found.y, found.width, found.height].map { Float($0) }
+            near(values, try golden["stage_square_boxes"].row(index), 1e-3, "square \(index)")
+        }
+    }
+
     /// A background with pictures laid over it, in their order.
     private func film(_ step: Int) throws -> Frame {
         let background = try golden["stage_tracks_backgrounds"].part(golden["stage_tracks_background"].ints[step])
