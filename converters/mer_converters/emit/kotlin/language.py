@@ -139,7 +139,6 @@ def _window_values(modalities: tuple[str, ...]) -> dict[str, str]:
         # How a session calls the sensor's encoders: with both, with a further face alone, with sound alone.
         "crop_alone": ", ".join("null" if name == "audio" else "it.crop" for name in modalities),
         "chunk_alone": ", ".join("it" if name == "audio" else "null" for name in modalities),
-        "hears": "hears(given.chunk)" if "audio" in modalities else "null as Boolean?",
         "view_id": "view?.id" if "face" in modalities else "null",
     }
 

@@ -188,8 +188,10 @@ class EmotionSession(
         val crop = seen.firstOrNull()?.crop
         val view = seen.firstOrNull()?.view
 //#end
-        val speech = @hears@
+//#if audio
+        val speech = hears(given.chunk)
         val chunk = given.chunk.takeIf { speech != false }
+//#end
         val features = sensor.encode(@step_arguments@)
 //#if audio
         recall(given.chunk, speech)
@@ -212,7 +214,9 @@ class EmotionSession(
 //#if face
             face = view,
 //#end
+//#if audio
             speech = speech,
+//#end
             others = rest,
             enrolling = engine.enrolling * STEP_SECONDS,
         )
