@@ -7,6 +7,7 @@ import re
 from mer_converters.emit.golden import ENROL_AT, ENROL_STEPS
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_sdk.contract.estimate import state_of
+from mer_sdk.contract.face_square import DOWN_TO_MOUTH, SIDE_BY_EYES, SIDE_BY_MOUTH
 from mer_sdk.contract.manifest import FINDER
 from mer_sdk.parity.agreement import SQNR_DB, TOLERANCE
 from mer_sdk.window.baseline import PersonalBaseline
@@ -50,6 +51,9 @@ def figures(source: SourceBundle, runtime: str) -> dict[str, str]:
         "margin": repr(float(manifest.face.margin)),
         "black_level": f"{float(manifest.face.black_level)!r}f",
         "prior_steps": repr(float(manifest.baseline.prior_steps)),
+        "side_by_eyes": repr(SIDE_BY_EYES),
+        "side_by_mouth": repr(SIDE_BY_MOUTH),
+        "down_to_mouth": repr(DOWN_TO_MOUTH),
         "encoders": PersonalBaseline(manifest.baseline).encoders,
         "logits_index": str(source.output("logits")),
         "reliance_index": str(source.output("reliance")),
@@ -82,6 +86,14 @@ def _dialogue_figures(source: SourceBundle) -> dict[str, str]:
         words |= {"text_words": str(text.words), "text_slots": str(text.slots), "text_buckets": str(text.buckets)}
         words |= {"shortest_ngram": str(text.ngrams[0]), "longest_ngram": str(text.ngrams[1])}
     return words
+
+
+def code_conditions(source: SourceBundle) -> frozenset[str]:
+    """Names that a template of Kotlin or Swift may ask for with `//#if`: also "sound" where a clock of sound runs, and
+    "pictures" where frames are looked at."""
+    more = ["sound"] if source.kind == "window" or "audio" in source.modalities else []
+    more += ["pictures"] if source.kind == "finder" or "face" in source.modalities else []
+    return source.conditions | set(more)
 
 
 def means(source: SourceBundle, modality: str) -> list[str]:

@@ -358,10 +358,6 @@ def test_command_writes_code_for_bundles_that_are_there(
             "--target coreml is for coreml, which the Kotlin code does not run",
         ),
         (
-            ("--emit", "kotlin", "--model", "amb_dsgdn"),
-            "amb_dsgdn is for dialogues, for which no Kotlin code is written; that is for sound and faces",
-        ),
-        (
             ("--emit", "cpp:there.mer", "--scheme", "fp16"),
             "--emit LANGUAGE:BUNDLE converts nothing; leave out --target",
         ),

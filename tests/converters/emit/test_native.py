@@ -1,13 +1,11 @@
-"""Code for apps, compiled and run: the golden tests of C++ and Kotlin in the runtimes of this machine's Python wheels.
+"""C++ code for apps, compiled and run: the golden tests in the runtimes of this machine's Python wheels.
 
-Slow, as compilers are. C++ needs g++. Kotlin needs Java and the compiler: `kotlinc` on the path, or KOTLIN_HOME, a
-folder such as `node_modules/kotlin-compiler` after `npm install kotlin-compiler`. Swift has no compiler here.
+Slow, as compilers are. It needs g++; Kotlin and Swift are in files of their own.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import shutil
 import struct
@@ -20,21 +18,15 @@ from pathlib import Path
 
 import pytest
 from sealing import run_sealed
-from signature_cases import PATH as VECTORS
-from signature_cases import private_key, public_line
 
 from mer_converters.emit import emit, find_language
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_sdk.contract.bundle import Bundle, file_sha256
-from mer_sdk.contract.signature import key_line
-from mer_sdk.contract.signing import sign_bundle
 
 pytestmark = pytest.mark.slow
 
 NATIVE = Path(__file__).with_name("native")
 TARGETS = ("onnx", "tflite", "executorch")
-# Target -> package of the Kotlin code, after the model's name in emit_native/export_tiny.py.
-PACKAGES = {"onnx": "first", "tflite": "second"}
 # Warnings are errors in what is generated; the runtimes' headers are their own.
 FLAGS = ("-std=c++20", "-O0", "-fPIC", "-Wall", "-Wextra", "-Werror", "-I.")
 
@@ -215,72 +207,3 @@ def test_cpp_hashes_files_of_any_length(build: Callable[[str], Built], tmp_path:
     hashing = [built.native.compile(built.code, path) for path in (built.code / "sha256.cpp", source)]
     told = _done([str(built.native.link(hashing, tmp_path / "hashing")), *map(str, files)], tmp_path).split()
     assert told == [file_sha256(path) for path in files]
-
-
-def _kotlin() -> tuple[str, Path]:
-    """The compiler and the folder of its libraries."""
-    home = os.environ.get("KOTLIN_HOME")
-    found = str(Path(home) / "bin" / "kotlinc") if home else shutil.which("kotlinc")
-    if found is None or not Path(found).is_file() or shutil.which("javac") is None:
-        pytest.skip("needs kotlinc (npm install kotlin-compiler, then KOTLIN_HOME) and a JDK: Kotlin is not compiled")
-    return found, Path(found).resolve().parent.parent / "lib"
-
-
-def _signature_cases(folder: Path) -> None:
-    """The golden signatures, a folder a case."""
-    vectors = json.loads(VECTORS.read_text())
-    for index, case in enumerate(vectors["cases"]):
-        place = folder / f"{index:02}-{case['name'].replace(' ', '-')}"
-        place.mkdir(parents=True)
-        texts = {"manifest.json": vectors["manifest"], "manifest.sig": case["signature"], "says": case["says"]}
-        texts |= {"trust": "\n".join(case["trust"]), "today": vectors["today"]}
-        for name, text in texts.items():
-            if text is not None:
-                (place / name).write_bytes(text.encode())
-
-
-def test_kotlin_passes_its_golden_tests_on_a_jvm(build: Callable[[str], Built], tmp_path: Path) -> None:
-    compiler, libraries = _kotlin()
-    java = Path(str(shutil.which("javac"))).resolve().parent.parent
-    sources = sorted((NATIVE / "jvm").glob("*.kt"))
-    codes = {target: emit(build(target).bundle, "kotlin") for target in PACKAGES}
-    for code in codes.values():
-        sources += sorted(code.rglob("*.kt"))
-    environment = {**os.environ, "JAVA_OPTS": "-Xmx1g -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
-    done = subprocess.run(
-        ["bash", compiler, "-no-reflect", "-d", str(tmp_path), *map(str, sources)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    generated = [line for line in done.stderr.splitlines() if "warning:" in line and "-kotlin/" in line]
-    assert not generated
-    _signature_cases(tmp_path / "signatures")
-    bundle = shutil.copytree(build("onnx").bundle, tmp_path / "signed.mer")
-    trusted = sign_bundle(Bundle.open(bundle), private_key(1)).key
-    command = ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{tmp_path}:{libraries / 'kotlin-stdlib.jar'}"]
-    command += ["mer.signatures.SignatureVectorsKt", str(tmp_path / "signatures"), str(bundle)]
-    assert "passed" in _done([*command, key_line(trusted), public_line(2)], tmp_path)
-    for target, package in PACKAGES.items():
-        built = build(target)
-        source = tmp_path / f"jni_{target}.cc"
-        source.write_text((NATIVE / "jvm" / "graph_jni.cpp").read_text().replace("NAMESPACE", package))
-        headers = (*built.native.headers, java / "include", java / "include" / "linux")
-        native = replace(built.native, headers=headers)
-        objects = [*built.objects, native.compile(built.code, source)]
-        library = native.link(objects, tmp_path / f"lib{target}.so", "-shared")
-        golden = codes[target] / "src" / "androidTest" / "assets" / "golden.bin"
-        command = ["java", "-XX:TieredStopAtLevel=1", f"-Dmer.library={library}", f"-Dmer.bundle={built.bundle}"]
-        command += ["-cp", f"{tmp_path}:{libraries / 'kotlin-stdlib.jar'}"]
-        main = ["mer.standin.NativeGraphKt", f"mer.{package}"]
-        assert "passed" in _done([*command, f"-Dmer.golden={golden}", *main], tmp_path)
-        content = bytearray(golden.read_bytes())
-        place = content.index(b"case1_logits") + len("case1_logits") + 8
-        content[place : place + 4] = struct.pack("<f", 99.0)
-        (tmp_path / "golden.bin").write_bytes(content)
-        wrong = [*command, f"-Dmer.golden={tmp_path / 'golden.bin'}", *main]
-        failed = subprocess.run(wrong, capture_output=True, text=True, check=False)
-        assert failed.returncode == 1
-        assert "case 1: largest error of the logits" in failed.stdout

@@ -6,7 +6,18 @@ they hold for one step or one window, and with `stage_`, where they hold for a s
 
 from __future__ import annotations
 
-from mer_converters.emit.golden import dialogue, finder, persons, profile, smoothing, sound, tracks, voice
+from mer_converters.emit.golden import (
+    alignment,
+    dialogue,
+    finder,
+    persons,
+    profile,
+    smoothing,
+    sound,
+    square,
+    tracks,
+    voice,
+)
 from mer_converters.emit.golden.cases import cases, finder_cases
 from mer_converters.emit.golden.file import pack
 from mer_converters.emit.golden.host import ENROL_AT, ENROL_STEPS, host
@@ -22,9 +33,10 @@ def golden_bytes(source: SourceBundle) -> bytes:
     arrays = cases(source) | host(source)
     if source.kind == "dialogue":
         return pack(arrays | dialogue.stages(source) | profile.stages(source))
-    arrays |= smoothing.stages(source) | profile.stages(source) | persons.stages(source)
+    arrays |= alignment.stages(source) | smoothing.stages(source)
+    arrays |= profile.stages(source) | persons.stages(source)
     if "audio" in source.modalities:
         arrays |= sound.stages(source) | voice.stages(source)
     if "face" in source.modalities:
-        arrays |= tracks.stages(source)
+        arrays |= tracks.stages(source) | square.stages()
     return pack(arrays)

@@ -1,11 +1,12 @@
 """Writes the tiny bundle of tests/sdk for onnx, tflite and executorch, in a process of its own as in a conversion.
 
-export_tiny.py FOLDER
+export_tiny.py FOLDER [TARGET ...]
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,11 +26,12 @@ from mer_sdk.contract.manifest_file import manifest_to_text
 MODELS = {"onnx": "first", "tflite": "second", "executorch": "third"}
 
 
-def write(folder: Path) -> None:
+def write(folder: Path, targets: Sequence[str]) -> None:
     """One bundle a target, `FOLDER/TARGET.mer`."""
     networks = tiny_bundle.networks()
     cases = tiny_bundle.golden({name: tiny_bundle.TorchGraph(name, network) for name, network in networks.items()})
-    for name, model in MODELS.items():
+    for name in targets:
+        model = MODELS[name]
         target, path = find_target(name), folder / f"{name}.mer"
         path.mkdir(parents=True)
         suffix = target.suffix.removeprefix(".")
@@ -48,4 +50,4 @@ def write(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    write(Path(sys.argv[1]), sys.argv[2:] or list(MODELS))

@@ -3,6 +3,7 @@ package org.tensorflow.lite
 
 import java.nio.ByteBuffer
 import java.nio.FloatBuffer
+import java.nio.IntBuffer
 import mer.standin.NativeGraph
 
 class Interpreter(model: ByteBuffer, options: Options) : AutoCloseable {
@@ -28,10 +29,15 @@ class Interpreter(model: ByteBuffer, options: Options) : AutoCloseable {
 
     fun runSignature(inputs: Map<String, Any>, outputs: Map<String, Any>, key: String) {
         check(key in signatureKeys)
-        val given = (0 until inputs.size).map { (inputs.getValue("args_$it") as FloatBuffer).array() }
+        val given = (0 until inputs.size).map { floats(inputs.getValue("args_$it")) }
         for ((index, values) in NativeGraph.run(handle, given.toTypedArray()).withIndex()) {
             (outputs.getValue("output_$index") as FloatBuffer).put(values)
         }
+    }
+
+    private fun floats(buffer: Any): FloatArray = when (buffer) {
+        is IntBuffer -> FloatArray(buffer.remaining()) { buffer.get(it).toFloat() }
+        else -> (buffer as FloatBuffer).array()
     }
 
     override fun close() = NativeGraph.close(handle)

@@ -1,16 +1,53 @@
-// For tests alone: graphs for the stand-ins of ONNX Runtime and LiteRT on a JVM; see graph_jni.cpp.
+// For tests alone: graphs for the stand-ins of ONNX Runtime and LiteRT on a JVM, run by serve_graphs.py.
 package mer.standin
 
+import java.nio.ByteBuffer
+import java.nio.ByteOrder
+
 object NativeGraph {
-    init {
-        System.load(System.getProperty("mer.library"))
+    private val server: Process = ProcessBuilder(System.getProperty("mer.server").split("|"))
+        .redirectError(ProcessBuilder.Redirect.INHERIT)
+        .start()
+    private val given = server.inputStream.buffered()
+    private val told = server.outputStream.buffered()
+
+    fun open(folder: String, bytes: Long): Long {
+        told.write('o'.code)
+        write(folder.length)
+        told.write(folder.encodeToByteArray())
+        write(bytes.toInt())
+        told.flush()
+        return number().toLong()
     }
 
-    external fun open(folder: String, bytes: Long): Long
+    fun run(handle: Long, inputs: Array<FloatArray>): Array<FloatArray> {
+        told.write('r'.code)
+        write(handle.toInt())
+        write(inputs.size)
+        for (values in inputs) {
+            write(values.size)
+            val bytes = buffer(4 * values.size)
+            values.forEach(bytes::putFloat)
+            told.write(bytes.array())
+        }
+        told.flush()
+        return Array(number()) {
+            val bytes = ByteBuffer.wrap(read(4 * number())).order(ByteOrder.LITTLE_ENDIAN)
+            FloatArray(bytes.remaining() / 4) { bytes.float }
+        }
+    }
 
-    external fun run(handle: Long, inputs: Array<FloatArray>): Array<FloatArray>
+    fun close(handle: Long) = check(handle >= 0)
 
-    external fun close(handle: Long)
+    fun stop() = server.destroy()
+
+    private fun buffer(size: Int) = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN)
+
+    private fun write(number: Int) = told.write(buffer(4).putInt(number).array())
+
+    private fun number() = ByteBuffer.wrap(read(4)).order(ByteOrder.LITTLE_ENDIAN).int
+
+    private fun read(size: Int) = given.readNBytes(size).also { check(it.size == size) { "the graphs' process ended" } }
 }
 
 fun bundle(): String = System.getProperty("mer.bundle")
@@ -24,5 +61,7 @@ fun main(arguments: Array<String>) {
     } catch (error: java.lang.reflect.InvocationTargetException) {
         println("FAILED ${error.targetException}")
         kotlin.system.exitProcess(1)
+    } finally {
+        NativeGraph.stop()
     }
 }

@@ -2,6 +2,7 @@
 package ai.onnxruntime
 
 import java.nio.FloatBuffer
+import java.nio.IntBuffer
 import mer.standin.NativeGraph
 
 class OrtEnvironment private constructor() {
@@ -35,6 +36,12 @@ class OnnxTensor private constructor(internal val values: FloatArray) : OnnxValu
         fun createTensor(environment: OrtEnvironment, data: FloatBuffer, shape: LongArray): OnnxTensor {
             check(shape.fold(1L, Long::times) == data.remaining().toLong()) { "$environment: wrong shape" }
             return OnnxTensor(FloatArray(data.remaining()).also(data::get))
+        }
+
+        @JvmStatic
+        fun createTensor(environment: OrtEnvironment, data: IntBuffer, shape: LongArray): OnnxTensor {
+            val floats = FloatBuffer.wrap(FloatArray(data.remaining()) { data.get(data.position() + it).toFloat() })
+            return createTensor(environment, floats, shape)
         }
 
         internal fun of(values: FloatArray) = OnnxTensor(values)

@@ -1,0 +1,9 @@
+// @generated@
+import SwiftUI
+
+@main
+struct EmotionApp: App {
+    var body: some Scene {
+        WindowGroup { ContentView() }
+    }
+}

@@ -1,0 +1,212 @@
+"""Kotlin code for apps, compiled once, and run on a JVM: golden tests of all kinds of bundles, and the Android app.
+
+Slow, as compilers are. It needs Java and the compiler: `kotlinc` on the path, or KOTLIN_HOME, a folder such as
+`node_modules/kotlin-compiler` after `npm install kotlin-compiler`. Graphs run in the runtimes of this Python; Android,
+CameraX and Gradle are declarations (`native/android`), against which everything is compiled and nothing but the build
+files is run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from signature_cases import PATH as VECTORS
+from signature_cases import private_key, public_line
+
+from mer_converters.emit import emit, emit_app
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.signature import key_line
+from mer_sdk.contract.signing import sign_bundle
+
+pytestmark = pytest.mark.slow
+
+NATIVE = Path(__file__).with_name("native")
+JAVA = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The classes of all code, the bundles, and each bundle's golden file.
+
+    Attributes:
+        golden: package -> (bundle, golden file).
+        app: the Android project.
+        warnings: of the compiler, about generated files.
+    """
+
+    classpath: str
+    folder: Path
+    golden: dict[str, tuple[Path, Path]]
+    app: Path
+    warnings: list[str]
+
+    def run(self, main: str, *words: str, **properties: Path | str) -> subprocess.CompletedProcess[str]:
+        """A main of the classes, with system properties `mer.NAME`."""
+        given = [f"-Dmer.{name}={value}" for name, value in properties.items()]
+        command = [*JAVA, *given, "-cp", self.classpath, main, *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def test(self, package: str, golden: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """The generated test of one package, with its graphs in the runtime of the bundle."""
+        bundle, file = self.golden[package]
+        server = f"{sys.executable}|{NATIVE / 'jvm' / 'serve_graphs.py'}"
+        return self.run(
+            "mer.standin.NativeGraphKt", f"mer.{package}", server=server, bundle=bundle, golden=golden or file
+        )
+
+
+def _compiler() -> tuple[str, Path]:
+    """The compiler and the folder of its libraries."""
+    home = os.environ.get("KOTLIN_HOME")
+    found = str(Path(home) / "bin" / "kotlinc") if home else shutil.which("kotlinc")
+    if found is None or not Path(found).is_file() or shutil.which("java") is None:
+        pytest.skip("needs kotlinc (npm install kotlin-compiler, then KOTLIN_HOME) and Java: Kotlin is not compiled")
+    return found, Path(found).resolve().parent.parent / "lib"
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
+    compiler, libraries = _compiler()
+    bundles, classes = tmp_path_factory.mktemp("bundles"), tmp_path_factory.mktemp("classes")
+    exporting = [sys.executable, str(NATIVE / "export_tiny_app.py"), str(bundles)]
+    subprocess.run(exporting, check=True, capture_output=True)
+    codes = {name: emit(bundles / f"{name}.mer", "kotlin") for name in ("onnx", "tiny-talk")}
+    app = emit_app(bundles / "tflite.mer", "kotlin")
+    golden = {
+        "first": (bundles / "onnx.mer", codes["onnx"]),
+        "amb_dsgdn": (bundles / "tiny-talk.mer", codes["tiny-talk"]),
+        "second": (bundles / "tflite.mer", app / "emotion"),
+        "face_finder": (bundles / "face_finder-tflite-fp32.mer", app / "finder"),
+    }
+    sources = [path for folder in (*codes.values(), app) for path in sorted(folder.rglob("*.kt"))]
+    sources += sorted((NATIVE / "jvm").glob("*.kt")) + _declarations(app, tmp_path_factory.mktemp("declarations"))
+    environment = {**os.environ, "JAVA_OPTS": "-Xmx1g -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+    done = subprocess.run(
+        ["bash", compiler, "-no-reflect", "-d", str(classes), *map(str, sources)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    warnings = [line for line in done.stderr.splitlines() if "warning:" in line and str(bundles) in line]
+    files = {name: (bundle, code / "src/androidTest/assets/golden.bin") for name, (bundle, code) in golden.items()}
+    return Compiled(f"{classes}:{libraries / 'kotlin-stdlib.jar'}", bundles, files, app, warnings)
+
+
+def _declarations(app: Path, folder: Path) -> list[Path]:
+    """What the app uses of Android, its resources as Android's tools name them, and its build files as classes."""
+    written = []
+    for part in (NATIVE / "android" / "declarations.txt").read_text().split("\n=== ")[1:]:
+        name, _, text = part.partition("\n")
+        written.append((name, text))
+    names = [one.get("name") for one in ElementTree.parse(app / "app/src/main/res/values/strings.xml").getroot()]
+    constants = "\n".join(f"const val {name} = {index}" for index, name in enumerate(names))
+    written.append(("R.kt", f"package mer.second.app\n\nobject R {{\nobject string {{\n{constants}\n}}\n}}\n"))
+    for index, script in enumerate(_scripts(app)):
+        body = f"class Script{index} : Script() {{\nfun run() {{\n{script.read_text()}\n}}\n}}\n"
+        written.append((f"Script{index}.kt", f"package mer.gradle\n\n{body}"))
+    for name, text in written:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return [NATIVE / "android" / "GradleDsl.kt", *(folder / name for name, _ in written)]
+
+
+def _scripts(app: Path) -> list[Path]:
+    return sorted(app.rglob("*.gradle.kts"))
+
+
+def _changed(file: Path, array: str, folder: Path) -> Path:
+    """A golden file of which one value of one array is another."""
+    content = bytearray(file.read_bytes())
+    name = array.encode()
+    place = content.index(struct.pack("<I", len(name)) + name) + 4 + len(name)
+    (rank,) = struct.unpack_from("<I", content, place)
+    place += 4 + 4 * rank
+    content[place : place + 4] = struct.pack("<f", struct.unpack_from("<f", content, place)[0] + 99.0)
+    (folder / "golden.bin").write_bytes(content)
+    return folder / "golden.bin"
+
+
+# Package -> arrays of its golden file, each with what the test says where one value of it is wrong.
+WRONG = {
+    "first": {
+        "case1_logits": "case 1: largest error of the logits",
+        "stage_resample2_out": "resampler, 48000 Hz",
+        "stage_silence_covered": "silence is no sound",
+        "stage_voice_speech": "voice activity 0",
+        "stage_smoothing_decisions": "smoothing over 0.0 s",
+        "stage_persons_mean_face": "several persons: a baseline each",
+        "stage_tracks_found": "faces followed between searches",
+        "stage_alignment_steps": "steps of sound and pictures",
+        "stage_profile_mean_audio": "saved baseline: audio",
+    },
+    "second": {"case0_logits": "case 0: largest error of the logits"},
+    "amb_dsgdn": {
+        "stage_text_ids": "ids of text 0",
+        "stage_dialogue_window_face": "windows of utterances",
+        "host_decisions": "decision 0",
+    },
+    "face_finder": {"stage_letterbox1_input": "stage_letterbox1_input", "case0_scores": "case 0: scores"},
+}
+
+
+@pytest.mark.parametrize("package", WRONG)
+def test_kotlin_passes_its_golden_test_on_a_jvm_which_can_fail(
+    package: str, compiled: Compiled, tmp_path: Path
+) -> None:
+    assert not compiled.warnings
+    passed = compiled.test(package)
+    assert passed.returncode == 0, passed.stdout[-3000:] + passed.stderr[-3000:]
+    file = compiled.golden[package][1]
+    for array in WRONG[package]:
+        file = _changed(file, array, tmp_path)
+    failed = compiled.test(package, file)
+    assert failed.returncode == 1
+    for array, says in WRONG[package].items():
+        assert says in failed.stdout, (array, failed.stdout[-3000:])
+
+
+def test_kotlin_checks_signatures(compiled: Compiled, tmp_path: Path) -> None:
+    vectors = json.loads(VECTORS.read_text())
+    for index, case in enumerate(vectors["cases"]):
+        place = tmp_path / "signatures" / f"{index:02}-{case['name'].replace(' ', '-')}"
+        place.mkdir(parents=True)
+        texts = {"manifest.json": vectors["manifest"], "manifest.sig": case["signature"], "says": case["says"]}
+        texts |= {"trust": "\n".join(case["trust"]), "today": vectors["today"]}
+        for name, text in texts.items():
+            if text is not None:
+                (place / name).write_bytes(text.encode())
+    bundle = shutil.copytree(compiled.golden["first"][0], tmp_path / "signed.mer")
+    trusted = key_line(sign_bundle(Bundle.open(bundle), private_key(1)).key)
+    words = (str(tmp_path / "signatures"), str(bundle), trusted, public_line(2))
+    told = compiled.run("mer.signatures.SignatureVectorsKt", *words)
+    assert "passed" in told.stdout, told.stdout + told.stderr
+
+
+def test_the_app_turns_pictures_of_the_camera_into_frames(compiled: Compiled) -> None:
+    told = compiled.run("mer.pictures.YuvVectorsKt")
+    assert "passed" in told.stdout, told.stdout + told.stderr
+
+
+def test_build_files_ask_for_pinned_versions_and_modules_that_are_there(compiled: Compiled) -> None:
+    count = len(_scripts(compiled.app))
+    told = compiled.run("mer.gradle.GradleDslKt", *(f"Script{index}" for index in range(count)))
+    assert told.returncode == 0, told.stderr
+    lines = told.stdout.split()
+    modules = {line.removeprefix(":") for line in lines if line.startswith(":")}
+    assert modules == {"app", "emotion", "finder"}
+    assert all((compiled.app / module / "build.gradle.kts").is_file() for module in modules)
+    wanted = [line for line in lines if re.fullmatch(r"[\w.]+:[\w-]+:.+", line)]
+    assert len(wanted) >= 8
+    assert all(re.fullmatch(r"[\w.]+:[\w-]+:\d+(\.\d+)+", line) for line in wanted)
