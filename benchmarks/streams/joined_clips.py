@@ -172,9 +172,9 @@ def sensor_of(bundle: Bundle, voice: VoiceOptions, cold: bool, heard: Remembered
     baseline = PersonalBaseline(bundle.manifest.baseline, fixed=cold)
     engine = Watched(bundle, baseline=baseline)
     sensor = EmotionSensor(bundle, engine, Nobody(), baseline, voice=voice)
-    sensor._watch = CutOut(bundle.manifest.face)
-    assert sensor._voice is not None  # it was asked for
-    sensor._voice = VoiceActivity(voice, heard)
+    sensor._steps.watch = CutOut(bundle.manifest.face)
+    assert sensor._steps.voice is not None  # it was asked for
+    sensor._steps.voice = VoiceActivity(voice, heard)
     return sensor, engine
 
 
