@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { type FileSource, type NpyArray, readNpz } from "../src/index";
+import { type FileSource, type NpyArray, readNpz } from "../src/index.js";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
 
