@@ -10,8 +10,10 @@ const here = import.meta.dirname;
 const require = createRequire(import.meta.url);
 const compiler = join(dirname(require.resolve("typescript/package.json")), "bin/tsc");
 
+const WRITTEN = ["--noEmit", "false", "--declaration", "--rootDir", join(here, "src"), "--outDir", join(here, "dist")];
+
 rmSync(join(here, "dist"), { recursive: true, force: true });
-execFileSync(process.execPath, [compiler, "-p", here], { stdio: "inherit" });
+execFileSync(process.execPath, [compiler, "-p", here, ...WRITTEN], { stdio: "inherit" });
 await build({
   root: here,
   configFile: false,

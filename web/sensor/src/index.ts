@@ -51,3 +51,8 @@ export { FeatureWindow } from "./window/feature_window.js";
 export { postprocess } from "./window/postprocessing.js";
 export { EmotionSensor, type SensorOptions } from "./window/sensor.js";
 export { Smoother, type Smoothing } from "./window/smoothing.js";
+export { type CameraOptions, LiveCamera, startCamera } from "./live/camera.js";
+export { type Opened, openDevices } from "./live/devices.js";
+export type { Picture, SensorInfo, SpokenUtterance } from "./live/local.js";
+export { openConversation, openSensor, type Sensor, type Talk } from "./live/open.js";
+export type { ModelOptions, OpenOptions, Progress } from "./live/options.js";

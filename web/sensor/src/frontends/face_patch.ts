@@ -58,25 +58,43 @@ export function correlation(template: Grey, patch: Grey): { scores: Float64Array
   // A flat picture correlates with nothing: two grey levels are less than a camera's noise.
   const floor = (2 * size) ** 2;
   const { values } = patch;
+  const [sums, squares] = [summed(values, length), summed(values.map((value) => value * value), length)];
   const scores = new Float64Array(places * places);
   for (let row = 0; row < places; row++) {
     for (let column = 0; column < places; column++) {
-      let [cross, sum, squares] = [0, 0, 0];
+      let cross = 0;
       for (let y = 0; y < size; y++) {
         const from = (row + y) * length + column;
-        const own = y * size;
-        for (let x = 0; x < size; x++) {
-          const value = values[from + x]!;
-          cross += value * zero[own + x]!;
-          sum += value;
-          squares += value * value;
-        }
+        const line = y * size;
+        for (let x = 0; x < size; x++) cross += values[from + x]! * zero[line + x]!;
       }
-      const energy = Math.max(squares - sum ** 2 / size ** 2, 0);
+      const sum = within(sums, length, row, column, size);
+      const energy = Math.max(within(squares, length, row, column, size) - sum ** 2 / size ** 2, 0);
       scores[row * places + column] = cross / Math.sqrt(Math.max(energy, floor) * Math.max(own, floor));
     }
   }
   return { scores, places };
+}
+
+/** Sums of all values above and to the left of each corner: [length + 1, length + 1]. */
+function summed(values: Float32Array, length: number): Float64Array {
+  const side = length + 1;
+  const result = new Float64Array(side * side);
+  for (let y = 0; y < length; y++) {
+    let line = 0;
+    for (let x = 0; x < length; x++) {
+      line += values[y * length + x]!;
+      result[(y + 1) * side + x + 1] = result[y * side + x + 1]! + line;
+    }
+  }
+  return result;
+}
+
+/** The sum over a square. */
+function within(sums: Float64Array, length: number, row: number, column: number, size: number): number {
+  const side = length + 1;
+  const [upper, lower] = [row * side + column, (row + size) * side + column];
+  return sums[lower + size]! - sums[lower]! - sums[upper + size]! + sums[upper]!;
 }
 
 /** A part of a picture, `size` pixels in each direction from (row, column) on. */
