@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from mer_converters.emit.naming import decisions, figures, identifier, means
 from mer_converters.emit.registry import register
-from mer_converters.emit.source_bundle import SourceBundle
+from mer_converters.emit.source_bundle import Kind, SourceBundle
 from mer_converters.emit.template import fill, read_template, wrapped
 from mer_sdk.contract.affect import norm
 from mer_sdk.runtimes.graph import TensorSpec
@@ -27,6 +27,7 @@ class Kotlin:
     name = "kotlin"
     title = "Kotlin"
     runtimes: Mapping[str, str] = {"tflite": "LiteRT", "onnx": "ONNX Runtime"}
+    kinds: tuple[Kind, ...] = ("window",)
 
     def files(self, source: SourceBundle) -> dict[str, str]:
         """See `Language.files`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
-from mer_converters.emit.source_bundle import SourceBundle
+from mer_converters.emit.source_bundle import Kind, SourceBundle
 from mer_sdk.errors import OptionError
 
 
@@ -16,11 +16,13 @@ class Language(Protocol):
         name: the name on the command line, and the end of the folder's name.
         title: the name in sentences.
         runtimes: target -> the runtime that the written code runs it in.
+        kinds: of bundles that code is written for.
     """
 
     name: str
     title: str
     runtimes: Mapping[str, str]
+    kinds: tuple[Kind, ...]
 
     def files(self, source: SourceBundle) -> dict[str, str]:
         """Path in the folder -> text of every source file. The same bundle gives the same texts."""

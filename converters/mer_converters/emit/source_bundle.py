@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from mer_sdk.contract.affect import check_labels
 from mer_sdk.contract.bundle import Bundle
@@ -13,31 +14,41 @@ from mer_sdk.contract.manifest import Manifest
 from mer_sdk.errors import BundleError, OptionError
 from mer_sdk.limits import shown
 from mer_sdk.parity.agreement import TOLERANCE
+from mer_sdk.parity.face_finder_golden import FinderCase, load_finder_cases
 from mer_sdk.runtimes.graph import GraphSpec
 
-# A modality's encoder graph reads one raw input.
-MODALITIES = ("audio", "face")
+Kind = Literal["window", "dialogue", "finder"]
+KINDS: tuple[Kind, ...] = ("window", "dialogue", "finder")
+# What each kind's fusion graph may read. A modality's encoder graph reads one raw input.
+MODALITIES: dict[Kind, tuple[str, ...]] = {"window": ("audio", "face"), "dialogue": ("text", "audio", "face")}
 # What ends a text, a comment or a line in one of the languages, or is replaced in one.
 _MARKS = re.compile(r"""["'`\\$*@#%{}<>;?!&|~^]""")
 
 
 @dataclass(frozen=True, eq=False)
 class SourceBundle:
-    """A window bundle that is fit for an app.
+    """A bundle that is fit for an app.
 
     Attributes:
         path: the bundle's folder.
         manifest: its manifest.
-        cases: its golden cases.
+        cases: its golden cases; none of a face finder.
+        finder_cases: those of a face finder.
     """
 
     path: Path
     manifest: Manifest
     cases: tuple[GoldenCase, ...]
+    finder_cases: tuple[FinderCase, ...] = ()
+
+    @property
+    def kind(self) -> Kind:
+        """What the bundle is for: windows of steps, windows of utterances, or finding faces."""
+        return kind_of(self.manifest)
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """ "audio" and "face" as far as the bundle reads them, in the order of the fusion graph's inputs."""
+        """ "text", "audio" and "face" as far as the bundle reads them, in the order of the fusion graph's inputs."""
         return self.manifest.modalities
 
     @property
@@ -50,8 +61,9 @@ class SourceBundle:
 
     @property
     def graphs(self) -> dict[str, GraphSpec]:
-        """The graphs that the code can run: every one whose inputs and outputs are float32."""
-        return {name: graph for name, graph in self.manifest.graphs.items() if _floats(graph)}
+        """The graphs that the code can run: every one whose inputs and outputs are float32, and that of texts."""
+        known = self.manifest.graphs.items()
+        return {name: graph for name, graph in known if _floats(graph) or (name == "text" and self.kind == "dialogue")}
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -67,11 +79,13 @@ class SourceBundle:
     @property
     def conditions(self) -> frozenset[str]:
         """Names that a template may ask for with `//#if`."""
-        return frozenset({*self.modalities, self.manifest.target, *(["quantized"] if self.quantized else [])})
+        means = ["baseline"] if self.manifest.baseline.population_mean else []
+        quantized = ["quantized"] if self.quantized else []
+        return frozenset({*self.modalities, self.kind, self.manifest.target, *means, *quantized})
 
     def size(self, modality: str) -> int:
         """Length of a modality's feature vector."""
-        return self.manifest.graphs[modality].outputs[0].shape[1]
+        return next(one.shape[2] for one in self.manifest.graphs["fusion"].inputs if one.name == modality)
 
     def bytes(self, graph: GraphSpec) -> int:
         """Size of a graph's file, or of all files of its package."""
@@ -90,11 +104,18 @@ class SourceBundle:
         return [tensor.name for tensor in self.manifest.graphs["fusion"].outputs].index(name)
 
 
+def kind_of(manifest: Manifest) -> Kind:
+    """What a bundle is for."""
+    if manifest.finder is not None:
+        return "finder"
+    return "window" if manifest.dialogue is None else "dialogue"
+
+
 def open_source_bundle(bundle: Bundle) -> SourceBundle:
     """Check that code can be written for a bundle.
 
     Raises:
-        OptionError: a checkpoint, a dialogue bundle, a bundle without fusion, or labels without affect norms.
+        OptionError: a checkpoint, a bundle without fusion that is no face finder, or labels without affect norms.
         BundleError: graphs that do not fit the contract, or no golden cases.
     """
     manifest = bundle.manifest
@@ -102,15 +123,13 @@ def open_source_bundle(bundle: Bundle) -> SourceBundle:
         raise OptionError(
             f"{bundle.name} is a checkpoint; --emit reads a bundle: convert it first with mer-convert --target"
         )
-    if manifest.dialogue is not None:
-        raise OptionError(
-            f"{bundle.name} is a dialogue bundle; --emit writes code for window bundles, such as those of --model "
-            "grjca; docs/reference/bundle.md says how to feed a dialogue bundle from any language"
-        )
+    if manifest.finder is not None:
+        _check_words(bundle.path, manifest)
+        return SourceBundle(bundle.path, manifest, (), load_finder_cases(bundle))
     if "fusion" not in manifest.graphs:
         raise OptionError(
-            f"{bundle.name} holds {', '.join(manifest.graphs)} and no fusion graph; --emit writes code for window "
-            "bundles, such as those of --model grjca"
+            f"{bundle.name} holds {', '.join(manifest.graphs)} and neither a fusion graph nor a face finder; --emit "
+            "writes code for emotion models and face finders, such as those of --model grjca"
         )
     check_labels(manifest.labels)
     _check_graphs(manifest)
@@ -119,14 +138,15 @@ def open_source_bundle(bundle: Bundle) -> SourceBundle:
 
 
 def _check_graphs(manifest: Manifest) -> None:
-    fusion, modalities = manifest.graphs["fusion"], manifest.modalities
-    unknown = [name for name in modalities if name not in MODALITIES or name not in manifest.graphs]
+    fusion, modalities, kind = manifest.graphs["fusion"], manifest.modalities, kind_of(manifest)
+    unknown = [name for name in modalities if name not in MODALITIES[kind] or name not in manifest.graphs]
     if unknown:
         raise BundleError(
             f"{manifest.name} reads {' and '.join(unknown)} without an encoder graph for it that an app could feed; "
             "convert a student, which has its encoders in the bundle"
         )
-    wanted = [*modalities, *(f"{name}_mask" for name in modalities)]
+    speakers = ["speakers"] if kind == "dialogue" else []
+    wanted = [*modalities, *(f"{name}_mask" for name in modalities), *speakers]
     found = [tensor.name for tensor in fusion.inputs]
     outputs = [tensor.name for tensor in fusion.outputs]
     if found != wanted or not {"logits", "reliance"} <= set(outputs):
@@ -135,12 +155,13 @@ def _check_graphs(manifest: Manifest) -> None:
             f"{', '.join(outputs)}; needed are {', '.join(wanted)} and logits, reliance: convert the bundle again"
         )
     for name in (*modalities, "fusion"):
-        if not _floats(manifest.graphs[name]):
+        if not _floats(manifest.graphs[name]) and name != "text":
             raise BundleError(f"{manifest.name}: {name} has other types than float32; convert the bundle again")
-    if set(manifest.baseline.population_mean) != set(modalities):
+    means = set(manifest.baseline.population_mean)
+    if means - set(modalities) or (kind == "window" and means != set(modalities)):
         raise BundleError(
-            f"{manifest.name} has population means of {sorted(manifest.baseline.population_mean)}, needed are those of "
-            f"{sorted(modalities)}: convert the bundle again"
+            f"{manifest.name} has population means of {sorted(means)}, needed are those of {sorted(modalities)}: "
+            "convert the bundle again"
         )
 
 

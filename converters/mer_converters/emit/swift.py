@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from mer_converters.emit.naming import decisions, figures, identifier, means
 from mer_converters.emit.registry import register
-from mer_converters.emit.source_bundle import SourceBundle
+from mer_converters.emit.source_bundle import Kind, SourceBundle
 from mer_converters.emit.template import fill, read_template, wrapped
 from mer_sdk.contract.affect import norm
 from mer_sdk.runtimes.graph import TensorSpec
@@ -22,6 +22,7 @@ class Swift:
     name = "swift"
     title = "Swift"
     runtimes: Mapping[str, str] = {"coreml": "Core ML"}
+    kinds: tuple[Kind, ...] = ("window",)
 
     def files(self, source: SourceBundle) -> dict[str, str]:
         """See `Language.files`."""

@@ -34,6 +34,11 @@ def emit(bundle: str | Path, language: str) -> Path:
     opened = Bundle.open(bundle)
     check_target(chosen, opened.manifest.target, opened.name)
     source = open_source_bundle(opened)
+    if source.kind not in chosen.kinds:
+        raise OptionError(
+            f"{opened.name} is a {source.kind} bundle, for which no {chosen.title} code is written; allowed are "
+            f"{' and '.join(chosen.kinds)} bundles"
+        )
     if not Path(bundle).exists():
         raise OptionError(
             f"{bundle} came with the SDK and lies in {source.path}; copy it to a folder of yours, so that the code "

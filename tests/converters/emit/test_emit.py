@@ -178,6 +178,35 @@ def test_golden_file_holds_the_cases_and_what_this_sdk_makes_of_input(tmp_path: 
     np.testing.assert_array_equal(arrays["host_chunks"][1][-10:], arrays["host_sound"][7990:8000])
 
 
+def test_golden_file_holds_every_stage_over_time(tmp_path: Path) -> None:
+    arrays = _arrays(emit(_bundle(tmp_path, "onnx"), "cpp") / "golden.bin")
+    assert all(np.isfinite(array).all() for array in arrays.values())
+    for index, (rate, channels) in enumerate(arrays["stage_resample_cases"]):
+        pcm = arrays[f"stage_resample{index}_pcm"]
+        assert pcm.shape[1] == channels
+        assert arrays[f"stage_resample{index}_pieces"].sum() == len(pcm)
+        assert len(arrays[f"stage_resample{index}_out"]) == int(np.ceil(len(pcm) * 16000 / rate))
+    covered = arrays["stage_silence_covered"]
+    assert not covered[0]
+    assert 0 < covered.mean() < 1
+    # Sound of before the first word comes to count; a pause and a missing step do not.
+    speech, masks = arrays["stage_voice_speech"], arrays["stage_voice_window_mask"]
+    assert set(np.unique(speech)) == {-1, 0, 1}
+    said = int(np.flatnonzero(speech[0] == 1)[0])
+    assert speech[0, :said].max() == 0
+    assert masks[0, said, -3:-1].all() or masks[0, said, -4:-2].any()
+    # Tracks begin, are lost, come back and end at a cut; persons are recognised after it.
+    tracks, persons = arrays["stage_tracks_found"][..., 0], arrays["stage_tracks_persons"][..., 0]
+    assert set(np.unique(tracks)) == {-1, 0, 1, 2, 3, 4, 5}
+    assert set(np.unique(persons)) == {-1, 0, 1, 2}
+    assert 0 < arrays["stage_tracks_asked"].mean() < 0.6
+    # Each option of smoothing says something else.
+    decisions = arrays["stage_smoothing_decisions"]
+    assert all((decisions[0] != other).any() for other in decisions[1:])
+    assert set(arrays["stage_persons_known"]) == {0, 1, 2}
+    assert len(arrays["stage_profile_refused_bytes"]) == 7
+
+
 def test_quantized_bundles_are_held_to_their_own_answers(tmp_path: Path) -> None:
     bundle = _bundle(tmp_path, "tflite", lambda manifest: replace(manifest, scheme="int8"), made=True)
     for language in ("cpp", "kotlin"):
@@ -264,11 +293,11 @@ def test_bundles_of_another_kind_are_refused(tmp_path: Path) -> None:
     path = _bundle(tmp_path, "onnx")
     manifest = Bundle.open(path).manifest
     talk = Bundle(replace(manifest, dialogue=DialogueContract()), path)
-    with pytest.raises(OptionError, match="tiny is a dialogue bundle; --emit writes code for window bundles"):
+    with pytest.raises(BundleError, match="the fusion graph has the inputs .* needed are .*, speakers and logits"):
         open_source_bundle(talk)
-    finder = Bundle(replace(manifest, graphs={"finder": manifest.graphs["face"]}), path)
-    with pytest.raises(OptionError, match="tiny holds finder and no fusion graph"):
-        open_source_bundle(finder)
+    odd = Bundle(replace(manifest, graphs={"other": manifest.graphs["face"]}), path)
+    with pytest.raises(OptionError, match="tiny holds other and neither a fusion graph nor a face finder"):
+        open_source_bundle(odd)
     checkpoint = Bundle(manifest, loader=lambda threads: {})
     with pytest.raises(OptionError, match="tiny is a checkpoint; --emit reads a bundle: convert it first"):
         open_source_bundle(checkpoint)

@@ -1,63 +1,28 @@
-"""The golden file of the platforms: a bundle's cases, and what this SDK makes of some input, without numpy's format.
-
-Little-endian: the bytes "MERGOLD1", the number of arrays, then each array: length of its name in bytes, name (UTF-8),
-rank, sizes, values (float32, rows first). Numbers are uint32.
-"""
+"""What stays outside the graphs of a window bundle, computed by this SDK from seeded input: the arrays `host_*`."""
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Mapping
-
 import numpy as np
 
+from mer_converters.emit.golden.recorder import FusionRecorder
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import UNKNOWN, state_of
-from mer_sdk.contract.golden import RAW
 from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face_crop import crop_face
 from mer_sdk.window.decision import decide, softmax
 from mer_sdk.window.engine import StepEngine, StepFeatures
 
-MAGIC = b"MERGOLD1"
 # Where the steps of the host's part begin an enrolment, and with how many steps.
 ENROL_AT, ENROL_STEPS = 10, 3
 
 
-def golden_bytes(source: SourceBundle) -> bytes:
-    """The golden file of a bundle. The same bundle gives the same bytes.
-
-    The arrays of the cases have their names of golden.npz; those of the host's part begin with `host_`.
-    """
-    arrays = _cases(source) | _host(source)
-    parts = [MAGIC, struct.pack("<I", len(arrays))]
-    for name, array in arrays.items():
-        encoded = name.encode()
-        values = np.ascontiguousarray(array, "<f4")
-        sizes = struct.pack(f"<{values.ndim}I", *values.shape)
-        parts += [struct.pack("<I", len(encoded)), encoded, struct.pack("<I", values.ndim), sizes, values.tobytes()]
-    return b"".join(parts)
-
-
-def _cases(source: SourceBundle) -> dict[str, np.ndarray]:
-    arrays: dict[str, np.ndarray] = {}
-    for index, case in enumerate(source.cases):
-        for name in source.modalities:
-            arrays[f"case{index}_{RAW[name]}"] = case.given.raw[name]
-            arrays[f"case{index}_{name}_mask"] = case.given.masks[name]
-        arrays[f"case{index}_logits"] = case.answer.logits
-        arrays[f"case{index}_reliance"] = case.answer.reliance
-        if source.quantized:
-            # A quantized bundle that a gate of older days let through has no answers of its own.
-            arrays[f"case{index}_made_logits"] = case.answer.logits if case.made is None else case.made
-    return arrays
-
-
-def _host(source: SourceBundle) -> dict[str, np.ndarray]:
-    """What stays outside the graphs, computed by this SDK from seeded input."""
+def host(source: SourceBundle) -> dict[str, np.ndarray]:
+    """Decisions, and what there is of chunks of sound, crops of faces and, in a window bundle, steps."""
     random = np.random.default_rng(17)
-    arrays = _decisions(source, random) | _steps(source, random)
+    arrays = _decisions(source, random)
+    if source.kind == "window":
+        arrays |= _steps(source, random)
     if "audio" in source.modalities:
         arrays |= _sound(source, random)
     if "face" in source.modalities:
@@ -109,24 +74,9 @@ def _decisions(source: SourceBundle, random: np.random.Generator) -> dict[str, n
     }
 
 
-class _Recorder:
-    """A fusion graph that keeps what it was given."""
-
-    def __init__(self, source: SourceBundle) -> None:
-        self._labels, self._modalities = len(source.manifest.labels), len(source.modalities)
-        self.given: dict[str, np.ndarray] = {}
-
-    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        self.given = dict(inputs)
-        return {
-            "logits": np.zeros((1, self._labels), np.float32),
-            "reliance": np.zeros((1, self._modalities), np.float32),
-        }
-
-
 def _steps(source: SourceBundle, random: np.random.Generator) -> dict[str, np.ndarray]:
     """More steps than the window holds, some missing, with an enrolment: the window and the baseline after them."""
-    manifest, fusion = source.manifest, _Recorder(source)
+    manifest, fusion = source.manifest, FusionRecorder(source)
     engine = StepEngine(Bundle(manifest, loader=lambda _: {"fusion": fusion}))
     steps = 2 * manifest.clock.window_steps + 5
     arrays: dict[str, np.ndarray] = {}

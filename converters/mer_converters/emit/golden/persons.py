@@ -1,0 +1,70 @@
+"""Several persons: one window of sound, and for each person a window of faces and a baseline."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mer_converters.emit.golden.recorder import FusionRecorder
+from mer_converters.emit.source_bundle import SourceBundle
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.window.engine import StepEngine, StepFeatures
+
+STEPS, PERSONS = 44, 3
+# Who is current: (first step, person, or -1 where no face is preferred).
+CURRENT = ((0, -1), (4, 0), (14, 1), (20, -1), (23, 0), (34, 2))
+# Person -> steps in which the face is in the picture.
+SEEN = {0: range(4, 36), 1: range(10, 26), 2: range(30, 44)}
+
+
+def stages(source: SourceBundle) -> dict[str, np.ndarray]:
+    """`stage_persons_*`: features of each step to what the fusion graph is given for the current person, with sound,
+    and for another one by the face alone; the baselines at the end."""
+    if "face" not in source.modalities:
+        return {}
+    random, manifest = np.random.default_rng(22), source.manifest
+    current = np.zeros(STEPS, int)
+    for begin, person in CURRENT:
+        current[begin:] = person
+    seen = np.array([[step in SEEN[person] for person in range(PERSONS)] for step in range(STEPS)])
+    seen[[7, 16, 24]] = False
+    seen[[12], [0]] = False
+    # No face of somebody who is not there.
+    current[[step for step in range(STEPS) if current[step] >= 0 and not seen[step, current[step]]]] = -1
+    faces = random.normal(0, 1, (STEPS, PERSONS, source.size("face"))).astype(np.float32)
+    faces *= seen[..., None]
+    arrays = {"stage_persons_current": current, "stage_persons_faces": faces, "stage_persons_faces_mask": seen}
+    sound = heard = None
+    if "audio" in source.modalities:
+        heard = random.random(STEPS) < 0.9
+        sound = random.normal(0, 1, (STEPS, source.size("audio"))).astype(np.float32) * heard[:, None]
+        arrays |= {"stage_persons_audio": sound, "stage_persons_audio_mask": heard}
+    fusion = FusionRecorder(source)
+    engine = StepEngine(Bundle(manifest, loader=lambda _: {"fusion": fusion}))
+    names = [*source.modalities, *(f"{name}_mask" for name in source.modalities)]
+    windows: dict[str, list[np.ndarray]] = {f"{kind}_{name}": [] for kind in ("window", "other") for name in names}
+    others = []
+    for step in range(STEPS):
+        person = int(current[step])
+        chunk = sound[step] if sound is not None and heard is not None and heard[step] else None
+        rest = {one: faces[step, one] for one in range(PERSONS) if seen[step, one] and one != person}
+        fusion.clear()
+        engine.advance(
+            StepFeatures(chunk, faces[step, person] if person >= 0 else None), person if person >= 0 else None, rest
+        )
+        for name in names:
+            windows[f"window_{name}"].append(fusion.seen(name))
+        fusion.clear()
+        others.append(next(iter(rest), -1))
+        if rest:
+            engine.look_at(others[-1])
+        for name in names:
+            windows[f"other_{name}"].append(fusion.seen(name))
+    engine.finish()
+    arrays["stage_persons_other"] = np.array(others)
+    arrays |= {f"stage_persons_{name}": np.stack(rows) for name, rows in windows.items()}
+    arrays["stage_persons_known"] = np.array(sorted(engine.persons))
+    for name in source.modalities:
+        arrays[f"stage_persons_mean_{name}"] = np.stack(
+            [engine.baseline_of(person).mean(name) for person in sorted(engine.persons)]
+        )
+    return arrays

@@ -1,0 +1,90 @@
+"""Voice activity: from the probability of speech of each piece to the sound that counts.
+
+The network that gives the probabilities is the app's; `mer_sdk.frontends.voice_activity` says what becomes of them, and
+`EmotionSensor` that sound is held back from the beginning of a stream until somebody speaks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mer_converters.emit.golden.recorder import FusionRecorder
+from mer_converters.emit.source_bundle import SourceBundle
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.frontends.voice_activity import PIECE_SAMPLES, VOICE_RATE, VoiceActivity, VoiceOptions
+from mer_sdk.window.engine import StepEngine, StepFeatures
+
+OPTIONS = ((0.5, 2.0), (0.3, 0.6), (0.7, 0.0))
+STEPS = 40
+# The step whose window is told with its rows: after sound that was held back has come to count.
+WINDOW_AT = 10
+# Steps without sound.
+MISSING = (3, 17, 18, 30)
+# (first piece, piece after the last) of speech.
+SPEECH = ((29, 60), (64, 66), (150, 190), (263, 264))
+
+
+class _Scripted:
+    """A network that gives the probabilities in order."""
+
+    def __init__(self, probabilities: np.ndarray) -> None:
+        self._left = iter(probabilities.tolist())
+
+    def reset(self) -> None:
+        """It has no state."""
+
+    def __call__(self, piece: np.ndarray) -> float:
+        return float(next(self._left))
+
+
+def stages(source: SourceBundle) -> dict[str, np.ndarray]:
+    """`stage_voice_*`: probabilities to what each step says, and to the sound in the window of each step."""
+    manifest = source.manifest
+    if manifest.audio.sample_rate != VOICE_RATE:
+        return {}
+    random = np.random.default_rng(19)
+    step = manifest.audio.sample_rate * manifest.clock.step_ms // 1000
+    probabilities = random.uniform(0.0, 0.2, STEPS * step // PIECE_SAMPLES + 1)
+    for begin, end in SPEECH:
+        probabilities[begin:end] = random.uniform(0.75, 1.0, len(probabilities[begin:end]))
+    # Between two of the thresholds.
+    probabilities[100:104] = random.uniform(0.35, 0.45, 4)
+    mean = np.asarray(manifest.baseline.population_mean["audio"], np.float32)
+    rows = (mean + random.normal(0, 1, (STEPS, source.size("audio")))).astype(np.float32)
+    told = [_run(source, VoiceOptions(*one), probabilities.astype(np.float32), rows, step) for one in OPTIONS]
+    names = ("speech", "undecided", "window_mask", "window")
+    return {
+        "stage_voice_options": np.array(OPTIONS),
+        "stage_voice_probabilities": probabilities,
+        "stage_voice_present": np.array([number not in MISSING for number in range(STEPS)]),
+        "stage_voice_rows": rows,
+        "stage_voice_window_at": np.array([WINDOW_AT]),
+        **{f"stage_voice_{name}": np.stack([one[place] for one in told]) for place, name in enumerate(names)},
+    }
+
+
+def _run(
+    source: SourceBundle, options: VoiceOptions, probabilities: np.ndarray, rows: np.ndarray, step: int
+) -> tuple[np.ndarray, ...]:
+    fusion = FusionRecorder(source)
+    engine = StepEngine(Bundle(source.manifest, loader=lambda _: {"fusion": fusion}))
+    voice = VoiceActivity(options, _Scripted(probabilities))
+    before: list[np.ndarray | None] = []
+    speeches, undecided, masks, windows = [], [], [], []
+    for number, row in enumerate(rows):
+        speech, heard = -1.0, None if number in MISSING else row
+        if heard is None:
+            voice.gap(step)
+        else:
+            speech = float(voice.step(np.zeros(step, np.float32)))
+        # As `EmotionSensor` does it.
+        if speech == 1.0 and before:
+            engine.recall_sound(before)
+        before = [*before, heard] if voice.undecided else []
+        fusion.clear()
+        engine.advance(StepFeatures(None if speech == 0.0 else heard, None))
+        speeches.append(speech)
+        undecided.append(float(voice.undecided))
+        masks.append(fusion.seen("audio_mask"))
+        windows.append(fusion.seen("audio"))
+    return np.array(speeches), np.array(undecided), np.stack(masks), windows[WINDOW_AT]
