@@ -18,7 +18,10 @@ from types import ModuleType
 
 import numpy as np
 
+from mer_converters.emit.golden import golden_bytes
+from mer_converters.emit.source_bundle import open_source_bundle
 from mer_sdk.contract.affect import expectation
+from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.manifest import SCHEMA_VERSION, AudioContract, Clock, FaceContract
 from mer_sdk.frontends.audio import AudioFrontend
@@ -80,6 +83,10 @@ def write_vectors(folder: Path) -> None:
     }
     _resampled(arrays)
     _crops(arrays)
+    # The stages of every port, see mer_converters.emit.golden; each bundle has those of its kind.
+    for path in (bundle, talk, folder / str(facts["face_finder"])):
+        stages = golden_bytes(open_source_bundle(Bundle.open(path)))
+        (folder / f"{path.name}.golden.bin").write_bytes(stages)
     np.savez_compressed(folder / "vectors.npz", **arrays)
     (folder / "vectors.json").write_text(json.dumps(facts))
 
