@@ -35,7 +35,7 @@ async function main(): Promise<void> {
         // For browsers that give a page no worker, and for tests.
         worker: !new URLSearchParams(location.search).has("page"),
       },
-      (path, done, total) => path && notice(`Loading the model, ${done + 1} of ${total} …`),
+      (_, done, total) => notice(`Loading the model, ${done} of ${total} …`),
     );
     const { name, finder, labels } = sensor.info;
     setModel(`Model: ${name}, ${sensor.inWorker ? "in a worker" : "on the page"}. Faces: ${FACES[finder]}.`);

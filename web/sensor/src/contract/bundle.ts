@@ -10,7 +10,7 @@ const MOST_MANIFEST_BYTES = 16_000_000;
 /** Gives the bytes of one file of a bundle by its path in it; it need not read more than `most` bytes and one. */
 export type FileSource = (path: string, most: number) => Promise<ArrayBuffer>;
 
-/** Called with the files read and how many there are. */
+/** Called with a file that was read, how many of them are, and how many there are. */
 export type FileProgress = (path: string, done: number, total: number) => void;
 
 /** A manifest and the bytes of its graphs (and of golden.npz, where asked for), all equal to their hashes. */
@@ -25,7 +25,7 @@ export class Bundle {
    *
    * @param source a URL of the bundle's folder that ends in "/", or a function that gives files.
    * @param golden whether golden.npz is read too; an app does not need it.
-   * @param progress called before each file is read, and at the end.
+   * @param progress called after each file, in the order in which they come.
    * @param trust public keys, "ed25519:BASE64", of which one must have signed the bundle; without any it is opened
    *   whoever made it. Held against the bytes of the manifest before anything of it is used.
    * @throws BundleError a file is missing, differs from the manifest, or the manifest itself is wrong.
@@ -46,11 +46,12 @@ export class Bundle {
     const wanted = Object.values(manifest.graphs).map((graph) => graph.file);
     if (golden) wanted.push("golden.npz");
     const files = new Map<string, ArrayBuffer>();
-    for (const [index, path] of wanted.entries()) {
-      progress?.(path, index, wanted.length);
+    let done = 0;
+    const reads = wanted.map(async (path) => {
       files.set(path, await readChecked(read, manifest, path));
-    }
-    progress?.("", wanted.length, wanted.length);
+      progress?.(path, ++done, wanted.length);
+    });
+    await Promise.all(reads);
     return new Bundle(manifest, files);
   }
 

@@ -40,48 +40,42 @@ export class LiveCamera {
     options: Omit<CameraOptions, keyof OpenOptions>,
     onEstimate: (estimate: EmotionEstimate) => void,
   ): Promise<LiveCamera> {
-    // People take their time to allow something, in which the model is loaded.
-    const [devices, sensor] = await Promise.allSettled([openDevices(options.devices), opened]);
-    if (devices.status === "rejected") throw devices.reason;
-    const { stream, lacking } = devices.value;
+    // People take their time to allow something, in which the model is loaded; it may fail before they do.
+    const model = Promise.resolve(opened);
+    model.catch(() => undefined);
+    const { stream, lacking } = await openDevices(options.devices);
+    const video = options.video ?? document.createElement("video");
+    video.muted = video.playsInline = true;
     try {
-      if (sensor.status === "rejected") throw sensor.reason;
-      return await LiveCamera.run(sensor.value, stream, lacking, options, onEstimate);
+      const [sensor, capture] = await Promise.all([model, Capture.prepare(stream, video, options.worklet)]);
+      await sensor.reset();
+      const silent = stream.getAudioTracks().length && !capture.hears ? "the browser hears no sound before a click on the page" : "";
+      const camera = new LiveCamera(sensor, stream, lacking || silent, capture);
+      camera.begin(onEstimate, options.onError ?? ((error) => console.error(error)));
+      return camera;
     } catch (error) {
       for (const track of stream.getTracks()) track.stop();
       throw error;
     }
   }
 
-  private static async run(
-    sensor: Sensor,
-    stream: MediaStream,
-    lacking: string,
-    options: Omit<CameraOptions, keyof OpenOptions>,
-    onEstimate: (estimate: EmotionEstimate) => void,
-  ): Promise<LiveCamera> {
-    await sensor.reset();
+  private begin(onEstimate: (estimate: EmotionEstimate) => void, failed: (error: unknown) => void): void {
+    const { sensor, stream, capture } = this;
     const tracks = { video: stream.getVideoTracks()[0], audio: stream.getAudioTracks()[0] };
     if (tracks.video) void sensor.expect("video");
+    if (capture.hears) void sensor.expect("audio");
     const rate = sensor.info.sampleRate;
     const told = (estimates: EmotionEstimate[]) => estimates.forEach(onEstimate);
-    const failed = options.onError ?? ((error: unknown) => console.error(error));
-    const video = options.video ?? document.createElement("video");
-    video.muted = video.playsInline = true;
-    const receiver = {
+    capture.begin(rate, {
       // What is switched off is not given at all: a step without it is one in which it is missing.
-      sound: (samples: Float32Array, time: number) => {
+      sound: (samples, time) => {
         if (tracks.audio!.enabled) sensor.pushAudio([samples], rate, time).then(told, failed);
       },
-      picture: (picture: Parameters<Sensor["pushFrame"]>[0], time: number) => {
+      picture: (picture, time) => {
         if (tracks.video!.enabled) sensor.pushFrame(picture, time).then(told, failed);
         else if ("close" in picture) picture.close();
       },
-    };
-    const capture = await Capture.start(stream, video, rate, receiver, options.worklet);
-    if (capture.hears) void sensor.expect("audio");
-    const silent = tracks.audio && !capture.hears ? "the browser hears no sound before a click on the page" : "";
-    return new LiveCamera(sensor, stream, lacking || silent, capture);
+    });
   }
 
   /** Switch the camera or the microphone off, or on again. */

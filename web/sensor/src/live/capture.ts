@@ -20,46 +20,40 @@ export class Capture {
   private running = true;
   private grabbing = false;
 
+  private receiver: Receiver | null = null;
+
   private constructor(
+    private readonly stream: MediaStream,
     private readonly context: AudioContext | null,
     private readonly video: HTMLVideoElement,
-    private readonly receiver: Receiver,
   ) {}
 
   /**
-   * Begin: the first moment at which everything that was opened runs is second 0.
+   * Let the devices run. Nothing is given before `begin`, so that a model may be loaded meanwhile.
    *
    * @param video shows the pictures, and is where they are taken from.
-   * @param rate of the sound that is given, Hz.
    * @param worklet address of the worklet's script; the package's own where none is given.
    */
-  static async start(
-    stream: MediaStream,
-    video: HTMLVideoElement,
-    rate: number,
-    receiver: Receiver,
-    worklet?: string,
-  ): Promise<Capture> {
-    const [sees, hears] = [stream.getVideoTracks().length > 0, stream.getAudioTracks().length > 0];
-    let context = hears ? new AudioContext() : null;
-    if (context) {
-      const script = worklet ?? new URL("./worklet.js", import.meta.url).href;
-      const resumed = Promise.race([context.resume(), new Promise((ended) => setTimeout(ended, RESUME_MS))]);
-      await Promise.all([resumed, context.audioWorklet.addModule(script)]);
-      if (context.state !== "running") {
-        void context.close();
-        context = null;
-      }
-    }
-    const capture = new Capture(context, video, receiver);
-    if (sees) {
+  static async prepare(stream: MediaStream, video: HTMLVideoElement, worklet?: string): Promise<Capture> {
+    const shown = async () => {
+      if (!stream.getVideoTracks().length) return;
       video.srcObject = stream;
       await video.play();
-    }
-    capture.origin = capture.now();
-    if (context) capture.listen(context, stream, rate);
-    if (sees) capture.watch();
-    return capture;
+    };
+    const [context] = await Promise.all([soundOf(stream, worklet), shown()]);
+    return new Capture(stream, context, video);
+  }
+
+  /**
+   * Give sound and pictures from now on, which is second 0.
+   *
+   * @param rate of the sound that is given, Hz.
+   */
+  begin(rate: number, receiver: Receiver): void {
+    this.receiver = receiver;
+    this.origin = this.now();
+    if (this.context) this.listen(this.context, rate);
+    if (this.stream.getVideoTracks().length) this.watch();
   }
 
   /** Whether sound is heard; a browser may want a click before. */
@@ -77,7 +71,7 @@ export class Capture {
     return this.context ? this.context.currentTime : performance.now() / 1000;
   }
 
-  private listen(context: AudioContext, stream: MediaStream, rate: number): void {
+  private listen(context: AudioContext, rate: number): void {
     const node = new AudioWorkletNode(context, "mer-downsampler", {
       numberOfOutputs: 0,
       processorOptions: { rate },
@@ -88,10 +82,10 @@ export class Capture {
       if (!this.running) return;
       // After the first piece, the samples themselves are the clock.
       first ??= Math.max(0, data.time - this.origin);
-      this.receiver.sound(data.samples, first + count / rate);
+      this.receiver!.sound(data.samples, first + count / rate);
       count += data.samples.length;
     };
-    context.createMediaStreamSource(stream).connect(node);
+    context.createMediaStreamSource(this.stream).connect(node);
   }
 
   private watch(): void {
@@ -104,7 +98,7 @@ export class Capture {
         this.grabbing = true;
         void this.grab().then((picture) => {
           this.grabbing = false;
-          if (this.running) this.receiver.picture(picture, Math.max(0, time));
+          if (this.running) this.receiver!.picture(picture, Math.max(0, time));
         });
       }
       next();
@@ -122,4 +116,16 @@ export class Capture {
     context.drawImage(this.video, 0, 0);
     return context.getImageData(0, 0, width, height);
   }
+}
+
+/** An audio context that runs and knows the worklet; null where there is no microphone, or the browser wants a click first. */
+async function soundOf(stream: MediaStream, worklet?: string): Promise<AudioContext | null> {
+  if (!stream.getAudioTracks().length) return null;
+  const context = new AudioContext();
+  const script = worklet ?? new URL("./worklet.js", import.meta.url).href;
+  const resumed = Promise.race([context.resume(), new Promise((ended) => setTimeout(ended, RESUME_MS))]);
+  await Promise.all([resumed, context.audioWorklet.addModule(script)]);
+  if (context.state === "running") return context;
+  void context.close();
+  return null;
 }

@@ -5,6 +5,7 @@ import { RuntimeUnavailable } from "../errors.js";
 import type { FaceFinder, Frame } from "../frontends/face_crop.js";
 import { browserFinder, openFinder } from "../frontends/face_finder.js";
 import { fetchVoiceModel, SileroModel } from "../frontends/silero.js";
+import { warmUp } from "../runtimes/onnx.js";
 import type { Stream } from "../window/alignment.js";
 import { PersonalBaseline } from "../window/baseline.js";
 import type { EmotionEstimate, UtteranceEstimate } from "../window/estimate.js";
@@ -32,10 +33,13 @@ export interface SpokenUtterance {
   time?: number;
 }
 
-async function finderOf(options: ModelOptions, progress?: Progress): Promise<FaceFinder | undefined> {
-  if (!options.finder) return undefined;
-  if (options.finder === "browser") return (await browserFinder()) ?? undefined;
-  return await openFinder(await Bundle.open(options.finder, false, progress, options.trust), options);
+async function finderBundleOf({ finder, trust }: ModelOptions, progress?: Progress): Promise<Bundle | null> {
+  return finder && finder !== "browser" ? await Bundle.open(finder, false, progress, trust) : null;
+}
+
+async function finderOf(options: ModelOptions, bundle: Bundle | null): Promise<FaceFinder | undefined> {
+  if (bundle) return await openFinder(bundle, options);
+  return options.finder ? ((await browserFinder()) ?? undefined) : undefined;
 }
 
 /** `EmotionSensor` by addresses: see `openSensor` for its methods. */
@@ -52,12 +56,14 @@ export class LocalSensor {
 
   static async open(options: OpenOptions, progress?: Progress): Promise<LocalSensor> {
     const { voice, baseline, faces, smoothing, patience, waiting, ort } = options;
-    // Fetched together, but loaded one after the other: the runtime begins once.
-    const [bundle, model] = await Promise.all([
+    // Everything is fetched together, and the runtime compiles meanwhile; only a TFLite bundle needs another one.
+    if (!options.litert && options.provider !== "webgpu") void warmUp(options.threads ?? 1, ort).catch(() => undefined);
+    const [bundle, finderBundle, model] = await Promise.all([
       Bundle.open(options.bundle, false, progress, options.trust),
+      finderBundleOf(options, progress),
       voice ? fetchVoiceModel(voice.model) : null,
     ]);
-    const finder = await finderOf(options, progress);
+    const finder = await finderOf(options, finderBundle);
     const profile = new PersonalBaseline(bundle.manifest.baseline);
     if (baseline) await profile.load(baseline);
     const given = { faces, smoothing, patience, waiting };
@@ -130,7 +136,7 @@ export class LocalConversation {
 
   static async open(options: ModelOptions, progress?: Progress): Promise<LocalConversation> {
     const bundle = await Bundle.open(options.bundle, false, progress, options.trust);
-    const finder = await finderOf(options, progress);
+    const finder = await finderOf(options, await finderBundleOf(options, progress));
     const talk = await Conversation.open(bundle, { ...runtimeOf(options), ...(finder ? { finder } : {}) });
     return new LocalConversation(talk);
   }

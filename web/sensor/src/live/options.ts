@@ -36,7 +36,7 @@ export interface OpenOptions extends ModelOptions {
   waiting?: number;
 }
 
-/** Called while bundles are read: which file, how many of them are done, and how many there are. */
+/** Called while bundles are read: a file that was read, how many of its bundle are, and how many there are. */
 export type Progress = (path: string, done: number, total: number) => void;
 
 /** The same options with whole addresses: a worker's own address is another one. */

@@ -7,6 +7,9 @@ import type { GraphSpec } from "../contract/manifest_fields.js";
 export type Provider = "wasm" | "webgpu";
 type Ort = typeof import("onnxruntime-web");
 
+// The smallest ONNX file: one value in, the same value out.
+const IDENTITY = "CAg6NwoQCgF4EgF5IghJZGVudGl0eRIBZ1oPCgF4EgoKCAgBEgQKAggBYg8KAXkSCgoICAESBAoCCAFCBAoAEA0=";
+
 /** Whether this browser can give onnxruntime-web a GPU: WebGPU with an adapter, and promises in WebAssembly (JSPI). */
 export async function hasWebGpu(): Promise<boolean> {
   const gpu = (navigator as { gpu?: { requestAdapter(): Promise<unknown> } }).gpu;
@@ -60,6 +63,16 @@ export async function openSession(content: ArrayBuffer, folder?: string): Promis
       return session.outputNames.map((name) => found[name]!.data as Float32Array);
     },
   };
+}
+
+/**
+ * Load onnxruntime-web and let it compile, while what it is to run is still being fetched: it does so at the first graph
+ * that it is given. What goes wrong here does so again where a graph is loaded, and is told there.
+ */
+export async function warmUp(threads: number, folder?: string): Promise<void> {
+  const ort = await loaded("wasm", folder);
+  ort.env.wasm.numThreads = threads;
+  await ort.InferenceSession.create(Uint8Array.from(atob(IDENTITY), (letter) => letter.charCodeAt(0)));
 }
 
 async function loaded(provider: Provider, folder?: string): Promise<Ort> {
