@@ -114,7 +114,7 @@ sbom: wheel
 	$(BIN)/python -m tools.wheel.sbom $$(ls -t dist/mer_edge-*.whl | head -1) --extras $(EXTRAS) --out dist
 
 schema: $(STAMP)
-	$(BIN)/python -m mer_converters.schema docs/manifest.schema.json web/sensor/src/manifest.schema.json
+	$(BIN)/python -m mer_converters.schema docs/manifest.schema.json web/sensor/src/contract/manifest.schema.json
 
 results: convert-all
 	@test -n "$(DATA)$(RAVDESS)" || { echo "Say where the data sets are: make results DATA=PATH"; exit 2; }

@@ -71,10 +71,12 @@ function carried() {
 function mer() {
   return {
     name: "mer",
-    transformIndexHtml: (_, { server }) =>
-      server
+    transformIndexHtml: (html, { server }) => ({
+      html: finder ? html : html.replace('finder="finder/"', 'finder="browser"'),
+      tags: server
         ? []
         : [{ tag: "meta", attrs: { "http-equiv": "Content-Security-Policy", content: POLICY }, injectTo: "head-prepend" }],
+    }),
     configureServer(server) {
       const files = carried();
       server.middlewares.use((request, response, next) => {
@@ -108,12 +110,19 @@ export default {
   resolve: {
     conditions: ["onnxruntime-web-use-extern-wasm", "module", "browser", "development|production"],
     alias: {
-      "@mer-edge/web/resampler": join(here, "../../web/sensor/src/resampler.ts"),
-      "@mer-edge/web": join(here, "../../web/sensor/src/index.ts"),
+      "@mer-edge/web/element": join(here, "../../web/sensor/dist/live/element.js"),
+      "@mer-edge/web": join(here, "../../web/sensor/dist/index.js"),
     },
   },
   server: { fs: { allow: [join(here, "../..")] } },
   plugins: [mer()],
   worker: { format: "es" },
-  build: { outDir: join(here, "dist"), emptyOutDir: true, target: "es2022", modulePreload: false, assetsInlineLimit: 0 },
+  build: {
+    rollupOptions: { input: [join(here, "index.html"), join(here, "minimal.html")] },
+    outDir: join(here, "dist"),
+    emptyOutDir: true,
+    target: "es2022",
+    modulePreload: false,
+    assetsInlineLimit: 0,
+  },
 };

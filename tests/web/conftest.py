@@ -1,11 +1,14 @@
 """What the tests of the web parts need, each looked for and skipped visibly: npm packages, a browser, the page."""
 
+import functools
+import http.server
 import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,8 @@ def npm():
     """Run npm in web/: `npm("run", "check")`; gives what it printed, with an assertion that it ended well."""
     if shutil.which("npm") is None or not (WEB / "node_modules" / "vitest").is_dir():
         pytest.skip("needs Node.js and npm's packages: cd web && npm ci")
+    if not (WEB / "sensor" / "dist" / "index.js").is_file():
+        pytest.skip("needs the built package: make web")
 
     def run(*arguments, **variables):
         environment = {**os.environ, "MER_PYTHON": sys.executable, "NO_COLOR": "1", **variables}
@@ -29,6 +34,51 @@ def npm():
         return done.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def web_modules(npm):
+    """The folder of npm's packages."""
+    return WEB / "node_modules"
+
+
+@pytest.fixture(scope="module")
+def module_environment():
+    """A monkeypatch that lasts for a file of tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder; says nothing."""
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Says nothing of a browser that was closed while it loaded."""
+
+    def handle_error(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def serve():
+    """`serve(folder)`: its address."""
+    servers = []
+
+    def start(folder):
+        handler = functools.partial(Quiet, directory=str(folder))
+        server = Server(("127.0.0.1", 0), handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_address[1]}/"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.fixture(scope="session")

@@ -1,25 +1,22 @@
-"""The web demo in a headless Chromium: built-in fake devices, refused devices, no network, a drawn face, real clips."""
+"""The web demo in a headless Chromium: built-in fake devices, refused devices, no network, a drawn face."""
 
 import functools
-import http.server
 import itertools
 import json
 import shutil
-import threading
 from pathlib import Path
 
 import pytest
 
-from mer_sdk.contract.bundle import Bundle
 from mer_sdk.frontends.face_crop import overlap
 from mer_sdk.frontends.face_detection import open_detector
 
 # Starts a browser.
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
 FAKE = ["--use-fake-device-for-media-stream", "--autoplay-policy=no-user-gesture-required"]
 ALLOWED = ["--use-fake-ui-for-media-stream"]
+DEMO = Path(__file__).resolve().parents[2] / "demos" / "web"
 READY = "#start:not([hidden])"
 # Once the service worker has everything, the page is loaded again without a network, and started.
 OFFLINE = (
@@ -30,8 +27,6 @@ OFFLINE = (
     ("wait", READY),
     ("click", "#start"),
 )
-# Of probabilities: the browser's runtime rounds in another order.
-AWAY = 1e-4
 COLLECT = """
 window.got = [];
 window.shift = 0;
@@ -40,20 +35,6 @@ new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) shift += entry.value;
 }).observe({ type: "layout-shift", buffered: true });
 """
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder; says nothing."""
-
-    def log_message(self, *_):
-        pass
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """Says nothing of a browser that was closed while it loaded."""
-
-    def handle_error(self, *_):
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -67,24 +48,6 @@ def build(npm, tmp_path_factory):
         return folder
 
     return run
-
-
-@pytest.fixture(scope="module")
-def serve():
-    """`serve(folder)`: its address."""
-    servers = []
-
-    def start(folder):
-        handler = functools.partial(Quiet, directory=str(folder))
-        server = Server(("127.0.0.1", 0), handler)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{server.server_address[1]}/"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
 
 
 def assert_steps(times):
@@ -164,7 +127,7 @@ def test_a_tflite_bundle_runs_too_without_a_network(drive, build, serve, real):
     folder = build(real("grjca-tflite-fp32"))
     times, model = drive(serve(folder), steps, flags=[*FAKE, *ALLOWED], init=COLLECT)
     assert_steps(times)
-    assert model.startswith("Model: grjca-tflite-fp32.")
+    assert model.startswith("Model: grjca-tflite-fp32, in a worker.")
     assert not (folder / "ort").exists()
 
 
@@ -197,8 +160,10 @@ def test_without_a_finder_the_page_takes_the_browsers(drive, build, serve, tiny_
     steps = [("wait", READY), ("click", "#start"), ("until", "got.length >= 2 && got.at(-1).face")]
     look = [("evaluate", "got.at(-1).face.box"), ("text", "#model")]
     flags = [*FAKE, *ALLOWED]
-    box, model = drive(serve(build(tiny_onnx)), [*steps, *look], flags=flags, init=COLLECT + browsers)
+    # What a test puts into a page does not reach its worker.
+    box, model = drive(serve(build(tiny_onnx)) + "?page", [*steps, *look], flags=flags, init=COLLECT + browsers)
     assert box == [10, 20, 200, 210]
+    assert ", on the page. " in model
     assert model.endswith("Faces: the browser's finder.")
 
 
@@ -216,6 +181,22 @@ def test_what_the_page_cannot_run_is_told_in_a_sentence(drive, build, serve, tin
     assert missing == "manifest.json could not be fetched: the server answered 404"
 
 
+def test_the_minimal_page_is_the_element_and_one_line(drive, build, serve, tiny_onnx):
+    page = "document.querySelector('mer-camera')"
+    steps = [
+        ("until", f"{page}.shadowRoot?.querySelector('button:not([hidden])')"),
+        ("evaluate", f"{page}.shadowRoot.querySelector('button').click()"),
+        ("until", f"/valence/.test(said.textContent) && {page}.shadowRoot.querySelector('rect')"),
+        ("evaluate", f"[{page}.sensor.inWorker, {page}.shadowRoot.querySelectorAll('rect').length]"),
+        ("evaluate", f"{page}.stop()"),
+        ("evaluate", f"[{page}.sensor, {page}.shadowRoot.querySelectorAll('rect').length]"),
+    ]
+    found = drive(serve(build(tiny_onnx)) + "minimal.html", steps, flags=[*FAKE, *ALLOWED])
+    assert found[0] == [True, 1]
+    assert found[-1] == [None, 0]
+    assert len(list((DEMO / "minimal.html").open())) + len(list((DEMO / "src" / "minimal.ts").open())) <= 30
+
+
 def test_a_page_is_not_built_with_the_wrong_bundle(build, tiny_onnx, face_finder):
     with pytest.raises(AssertionError, match="is an emotion model: name it in MER_BUNDLE, not in MER_FINDER"):
         build(tiny_onnx, tiny_onnx)
@@ -228,7 +209,7 @@ def test_refused_devices_are_told_in_a_sentence(drive, build, serve, tiny_onnx):
     steps = [("wait", READY), ("click", "#start"), ("wait", READY), ("text", "#notice"), ("text", "#start")]
     denied = [*FAKE, "--deny-permission-prompts"]
     notice, button = drive(address, steps, flags=denied)
-    assert notice.startswith("Camera and microphone were not allowed: allow them")
+    assert notice.startswith("Camera and microphone were not allowed: allow it")
     assert button == "Try again"
     steps = [
         ("wait", READY),
@@ -240,27 +221,3 @@ def test_refused_devices_are_told_in_a_sentence(drive, build, serve, tiny_onnx):
     notice, state = drive(address, steps, flags=denied, permissions=["microphone"], init=COLLECT)
     assert notice.startswith("No camera")
     assert state == "voice"
-
-
-def test_of_real_clips_the_page_says_what_python_says_of_the_same_sound_and_pictures(
-    drive, build, serve, helper, shared_data, face_finder, tmp_path
-):
-    path = ROOT / "bundles" / "grjca-onnx-fp32.mer"
-    if not path.is_dir():
-        pytest.skip("needs bundles/grjca-onnx-fp32.mer: make convert")
-    clips = sorted((shared_data / "ravdess_av" / "mp4").glob("*-05.mp4"))[:2]
-    if not clips:
-        pytest.skip("needs clips of RAVDESS actor 05")
-    recording, address = helper("web/recording.py"), serve(build(path, face_finder))
-    for clip in clips:
-        y4m, wav = helper("web/clips.py").write_streams(tmp_path, clip)
-        flags = [f"--use-file-for-fake-video-capture={y4m}", f"--use-file-for-fake-audio-capture={wav}%noloop"]
-        until = "got.length && got.at(-1).time >= 2.5"
-        tasks = [("wait", READY), ("click", "#start"), ("until", until), ("evaluate", "recording()")]
-        (found,) = drive(address, tasks, flags=[*FAKE, *ALLOWED, *flags], init=COLLECT + recording.RECORD)
-        steps = recording.replayed(found, Bundle.open(path), face_finder)
-        assert len(steps) == len(found["estimates"]) > 0
-        away = max(float(abs(step.page - step.python).max()) for step in steps)
-        print(f"{clip.name}: {len(steps)} steps, probabilities at most {away:.1e} apart")
-        assert all(page == python for page, python in (step.states for step in steps))
-        assert away < AWAY

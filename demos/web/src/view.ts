@@ -65,15 +65,18 @@ export class View {
     this.draw();
   }
 
-  /** The face's square, over the mirrored picture. */
-  showBox(estimate: EmotionEstimate): void {
+  /** A square around each face, over the mirrored picture. */
+  showBoxes(estimate: EmotionEstimate): void {
     const svg = element<SVGSVGElement>("box");
-    const rect = svg.firstElementChild as SVGRectElement;
-    rect.style.visibility = estimate.face ? "visible" : "hidden";
-    if (!estimate.face) return;
-    svg.setAttribute("viewBox", `0 0 ${video.videoWidth} ${video.videoHeight}`);
-    const [x, y, width, height] = estimate.face.box;
-    for (const [name, value] of Object.entries({ x, y, width, height })) rect.setAttribute(name, value.toFixed(1));
+    svg.setAttribute("viewBox", `0 0 ${video.videoWidth || 1} ${video.videoHeight || 1}`);
+    const faces = [estimate, ...estimate.others].flatMap((one) => one.face ?? []);
+    svg.replaceChildren(
+      ...faces.map(({ box: [x, y, width, height] }) => {
+        const rect = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+        for (const [name, value] of Object.entries({ x, y, width, height, rx: 8 })) rect.setAttribute(name, value.toFixed(1));
+        return rect;
+      }),
+    );
   }
 
   private showReliance({ reliance, state }: EmotionEstimate): void {

@@ -80,7 +80,7 @@ async function answerClip(clip: number, base: string, manifest: Manifest, engine
   const arrays = await readNpz(await fetchClip(`${base}${clip}`));
   const [pcm, rate, crops, present] = ["pcm", "rate", "crops", "present"].map((name) => arrays.get(name)!.data);
   const frontend = new AudioFrontend(manifest.audio, manifest.clock);
-  const steps = [...frontend.push(pcm as Float32Array, rate![0]!), ...frontend.flush()];
+  const steps = [...frontend.push([pcm as Float32Array], rate![0]!), ...frontend.flush()];
   const size = crops!.length / present!.length;
   const answer: ClipAnswer = { clip, logits: [], held: [] };
   engine.reset();

@@ -1,31 +1,58 @@
-export { AudioFrontend, toMono } from "./audio";
-export { PersonalBaseline } from "./baseline";
-export { Bundle, type FileSource } from "./bundle";
-export { argmax, decide, decisionOf, norm, softmax, stateOf, NOTHING, UNKNOWN } from "./decision";
-export { encodeRow, StepEngine, type StepFeatures, type StepOutput } from "./engine";
-export { BundleError, MerError, OptionError, RuntimeUnavailable, sentence, SignalError, UntrustedBundle } from "./errors";
+export { Bundle, type FileSource } from "./contract/bundle.js";
+export { readManifest, SCHEMA_VERSION } from "./contract/manifest.js";
+export {
+  type FinderContract,
+  type GraphSpec,
+  type Manifest,
+  modalities,
+  type Target,
+  type TensorSpec,
+} from "./contract/manifest_fields.js";
+export { type NpyArray, readNpz } from "./contract/npz.js";
+export { sha256 } from "./contract/sha256.js";
+export { checkSigned } from "./contract/signature.js";
+export { Conversation, type ConversationOptions, type Utterance } from "./dialogue/conversation.js";
+export { DialogueEngine, type DialogueOutput, type EncodeText, speakerNumbers } from "./dialogue/engine.js";
+export { BundleError, MerError, OptionError, RuntimeUnavailable, sentence, SignalError, UntrustedBundle } from "./errors.js";
+export { ActiveSpeaker, soundLevel } from "./frontends/active_speaker.js";
+export { AudioFrontend, toMono } from "./frontends/audio.js";
+export { MonoMix } from "./frontends/downmix.js";
 export {
   type Box,
   cropFace,
   type Detection,
   type FaceFinder,
-  FaceTracker,
   type FaceView,
   type Frame,
   overlap,
   type Region,
   resizeTriangle,
-} from "./face";
-export { browserFinder, CentreFinder, type Found, GraphFinder, letterboxed, openFinder, suppressed } from "./finder";
-export { type FinderCase, findingErrors, readFinderCases } from "./finder_golden";
-export { array, type CaseOutput, type GoldenCase, isNear, maxError, rawRow, readGolden, runCase, sqnr } from "./golden";
-export type { Graph, Tensors } from "./graph";
-export { StreamAlignment, type StepInput } from "./alignment";
-export { type FinderContract, type GraphSpec, type Manifest, modalities, readManifest, SCHEMA_VERSION, type Target, type TensorSpec } from "./manifest";
-export { type NpyArray, readNpz } from "./npz";
-export { Resampler } from "./resampler";
-export { checkSigned } from "./signature";
-export { sha256 } from "./sha256";
-export { hasWebGpu, type Provider } from "./onnx";
-export { hasSimd, loadGraphs, mostThreads, type RuntimeOptions } from "./runtime";
-export { type EmotionEstimate, EmotionSensor, type SensorOptions } from "./sensor";
+} from "./frontends/face_crop.js";
+export { browserFinder, CentreFinder, type Found, GraphFinder, letterboxed, openFinder, suppressed } from "./frontends/face_finder.js";
+export { describe, IdentityMemory, similarity } from "./frontends/face_identity.js";
+export { correlation, facePatch } from "./frontends/face_patch.js";
+export { FaceTracker } from "./frontends/face_tracking.js";
+export { type FaceOptions, FaceTracks, type TimedFrame, type TrackedFace } from "./frontends/face_tracks.js";
+export { Resampler } from "./frontends/resampler.js";
+export { fetchVoiceModel, SileroModel } from "./frontends/silero.js";
+export { splitWords, TextFrontend } from "./frontends/text.js";
+export { type SpeechModel, VoiceActivity, type VoiceOptions } from "./frontends/voice_activity.js";
+export { type FinderCase, findingErrors, readFinderCases } from "./parity/face_finder_golden.js";
+export { array, type CaseOutput, type GoldenCase, isNear, maxError, rawRow, readGolden, runCase, sqnr } from "./parity/golden.js";
+export type { Graph, Tensors } from "./runtimes/graph.js";
+export { hasWebGpu, type Provider } from "./runtimes/onnx.js";
+export { hasSimd, loadGraphs, mostThreads, type RuntimeOptions } from "./runtimes/runtime.js";
+export { StreamAlignment, type StepInput } from "./window/alignment.js";
+export { PersonalBaseline } from "./window/baseline.js";
+export { argmax, decide, decisionOf, norm, softmax } from "./window/decision.js";
+export { encodeRow, StepEngine, type StepFeatures, type StepOutput } from "./window/engine.js";
+export { type EmotionEstimate, NOTHING, stateOf, UNKNOWN, type UtteranceEstimate } from "./window/estimate.js";
+export { FeatureWindow } from "./window/feature_window.js";
+export { postprocess } from "./window/postprocessing.js";
+export { EmotionSensor, type SensorOptions } from "./window/sensor.js";
+export { Smoother, type Smoothing } from "./window/smoothing.js";
+export { type CameraOptions, LiveCamera, startCamera } from "./live/camera.js";
+export { type Opened, openDevices } from "./live/devices.js";
+export type { Picture, SensorInfo, SpokenUtterance } from "./live/local.js";
+export { openConversation, openSensor, type Sensor, type Talk } from "./live/open.js";
+export type { ModelOptions, OpenOptions, Progress } from "./live/options.js";

@@ -4,7 +4,6 @@ import {
   array,
   Bundle,
   BundleError,
-  type Detection,
   EmotionSensor,
   type FileSource,
   findingErrors,
@@ -18,8 +17,8 @@ import {
   readNpz,
   runCase,
   sqnr,
-} from "../src/index";
-import { arrays, bundleFiles, facts } from "./vectors";
+} from "../src/index.js";
+import { bundleFiles, facts } from "./vectors.js";
 
 const text = (content: ArrayBuffer) => new TextDecoder().decode(content);
 
@@ -84,45 +83,6 @@ test("what is near enough depends on the scheme", () => {
   expect(["fp32", "fp16"].map((scheme) => isNear(scheme, [3, -4.002], wanted))).toEqual([false, true]);
   expect(isNear("int8", [3, -5], wanted)).toBe(false);
   expect(isNear("int8", [3, Number.NaN], wanted)).toBe(false);
-});
-
-test("the sensor gives Python's estimates: two people, a gap in the sound, sound at 44.1 kHz", async () => {
-  const told = facts().sensor;
-  const get = await arrays();
-  const pcm = get("sensor_pcm").data as Float32Array;
-  const frames = get("sensor_frames");
-  const [, height, width] = frames.shape as [number, number, number];
-  let asked = 0;
-  const sensor = await EmotionSensor.open(await Bundle.open(bundleFiles(facts().bundle)), {
-    finder: {
-      name: "scripted",
-      detect: async (frame) => {
-        asked += 1;
-        const step = Math.floor(frame.data.byteOffset / (2 * height * width * 4));
-        const seen = told.faces.find((one: number[]) => one[0]! <= step && step < one[1]!);
-        return seen ? ([[...seen[2], 1]] as unknown as Detection[]) : [];
-      },
-    },
-  });
-  const found = [];
-  for (const [index, event] of told.events.entries()) {
-    const data = (frames.data as Uint8Array).subarray(index * height * width * 4, (index + 1) * height * width * 4);
-    found.push(...(await sensor.pushFrame({ width, height, data }, index / 8)));
-    if (!event.heard) continue;
-    found.push(...(await sensor.pushAudio([pcm.subarray(event.begin, event.end)], 44100, event.begin / 44100)));
-  }
-  found.push(...(await sensor.flush()));
-  // Once a step where there is a face, else for every frame of the step.
-  expect(asked).toBe(22 + 2 * 2);
-  expect(found.length).toBe(told.estimates.length);
-  for (const [index, wanted] of told.estimates.entries()) {
-    const one = found[index]!;
-    expect([one.time, one.emotion, one.state]).toEqual([wanted.time, wanted.emotion, wanted.state]);
-    expect(one.face && [one.face.id, [...one.face.box]]).toEqual(wanted.face && [wanted.face.id, wanted.face.box]);
-    expect(maxError(Object.values(one.probabilities), Object.values(wanted.probabilities))).toBeLessThan(1e-5);
-    expect(maxError(Object.values(one.reliance), Object.values(wanted.reliance))).toBeLessThan(1e-5);
-    expect(maxError([one.valence, one.arousal], [wanted.valence, wanted.arousal])).toBeLessThan(1e-5);
-  }
 });
 
 test("steps that wait for too long are left out and counted", async () => {

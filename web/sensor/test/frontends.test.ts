@@ -4,8 +4,6 @@ import {
   cropFace,
   decide,
   decisionOf,
-  type Detection,
-  FaceTracker,
   type Frame,
   type Graph,
   GraphFinder,
@@ -21,8 +19,8 @@ import {
   softmax,
   stateOf,
   toMono,
-} from "../src/index";
-import { arrays, facts } from "./vectors";
+} from "../src/index.js";
+import { arrays, facts } from "./vectors.js";
 
 let told: any;
 let get: (name: string) => NpyArray;
@@ -60,7 +58,7 @@ test("chunks, gaps and a late start are cut as in Python", () => {
   let place = 0;
   for (const [index, piece] of pieces.entries()) {
     const last = index === pieces.length - 1;
-    const steps = last ? frontend.flush() : frontend.push(floats(`piece${index}`), 48000, piece.time);
+    const steps = last ? frontend.flush() : frontend.push([floats(`piece${index}`)], 48000, piece.time);
     expect(steps.length).toBe(piece.steps);
     for (const step of steps) {
       const wanted = (chunks.data as Float32Array).subarray(place * 6000, (place + 1) * 6000);
@@ -80,9 +78,9 @@ test("bad sound is refused", () => {
     { sample_rate: 16000, chunk_samples: 6000, resampler: "kaiser-sinc" },
     { step_ms: 250, window_steps: 16 },
   );
-  frontend.push(new Float32Array(16000), 16000);
-  expect(() => frontend.push(new Float32Array(10), 48000)).toThrow(/changed from 16000 to 48000/);
-  expect(() => frontend.push(new Float32Array(10), 16000, 0.5)).toThrow(/came after 1.000 s/);
+  frontend.push([new Float32Array(16000)], 16000);
+  expect(() => frontend.push([new Float32Array(10)], 48000)).toThrow(/changed from 16000 to 48000/);
+  expect(() => frontend.push([new Float32Array(10)], 16000, 0.5)).toThrow(/came after 1.000 s/);
 });
 
 test("crops equal Python's, inside and outside the frame", () => {
@@ -112,25 +110,6 @@ test("the finder reads the picture and tells the faces that Python's does", asyn
     expect(found.length).toBe(one.faces.length);
     for (const [place, face] of found.entries()) expect(maxError(face, one.faces[place])).toBeLessThan(1e-3);
   }
-});
-
-test("a face keeps its id while it is followed, and for two seconds after", () => {
-  const tracker = new FaceTracker();
-  const [left, near, right]: Detection[] = [
-    [10, 10, 30, 30, 1],
-    [14, 12, 30, 30, 1],
-    [60, 10, 40, 40, 1],
-  ];
-  const turns: [number, Detection[], number | null][] = [
-    [0, [left!], 0],
-    [0.25, [right!, near!], 0],
-    [0.5, [], null],
-    [0.75, [right!], 1],
-    [1, [left!, right!], 1],
-    [1.25, [left!], 0],
-    [4, [left!], 2],
-  ];
-  for (const [time, faces, id] of turns) expect(tracker.follow(faces, time)?.id ?? null).toBe(id);
 });
 
 test("softmax, affect and abstention equal Python's", () => {

@@ -1,8 +1,8 @@
 /** How LiteRT.js is used, on one that is made up: order of tensors, memory, refusals. The real one runs in a browser. */
 import { beforeEach, expect, test, vi } from "vitest";
-import { Bundle, BundleError, type FileSource, type GraphSpec, loadGraphs, OptionError, RuntimeUnavailable } from "../src/index";
-import { liteRtLoader, positional } from "../src/litert";
-import { bundleFiles, facts } from "./vectors";
+import { Bundle, BundleError, type FileSource, type GraphSpec, loadGraphs, OptionError, RuntimeUnavailable } from "../src/index.js";
+import { liteRtLoader, positional } from "../src/runtimes/litert.js";
+import { bundleFiles, facts } from "./vectors.js";
 
 const core = vi.hoisted(() => {
   const live = new Set<object>();

@@ -2,8 +2,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { deflateRawSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { Bundle, BundleError, readManifest, readNpz } from "../src/index";
-import { bundleFiles, facts } from "./vectors";
+import { Bundle, BundleError, readManifest, readNpz } from "../src/index.js";
+import { bundleFiles, facts } from "./vectors.js";
 
 const refusal = (text: string): string | null => {
   try {

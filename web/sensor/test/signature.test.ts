@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
-import { Bundle, checkSigned, type FileSource, OptionError, RuntimeUnavailable, UntrustedBundle } from "../src/index";
-import { bundleFiles, facts } from "./vectors";
+import { Bundle, checkSigned, type FileSource, OptionError, RuntimeUnavailable, UntrustedBundle } from "../src/index.js";
+import { bundleFiles, facts } from "./vectors.js";
 
 interface Case {
   name: string;

@@ -3,7 +3,8 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { type FileSource, type NpyArray, readNpz } from "../src/index";
+import { type FileSource, type NpyArray, readNpz } from "../src/index.js";
+import { type Golden, readGoldenFile } from "./golden_file.js";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
 
@@ -38,4 +39,9 @@ export async function arrays(): Promise<(name: string) => NpyArray> {
 
 export function bundleFiles(name: string): FileSource {
   return async (path) => bytes(`${name}/${path}`);
+}
+
+/** The stages of a bundle: see golden_file.ts. */
+export function goldenFile(name: string): Golden {
+  return readGoldenFile(bytes(`${name}.golden.bin`));
 }

@@ -1,0 +1,156 @@
+/**
+ * <mer-camera bundle="..." finder="...">: a mirrored picture with a box around each face, and what it says. Everything
+ * of its own lies in a shadow root; estimates are told as events.
+ */
+import { MerError, sentence } from "../errors.js";
+import type { EmotionEstimate } from "../window/estimate.js";
+import { UNKNOWN } from "../window/estimate.js";
+import { type LiveCamera, startCamera } from "./camera.js";
+import type { Sensor } from "./open.js";
+import type { OpenOptions } from "./options.js";
+
+const STYLE = `
+:host { display: block; position: relative; overflow: hidden; aspect-ratio: 4 / 3; background: #14171a; color: #fff;
+  font: 600 1rem/1.3 system-ui, sans-serif; border-radius: 12px; }
+:host([hidden]) { display: none; }
+video, svg { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: cover; transform: scaleX(-1); }
+rect { fill: none; stroke: #fff; stroke-width: 2; vector-effect: non-scaling-stroke; }
+rect + rect { stroke-opacity: 0.5; }
+output { position: absolute; left: 0.75rem; bottom: 0.75rem; padding: 0.25rem 0.6rem; border-radius: 8px;
+  background: rgb(0 0 0 / 60%); }
+output:empty, p:empty { display: none; }
+p { position: absolute; inset: auto 0.75rem 3.25rem; margin: 0; text-align: center; font-weight: 400; }
+button { position: absolute; inset: 50% auto auto 50%; transform: translate(-50%, -50%); padding: 0.75rem 1.25rem;
+  border: 0; border-radius: 999px; font: inherit; color: #14171a; background: #fff; cursor: pointer; }
+button[hidden] { display: none; }`;
+const NUMBERS = { faces: "faces", smoothing: "smoothing", margin: "margin", threads: "threads" } as const;
+
+// Where there is no page, as in Node.js, the module can be read, and defines nothing.
+const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
+
+/**
+ * Attributes: `bundle`, `finder`, `voice` (addresses), `ort`, `litert`, `worklet`; `faces`, `smoothing` (seconds),
+ * `margin`, `threads`; `devices` (both, camera, microphone); `label` of the button; `autostart`.
+ *
+ * Events: `estimate` (detail: `EmotionEstimate`), `start`, `error` (detail: the error).
+ */
+export class MerCameraElement extends Base {
+  private camera: LiveCamera | null = null;
+  private readonly parts = this.build();
+
+  connectedCallback(): void {
+    this.parts.button.textContent = this.getAttribute("label") ?? "Start camera and microphone";
+    if (this.hasAttribute("autostart")) void this.start();
+  }
+
+  disconnectedCallback(): void {
+    this.stop();
+  }
+
+  /** The open sensor, once `start` is done; null before. */
+  get sensor(): Sensor | null {
+    return this.camera?.sensor ?? null;
+  }
+
+  /** Camera and microphone, to switch them off and on; null before `start` is done. */
+  get live(): LiveCamera | null {
+    return this.camera;
+  }
+
+  /** Open the model, ask for the devices, and begin. What fails is shown, and told as the event `error`. */
+  async start(): Promise<void> {
+    const { button, notice, video } = this.parts;
+    if (this.camera) return;
+    button.hidden = true;
+    notice.textContent = "Waiting for camera and microphone …";
+    try {
+      const worklet = this.getAttribute("worklet");
+      this.camera = await startCamera(
+        {
+          ...this.options(),
+          video,
+          devices: (this.getAttribute("devices") ?? "both") as "both",
+          ...(worklet ? { worklet } : {}),
+          onError: (error) => this.fail(error),
+        },
+        (estimate) => this.show(estimate),
+      );
+      notice.textContent = sentence(this.camera.lacking);
+      this.dispatchEvent(new CustomEvent("start"));
+    } catch (error) {
+      this.fail(error);
+      button.hidden = false;
+    }
+  }
+
+  /** Let the devices go, and end the worker. */
+  stop(): void {
+    this.camera?.stop();
+    this.camera?.sensor.close();
+    this.camera = null;
+    const { boxes, output, button } = this.parts;
+    boxes.replaceChildren();
+    output.textContent = "";
+    button.hidden = false;
+  }
+
+  private options(): OpenOptions {
+    const text = (name: string) => this.getAttribute(name) ?? undefined;
+    const number = (name: string) => (this.hasAttribute(name) ? Number(this.getAttribute(name)) : undefined);
+    const [faces, seconds, margin, threads] = Object.values(NUMBERS).map(number);
+    const voice = text("voice");
+    const given = {
+      finder: text("finder"),
+      ort: text("ort"),
+      litert: text("litert"),
+      threads,
+      faces: faces === undefined ? undefined : { faces },
+      smoothing: seconds === undefined && margin === undefined ? undefined : { seconds: seconds ?? 0, margin: margin ?? 0 },
+      voice: voice ? { model: voice } : undefined,
+    };
+    const chosen = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+    return { bundle: text("bundle") ?? "bundle/", ...chosen };
+  }
+
+  private show(estimate: EmotionEstimate): void {
+    const { boxes, output, video } = this.parts;
+    boxes.setAttribute("viewBox", `0 0 ${video.videoWidth || 4} ${video.videoHeight || 3}`);
+    const faces = [estimate, ...estimate.others].flatMap((one) => one.face ?? []);
+    boxes.replaceChildren(
+      ...faces.map(({ box: [x, y, width, height] }) => {
+        const rect = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+        for (const [name, value] of Object.entries({ x, y, width, height, rx: 8 })) rect.setAttribute(name, value.toFixed(1));
+        return rect;
+      }),
+    );
+    const known = estimate.emotion !== UNKNOWN;
+    output.textContent = known ? `${estimate.emotion} ${Math.round(100 * estimate.confidence)} %` : "";
+    this.dispatchEvent(new CustomEvent("estimate", { detail: estimate }));
+  }
+
+  private fail(error: unknown): void {
+    const message = error instanceof MerError ? error.message : `it broke off: ${String(error)}`;
+    this.parts.notice.textContent = sentence(message);
+    this.dispatchEvent(new CustomEvent("error", { detail: error }));
+  }
+
+  private build() {
+    const root = this.attachShadow({ mode: "open" });
+    // A sheet that is made by script needs no leave of a content policy.
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(STYLE);
+    root.adoptedStyleSheets = [sheet];
+    const make = <K extends keyof HTMLElementTagNameMap>(name: K) => root.appendChild(document.createElement(name));
+    const video = make("video");
+    const boxes = root.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "svg"));
+    boxes.setAttribute("preserveAspectRatio", "xMidYMid slice");
+    boxes.setAttribute("aria-hidden", "true");
+    const [output, notice, button] = [make("output"), make("p"), make("button")];
+    notice.setAttribute("role", "status");
+    button.type = "button";
+    button.onclick = () => void this.start();
+    return { video, boxes, output, notice, button };
+  }
+}
+
+if (globalThis.customElements && !customElements.get("mer-camera")) customElements.define("mer-camera", MerCameraElement);
