@@ -45,7 +45,7 @@ class FaceFinderConfig:
     width: int = 160
     stem: int = 16
     early: int = 24
-    channels: tuple[int, int, int] = (40, 64, 64)
+    channels: tuple[int, int, int] = (64, 96, 96)
     blocks: tuple[int, int, int, int] = (2, 4, 3, 2)
     sides: tuple[tuple[float, float], ...] = ((4.0, 40.0), (16.0, 88.0), (40.0, 200.0))
 
