@@ -1,7 +1,7 @@
 """Face detectors behind one small protocol: the face finder (packaged, or of a bundle), OpenCV's cascade, YuNet.
 
-The packaged finder is the default: it needs no OpenCV. It lies in this package as bundles of two targets, as it must run
-with whichever runtime an app installs, and before a bundle of one's own was made.
+The packaged finder is the default: it needs no OpenCV. It lies in this package as bundles of two targets, as it must
+run with whichever runtime an app installs, and before a bundle of one's own was made.
 """
 
 from __future__ import annotations
@@ -91,9 +91,7 @@ class YuNetDetector:
     def __init__(self, path: str | Path, width: int = 480, threshold: float = 0.7) -> None:
         self._cv2 = _cv2()
         if not Path(path).is_file():
-            raise OptionError(
-                f"the detector file {path} does not exist; give a YuNet .onnx file, or leave it out for the packaged finder"
-            )
+            raise OptionError(f"the detector file {path} does not exist; give a YuNet .onnx file, or 'finder'")
         try:
             self._model = self._cv2.FaceDetectorYN.create(str(path), "", (320, 320), threshold)
         except self._cv2.error as error:

@@ -27,6 +27,7 @@ from mer_fusion.models.face_finder import (
 from mer_fusion.models.temporal import parameter_count
 from mer_fusion.training.cards import checkpoint_path
 from mer_fusion.training.finder.banks import FaceBank, ferplus_bank, kept, pairs_bank, portrait_bank
+from mer_fusion.training.finder.convention import brought_to_convention
 from mer_fusion.training.finder.scenes import PICTURES, SceneOptions, Scenes, read_pictures
 from mer_fusion.training.finder.targets import FinderOptions, cell_targets, finder_loss
 from mer_fusion.training.finder.teachers import MediaPipe, UltraFace, corner_box
@@ -265,8 +266,12 @@ def main(
     )
     history = fit(task, loop, run_dir)
     assert isinstance(task.module, FinderLearner)
-    rows = figures(task.module.finder, drawn(tuning, 1500, 2), [round(0.05 * step, 2) for step in range(4, 15)])
+    finder = task.module.finder.eval()
+    if portraits is not None:
+        finder = brought_to_convention(finder, banks[1][-1])
+    rows = figures(finder, drawn(tuning, 1500, 2), [round(0.05 * step, 2) for step in range(4, 15)])
     best = chosen_threshold(rows)
+    config = finder.config
     contract = FinderContract(config.height, config.width, threshold=best["threshold"])
     training_facts = {
         "loop": asdict(loop),
@@ -289,7 +294,7 @@ def main(
         results={"held-out scenes": rows},
         notes=NOTES,
     )
-    save_face_finder(task.module.finder, card, out)
+    save_face_finder(finder, card, out)
     typer.echo(f"{out}: {card.parameters:,} parameters; on held-out scenes: {best}")
 
 
