@@ -1,6 +1,6 @@
 """What is left between a trained finder's boxes and the cascade's, measured on whole portraits of tuning persons.
 
-Most faces that it learned from were tight crops, in which the cascade gives other boxes than in a whole picture; its own
+Most faces that it learned from were tight crops, where the cascade gives other boxes than in a whole picture; its own
 boxes are therefore brought to the convention once, by a factor and a shift that become part of the network.
 """
 

@@ -40,6 +40,7 @@ _CELL, _FACE = 80, 64
 _GRID = (3, 4)
 
 Square = tuple[float, float, float]
+Point = tuple[float, float]
 
 
 def _existing(path: str | Path, what: str) -> str:
@@ -121,6 +122,25 @@ class MediaPipe:
 
     def detect(self, rgb: np.ndarray) -> list[Detection]:
         """See `FaceDetector.detect`; the score is 0-1."""
+        values, scores, scale, corner = self._run(rgb)
+        found = np.flatnonzero(scores > self._threshold)
+        extent = values[found, 2:4]
+        boxes = np.concatenate([values[found, :2] + self._centres[found] - extent / 2, extent], axis=1) * self.side
+        boxes[:, :2] -= corner
+        return suppressed(boxes / scale, scores[found], 0.3)
+
+    def landmarks(self, rgb: np.ndarray) -> tuple[Point, Point, Point] | None:
+        """Both eyes and the mouth's middle of the likeliest face, pixels; None where there is none."""
+        values, scores, scale, corner = self._run(rgb)
+        best = int(scores.argmax())
+        if scores[best] <= self._threshold:
+            return None
+        points = ((values[best, 4:].reshape(-1, 2) + self._centres[best]) * self.side - corner) / scale
+        one, other, mouth = ((float(points[index, 0]), float(points[index, 1])) for index in (0, 1, 3))
+        return one, other, mouth
+
+    def _run(self, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, tuple[int, int]]:
+        """Numbers of every anchor in shares of the input, its score, the scale, and where the picture begins."""
         frame = check_frame(rgb)
         height, width = frame.shape[:2]
         scale = self.side / max(height, width)
@@ -131,14 +151,9 @@ class MediaPipe:
         square[0, top : top + size[1], left : left + size[0]] = small
         self._model.set_tensor(self._input, square / 127.5 - 1.0)
         self._model.invoke()
-        values = self._model.get_tensor(self._outputs["regressors"])[0, :, :4] / self.side
+        values = self._model.get_tensor(self._outputs["regressors"])[0] / self.side
         logits = self._model.get_tensor(self._outputs["classificators"])[0, :, 0]
-        scores = 1.0 / (1.0 + np.exp(-np.clip(logits, -50, 50)))
-        found = np.flatnonzero(scores > self._threshold)
-        extent = values[found, 2:]
-        boxes = np.concatenate([values[found, :2] + self._centres[found] - extent / 2, extent], axis=1) * self.side
-        boxes[:, :2] -= (left, top)
-        return suppressed(boxes / scale, scores[found], 0.3)
+        return values, 1.0 / (1.0 + np.exp(-np.clip(logits, -50, 50))), scale, (left, top)
 
 
 def square_from(box: Sequence[float], relation: tuple[float, float]) -> Square:
