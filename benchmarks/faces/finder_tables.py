@@ -32,7 +32,7 @@ def measured_section(result: dict[str, Any]) -> list[str]:
     pairs = int(next(iter(result["jitter"].values()))["pairs"])
     lines += prose(
         f"Steadiness: {pairs} pairs of neighbouring frames of the five steady RAVDESS clips (40 frames of each, at "
-        "29.97 a second). Moves: how far the box's centre moves; changes: how much its side changes; both in % of the side, "
+        "29.97 Hz). Moves: how far the box's centre moves; changes: how much its side changes; both in % of the side, "
         "median and 90th percentile. Movements of the head are in it, the same for every detector. Lost: pairs in "
         "which a frame has no face."
     )
