@@ -24,15 +24,17 @@ SPEED := docs/results
 # Of a device, for `make sbom`.
 EXTRAS ?= litert,media
 PACKAGED := sdk/mer_sdk/bundles
+FINDER := sdk/mer_sdk/frontends/packaged
 PHONE := web/phone/wheel
 # Named after the content of what it was built from: a checkout that only touches the files rebuilds nothing.
 STAMP := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 
-.PHONY: help convert convert-all web docs test lint format wheel wheel-phone sbom schema results check-aarch64 bench bench-small clean
+.PHONY: help convert convert-all finder web docs test lint format wheel wheel-phone sbom schema results check-aarch64 bench bench-small clean
 
 help:
 	@echo "make convert   build .venv, convert GRJCA to all targets (fp32, fp16) into $(BUNDLES)/"
 	@echo "make convert-all   the other shipped models and the face finder, too"
+	@echo "make finder    the packaged face finder, into $(FINDER)/, from its checkpoint"
 	@echo "make web       the phone check's page, by npm and Vite"
 	@echo "make test      build .venv if needed; ruff, mypy and all tests, those of the web parts where there is npm"
 	@echo "make lint      ruff and mypy only"
@@ -70,6 +72,10 @@ convert-all: convert
 		$(BIN)/mer-convert --model $$model --target all --scheme fp32,fp16 --out $(BUNDLES) || exit 1; \
 	done
 	@$(BIN)/mer-convert --model face_finder --target all --scheme fp32 --out $(BUNDLES)
+
+# The detector that the SDK finds faces with where none is named; run it after the finder's checkpoint changed.
+finder: $(STAMP)
+	$(BIN)/mer-convert --model face_finder --target tflite,onnx --scheme fp32 --out $(FINDER)
 
 web: web/node_modules/.package-lock.json
 	cd web && npm run phone
@@ -152,7 +158,7 @@ results: convert-all
 		--sounds $(DATA)/vision_models/silero_vad/test.wav $(DATA)/ravdess_av/mp4/*.mp4
 	$(BIN)/python -m benchmarks.faces.crop_sources --data ravdess_pairs:$(PAIRS) --videos $(DATA)/ravdess_av/mp4
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.faces.face_tracking --data $(DATA)
-	$(BIN)/python -m benchmarks.faces.face_finder --data ferplus:$(FERPLUS) --media $(DATA)/test_media --ravdess $(DATA)/ravdess_av \
+	$(BIN)/python -m benchmarks.faces.face_finder --data ferplus:$(FERPLUS) --media $(DATA)/test_media --ravdess $(DATA)/ravdess_av --portraits $(DATA)/faces \
 		--ultraface $(DATA)/vision_models/ultraface/version-RFB-320.onnx \
 		--mediapipe $(DATA)/vision_models/mediapipe_tflite/face_detection_short_range.tflite
 	$(BIN)/python -m benchmarks.streams.live_hour $(BUNDLES)/grjca-tflite-fp32.mer $(DATA)/ravdess_av/mp4/01-01-03-01-01-02-05.mp4 --voice

@@ -1,6 +1,6 @@
 """The face finder beside the packaged cascade: how much of what published detectors find, and what a search costs.
 
-    python -m benchmarks.faces.face_finder --data ferplus:PATH --media PATH --ravdess PATH \
+    python -m benchmarks.faces.face_finder --data ferplus:PATH --media PATH --ravdess PATH --portraits PATH \
         --ultraface version-RFB-320.onnx --mediapipe face_detection_short_range.tflite
 
 Nothing of the media was trained on or used to choose a setting. Converts the shipped finder, writes
@@ -20,12 +20,16 @@ from typing import Any
 import cv2
 import numpy as np
 
+from benchmarks.faces.finder_measures import Squared, jitter, landmark_fit, on_made_scenes, same_emotions
+from benchmarks.faces.finder_tables import measured_section
+from benchmarks.faces.made_scenes import made_sets
 from benchmarks.results.result_tables import prose, table, write_result
 from mer_converters.targets import find_target
 from mer_converters.targets.registry import ExportJob
 from mer_fusion.checkpoint import SHIPPED
 from mer_fusion.models.face_finder import FaceFinder, FaceFinderCard, load_face_finder
-from mer_fusion.training.finder.scenes import FaceBank, SceneOptions, Scenes
+from mer_fusion.training.finder.banks import FaceBank
+from mer_fusion.training.finder.scenes import SceneOptions, Scenes
 from mer_fusion.training.finder.teachers import (
     MEDIAPIPE_TO_SQUARE,
     ULTRAFACE_TO_SQUARE,
@@ -155,7 +159,7 @@ def relations(crops: np.ndarray, ultraface: UltraFace, mediapipe: MediaPipe) -> 
     pairs: dict[str, list[tuple[float, float]]] = {"UltraFace": [], "MediaPipe": []}
     places = []
     for crop in crops:
-        frame = np.repeat(framed(crop, 144, 48)[:, :, None], 3, axis=2)
+        frame = np.repeat(framed(crop, 240, 48)[:, :, None], 3, axis=2)
         found = max(cascade.detect(frame), key=lambda face: face[4], default=None)
         if found is None:
             continue
@@ -239,16 +243,18 @@ def section(result: dict[str, Any]) -> list[str]:
             )
     header = ("set (faces of UltraFace / MediaPipe)", "detector", "recall, UltraFace", "overlap", "recall, MediaPipe")
     lines += table((*header, "overlap", "false"), rows)
+    lines += measured_section(result)
     lines += prose(
-        f"One search in a frame of {result['frame'][1]} x {result['frame'][0]} pixels, one core, {result['rounds']} "
-        "interleaved rounds, milliseconds; ratio: of medians, to the cascade [95 % interval]. Other work ran meanwhile."
+        f"One search, one core, {result['rounds']} interleaved rounds, milliseconds; ratio: of medians, to the cascade "
+        "[95 % interval]. Other work ran meanwhile."
     )
     rows = []
-    for name, one in result["times"].items():
+    for size, name, one in ((size, name, one) for size, each in result["times"].items() for name, one in each.items()):
         search, graph = one["quantiles"]["search"], one["quantiles"].get("graph")
         low, high = one["ratio"]["low"], one["ratio"]["high"]
         rows.append(
             (
+                size,
                 name,
                 f"{result['bytes'][name] / 1000:.0f}" if name in result["bytes"] else "",
                 f"{graph['p50']:.2f}" if graph else "",
@@ -257,7 +263,7 @@ def section(result: dict[str, Any]) -> list[str]:
                 f"{one['ratio']['p50']:.2f} [{low:.2f}, {high:.2f}]",
             )
         )
-    lines += table(("detector", "kB", "graph p50", "search p50", "search p90", "ratio"), rows)
+    lines += table(("frame", "detector", "kB", "graph p50", "search p50", "search p90", "ratio"), rows)
     tied, crops = result["relations"], result["ravdess_crops"]
     x, y, side = tied["cascade_in_crop"]
     return lines + prose(
@@ -274,6 +280,9 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="ferplus:PATH, for calibration and the convention")
     parser.add_argument("--media", required=True, type=Path, help="folder of photos and clips")
     parser.add_argument("--ravdess", required=True, type=Path, help="folder with mp4/ and faces/")
+    parser.add_argument("--portraits", required=True, type=Path, help="folder of portraits with labels.csv")
+    parser.add_argument("--bundle", type=Path, default=ROOT / "bundles" / "grjca-tflite-fp32.mer")
+    parser.add_argument("--made", type=int, default=100, help="scenes of every kind that are made")
     parser.add_argument("--ultraface", required=True, type=Path)
     parser.add_argument("--mediapipe", required=True, type=Path)
     parser.add_argument("--checkpoint", type=Path, default=SHIPPED / "face_finder.safetensors")
@@ -289,7 +298,7 @@ def main() -> None:
         places = label_faces(crops, UltraFace(options.ultraface, 0.5), mediapipe)
         known = np.isfinite(places[:, 0])
         scenes = Scenes(
-            FaceBank(crops[known], places[known]), [], SceneOptions(card.contract.height, card.contract.width), 3, 60
+            [FaceBank(crops[known], places[known])], [], SceneOptions(card.contract.height, card.contract.width), 3, 60
         )
         frames = np.stack([frame for frame, _ in drawn(scenes, 96, 3)]).astype(np.float32)
         save_samples(Path(folder), {"finder": {"frame": frames}})
@@ -303,15 +312,32 @@ def main() -> None:
             sets[name] = {"frames": len(pictures), "detectors": compared(judged, teachers, pictures)}
             print(name, json.dumps(sets[name]), flush=True)
             last = pictures[-1]
+        named = {
+            **judged,
+            "MediaPipe": Squared(mediapipe, MEDIAPIPE_TO_SQUARE),
+            "UltraFace": Squared(ultraface, ULTRAFACE_TO_SQUARE),
+        }
+        clips = sorted((options.ravdess / "mp4").glob("*.mp4"))
+        steady = [list(video_frames(path, 1))[20:60] for path in clips]
+        yardstick = {"cascade at 440 pixels": HaarDetector(width=440)}
         result = {
+            "made": on_made_scenes(named, made_sets(options.portraits, options.made)),
+            "jitter": {name: jitter(one, steady) for name, one in named.items()},
+            "emotions": same_emotions(options.bundle, clips, {**named, **yardstick}, "cascade"),
+            "landmarks": landmark_fit(mediapipe, detectors["cascade"], [clip[0] for clip in steady]),
             "threshold": card.contract.threshold,
             "sets": sets,
             "bytes": {f"finder {name}": size for name, (_, size) in built.items()},
-            "frame": list(last.shape[:2]),
             "rounds": options.rounds,
-            "times": times(
-                detectors, {f"finder {name}": graph for name, (graph, _) in built.items()}, last, options.rounds
-            ),
+            "times": {
+                size: times(
+                    {**detectors, "MediaPipe": mediapipe, "UltraFace": ultraface},
+                    {f"finder {name}": graph for name, (graph, _) in built.items()},
+                    frame,
+                    options.rounds,
+                )
+                for size, frame in (("1280 x 720", last), ("640 x 480", cv2.resize(last, (640, 480))))
+            },
             "relations": relations(source.read("train").images[::48], ultraface, mediapipe),
             "ravdess_crops": ravdess_crops(options.ravdess, ultraface),
         }

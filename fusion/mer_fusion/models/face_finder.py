@@ -36,6 +36,8 @@ class FaceFinderConfig:
         channels: channels at the strides 8, 16 and 32, where the heads are.
         blocks: blocks at stride 4, 8, 16 and 32.
         sides: smallest and largest side that each head can say, pixels of the input; the ranges overlap.
+        scale, drop: what is left to bring the boxes to the convention, measured after the training on whole pictures: a
+            factor of the side, and how far the centre goes down, in sides.
 
     Raises:
         OptionError: a size that is no multiple of 32.
@@ -45,9 +47,11 @@ class FaceFinderConfig:
     width: int = 160
     stem: int = 16
     early: int = 24
-    channels: tuple[int, int, int] = (40, 64, 64)
+    channels: tuple[int, int, int] = (64, 96, 96)
     blocks: tuple[int, int, int, int] = (2, 4, 3, 2)
     sides: tuple[tuple[float, float], ...] = ((4.0, 40.0), (16.0, 88.0), (40.0, 200.0))
+    scale: float = 1.0
+    drop: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
@@ -112,9 +116,11 @@ class BoxDecoder(nn.Module):
             rows, columns = config.height // stride, config.width // stride
             y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
             centres = (torch.stack([x, y], dim=-1).reshape(1, -1, 2) + 0.5) * stride
+            low, high = low * config.scale, high * config.scale
             for name, values in (("centres", centres), ("reach", stride), ("low", low), ("span", high - low)):
                 shares = (values / extent).reshape(1, -1, 2)
                 self.register_buffer(f"{name}{level}", shares, persistent=False)
+        self.register_buffer("corner", torch.tensor([0.5, 0.5 - config.drop]), persistent=False)
 
     def forward(self, *numbers: Tensor) -> Tensor:
         """Box numbers (B, n, 3) of each head: centre from the cell's in strides, size -> boxes (B, N, 4)."""
@@ -125,7 +131,7 @@ class BoxDecoder(nn.Module):
             )
             extent = low + span * torch.sigmoid(values[:, :, 2:3])
             centre = centres + reach * values[:, :, 0:2]
-            boxes.append(torch.cat([centre - 0.5 * extent, extent], dim=2))
+            boxes.append(torch.cat([centre - self.corner * extent, extent], dim=2))
         return torch.cat(boxes, dim=1)
 
 

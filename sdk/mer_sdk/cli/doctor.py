@@ -20,6 +20,9 @@ from mer_sdk.contract.bundle import packaged_bundles
 from mer_sdk.contract.codec import to_json
 from mer_sdk.runtimes import RuntimeStatus, available, runtime_note
 
+# What runs the packaged face finder, as `Item.name`.
+FINDER_RUNTIMES = ("litert (tflite)", "onnx (onnx)")
+
 
 @dataclass(frozen=True)
 class Item:
@@ -87,11 +90,23 @@ def diagnose() -> Diagnosis:
         items.append(package("plots" if extra == "demo" else extra, name, module, distributions, extra))
     items += [Item(*row) for row in device_rows(import_module)]
     opencv = ("opencv-python-headless", "opencv-python", "opencv-contrib-python")
-    yunet = package("detector", "yunet (your model file)", "cv2", opencv, "media")
+    yunet = package("detector", "yunet (your model file)", "cv2", opencv, "opencv")
     # OpenCV 5 carries no cascades any more.
     haar = yunet.usable and not yunet.detail.split(" ")[-1].startswith("5")
-    todo = "" if haar else "pip install 'mer-edge[media]'"
-    items += [Item("detector", "haar (packaged)", haar, yunet.detail, todo), yunet]
+    todo = "" if haar else "pip install 'mer-edge[opencv]'"
+    finder = next((item for item in items if item.usable and item.name in FINDER_RUNTIMES), None)
+    items += [
+        Item(
+            "detector",
+            "finder (packaged, the default)",
+            finder is not None,
+            "no LiteRT and no ONNX Runtime" if finder is None else finder.name,
+            "pip install 'mer-edge[litert]'" if finder is None else "",
+        ),
+        Item("detector", "haar (OpenCV's cascade)", haar, yunet.detail, todo),
+        yunet,
+        package("detector", "cameras (read by OpenCV)", "cv2", opencv, "opencv"),
+    ]
     items += [Item(*row) for row in (*board_rows(), *provider_rows())]
     for name, entry in commands().items():
         lacking = missing_package(entry)

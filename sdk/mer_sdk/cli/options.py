@@ -36,7 +36,9 @@ ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="CPU thread
 DetectorOption = Annotated[
     str | None,
     typer.Option(
-        "--detector", help="haar (default), the path of a YuNet .onnx file, or the bundle of a face finder (.mer)."
+        "--detector",
+        help="finder (default, packaged), haar (OpenCV's cascade), the path of a YuNet .onnx file, or the bundle of a "
+        "face finder (.mer).",
     ),
 ]
 LabelsOption = Annotated[

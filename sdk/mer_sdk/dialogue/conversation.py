@@ -18,7 +18,7 @@ from mer_sdk.dialogue.engine import DialogueEngine, DialogueOutput, UtteranceFea
 from mer_sdk.errors import OptionError, SignalError
 from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face_crop import check_frame
-from mer_sdk.frontends.face_detection import FaceDetector, open_detector
+from mer_sdk.frontends.face_detection import PACKAGED, FaceDetector, open_detector
 from mer_sdk.frontends.face_tracks import FaceTracks, Frame
 from mer_sdk.frontends.text import utf8_text
 from mer_sdk.window.baseline import PersonalBaseline
@@ -83,7 +83,7 @@ class Conversation:
         if opened.manifest.va_source == "circumplex":
             check_labels(opened.manifest.labels)
         if isinstance(detector, str) or detector is None:
-            detector = None if detector in (None, "haar") else open_detector(detector, trust)
+            detector = None if detector in (None, PACKAGED) else open_detector(detector, trust)
         return cls(opened, DialogueEngine(opened, runtime, threads), detector)
 
     def __enter__(self) -> Conversation:

@@ -1,4 +1,8 @@
-"""Face detectors behind one small protocol: OpenCV's cascade, YuNet, and the face finder of a bundle."""
+"""Face detectors behind one small protocol: the face finder (packaged, or of a bundle), OpenCV's cascade, YuNet.
+
+The packaged finder is the default: it needs no OpenCV. It lies in this package as bundles of two targets, as it must
+run with whichever runtime an app installs, and before a bundle of one's own was made.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ import numpy as np
 from mer_sdk.contract.signature import Trust
 from mer_sdk.errors import MissingExtra, OptionError, UntrustedBundle
 from mer_sdk.frontends.face_crop import Detection, check_frame
+
+PACKAGED = "finder"
 
 
 class FaceDetector(Protocol):
@@ -24,7 +30,7 @@ def _cv2() -> Any:
     try:
         import cv2
     except ImportError as error:
-        raise MissingExtra("finding faces", "opencv-python-headless", "media") from error
+        raise MissingExtra("finding faces with OpenCV", "opencv-python-headless", "opencv") from error
     return cv2
 
 
@@ -43,7 +49,7 @@ class HaarDetector:
     def __init__(self, width: int = 400, smallest: float = 0.12, neighbors: int = 5) -> None:
         self._cv2 = _cv2()
         if not hasattr(self._cv2, "CascadeClassifier") or not hasattr(self._cv2, "data"):
-            raise MissingExtra("the packaged face detector", "opencv-python-headless before version 5", "media")
+            raise MissingExtra("OpenCV's cascade", "opencv-python-headless before version 5", "opencv")
         path = Path(self._cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
         self._cascade = self._cv2.CascadeClassifier(str(path))
         self._width, self._smallest, self._neighbors = width, smallest, neighbors
@@ -85,7 +91,7 @@ class YuNetDetector:
     def __init__(self, path: str | Path, width: int = 480, threshold: float = 0.7) -> None:
         self._cv2 = _cv2()
         if not Path(path).is_file():
-            raise OptionError(f"the detector file {path} does not exist; give a YuNet .onnx file, or 'haar'")
+            raise OptionError(f"the detector file {path} does not exist; give a YuNet .onnx file, or 'finder'")
         try:
             self._model = self._cv2.FaceDetectorYN.create(str(path), "", (320, 320), threshold)
         except self._cv2.error as error:
@@ -107,19 +113,25 @@ class YuNetDetector:
 
 
 def open_detector(name: str | None, trust: Trust | None = None) -> FaceDetector:
-    """A detector by name: None or "haar"; the path of a YuNet `.onnx` file; or a face finder's bundle.
+    """A detector by name: None or "finder", the packaged face finder; "haar", OpenCV's cascade; the path of a YuNet
+    `.onnx` file; or a face finder's bundle.
 
     Args:
         name: see above.
-        trust: public keys, of which one must have signed the bundle; see `Bundle.open`.
+        trust: public keys, of which one must have signed the bundle that is named; see `Bundle.open`. The packaged
+            finder is part of the SDK, as its code is.
 
     Raises:
         OptionError: neither of these.
         UntrustedBundle: no trusted key signed it; nobody signs an `.onnx` file.
-        MissingExtra: OpenCV is not installed, or the runtime of the bundle.
+        MissingExtra: OpenCV is not installed, or no runtime that runs the packaged finder.
         BundleError, RuntimeUnavailable: see `Bundle.open` and `Bundle.load_graphs`.
     """
-    if name is None or name == "haar":
+    if name is None or name == PACKAGED:
+        from mer_sdk.frontends.face_finder import open_packaged_finder
+
+        return open_packaged_finder()
+    if name == "haar":
         return HaarDetector()
     if Path(name).suffix.lower() == ".onnx":
         if trust is not None:
@@ -130,6 +142,6 @@ def open_detector(name: str | None, trust: Trust | None = None) -> FaceDetector:
 
         return open_finder(name, trust=trust)
     raise OptionError(
-        f"unknown face detector {name!r}; allowed are 'haar', the path of a YuNet .onnx file, and the bundle of a face "
-        "finder (face_finder-TARGET-SCHEME.mer)"
+        f"unknown face detector {name}; allowed are finder (the packaged one), haar (OpenCV's cascade), the path of a "
+        "YuNet .onnx file, and the bundle of a face finder (face_finder-TARGET-SCHEME.mer)"
     )

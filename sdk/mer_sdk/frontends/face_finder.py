@@ -12,8 +12,12 @@ import numpy as np
 from mer_sdk.contract.bundle import Bundle, open_trusted
 from mer_sdk.contract.manifest import FINDER, FinderContract
 from mer_sdk.contract.signature import Trust
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import MissingExtra, OptionError, RuntimeUnavailable
 from mer_sdk.frontends.face_crop import Detection, check_frame, interleaved, overlap, resize_triangle
+
+# Written by `make finder`; best first.
+PACKAGED_FOLDER = Path(__file__).parent / "packaged"
+PACKAGED_FINDERS = ("face_finder-tflite-fp32.mer", "face_finder-onnx-fp32.mer")
 
 
 class FinderGraph(Protocol):
@@ -66,12 +70,33 @@ def open_finder(bundle: str | Path | Bundle, runtime: str | None = None, trust: 
         UntrustedBundle: no key of `trust` signed it.
     """
     opened = open_trusted(bundle, trust)
-    contract = opened.manifest.finder
+    contract = _contract_of(opened)
+    return FinderDetector(opened.load_graphs(runtime)[FINDER], contract)
+
+
+def _contract_of(bundle: Bundle) -> FinderContract:
+    contract = bundle.manifest.finder
     if contract is None:
         raise OptionError(
-            f"{opened.name} is an emotion model, no face finder; make one with mer-convert --model face_finder"
+            f"{bundle.name} is an emotion model, no face finder; make one with mer-convert --model face_finder"
         )
-    return FinderDetector(opened.load_graphs(runtime)[FINDER], contract)
+    return contract
+
+
+def open_packaged_finder() -> FinderDetector:
+    """The finder that comes with the SDK, in the first runtime that is installed: LiteRT, then ONNX Runtime.
+
+    Raises:
+        MissingExtra: neither is installed.
+        BundleError: the packaged files were changed.
+    """
+    for name in PACKAGED_FINDERS:
+        opened = Bundle.open(PACKAGED_FOLDER / name)
+        try:
+            return FinderDetector(opened.load_graphs()[FINDER], _contract_of(opened))
+        except RuntimeUnavailable:
+            continue
+    raise MissingExtra("the packaged face finder", "LiteRT or ONNX Runtime", "litert")
 
 
 def letterboxed(frame: np.ndarray, contract: FinderContract) -> tuple[np.ndarray, float]:

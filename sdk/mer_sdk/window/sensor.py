@@ -16,7 +16,7 @@ from mer_sdk.contract.estimate import EmotionEstimate
 from mer_sdk.contract.signature import Trust
 from mer_sdk.errors import MediaError, OptionError
 from mer_sdk.frontends.face_crop import check_frame
-from mer_sdk.frontends.face_detection import FaceDetector, open_detector
+from mer_sdk.frontends.face_detection import PACKAGED, FaceDetector, open_detector
 from mer_sdk.frontends.face_tracks import FaceOptions, searched
 from mer_sdk.frontends.voice_activity import VOICE_RATE, VoiceOptions
 from mer_sdk.window.alignment import HELD_SECONDS, StreamAlignment
@@ -89,8 +89,9 @@ class EmotionSensor:
             bundle: see `Bundle.open`; or an open bundle.
             runtime: name of a runtime that runs the bundle's target; None takes the target's own.
             threads: CPU threads a graph may use.
-            detector: "haar" (also None), a YuNet `.onnx` file, the bundle of a face finder, or any `FaceDetector`.
-                The cascade is not loaded before the first frame.
+            detector: "finder" (also None) is the packaged face finder; "haar" OpenCV's cascade; or a YuNet `.onnx`
+                file, the bundle of a face finder, or any `FaceDetector`. The packaged one is not loaded before the
+                first frame.
             baseline: a saved profile or a `PersonalBaseline` to begin each stream with; None begins cold.
             smoothing: how steady the output is; None leaves every step as its window says.
             faces: how faces are followed, and how many; None takes the defaults of `FaceOptions`.
@@ -112,7 +113,7 @@ class EmotionSensor:
             profile.load(baseline)
             baseline = profile
         if isinstance(detector, str) or detector is None:
-            detector = None if detector in (None, "haar") else open_detector(detector, trust)
+            detector = None if detector in (None, PACKAGED) else open_detector(detector, trust)
         if voice is not None and opened.manifest.audio.sample_rate != VOICE_RATE:
             raise OptionError(
                 f"voice activity hears {VOICE_RATE} Hz, {opened.name} reads {opened.manifest.audio.sample_rate} Hz; "

@@ -23,7 +23,7 @@ class StepEstimator:
 
     Args:
         engine: of the bundle.
-        detector: finds faces; None loads the cascade before the first frame.
+        detector: finds faces; None loads the packaged face finder before the first frame.
         smoothing, faces, voice: see `EmotionSensor.open`.
 
     Attributes:

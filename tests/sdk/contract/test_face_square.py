@@ -11,7 +11,7 @@ VECTORS = (
     # Frontal: the mouth is a little farther from the eyes than they are from each other.
     (((100, 100), (160, 100), (130, 164)), (55.44, 40.48, 149.12)),
     # Turned by half: the eyes come together, and the size stays.
-    (((110, 100), (140, 100), (122, 164)), (48.56, 40.48, 149.12)),
+    (((110, 100), (140, 100), (125, 164)), (50.44, 40.48, 149.12)),
     # Nodding: the mouth comes near, and the eyes say the size.
     (((100, 100), (160, 100), (130, 130)), (57.1, 34.15, 145.8)),
 )

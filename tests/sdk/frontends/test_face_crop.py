@@ -65,7 +65,7 @@ def test_overlap():
 
 
 def test_unknown_detectors_are_refused(tmp_path):
-    with pytest.raises(OptionError, match="allowed are 'haar', the path of a YuNet"):
+    with pytest.raises(OptionError, match="allowed are finder"):
         open_detector("mtcnn")
     with pytest.raises(OptionError, match="does not exist"):
         open_detector(str(tmp_path / "yunet.onnx"))
@@ -76,7 +76,7 @@ def test_unknown_detectors_are_refused(tmp_path):
 
 def test_missing_opencv_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'mer-edge\[media\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install 'mer-edge\[opencv\]'"):
         HaarDetector()
 
 

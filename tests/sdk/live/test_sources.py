@@ -58,7 +58,7 @@ def test_cameras_that_are_not_there(monkeypatch, tmp_path):
         with pytest.raises(MediaError, match="is no camera: give a number"):
             Camera(device).open()
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(MissingExtra, match=r"mer-edge\[media\]"):
+    with pytest.raises(MissingExtra, match=r"mer-edge\[opencv\]"):
         Camera(0).open()
 
 

@@ -1,12 +1,13 @@
 """What scenes for the face finder are drawn with: backgrounds, clutter, bodies, faces through soft masks, a camera.
 
-Canvases are float32 [height, width, 3], RGB, 0-255, and are drawn into; patches are 48 x 48 as FER+ crops are.
+Canvases are float32 [height, width, 3], RGB, 0-255, and are drawn into; patches are squares [S, S, 3] of any S.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -24,30 +25,35 @@ def skin_tint(rng: np.random.Generator) -> np.ndarray:
     return np.asarray(tint / (tint @ LUMA), np.float32)
 
 
-def relit(rng: np.random.Generator, crop: np.ndarray) -> np.ndarray:
-    """A crop in other contrast and brightness: float32 [48, 48], 0-255."""
-    values = crop.astype(np.float32)
+def relit(rng: np.random.Generator, patch: np.ndarray) -> np.ndarray:
+    """A patch [S, S, 3] in other contrast, brightness and light from the side: float32, 0-255."""
+    values = patch.astype(np.float32)
     mean = values.mean()
-    values = (values - mean) * rng.uniform(0.6, 1.3) + mean * rng.uniform(0.6, 1.3)
-    slope = np.linspace(-0.5, 0.5, 48, dtype=np.float32) * rng.uniform(-0.7, 0.7)
-    return np.asarray(np.clip(values * (1 + slope[None, :]), 0, 255), np.float32)
+    values = (values - mean) * np.float32(rng.uniform(0.6, 1.3)) + mean * np.float32(rng.uniform(0.6, 1.3))
+    slope = np.linspace(-0.5, 0.5, patch.shape[1], dtype=np.float32) * np.float32(rng.uniform(-0.7, 0.7))
+    return np.asarray(np.clip(values * (1 + slope[None, :, None]), 0, 255), np.float32)
 
 
-_ROWS, _COLUMNS = np.mgrid[:48, :48].astype(np.float32)
+@lru_cache(maxsize=8)
+def _grid(size: int) -> tuple[np.ndarray, np.ndarray]:
+    rows, columns = np.mgrid[:size, :size].astype(np.float32)
+    return rows, columns
 
 
-def face_mask(place: np.ndarray, reach: float) -> np.ndarray:
-    """Soft ellipse over the face: float32 [48, 48], 0-1; `reach` 1 ends at chin and cheeks."""
-    x, y, side = (float(value) * 48 for value in place)
+def face_mask(size: int, place: np.ndarray, reach: float) -> np.ndarray:
+    """Soft ellipse over the face: float32 [size, size], 0-1; `reach` 1 ends at chin and cheeks."""
+    rows, columns = _grid(size)
+    x, y, side = (float(value) * size for value in place)
     across, down = 0.41 * side * reach, 0.53 * side * reach
-    distance = np.sqrt(((_COLUMNS + 0.5 - x) / across) ** 2 + ((_ROWS + 0.5 - y - 0.02 * side) / down) ** 2)
+    distance = np.sqrt(((columns + 0.5 - x) / across) ** 2 + ((rows + 0.5 - y - 0.02 * side) / down) ** 2)
     inside = np.clip((1.08 - distance) / 0.16, 0, 1)
-    return np.asarray(inside * whole_mask(1.0), np.float32)
+    return np.asarray(inside * whole_mask(size, size / 48), np.float32)
 
 
-def whole_mask(soft: float = 3.0) -> np.ndarray:
-    """The crop's square with soft edges: float32 [48, 48], 0-1."""
-    edge = np.minimum(np.minimum(_COLUMNS, 47 - _COLUMNS), np.minimum(_ROWS, 47 - _ROWS)) + 0.5
+def whole_mask(size: int, soft: float) -> np.ndarray:
+    """The whole square with edges that are soft over `soft` pixels: float32 [size, size], 0-1."""
+    rows, columns = _grid(size)
+    edge = np.minimum(np.minimum(columns, size - 1 - columns), np.minimum(rows, size - 1 - rows)) + 0.5
     return np.asarray(np.clip(edge / soft, 0, 1), np.float32)
 
 
@@ -61,12 +67,13 @@ def paste(
     stretch: float,
     mirrored: bool,
 ) -> None:
-    """Blend a patch [48, 48, 3] into the canvas, so that its `place` comes to lie on the target, turned about it."""
+    """Blend a patch [S, S, 3] into the canvas, so that its `place` comes to lie on the target, turned about it."""
     x, y, side = target
+    size = patch.shape[0]
     source = np.dstack([patch, mask]).astype(np.float32)
-    centre_x, centre_y, own = (float(value) * 48 for value in place)
+    centre_x, centre_y, own = (float(value) * size for value in place)
     if mirrored:
-        source, centre_x = source[:, ::-1], 48 - centre_x
+        source, centre_x = source[:, ::-1], size - centre_x
     scale = side / own
     while scale < 0.6:  # averaged down first: the warp reads four pixels, however small the target is
         source = cv2.resize(source, (source.shape[1] // 2, source.shape[0] // 2), interpolation=cv2.INTER_AREA)
@@ -92,30 +99,82 @@ def paste(
     area += share * (warped[:, :, :3] - area)
 
 
+def dark_glasses(rng: np.random.Generator, patch: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Sun glasses on a face: two lenses of one shape, a bridge and the ends of the temples."""
+    size = patch.shape[0]
+    x, y, side = (float(value) * size for value in place)
+    patch = np.ascontiguousarray(patch, np.float32)
+    lens = _colour(rng.uniform(0, 70) * np.array([1.0, rng.uniform(0.8, 1.2), rng.uniform(0.7, 1.3)]))
+    frame = _colour(np.full(3, rng.uniform(0, 60)) if rng.random() < 0.7 else rng.uniform(0, 255, 3))
+    eye, height = rng.uniform(0.2, 0.24), rng.uniform(-0.16, -0.09)
+    across, down = rng.uniform(0.13, 0.2), rng.uniform(0.09, 0.17)
+    thick = max(1, round(0.035 * side))
+    shape = rng.random()
+    middle = round((y + height * side) * 8)
+    cv2.line(patch, (round((x - 0.42 * side) * 8), middle), (round((x + 0.42 * side) * 8), middle), frame, thick, 16, 3)
+    for turn in (-1, 1):
+        centre = (round((x + turn * eye * side) * 8), round((y + (height + 0.04) * side) * 8))
+        axes = (max(1, round(across * side * 8)), max(1, round(down * side * 8)))
+        if shape < 0.6:
+            cv2.ellipse(patch, centre, axes, 0, 0, 360, lens, -1, cv2.LINE_AA, 3)
+            cv2.ellipse(patch, centre, axes, 0, 0, 360, frame, thick, cv2.LINE_AA, 3)
+        else:
+            low, high = (centre[0] - axes[0], centre[1] - axes[1]), (centre[0] + axes[0], centre[1] + axes[1])
+            cv2.rectangle(patch, low, high, lens, -1, cv2.LINE_AA, 3)
+            cv2.rectangle(patch, low, high, frame, thick, cv2.LINE_AA, 3)
+    if rng.random() < 0.5:  # a reflection
+        shine = (round((x - eye * side) * 8), round((y + height * side) * 8))
+        axes = (round(0.04 * side * 8), round(0.03 * side * 8))
+        cv2.ellipse(patch, shine, axes, 0, 0, 360, (200, 210, 220), -1, cv2.LINE_AA, 3)
+    return patch
+
+
 def hidden(rng: np.random.Generator, patch: np.ndarray, place: np.ndarray) -> np.ndarray:
     """Glasses, a mask, a cap or something else in front of a face."""
-    x, y, side = (float(value) * 48 for value in place)
+    size = patch.shape[0]
+    x, y, side = (float(value) * size for value in place)
+    kind, grey = rng.random(), rng.uniform(0, 255) * np.ones(3, np.float32)
+    if rng.random() < 0.6:
+        grey = rng.uniform(0, 255, 3).astype(np.float32)
+    if kind < 0.4:
+        return dark_glasses(rng, patch, place)
     patch = patch.copy()
-    kind, grey = rng.random(), float(rng.uniform(0, 255))
 
-    def fill(left: float, top: float, right: float, bottom: float, value: float) -> None:
+    def fill(left: float, top: float, right: float, bottom: float) -> None:
         rows = slice(max(0, int(y + top * side)), max(0, int(y + bottom * side)))
         columns = slice(max(0, int(x + left * side)), max(0, int(x + right * side)))
-        patch[rows, columns] = value
+        patch[rows, columns] = grey
 
-    if kind < 0.3:
-        dark = float(rng.uniform(0, 60))
-        fill(-0.36, -0.22, -0.04, -0.02, dark)
-        fill(0.04, -0.22, 0.36, -0.02, dark)
-        fill(-0.4, -0.2, 0.4, -0.15, dark)
-    elif kind < 0.45:
-        fill(-0.5, 0.05, 0.5, 0.5, grey)
-    elif kind < 0.65:
-        fill(-0.6, -0.7, 0.6, float(rng.uniform(-0.45, -0.25)), grey)
+    if kind < 0.5:
+        fill(-0.5, 0.05, 0.5, 0.5)
+    elif kind < 0.7:
+        fill(-0.6, -0.7, 0.6, float(rng.uniform(-0.45, -0.25)))
     else:
         left, top = rng.uniform(-0.5, 0.2, 2)
-        fill(left, top, left + rng.uniform(0.1, 0.4), top + rng.uniform(0.1, 0.4), grey)
+        fill(left, top, left + rng.uniform(0.1, 0.4), top + rng.uniform(0.1, 0.4))
     return patch
+
+
+def other_clothes(rng: np.random.Generator, patch: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """A portrait whose clothes, all that lies well below the chin, have another colour."""
+    size = patch.shape[0]
+    rows = _grid(size)[0] / size
+    below = np.clip((rows - place[1] - 0.78 * place[2]) / 0.05, 0, 1)[:, :, None]
+    tint = np.clip(rng.uniform(0, 1.1, 3) if rng.random() < 0.7 else np.full(3, rng.uniform(0, 1.1)), 0, 1)
+    return np.asarray(patch * (1 - below + below * tint.astype(np.float32)), np.float32)
+
+
+def from_behind(rng: np.random.Generator, patch: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """A portrait whose face is filled with the colour of its hair, or of its skin: a head, but no face."""
+    size = patch.shape[0]
+    x, y, side = (float(value) * size for value in place)
+    row = int(np.clip(y - rng.uniform(0.55, 0.75) * side, 0, size - 1)) if rng.random() < 0.7 else int(y)
+    part = patch[row : row + max(2, size // 32), int(x - 0.2 * side) : int(x + 0.2 * side)]
+    colour = part.reshape(-1, 3).mean(axis=0) if part.size else np.full(3, 60.0)
+    mask = face_mask(size, place, 1.25)[:, :, None]
+    texture = rng.normal(0, 1, (size // 4, size // 8, 1)).astype(np.float32) * np.float32(rng.uniform(2, 25))
+    texture = cv2.resize(texture, (size, size), interpolation=cv2.INTER_LINEAR)[:, :, None]
+    return np.asarray(np.clip(patch + mask * (colour + texture - patch), 0, 255), np.float32)
 
 
 def _colour(values: Any) -> tuple[float, float, float]:
@@ -198,7 +257,7 @@ def clutter(rng: np.random.Generator, canvas: np.ndarray, count: int) -> None:
 def background(rng: np.random.Generator, size: tuple[int, int], pictures: Sequence[np.ndarray]) -> np.ndarray:
     """A background, uint8 [height, width, 3]: part of a picture, a wall, a gradient, noise of many scales, stripes."""
     kind = rng.random()
-    if pictures and kind < 0.4:
+    if pictures and kind < 0.5:
         picture = pictures[int(rng.integers(len(pictures)))]
         share = math.exp(rng.uniform(math.log(0.12), 0.0))
         rows = max(16, int(picture.shape[0] * share))
@@ -208,7 +267,7 @@ def background(rng: np.random.Generator, size: tuple[int, int], pictures: Sequen
         part = picture[top : top + rows, left : left + columns][:, :, rng.permutation(3)]
         return np.asarray(cv2.resize(part, (size[1], size[0]), interpolation=cv2.INTER_AREA))
     base = np.full((*size, 3), rng.uniform(0, 255), np.float32) + rng.normal(0, 25, 3).astype(np.float32)
-    if kind < 0.55:
+    if kind < 0.62:
         base += _noise_field(rng, size, 2) * rng.uniform(0, 60)
     elif kind < 0.75:
         for coarse in (3, 8, 24, 64):
@@ -234,7 +293,7 @@ def camera(rng: np.random.Generator, canvas: np.ndarray) -> np.ndarray:
         fall = np.linspace(-0.5, 0.5, height, dtype=np.float32) * np.float32(rng.uniform(-0.7, 0.7))
         gain += slope[None, :, None] + fall[:, None, None]
     if rng.random() < 0.6:
-        gain = gain * (rng.uniform(0.55, 1.25) * rng.uniform(0.88, 1.12, 3)).astype(np.float32)
+        gain = gain * (rng.uniform(0.65, 1.25) * rng.uniform(0.88, 1.12, 3)).astype(np.float32)
     canvas = canvas * gain
     saturation = np.float32(0.0 if rng.random() < 0.12 else rng.uniform(0.5, 1.2))
     mixing = saturation * np.eye(3, dtype=np.float32) + (1 - saturation) * LUMA[None, :]
@@ -251,7 +310,7 @@ def camera(rng: np.random.Generator, canvas: np.ndarray) -> np.ndarray:
         canvas = cv2.filter2D(canvas, -1, kernel)
     if rng.random() < 0.6:
         noise = rng.standard_normal((height, width, 1), np.float32)
-        canvas = canvas + noise * np.float32(255 * rng.uniform(0.003, 0.06))
+        canvas = canvas + noise * np.float32(255 * rng.uniform(0.003, 0.04))
     result = np.clip(canvas, 0, 255).astype(np.uint8)
     if rng.random() < 0.5:
         curve = 255 * np.linspace(0, 1, 256) ** math.exp(rng.uniform(-0.6, 0.6))

@@ -26,6 +26,7 @@ from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.output_files import check_outputs
 from mer_sdk.contract.signature import key_line, trusted_keys
 from mer_sdk.errors import JobError, OptionError
+from mer_sdk.frontends.face_detection import PACKAGED
 from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.runtimes import runtime_note
 from mer_sdk.window.smoothing import Smoothing
@@ -136,7 +137,7 @@ def _plan(bundle: Bundle, options: RunOptions, many: ManyOptions) -> BatchPlan:
         fingerprint=fingerprint(bundle),
         runtime=options.runtime,
         threads=options.threads,
-        detector=detector if detector in (None, "haar") else str(Path(detector).absolute()),
+        detector=detector if detector in (None, PACKAGED, "haar") else str(Path(detector).absolute()),
         baseline=None if options.baseline is None else str(options.baseline.absolute()),
         smoothing=options.smoothing or Smoothing(),
         faces=options.faces or FaceOptions(),

@@ -1,8 +1,8 @@
 """A clip of a data set and how its sound and its faces are read.
 
 Nothing is read before it is asked for: a `Clip` holds paths and labels. Audio is read with soundfile (wav, flac) or
-PyAV (mp4), faces with OpenCV, all three part of `mer-edge[media]` and imported where they are used. Files of one's own
-(`Clip.media`) are read as the sensor reads files.
+PyAV (mp4), both part of `mer-edge[media]`, pictures of faces with OpenCV (`mer-edge[opencv]`), all imported where they
+are used. Files of one's own (`Clip.media`) are read as the sensor reads files.
 """
 
 from __future__ import annotations
@@ -260,7 +260,7 @@ def _image_bytes(place: Path | ArchivedImage, archives: dict[Path, zipfile.ZipFi
 
 
 def _decoded(data: bytes, place: Path | ArchivedImage) -> np.ndarray:
-    cv2 = _package("cv2", "reading images", "opencv-python-headless")
+    cv2 = _package("cv2", "reading images", "opencv-python-headless", "opencv")
     # OpenCV fills the missing part of a cut-off JPEG with grey and says nothing, so the end marker is looked for here.
     if data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-256:]:
         raise DataError(f"{place} is a truncated JPEG (no end marker); fetch it again")
@@ -296,11 +296,11 @@ def _present(path: Path) -> Path:
     return path
 
 
-def _package(name: str, feature: str, package: str) -> ModuleType:
+def _package(name: str, feature: str, package: str, extra: str = "media") -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise MissingExtra(feature, package, "media") from error
+        raise MissingExtra(feature, package, extra) from error
 
 
 def _plain_audio(path: Path) -> tuple[np.ndarray, int]:

@@ -49,7 +49,7 @@ class Camera:
         try:
             import cv2
         except ImportError as error:
-            raise MissingExtra("reading a camera", "opencv-python-headless", "media") from error
+            raise MissingExtra("reading a camera", "opencv-python-headless", "opencv") from error
         self._cv2 = cv2
         number = self._number()
         # EmitRequest beforehand, as OpenCV writes warnings of its own about cameras that are not there.
