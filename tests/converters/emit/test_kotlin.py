@@ -16,14 +16,15 @@ import struct
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from signature_cases import PATH as VECTORS
 from signature_cases import private_key, public_line
 
-from mer_converters.emit import emit, emit_app
+from mer_converters.emit import emit, emit_app, find_language
+from mer_converters.emit.source_bundle import open_source_bundle
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.signature import key_line
 from mer_sdk.contract.signing import sign_bundle
@@ -88,7 +89,10 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
         "second": (bundles / "tflite.mer", app / "emotion"),
         "face_finder": (bundles / "face_finder-tflite-fp32.mer", app / "finder"),
     }
-    sources = [path for folder in (*codes.values(), app) for path in sorted(folder.rglob("*.kt"))]
+    alone = tmp_path_factory.mktemp("alone")
+    for name in ("audio", "face"):
+        _write_alone(bundles / "onnx.mer", name, alone / name)
+    sources = [path for folder in (*codes.values(), app, alone) for path in sorted(folder.rglob("*.kt"))]
     sources += sorted((NATIVE / "jvm").glob("*.kt")) + _declarations(app, tmp_path_factory.mktemp("declarations"))
     environment = {**os.environ, "JAVA_OPTS": "-Xmx1g -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
     done = subprocess.run(
@@ -102,6 +106,23 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
     warnings = [line for line in done.stderr.splitlines() if "warning:" in line and str(bundles) in line]
     files = {name: (bundle, code / "src/androidTest/assets/golden.bin") for name, (bundle, code) in golden.items()}
     return Compiled(f"{classes}:{libraries / 'kotlin-stdlib.jar'}", bundles, files, app, warnings)
+
+
+def _write_alone(bundle: Path, name: str, folder: Path) -> None:
+    """The code of a bundle that reads one modality; it is compiled alone."""
+    source = open_source_bundle(Bundle.open(bundle))
+    manifest, fusion = source.manifest, source.manifest.graphs["fusion"]
+    kept = tuple(tensor for tensor in fusion.inputs if tensor.name in (name, f"{name}_mask"))
+    means = {name: manifest.baseline.population_mean[name]}
+    manifest = replace(
+        manifest,
+        model=f"{name}_alone",
+        graphs={name: manifest.graphs[name], "fusion": replace(fusion, inputs=kept)},
+        baseline=replace(manifest.baseline, population_mean=means),
+    )
+    for path, text in find_language("kotlin").files(replace(source, manifest=manifest)).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
 
 
 def _declarations(app: Path, folder: Path) -> list[Path]:
