@@ -104,7 +104,8 @@ final class GoldenTests: GoldenCase {
     private func bundle() -> URL {
         if let path = ProcessInfo.processInfo.environment["MER_BUNDLE"] { return URL(fileURLWithPath: path) }
         let beside = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("@bundle@")
+            .deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("@bundle@")
         return Bundle.module.url(forResource: "@bundle@", withExtension: nil) ?? beside
     }
 //#if quantized
