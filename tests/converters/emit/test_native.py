@@ -23,6 +23,7 @@ from sealing import run_sealed
 from signature_cases import PATH as VECTORS
 from signature_cases import private_key, public_line
 
+import mer_converters.emit as emit_module
 from mer_converters.emit import emit, find_language
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_sdk.contract.bundle import Bundle, file_sha256
@@ -32,6 +33,7 @@ from mer_sdk.contract.signing import sign_bundle
 pytestmark = pytest.mark.slow
 
 NATIVE = Path(__file__).with_name("native")
+WHEELS = Path(emit_module.__file__).parent / "templates" / "cpp" / "wheels"
 TARGETS = ("onnx", "tflite", "executorch")
 # Target -> package of the Kotlin code, after the model's name in emit_native/export_tiny.py.
 PACKAGES = {"onnx": "first", "tflite": "second"}
@@ -89,9 +91,9 @@ def _native(target: str, folder: Path) -> Native:
         # The library names itself with its major version alone.
         linked = folder / "libonnxruntime.so.1"
         linked.symlink_to(library)
-        return Native(folder, (NATIVE / "onnx",), (linked,))
+        return Native(folder, (WHEELS / "onnx",), (linked,))
     if target == "tflite":
-        return Native(folder, (NATIVE / "litert",), (_library(_package("ai_edge_litert"), "libLiteRt.so"),))
+        return Native(folder, (WHEELS / "litert",), (_library(_package("ai_edge_litert"), "libLiteRt.so"),))
     root, torch = _package("executorch"), _package("torch") / "lib"
     include = root / "include"
     libraries = [_library(root / "extension" / "pybindings", "_portable_lib*.so")]
