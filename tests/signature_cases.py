@@ -69,3 +69,16 @@ def build() -> dict[str, Any]:
 
 if __name__ == "__main__":
     PATH.write_text(json.dumps(build(), indent=2) + "\n")
+
+
+def write_cases(folder: Path) -> None:
+    """The golden signatures for programs of other languages, a folder a case."""
+    vectors = json.loads(PATH.read_text())
+    for index, case in enumerate(vectors["cases"]):
+        place = folder / f"{index:02}-{case['name'].replace(' ', '-')}"
+        place.mkdir(parents=True)
+        texts = {"manifest.json": vectors["manifest"], "manifest.sig": case["signature"], "says": case["says"]}
+        texts |= {"trust": "\n".join(case["trust"]), "today": vectors["today"]}
+        for name, text in texts.items():
+            if text is not None:
+                (place / name).write_bytes(text.encode())

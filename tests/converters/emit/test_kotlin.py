@@ -8,7 +8,6 @@ files is run.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -16,14 +15,14 @@ import struct
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from signature_cases import PATH as VECTORS
-from signature_cases import private_key, public_line
+from signature_cases import private_key, public_line, write_cases
 
-from mer_converters.emit import emit, emit_app
+from mer_converters.emit import emit, emit_app, find_language
+from mer_converters.emit.source_bundle import open_source_bundle
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.signature import key_line
 from mer_sdk.contract.signing import sign_bundle
@@ -78,17 +77,20 @@ def _compiler() -> tuple[str, Path]:
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
     compiler, libraries = _compiler()
     bundles, classes = tmp_path_factory.mktemp("bundles"), tmp_path_factory.mktemp("classes")
-    exporting = [sys.executable, str(NATIVE / "export_tiny_app.py"), str(bundles)]
+    exporting = [sys.executable, str(NATIVE / "export_tiny.py"), str(bundles), "onnx", "tflite"]
     subprocess.run(exporting, check=True, capture_output=True)
-    codes = {name: emit(bundles / f"{name}.mer", "kotlin") for name in ("onnx", "tiny-talk")}
+    codes = {name: emit(bundles / f"{name}.mer", "kotlin") for name in ("onnx", "onnx-talk")}
     app = emit_app(bundles / "tflite.mer", "kotlin")
     golden = {
         "first": (bundles / "onnx.mer", codes["onnx"]),
-        "amb_dsgdn": (bundles / "tiny-talk.mer", codes["tiny-talk"]),
+        "talk": (bundles / "onnx-talk.mer", codes["onnx-talk"]),
         "second": (bundles / "tflite.mer", app / "emotion"),
         "face_finder": (bundles / "face_finder-tflite-fp32.mer", app / "finder"),
     }
-    sources = [path for folder in (*codes.values(), app) for path in sorted(folder.rglob("*.kt"))]
+    alone = tmp_path_factory.mktemp("alone")
+    for name in ("audio", "face"):
+        _write_alone(bundles / "onnx.mer", name, alone / name)
+    sources = [path for folder in (*codes.values(), app, alone) for path in sorted(folder.rglob("*.kt"))]
     sources += sorted((NATIVE / "jvm").glob("*.kt")) + _declarations(app, tmp_path_factory.mktemp("declarations"))
     environment = {**os.environ, "JAVA_OPTS": "-Xmx1g -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
     done = subprocess.run(
@@ -102,6 +104,23 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
     warnings = [line for line in done.stderr.splitlines() if "warning:" in line and str(bundles) in line]
     files = {name: (bundle, code / "src/androidTest/assets/golden.bin") for name, (bundle, code) in golden.items()}
     return Compiled(f"{classes}:{libraries / 'kotlin-stdlib.jar'}", bundles, files, app, warnings)
+
+
+def _write_alone(bundle: Path, name: str, folder: Path) -> None:
+    """The code of a bundle that reads one modality; it is compiled alone."""
+    source = open_source_bundle(Bundle.open(bundle))
+    manifest, fusion = source.manifest, source.manifest.graphs["fusion"]
+    kept = tuple(tensor for tensor in fusion.inputs if tensor.name in (name, f"{name}_mask"))
+    means = {name: manifest.baseline.population_mean[name]}
+    manifest = replace(
+        manifest,
+        model=f"{name}_alone",
+        graphs={name: manifest.graphs[name], "fusion": replace(fusion, inputs=kept)},
+        baseline=replace(manifest.baseline, population_mean=means),
+    )
+    for path, text in find_language("kotlin").files(replace(source, manifest=manifest)).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
 
 
 def _declarations(app: Path, folder: Path) -> list[Path]:
@@ -141,7 +160,7 @@ def _changed(file: Path, array: str, folder: Path) -> Path:
 # Package -> arrays of its golden file, each with what the test says where one value of it is wrong.
 WRONG = {
     "first": {
-        "case1_logits": "case 1: largest error of the logits",
+        "case1_logits": "case1: largest error of the logits",
         "stage_resample2_out": "resampler, 48000 Hz",
         "stage_silence_covered": "silence is no sound",
         "stage_voice_speech": "voice activity 0",
@@ -151,13 +170,14 @@ WRONG = {
         "stage_alignment_steps": "steps of sound and pictures",
         "stage_profile_mean_audio": "saved baseline: audio",
     },
-    "second": {"case0_logits": "case 0: largest error of the logits"},
-    "amb_dsgdn": {
+    "second": {"case0_logits": "case0: largest error of the logits"},
+    "talk": {
+        "case0_logits": "case0: largest error of the logits",
         "stage_text_ids": "ids of text 0",
         "stage_dialogue_window_face": "windows of utterances",
         "host_decisions": "decision 0",
     },
-    "face_finder": {"stage_letterbox1_input": "stage_letterbox1_input", "case0_scores": "case 0: scores"},
+    "face_finder": {"stage_letterbox1_input": "stage_letterbox1_input", "case0_scores": "case0: scores"},
 }
 
 
@@ -178,15 +198,7 @@ def test_kotlin_passes_its_golden_test_on_a_jvm_which_can_fail(
 
 
 def test_kotlin_checks_signatures(compiled: Compiled, tmp_path: Path) -> None:
-    vectors = json.loads(VECTORS.read_text())
-    for index, case in enumerate(vectors["cases"]):
-        place = tmp_path / "signatures" / f"{index:02}-{case['name'].replace(' ', '-')}"
-        place.mkdir(parents=True)
-        texts = {"manifest.json": vectors["manifest"], "manifest.sig": case["signature"], "says": case["says"]}
-        texts |= {"trust": "\n".join(case["trust"]), "today": vectors["today"]}
-        for name, text in texts.items():
-            if text is not None:
-                (place / name).write_bytes(text.encode())
+    write_cases(tmp_path / "signatures")
     bundle = shutil.copytree(compiled.golden["first"][0], tmp_path / "signed.mer")
     trusted = key_line(sign_bundle(Bundle.open(bundle), private_key(1)).key)
     words = (str(tmp_path / "signatures"), str(bundle), trusted, public_line(2))

@@ -72,7 +72,7 @@ def _files(app: XcodeApp) -> list[tuple[str, dict[str, object]]]:
             )
         )
     found += [(f"build {path}", {"isa": "PBXBuildFile", "fileRef": _id(f"file {path}")}) for path in app.compiled]
-    product = {
+    product: dict[str, object] = {
         "isa": "PBXFileReference",
         "explicitFileType": "wrapper.application",
         "includeInIndex": "0",

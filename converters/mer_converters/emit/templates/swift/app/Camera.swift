@@ -24,8 +24,10 @@ final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate {
             output.alwaysDiscardsLateVideoFrames = true
             session.addOutput(output)
             // The picture as others see the person, upright.
-            output.connection(with: .video)?.videoOrientation = .portrait
-            output.connection(with: .video)?.isVideoMirrored = false
+            let connection = output.connection(with: .video)
+            connection?.videoOrientation = .portrait
+            connection?.automaticallyAdjustsVideoMirroring = false
+            connection?.isVideoMirrored = false
         }
         output.setSampleBufferDelegate(self, queue: queue)
         session.commitConfiguration()

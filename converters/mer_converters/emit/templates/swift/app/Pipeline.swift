@@ -1,5 +1,6 @@
 // @generated@
 import AVFoundation
+import Combine
 import Foundation
 import @module@
 //#if face
@@ -68,7 +69,7 @@ final class Pipeline: ObservableObject {
 
     /// Ask the system for what is needed, and begin with what was allowed.
     private func capture() async throws {
-        let work = work
+        let work = self.work
 //#if audio
         let hears = await AVCaptureDevice.requestAccess(for: .audio)
 //#end

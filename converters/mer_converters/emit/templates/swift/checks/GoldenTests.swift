@@ -58,7 +58,8 @@ final class GoldenTests: GoldenCase {
             var logits: [Float] = []
             for (row, speaker) in try golden["case\(index)_speakers"].ints.enumerated() {
                 var features: UtteranceFeatures = [:]
-                for (modality, raw) in raws where try golden["case\(index)_\(modality)_mask"].values[row] != 0 {
+                for (modality, raw) in raws {
+                    if try golden["case\(index)_\(modality)_mask"].values[row] == 0 { continue }
                     let values = try golden["case\(index)_\(raw)"].row(row)
                     let size = try XCTUnwrap(Contract.graphs.first { $0.name == "\(modality)" }).inputs[0].elements
                     let steps = (0..<(values.count / size)).map { Array(values[($0 * size)..<(($0 + 1) * size)]) }
@@ -103,7 +104,8 @@ final class GoldenTests: GoldenCase {
     private func bundle() -> URL {
         if let path = ProcessInfo.processInfo.environment["MER_BUNDLE"] { return URL(fileURLWithPath: path) }
         let beside = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("@bundle@")
+            .deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("@bundle@")
         return Bundle.module.url(forResource: "@bundle@", withExtension: nil) ?? beside
     }
 //#if quantized

@@ -48,7 +48,7 @@ public final class Smoother {
     ///   - time: seconds, after the last step's.
     ///   - person: whose face it is; nil where no face was seen, which goes on with the same person.
     public func update(_ given: [Double], at time: Double, person who: Int? = nil) -> (shares: [Double], label: Int) {
-        guard var timeline = timeline(of: who, at: time) else {
+        guard var timeline = running(of: who, at: time) else {
             let label = likeliest(given)
             timelines = timelines.filter { time - $0.value.time <= forgetSeconds }
             timelines[person ?? 0] = Timeline(probabilities: given, label: label, time: time)
@@ -72,7 +72,7 @@ public final class Smoother {
         timelines[person ?? 0] = nil
     }
 
-    private func timeline(of who: Int?, at time: Double) -> Timeline? {
+    private func running(of who: Int?, at time: Double) -> Timeline? {
         if let who, who != person {
             if person == nil, let before = timelines[0] { timelines = [who: before] }
             person = who
