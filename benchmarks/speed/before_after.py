@@ -111,10 +111,11 @@ def compare(
     return rows
 
 
-def run_clip(python: Path, bundle: Path, clip: Path) -> tuple[float, float]:
+def run_clip(python: Path, bundle: Path, clip: Path, detector: str) -> tuple[float, float]:
     """CPU and wall seconds of one `mer run`, with its modules compiled as an installation has them."""
     program = os.path.abspath(python.with_name("mer"))
     command = [program, "run", os.path.abspath(bundle), os.path.abspath(clip), "--json"]
+    command += ["--detector", detector]
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     subprocess.run(command, check=True, cwd=bundle.parent, env=compiled_environment(), **quiet)
@@ -127,6 +128,7 @@ def compare_clips(
     bundles: tuple[Path, Path],
     clips: list[Path],
     pairs: int,
+    detector: str,
     progress: Callable[[int, int], None],
 ) -> list[ClipRow]:
     """`mer run` on every clip, before and after in turn."""
@@ -134,7 +136,7 @@ def compare_clips(
     for turn in range(pairs + 1):
         for place, clip in enumerate(clips):
             order = (0, 1) if turn % 2 else (1, 0)
-            pair = {side: run_clip(pythons[side], bundles[side], clip) for side in order}
+            pair = {side: run_clip(pythons[side], bundles[side], clip, detector) for side in order}
             # The first pair brings the files into the cache.
             if turn:
                 times[clip].append((pair[0], pair[1]))
@@ -196,6 +198,7 @@ def main() -> None:
     parser.add_argument(
         "--clip-bundle", default="grjca-tflite-fp32.mer", help="of both folders, that the clips are run with"
     )
+    parser.add_argument("--detector", default="haar", help="that both checkouts know")
     parser.add_argument("--pairs", type=int, default=7, help="of each clip")
     parser.add_argument("--before", default="an earlier commit", help="what the other checkout is, in words")
     parser.add_argument("--out", type=Path, default=OUT)
@@ -214,7 +217,9 @@ def main() -> None:
         if options.clips:
             pythons = options.baseline, own
             bundles = options.baseline_bundles / options.clip_bundle, options.bundles / options.clip_bundle
-            clips = compare_clips(pythons, bundles, options.clips, options.pairs, partial(progress, "clips"))
+            clips = compare_clips(
+                pythons, bundles, options.clips, options.pairs, options.detector, partial(progress, "clips")
+            )
     result = {
         "before": options.before,
         "machine": to_json(this_machine()),

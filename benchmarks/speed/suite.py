@@ -39,7 +39,7 @@ from benchmarks.speed.parts import (
     timed,
 )
 from benchmarks.speed.peers import peers
-from benchmarks.speed.picture import draw
+from benchmarks.speed.picture import PEERS, draw
 from benchmarks.speed.processes import process_costs
 from mer_sdk.bench.timing import Quantiles, Ratio, Runner, measure, ratio
 from mer_sdk.cli.bench import this_machine
@@ -57,7 +57,8 @@ MARKERS = "<!-- speed: written by benchmarks/speed/suite.py -->", "<!-- end of s
 KIND = ("machine", "cpu", "board", "cpus")
 # How often a second of sound and video needs a part: a step is 250 ms, a followed face is searched for once a second.
 A_STEP, A_SECOND = 4, 1
-SOUND_PEERS, FACE_PEERS = ("eGeMAPS",), ("MediaPipe", "UltraFace")
+SOUND_PEERS = ("eGeMAPS",)
+FACE_PEERS = tuple(name for name in PEERS if name not in SOUND_PEERS)
 ONCE_A_SECOND = ("face finder", "MediaPipe detector", "UltraFace", *SOUND_PEERS)
 
 

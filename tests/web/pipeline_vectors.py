@@ -18,7 +18,7 @@ from mer_sdk.dialogue.conversation import Conversation
 from mer_sdk.frontends.face_crop import Detection
 from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.frontends.voice_activity import VoiceActivity, VoiceOptions
-from mer_sdk.window import sensor as sensor_module
+from mer_sdk.window import step_estimator
 from mer_sdk.window.sensor import EmotionSensor
 from mer_sdk.window.smoothing import Smoothing
 
@@ -103,7 +103,7 @@ def sensor_run(arrays: dict[str, np.ndarray], path: Path) -> dict[str, object]:
     frames, detections, pcm = film(arrays)
     events: list[dict[str, object]] = []
     estimates: list[EmotionEstimate] = []
-    with patch.object(sensor_module, "VoiceActivity", lambda options: VoiceActivity(options, Loud())):
+    with patch.object(step_estimator, "VoiceActivity", lambda options: VoiceActivity(options, Loud())):
         sensor = EmotionSensor.open(
             path,
             detector=Scripted(detections),
@@ -130,14 +130,14 @@ def sensor_run(arrays: dict[str, np.ndarray], path: Path) -> dict[str, object]:
             estimates += sensor.push_audio(heard, RATE, at)
             events.append({"kind": "sound", "begin": begin, "end": end, "channels": heard.shape[1], "time": at})
     estimates += sensor.flush()
-    assert sensor._watch is not None
+    assert sensor._steps.watch is not None
     baselines = {who: {name: sensor.baseline_of(who).mean(name) for name in ("audio", "face")} for who in sensor.persons}
     return {
         "rate": RATE,
         "detections": detections,
         "events": events,
         "estimates": [one.to_json() for one in estimates],
-        "searches": sensor._watch.searches,
+        "searches": sensor._steps.watch.searches,
         "baselines": {who: {name: mean.tolist() for name, mean in means.items()} for who, means in baselines.items()},
     }
 

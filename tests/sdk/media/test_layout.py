@@ -158,3 +158,13 @@ def test_the_sound_track_that_is_flagged_is_heard_and_another_can_be_chosen(tmp_
     silent = files.write(tmp_path / "silent.mp4", frames=files.shown(0.4))
     with pytest.raises(MediaError, match="has no sound track"):
         MediaFile(silent, audio_track=1)
+
+
+@pytest.mark.parametrize("rate", [48000, 96000, 192000])
+def test_at_high_rates_the_choice_is_the_same(rate):
+    voice = hiss(rate // 2, 0.1)
+    mix = Downmix(2, rate)
+    pcm = np.stack([voice, hiss(rate // 2, 0.0005, 1)], axis=1)
+    mono = np.concatenate([*(mix.push(piece) for piece in np.array_split(pcm, 7)), mix.flush()])
+    np.testing.assert_array_equal(mono, voice)
+    assert mix.choice.startswith("channel 1 of 2")
