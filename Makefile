@@ -135,10 +135,12 @@ results: convert-all
 		$(foreach corpus,urdu ased turev tess emovo,--data $(corpus):$(SPEECH)/$(corpus))
 	$(BIN)/python -m benchmarks.accuracy.confidence $(foreach model,grjca atsuko fdrl,fusion/mer_fusion/checkpoints/$(model)-student.safetensors) \
 		--data ravdess_pairs:$(PAIRS) $(foreach corpus,urdu ased turev tess emovo,--data $(corpus):$(SPEECH)/$(corpus))
-	$(BIN)/python -m benchmarks.accuracy.adaptation --data ravdess:$(RAVDESS)
+	$(BIN)/python -m benchmarks.accuracy.adaptation --data ravdess_pairs:$(PAIRS)
+	$(BIN)/python -m benchmarks.speed.own_clips_guide --data ravdess_pairs:$(PAIRS) --bundle $(BUNDLES)/grjca-tflite-fp32.mer
 	$(BIN)/python -m benchmarks.accuracy.text_encoder --data meld:$(MELD) --save runs/text/student_text.safetensors
 	$(BIN)/python -m benchmarks.accuracy.p4_dialogue --data meld:$(MELD) --text-encoder runs/text/student_text.safetensors
 	$(BIN)/python -m benchmarks.accuracy.p4_bundles --data meld:$(MELD) --bundles $(BUNDLES)
+	$(BIN)/python -m benchmarks.accuracy.p4_confidence --data meld:$(MELD)
 	for model in grjca atsuko fdrl; do $(BIN)/mer-convert --model $$model --target tflite,onnx --scheme fp32,w8,dyn8,int8 \
 		--data ravdess_pairs:$(PAIRS) --out $(QUANTIZED); $(BIN)/mer-convert --model $$model \
 		--target executorch --scheme fp32,dyn8,int8 --data ravdess_pairs:$(PAIRS) --out $(QUANTIZED); done

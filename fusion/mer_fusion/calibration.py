@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mer_fusion.checkpoint import Card, Checkpoint, load_checkpoint, write_card
+from mer_fusion.checkpoint import Card, Checkpoint, load_checkpoint, save_checkpoint, write_card
 from mer_fusion.dialogue_answers import NOT_FITTED, dialogue_answers, dialogues_to_ask
 from mer_fusion.torch_bundle import open_checkpoint
 from mer_sdk.contract.bundle import Bundle
@@ -74,15 +74,17 @@ def calibrate(
     names: Mapping[str, str] | None = None,
     split: str = "",
     progress: Progress = lambda what, done, total: None,
+    out: Path | None = None,
 ) -> Calibration:
     """Fit the decision of a checkpoint and write it onto its card; the weights stay as they are.
 
     Args:
-        checkpoint: whose card is written.
+        checkpoint: whose card is written, where there is no `out`.
         data: "ravdess_pairs:PATH", of which the tuning fold is taken, or "clips:PATH"; for a dialogue model
             "meld:PATH", of which dev is taken, or "clips:PATH" with texts.
         unseen: a checkpoint of the same shape that has not learned from the people asked; None asks `checkpoint`.
         names, split: of own clips, see `mer_sdk.evaluation.datasets.OwnClips`.
+        out: a copy of the checkpoint, with all of its parts, whose card is written in place of the other.
 
     Raises:
         OptionError: another data set, a checkpoint that has learned from these people, or `unseen` of another shape.
@@ -97,7 +99,11 @@ def calibrate(
         found = replace(found, data=f"{found.data}, answers of {asked.card.name}, which has not learned from them")
     results = {**target.card.results, CONFIDENCE: summary(found)}
     notes = tuple(note.replace(NOT_FITTED, "") for note in target.card.notes)
-    write_card(replace(target.card, decision=found.decision, results=results, notes=notes), checkpoint)
+    card = replace(target.card, decision=found.decision, results=results, notes=notes)
+    if out is None:
+        write_card(card, checkpoint)
+    else:
+        save_checkpoint(target.network, replace(card, name=out.stem, parts_from={}), out)
     return found
 
 

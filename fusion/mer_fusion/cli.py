@@ -26,6 +26,7 @@ from mer_fusion.options import (
 )
 from mer_sdk.cli.options import JsonOption, LabelsOption, SplitOption, label_names
 from mer_sdk.cli.progress import progress_bars
+from mer_sdk.errors import OptionError
 
 
 def train(
@@ -81,7 +82,9 @@ def train(
 
 
 def calibrate(
-    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint (.safetensors); its card is written.")],
+    checkpoint: Annotated[
+        str, typer.Argument(help="Checkpoint (.safetensors), or with --out a shipped one: grjca-student.")
+    ],
     data: Annotated[
         str,
         typer.Option(
@@ -99,6 +102,10 @@ def calibrate(
     ] = "",
     labels: LabelsOption = "",
     split: SplitOption = "",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Copy of the checkpoint to write, its card beside it. Default: the checkpoint's own card."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Fit temperature and abstention threshold of each modality state to people whom the model has not learned from.
@@ -110,22 +117,30 @@ def calibrate(
 
     Examples:
 
-    mer calibrate runs/grjca-student.safetensors --data clips:~/clips/labels.csv
+    mer calibrate grjca-student --data clips:~/clips/labels.csv --out runs/mine.safetensors
 
     mer calibrate runs/amb_dsgdn-student.safetensors --data meld:~/data/MELD
 
     mer calibrate runs/mine.safetensors --unseen runs/mine-unseen.safetensors --data ravdess_pairs:PATH
     """
     from mer_fusion.calibration import calibrate as fit
+    from mer_fusion.checkpoint import find_checkpoint
     from mer_fusion.tables import show_calibration
+    from mer_fusion.training.cards import checkpoint_path
     from mer_sdk.contract.codec import to_json
 
+    source = find_checkpoint(checkpoint)
+    if out is not None:
+        checkpoint_path(out)
+        refuse_inputs(out, "", [data], checkpoint=source)
+    elif source != Path(checkpoint).expanduser():
+        raise OptionError(f"{source.stem} is shipped and stays as it is; give --out runs/{source.stem}.safetensors")
     with progress_bars(quiet=json) as progress:
-        found = fit(checkpoint, data, Path(unseen) if unseen else None, label_names(labels), split, progress)
+        found = fit(source, data, Path(unseen) if unseen else None, label_names(labels), split, progress, out)
     if json:
         print(json_module.dumps(to_json(found), indent=2))
     else:
-        show_calibration(found, checkpoint)
+        show_calibration(found, out or source)
 
 
 def adapt(

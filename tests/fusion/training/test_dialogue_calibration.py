@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from mer_fusion import cli
 from mer_fusion.calibration import CONFIDENCE, calibrate
 from mer_fusion.checkpoint import load_checkpoint, shipped_checkpoint, write_card
 from mer_fusion.dialogue_answers import NOT_FITTED, dialogue_answers, dialogues_to_ask
@@ -73,6 +75,20 @@ def test_a_model_that_is_too_sure_learns_to_doubt(student, tmp_path, capsys):
     assert student.read_bytes() == before
     show_calibration(found, student)
     assert "180 utterances, when they are said, of 30 dialogues; each dialogue by" in capsys.readouterr().out
+
+
+def test_a_copy_is_written_and_a_shipped_one_stays(student, tmp_path):
+    spec, out = talks(tmp_path, student), tmp_path / "runs" / "mine.safetensors"
+    card = student.with_suffix(".json").read_text()
+    calibrate(student, spec, out=out)
+    assert student.with_suffix(".json").read_text() == card
+    mine = load_checkpoint(out)
+    assert (mine.card.name, list(mine.card.decision.states)) == ("mine", ["text"])
+    for name, value in load_checkpoint(student).network.state_dict().items():
+        assert torch.equal(value, mine.network.state_dict()[name])
+    for name in ("amb_dsgdn-student", "amb_dsgdn"):
+        with pytest.raises(OptionError, match="amb_dsgdn-student is shipped and stays as it is; give --out runs/amb"):
+            cli.calibrate(name, spec)
 
 
 def test_the_split_test_is_not_asked(student, tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,8 +55,25 @@ def cluster(tmp_path) -> Iterator[tuple[str, list[subprocess.Popen]]]:
         yield str(file), processes
 
 
+def assert_scores_are_those_of_one_process(address: str, bundle: Path, capsys) -> None:
+    """Several bundles are scored by the same executor."""
+    sounds = sorted(Path("clips").rglob("*.wav"))
+    lines = [f"{path},{('happy', 'sad')[number % 2]}" for number, path in enumerate(sounds)]
+    Path("labels.csv").write_text("\n".join(["file,label", *lines]))
+    bundles = [shutil.copytree(bundle, name) for name in ("a.mer", "b.mer")]
+    command = ("evaluate", *bundles, "--data", "clips:labels.csv", "--states", "audio", "--protocol", "cold", "--json")
+    reports = []
+    for options in ((), ("--cluster", address)):
+        capsys.readouterr()
+        assert mer(*command, *options) == 0
+        reports.append(json.loads(capsys.readouterr().out))
+    assert reports[0] == reports[1]
+    assert len(reports[1]) == 2
+    assert all(report["clips"] > 1 for report in reports[1])
+
+
 @pytest.mark.slow
-def test_the_rows_are_those_of_one_process_and_a_worker_may_die(cluster, folder, tiny_onnx, tmp_path) -> None:
+def test_the_rows_are_those_of_one_process_and_a_worker_may_die(cluster, folder, tiny_onnx, tmp_path, capsys) -> None:
     address, processes = cluster
     bundle = Bundle.open(tiny_onnx)
     plan, clips = BatchPlan(str(bundle.path), fingerprint(bundle)), find_clips(["clips"])[0]
@@ -78,6 +97,7 @@ def test_the_rows_are_those_of_one_process_and_a_worker_may_die(cluster, folder,
     # What the command does is the same, and a cluster that goes away is one sentence.
     assert mer("run", tiny_onnx, "clips", "--out", "command.csv", "--cluster", address, "--no-voice") == 0
     assert Path("command.csv").read_bytes() == Path("one.csv").read_bytes()
+    assert_scores_are_those_of_one_process(address, tiny_onnx, capsys)
     with ClusterWorkers(address) as workers:
         waiting = workers.submit(time.sleep, 600)
         for process in processes:
