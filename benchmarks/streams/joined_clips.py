@@ -302,7 +302,7 @@ def measured(path: str, clips: Sequence[Clip], orders: int, kept: Path, heard: R
     for name, runs in together.items():
         found, plain = (
             np.array([[run[clip][0] for clip in sorted(truth)] for run in each])
-            for each in (runs, together[f"{ALONE}, {name.rsplit(', ')[1]}"])
+            for each in (runs, together[f"{ALONE}, {name.rsplit(', ')[-1]}"])
         )
         said = np.array([[truth[clip] in run[clip][1] for clip in sorted(truth)] for run in runs])
         count = max(len(found), len(plain))
