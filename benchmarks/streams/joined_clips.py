@@ -283,9 +283,10 @@ def measured(path: str, clips: Sequence[Clip], orders: int, kept: Path, heard: R
     manifest = Bundle.open(path).manifest
     names, labels = merge_labels(manifest.labels), manifest.labels
     truth = {clip.id: labels.index(names[clip.label]) for clip in clips}
-    mark = hashlib.sha256(repr((manifest.files, to_json(AWARE), orders, sorted(truth))).encode()).hexdigest()[:16]
     together: Answers = {}
     for actor in sorted({clip.speaker for clip in clips}):
+        ids = sorted(clip.id for clip in clips if clip.speaker == actor)
+        mark = hashlib.sha256(repr((manifest.files, to_json(AWARE), orders, ids)).encode()).hexdigest()[:16]
         file = kept / f"{manifest.name}-{actor:02d}-{mark}.json"
         if not file.exists():
             begun = clock.process_time()
@@ -321,9 +322,10 @@ def measured(path: str, clips: Sequence[Clip], orders: int, kept: Path, heard: R
 def section(result: dict[str, Any]) -> list[str]:
     """The table of docs/results/live.md."""
     first = next(iter(result["bundles"].values()))
+    people = "an actor" if result["actors"] == 1 else f"{result['actors']} actors"
     lines = [
-        f"{result['clips']} clips of {result['actors']} actors whom no model has seen (RAVDESS fold {result['fold']});",
-        f"those of each are one recording of about {result['minutes']:.1f} minutes; random orders: {result['orders']}.",
+        f"{result['clips']} clips of {people} whom no model has seen (RAVDESS fold {result['fold']}), joined for",
+        f"each of them into a recording of about {result['minutes']:.1f} minutes; random orders: {result['orders']}.",
         "A clip's answer is made of all steps in its time, also of those that still hear the clip before it.",
         "",
         "- *clips alone*: as `mer evaluate` runs them.",
