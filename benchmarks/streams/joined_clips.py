@@ -97,8 +97,10 @@ class CutOut(FaceTracks):
         image = frames[-1][1]()
         if id(image) not in self._crops:
             box = track_box(image, self._own, 1.0)
+            crop = crop_face(image, box, self._own)
+            assert crop is not None  # black pictures were left out
             # The picture is kept with it, so that its id is nobody else's.
-            self._crops[id(image)] = (image, TrackedFace(crop_face(image, box, self._own), FaceView(0, box)))
+            self._crops[id(image)] = (image, TrackedFace(crop, FaceView(0, box)))
         return (self._crops[id(image)][1],)
 
 
@@ -238,7 +240,7 @@ def answers(bundle: Bundle, recording: Recording, said: Sequence[StepOutput]) ->
     middle = (np.arange(len(said)) + 0.5) * step
     found: Run = {}
     for clip, (begin, end) in recording.spans.items():
-        own = [said[index] for index in np.flatnonzero((begin <= middle) & (middle < end))]
+        own = [said[index] for index in np.flatnonzero((begin <= middle) & (middle < end)).tolist()]
         shares = np.log(np.maximum(np.stack([one.probabilities for one in own]), 1e-12))
         pooled = clip_log_probabilities(shares, np.array([one.steps for one in own]))
         found[clip] = (int(pooled.argmax()), sorted({int(one.probabilities.argmax()) for one in own if one.steps}))
