@@ -97,8 +97,10 @@ class CutOut(FaceTracks):
         image = frames[-1][1]()
         if id(image) not in self._crops:
             box = track_box(image, self._own, 1.0)
+            crop = crop_face(image, box, self._own)
+            assert crop is not None  # black pictures were left out
             # The picture is kept with it, so that its id is nobody else's.
-            self._crops[id(image)] = (image, TrackedFace(crop_face(image, box, self._own), FaceView(0, box)))
+            self._crops[id(image)] = (image, TrackedFace(crop, FaceView(0, box)))
         return (self._crops[id(image)][1],)
 
 
@@ -238,7 +240,7 @@ def answers(bundle: Bundle, recording: Recording, said: Sequence[StepOutput]) ->
     middle = (np.arange(len(said)) + 0.5) * step
     found: Run = {}
     for clip, (begin, end) in recording.spans.items():
-        own = [said[index] for index in np.flatnonzero((begin <= middle) & (middle < end))]
+        own = [said[index] for index in np.flatnonzero((begin <= middle) & (middle < end)).tolist()]
         shares = np.log(np.maximum(np.stack([one.probabilities for one in own]), 1e-12))
         pooled = clip_log_probabilities(shares, np.array([one.steps for one in own]))
         found[clip] = (int(pooled.argmax()), sorted({int(one.probabilities.argmax()) for one in own if one.steps}))
@@ -283,9 +285,10 @@ def measured(path: str, clips: Sequence[Clip], orders: int, kept: Path, heard: R
     manifest = Bundle.open(path).manifest
     names, labels = merge_labels(manifest.labels), manifest.labels
     truth = {clip.id: labels.index(names[clip.label]) for clip in clips}
-    mark = hashlib.sha256(repr((manifest.files, to_json(AWARE), orders, sorted(truth))).encode()).hexdigest()[:16]
     together: Answers = {}
     for actor in sorted({clip.speaker for clip in clips}):
+        ids = sorted(clip.id for clip in clips if clip.speaker == actor)
+        mark = hashlib.sha256(repr((manifest.files, to_json(AWARE), orders, ids)).encode()).hexdigest()[:16]
         file = kept / f"{manifest.name}-{actor:02d}-{mark}.json"
         if not file.exists():
             begun = clock.process_time()
@@ -302,7 +305,7 @@ def measured(path: str, clips: Sequence[Clip], orders: int, kept: Path, heard: R
     for name, runs in together.items():
         found, plain = (
             np.array([[run[clip][0] for clip in sorted(truth)] for run in each])
-            for each in (runs, together[f"{ALONE}, {name.rsplit(', ')[1]}"])
+            for each in (runs, together[f"{ALONE}, {name.rsplit(', ')[-1]}"])
         )
         said = np.array([[truth[clip] in run[clip][1] for clip in sorted(truth)] for run in runs])
         count = max(len(found), len(plain))
@@ -321,9 +324,10 @@ def measured(path: str, clips: Sequence[Clip], orders: int, kept: Path, heard: R
 def section(result: dict[str, Any]) -> list[str]:
     """The table of docs/results/live.md."""
     first = next(iter(result["bundles"].values()))
+    people = "an actor" if result["actors"] == 1 else f"{result['actors']} actors"
     lines = [
-        f"{result['clips']} clips of {result['actors']} actors whom no model has seen (RAVDESS fold {result['fold']});",
-        f"those of each are one recording of about {result['minutes']:.1f} minutes; random orders: {result['orders']}.",
+        f"{result['clips']} clips of {people} whom no model has seen (RAVDESS fold {result['fold']}), joined for",
+        f"each of them into a recording of about {result['minutes']:.1f} minutes; random orders: {result['orders']}.",
         "A clip's answer is made of all steps in its time, also of those that still hear the clip before it.",
         "",
         "- *clips alone*: as `mer evaluate` runs them.",

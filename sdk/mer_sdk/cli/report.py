@@ -28,8 +28,8 @@ from mer_sdk.contract.output_files import check_outputs
 from mer_sdk.errors import OptionError
 
 if TYPE_CHECKING:
+    from mer_sdk.phone.devices import DeviceResult
     from mer_sdk.report.contents import Contents
-    from mer_sdk.report.devices import DeviceResult
 
 
 def report(
@@ -87,8 +87,8 @@ def report(
 
     mer report bundles/grjca-onnx-fp32.mer --devices pixel.json --devices iphone.json
     """
+    from mer_sdk.phone.devices import device_section, result_of
     from mer_sdk.report.contents import Contents, entries_of, key_of, with_measured, with_saved
-    from mer_sdk.report.devices import result_of
     from mer_sdk.report.page import write_page
     from mer_sdk.report.results import read_measurements
     from mer_sdk.report.run import RunOptions, measure_all, time_all
@@ -115,10 +115,11 @@ def report(
         measured = measure_all(opened, data, machine, options, progress, _warn) if data else {}
         timed = time_all(opened, latency, seed, progress, _warn) if latency else {}
     checked = [result_of(one.name, item) for one in opened.values() for item in one.manifest.device_verified]
-    contents = Contents(with_measured(entries, measured, timed), machine, latency, seed, (*checked, *others))
+    found = [*checked, *others]
+    contents = Contents(with_measured(entries, measured, timed), machine, latency, seed, device_section(found))
     write_page(out, contents)
     if json:
-        print(json_module.dumps(_plain(contents), indent=2))
+        print(json_module.dumps({**_plain(contents), "devices": to_json(found)}, indent=2))
     else:
         print(out)
 
@@ -129,14 +130,13 @@ def _plain(contents: Contents) -> dict[str, Any]:
     return {
         "machine": contents.machine,
         "evaluations": [to_json(item) for entry in contents.entries for item in entry.measurements],
-        "devices": [to_json(item) for item in contents.devices],
         "latency_ms": {"rounds": contents.latency_rounds, "seed": contents.latency_seed, "bundles": timed},
     }
 
 
 def _checked(path: Path) -> list[DeviceResult]:
     """The devices of a saved check, or of a bundle."""
-    from mer_sdk.report.devices import read_devices, result_of
+    from mer_sdk.phone.devices import read_devices, result_of
 
     if not path.is_dir():
         return read_devices(path)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from mer_sdk.bench.timing import Quantiles
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import OptionError
-from mer_sdk.report.devices import DeviceResult
 from mer_sdk.report.evidence import Evidence, read_evidence
+from mer_sdk.report.markup import Markup
 from mer_sdk.report.results import Measurement, headline
 
 SCHEME_ORDER = ("fp32", "fp16", "w8", "dyn8", "int8", "w4")
@@ -70,14 +70,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Contents:
-    """All entries, in order of model, target and scheme; `machine` is the one that made the page, and `devices` are
-    what ran bundles elsewhere."""
+    """All entries, in order of model, target and scheme; `machine` is the one that made the page, and `devices` the
+    section of those that ran bundles elsewhere."""
 
     entries: tuple[Entry, ...]
     machine: str
     latency_rounds: int = 0
     latency_seed: int = 0
-    devices: tuple[DeviceResult, ...] = ()
+    devices: Markup = field(default_factory=Markup)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from mer_sdk.contract.output_files import written_aside
 from mer_sdk.errors import OptionError
 from mer_sdk.report import sections, tables
 from mer_sdk.report.contents import Contents, Entry, groups
-from mer_sdk.report.devices import devices
 from mer_sdk.report.markup import Markup, element, joined
 from mer_sdk.report.own_sections import own_clips
 from mer_sdk.report.style import STYLE
@@ -72,7 +71,7 @@ def _sections(contents: Contents) -> tuple[Section, ...]:
             "Gate",
             joined([tables.gate_table(judged), _gate_note(), tables.gate_reasons(judged)]) if judged else nothing,
         ),
-        Section("devices", "On devices", devices(contents.devices)),
+        Section("devices", "On devices", contents.devices),
         Section("states", "With and without each modality", sections.states(contents)),
         Section("confusion", "Confusion", sections.confusions(contents)),
         Section("confidence", "Confidence", sections.confidence(contents)),

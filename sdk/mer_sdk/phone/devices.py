@@ -108,7 +108,7 @@ def read_devices(file: Path) -> list[DeviceResult]:
     return [result_of(_text(one.get("bundle")) or file.stem, one) for one in found]
 
 
-def devices(results: Sequence[DeviceResult]) -> Markup:
+def device_section(results: Sequence[DeviceResult]) -> Markup:
     """The table, devices before what is none, and the course of each sustained run."""
     if not results:
         return Markup("")
