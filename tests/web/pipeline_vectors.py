@@ -19,7 +19,7 @@ from mer_sdk.dialogue.conversation import Conversation
 from mer_sdk.frontends.face_crop import Detection
 from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.frontends.voice_activity import VoiceActivity, VoiceOptions
-from mer_sdk.window import sensor as sensor_module
+from mer_sdk.window import step_estimator
 from mer_sdk.window.sensor import EmotionSensor
 from mer_sdk.window.smoothing import Smoothing
 
@@ -104,7 +104,7 @@ def sensor_run(arrays: dict[str, np.ndarray], path: Path) -> dict[str, object]:
     frames, detections, pcm = film(arrays)
     events: list[dict[str, object]] = []
     estimates: list[EmotionEstimate] = []
-    with patch.object(sensor_module, "VoiceActivity", lambda options: VoiceActivity(options, Loud())):
+    with patch.object(step_estimator, "VoiceActivity", lambda options: VoiceActivity(options, Loud())):
         sensor = EmotionSensor.open(
             path,
             detector=Scripted(detections),
@@ -131,7 +131,8 @@ def sensor_run(arrays: dict[str, np.ndarray], path: Path) -> dict[str, object]:
             estimates += sensor.push_audio(heard, RATE, at)
             events.append({"kind": "sound", "begin": begin, "end": end, "channels": heard.shape[1], "time": at})
     estimates += sensor.flush()
-    assert sensor._watch is not None
+    watch = sensor._steps.watch
+    assert watch is not None
     baselines = {
         who: {name: sensor.baseline_of(who).mean(name) for name in ("audio", "face")} for who in sensor.persons
     }
@@ -140,7 +141,7 @@ def sensor_run(arrays: dict[str, np.ndarray], path: Path) -> dict[str, object]:
         "detections": detections,
         "events": events,
         "estimates": [one.to_json() for one in estimates],
-        "searches": sensor._watch.searches,
+        "searches": watch.searches,
         "baselines": {who: {name: mean.tolist() for name, mean in means.items()} for who, means in baselines.items()},
     }
 
