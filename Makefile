@@ -35,7 +35,7 @@ help:
 	@echo "make convert   build .venv, convert GRJCA to all targets (fp32, fp16) into $(BUNDLES)/"
 	@echo "make convert-all   the other shipped models and the face finder, too"
 	@echo "make finder    the packaged face finder, into $(FINDER)/, from its checkpoint"
-	@echo "make web       the phone check's page, by npm and Vite"
+	@echo "make web       @mer-edge/web and the page of the phone check, by npm and Vite"
 	@echo "make test      build .venv if needed; ruff, mypy and all tests, those of the web parts where there is npm"
 	@echo "make lint      ruff and mypy only"
 	@echo "make format    let ruff format the code"
@@ -169,6 +169,8 @@ results: convert-all
 	$(MAKE) web
 	$(BIN)/python -m benchmarks.speed.browser --bundles $(BUNDLES)/grjca-onnx-fp32.mer $(BUNDLES)/grjca-tflite-fp32.mer \
 		$(QUANTIZED)/grjca-onnx-int8.mer $(QUANTIZED)/grjca-tflite-int8.mer
+	$(BIN)/python -m benchmarks.speed.web_peers --bundle $(BUNDLES)/grjca-onnx-fp32.mer \
+		--finder $(BUNDLES)/face_finder-onnx-fp32.mer --clip $(DATA)/ravdess_av/mp4/01-01-03-01-01-02-05.mp4
 	$(BIN)/python -m benchmarks.results.write_results --data ravdess:$(RAVDESS) --bundles $(BUNDLES)
 
 # As root, with qemu-user-static, debootstrap and binfmt-support; tools/aarch64/check.py says what is missing.

@@ -1,6 +1,7 @@
 """Write the JSON Schema of the manifest: `python -m mer_converters.schema docs/manifest.schema.json`.
 
-The sensor in TypeScript reads manifests by a copy, web/sensor/src/manifest.schema.json: `make schema` writes both.
+The sensor in TypeScript reads manifests by a copy, web/sensor/src/contract/manifest.schema.json: `make schema` writes
+both.
 """
 
 from __future__ import annotations

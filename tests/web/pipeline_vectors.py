@@ -1,5 +1,6 @@
-"""What `EmotionSensor` and `Conversation` say of a small film, from pixels and samples to estimates, for other sensors to be
-held to: faces searched for and followed, several persons, who speaks, voice activity, smoothing, enrolment, texts.
+"""What `EmotionSensor` and `Conversation` say of a small film, from pixels and samples to estimates, for other
+sensors to be held to: faces searched for and followed, several persons, who speaks, voice activity, smoothing,
+enrolment, texts.
 
 A film is stored as backgrounds and pictures laid over them, so that the other side draws the same frames.
 """
@@ -130,14 +131,17 @@ def sensor_run(arrays: dict[str, np.ndarray], path: Path) -> dict[str, object]:
             estimates += sensor.push_audio(heard, RATE, at)
             events.append({"kind": "sound", "begin": begin, "end": end, "channels": heard.shape[1], "time": at})
     estimates += sensor.flush()
-    assert sensor._steps.watch is not None
-    baselines = {who: {name: sensor.baseline_of(who).mean(name) for name in ("audio", "face")} for who in sensor.persons}
+    watch = sensor._steps.watch
+    assert watch is not None
+    baselines = {
+        who: {name: sensor.baseline_of(who).mean(name) for name in ("audio", "face")} for who in sensor.persons
+    }
     return {
         "rate": RATE,
         "detections": detections,
         "events": events,
         "estimates": [one.to_json() for one in estimates],
-        "searches": sensor._steps.watch.searches,
+        "searches": watch.searches,
         "baselines": {who: {name: mean.tolist() for name, mean in means.items()} for who, means in baselines.items()},
     }
 

@@ -57,7 +57,9 @@ def test_the_package_is_modules_with_types_and_no_sources(packed):
     assert len(worklet) > 4096
 
 
-def test_five_lines_in_a_fresh_vite_app_give_estimates(packed, drive, serve, tiny_onnx, face_finder, web_modules, tmp_path):
+def test_five_lines_in_a_fresh_vite_app_give_estimates(
+    packed, drive, serve, tiny_onnx, face_finder, web_modules, tmp_path
+):
     app = tmp_path / "app"
     (app / "src").mkdir(parents=True)
     (app / "public").mkdir()
@@ -72,11 +74,11 @@ def test_five_lines_in_a_fresh_vite_app_give_estimates(packed, drive, serve, tin
     for name in ("onnxruntime-web", "onnxruntime-common", "@litertjs"):
         (app / "node_modules" / name).symlink_to(web_modules / name)
     vite = ["node", str(web_modules / "vite" / "bin" / "vite.js"), "build"]
-    done = subprocess.run(vite, cwd=app, capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"})
+    plain = {**os.environ, "NO_COLOR": "1"}
+    done = subprocess.run(vite, cwd=app, capture_output=True, text=True, check=False, env=plain)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     flags = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    (shown, workers) = drive(
-        serve(app / "dist"), [("until", "shown.length >= 3"), ("evaluate", "[...shown]"), ("evaluate", "workers")], flags=flags, init=WATCH
-    )
+    steps = [("until", "shown.length >= 3"), ("evaluate", "[...shown]"), ("evaluate", "workers")]
+    shown, workers = drive(serve(app / "dist"), steps, flags=flags, init=WATCH)
     assert all(text.endswith(" %") for text in shown)
     assert workers == 1

@@ -34,7 +34,8 @@ def page(npm, serve, vectors):
 
 def test_the_sensor_in_typescript_gives_what_the_one_in_python_gives(npm, vectors):
     told = npm("test", MER_VECTORS=str(vectors))
-    passed = [(int(done), int(every)) for done, every in re.findall(r"Tests\s+(\d+) passed(?: \| \d+ skipped)? \((\d+)\)", told)]
+    said = re.findall(r"Tests\s+(\d+) passed(?: \| \d+ skipped)? \((\d+)\)", told)
+    passed = [(int(done), int(every)) for done, every in said]
     # Two workspaces: the sensor, and the page of the phone check.
     assert len(passed) == 2, told
     assert all(every - done <= 1 for done, every in passed)  # Silero VAD's file may not be there
@@ -61,9 +62,8 @@ def test_of_real_clips_the_package_says_in_its_worker_what_python_says(
             shutil.copytree(path, vectors / name)
     clip = _read(clips[number])
     np.savez_compressed(vectors / f"clip{number}.npz", **clip)
-    ((found, alone),) = drive(
-        page, [("until", "globalThis.ready"), ("evaluate", f"Promise.all([true, false].map((one) => feed('clip{number}', one)))")]
-    )
+    both = f"Promise.all([true, false].map((one) => feed('clip{number}', one)))"
+    ((found, alone),) = drive(page, [("until", "globalThis.ready"), ("evaluate", both)])
     wanted, profile = _in_python(clip, bundle, face_finder)
     assert found["estimates"][-1]["time"] == pytest.approx(SECONDS)
     assert len(found["estimates"]) == len(wanted) == SECONDS * 4
@@ -73,7 +73,11 @@ def test_of_real_clips_the_package_says_in_its_worker_what_python_says(
             key: python_says[key] for key in ("time", "emotion", "state")
         }
         assert (page_says["face"] or {}).get("id") == (python_says["face"] or {}).get("id")
-        pairs = [(page_says[kind][name], share) for kind in ("probabilities", "raw_probabilities") for name, share in python_says[kind].items()]
+        pairs = [
+            (page_says[kind][name], share)
+            for kind in ("probabilities", "raw_probabilities")
+            for name, share in python_says[kind].items()
+        ]
         away = max(away, *(abs(mine - its) for mine, its in pairs))
     print(f"{clips[number].name}: {len(wanted)} steps, probabilities at most {away:.1e} apart")
     assert away < AWAY
@@ -94,7 +98,8 @@ def _read(path):
     with av.open(str(path)) as container:
         rate = container.streams.audio[0].rate
         resampler = av.AudioResampler("flt", "mono", rate)
-        pieces = [piece.to_ndarray()[0] for frame in (*container.decode(audio=0), None) for piece in resampler.resample(frame)]
+        decoded = (*container.decode(audio=0), None)
+        pieces = [piece.to_ndarray()[0] for frame in decoded for piece in resampler.resample(frame)]
     frames, times = [], []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):

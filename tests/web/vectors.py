@@ -46,6 +46,7 @@ BOXES = (
     ((30.0, 20.0, 6.0, 5.0), 0.0),
 )
 
+
 class Recorded:
     """A graph that gives the same answer always and keeps what it was given."""
 

@@ -10,7 +10,7 @@ import pytest
 from mer_converters.schema import main, schema_text
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMITTED = ("docs/manifest.schema.json", "web/sensor/src/manifest.schema.json")
+COMMITTED = ("docs/manifest.schema.json", "web/sensor/src/contract/manifest.schema.json")
 
 
 @pytest.mark.parametrize("path", COMMITTED)

@@ -20,22 +20,31 @@ export interface SpeechModel {
  * - `threshold`: a piece of 32 ms is voiced from this probability on; above 0, at most 1; 0.5 unless said otherwise.
  * - `hangover`: seconds for which speech holds on after the last voiced piece, 0 or more; 2 unless said otherwise. From
  *   the beginning of a stream so long it is open whether somebody speaks.
+ * - `pause`: an utterance is over, for the sensor's window, once nobody was voiced for so many seconds, above 0: what is
+ *   said next is seen without what was said before; 0.75 unless said otherwise; null lets the window slide over all of it.
+ * - `lead`: seconds before an utterance's first voiced piece that the window still holds of it, 0 or more; 0.5 by default.
  */
 export interface VoiceOptions {
   threshold?: number;
   hangover?: number;
+  pause?: number | null;
+  lead?: number;
 }
 
 /** @throws OptionError a value outside its range. */
 export function voiceOptions(given: VoiceOptions = {}): Required<VoiceOptions> {
-  const { threshold = 0.5, hangover = 2 } = given;
+  const { threshold = 0.5, hangover = 2, pause = 0.75, lead = 0.5 } = given;
   if (!(threshold > 0 && threshold <= 1)) {
     throw new OptionError(`the threshold is ${threshold}; allowed is above 0 to 1, such as 0.5`);
   }
   if (!(hangover >= 0 && hangover < Infinity)) {
     throw new OptionError(`the hangover is ${hangover} s; allowed is 0 or more, such as 2`);
   }
-  return { threshold, hangover };
+  if (pause !== null && !(pause > 0 && pause < Infinity)) {
+    throw new OptionError(`the pause is ${pause}; allowed is more than 0, such as 0.75, or null for windows that slide`);
+  }
+  if (!(lead >= 0 && lead < Infinity)) throw new OptionError(`the lead is ${lead} s; allowed is 0 or more, such as 0.5`);
+  return { threshold, hangover, pause, lead };
 }
 
 /**
@@ -52,6 +61,9 @@ export class VoiceActivity {
   private left = new Float32Array(0);
   private position = 0;
   private heldUntil = 0;
+  /** Where the present utterance, or the pause after it, begins; and where the last voiced piece ended. */
+  private begin = 0;
+  private last: number | null = null;
 
   /** @throws OptionError see `voiceOptions`. */
   constructor(
@@ -70,7 +82,22 @@ export class VoiceActivity {
     this.left = new Float32Array(0);
     this.position = 0;
     this.heldUntil = 0;
+    this.begin = 0;
+    this.last = null;
     this.model.reset();
+  }
+
+  /** Whether an utterance ends what a window holds: see `VoiceOptions.pause`. */
+  get cuts(): boolean {
+    return this.options.pause !== null;
+  }
+
+  /**
+   * Samples up to now that belong to the present utterance, or to the pause that goes on; what is older is of another
+   * utterance. Without `pause` all that was heard so far.
+   */
+  get fresh(): number {
+    return this.position - this.begin;
   }
 
   /**
@@ -93,6 +120,7 @@ export class VoiceActivity {
     this.left = all.slice(place);
     this.position += samples.length;
     this.probability = Math.max(0, ...found);
+    for (const [number, one] of found.entries()) this.follow(first + number * PIECE_SAMPLES, one >= this.options.threshold);
     const voiced = found.findLastIndex((one) => one >= this.options.threshold);
     this.undecided &&= voiced < 0 && this.position < this.hold;
     if (voiced >= 0) this.heldUntil = first + voiced * PIECE_SAMPLES + this.hold;
@@ -113,5 +141,21 @@ export class VoiceActivity {
     this.undecided &&= this.position < this.hold;
     this.left = new Float32Array(0);
     this.model.reset();
+    this.follow(this.position, false);
+  }
+
+  /** What a piece, or a gap, that ends at this sample says of utterances. */
+  private follow(end: number, voiced: boolean): void {
+    if (this.options.pause === null) return;
+    const pause = halfEven(this.options.pause * VOICE_RATE);
+    if (voiced) {
+      const begin = end - PIECE_SAMPLES;
+      if (this.last === null || begin - this.last >= pause) {
+        this.begin = Math.max(this.begin, begin - halfEven(this.options.lead * VOICE_RATE));
+      }
+      this.last = end;
+    } else if (this.last !== null && end - this.last >= pause) {
+      this.begin = Math.max(this.begin, this.last);
+    }
   }
 }

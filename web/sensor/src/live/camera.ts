@@ -91,6 +91,11 @@ export class LiveCamera {
   }
 }
 
+/** `openSensor` with what suits a camera: steps that would be late are left out, and a stream that stalls is not waited for. */
+export function openLive(options: OpenOptions, progress?: Progress): Promise<Sensor> {
+  return openSensor({ waiting: WAITING, patience: PATIENCE, ...options }, progress);
+}
+
 /**
  * Ask for camera and microphone, and give an estimate every step (250 ms).
  *
@@ -102,7 +107,7 @@ export async function startCamera(
   onEstimate: (estimate: EmotionEstimate) => void,
 ): Promise<LiveCamera> {
   const { video, devices, worklet, onError, progress, ...model } = options;
-  const sensor = openSensor({ waiting: WAITING, patience: PATIENCE, ...model }, progress);
+  const sensor = openLive(model, progress);
   const rest = Object.fromEntries(
     Object.entries({ video, devices, worklet, onError }).filter(([, value]) => value !== undefined),
   );

@@ -5,7 +5,7 @@
 import { MerError, sentence } from "../errors.js";
 import type { EmotionEstimate } from "../window/estimate.js";
 import { UNKNOWN } from "../window/estimate.js";
-import { type LiveCamera, startCamera } from "./camera.js";
+import { LiveCamera, openLive } from "./camera.js";
 import type { Sensor } from "./open.js";
 import type { OpenOptions } from "./options.js";
 
@@ -30,16 +30,19 @@ const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
 /**
  * Attributes: `bundle`, `finder`, `voice` (addresses), `ort`, `litert`, `worklet`; `faces`, `smoothing` (seconds),
- * `margin`, `threads`; `devices` (both, camera, microphone); `label` of the button; `autostart`.
+ * `margin`, `threads`; `devices` (both, camera, microphone); `label` of the button; `preload` to load the model before anybody
+ * presses it; `autostart`.
  *
  * Events: `estimate` (detail: `EmotionEstimate`), `start`, `error` (detail: the error).
  */
 export class MerCameraElement extends Base {
   private camera: LiveCamera | null = null;
+  private opening: Promise<Sensor> | null = null;
   private readonly parts = this.build();
 
   connectedCallback(): void {
     this.parts.button.textContent = this.getAttribute("label") ?? "Start camera and microphone";
+    if (this.hasAttribute("preload")) void this.open().catch((error) => this.fail(error));
     if (this.hasAttribute("autostart")) void this.start();
   }
 
@@ -65,9 +68,9 @@ export class MerCameraElement extends Base {
     notice.textContent = "Waiting for camera and microphone …";
     try {
       const worklet = this.getAttribute("worklet");
-      this.camera = await startCamera(
+      this.camera = await LiveCamera.start(
+        this.open(),
         {
-          ...this.options(),
           video,
           devices: (this.getAttribute("devices") ?? "both") as "both",
           ...(worklet ? { worklet } : {}),
@@ -83,11 +86,20 @@ export class MerCameraElement extends Base {
     }
   }
 
+  /** The model, loaded once; one that failed is tried again by the next call. */
+  private open(): Promise<Sensor> {
+    this.opening ??= openLive(this.options()).catch((error) => {
+      this.opening = null;
+      throw error;
+    });
+    return this.opening;
+  }
+
   /** Let the devices go, and end the worker. */
   stop(): void {
     this.camera?.stop();
-    this.camera?.sensor.close();
-    this.camera = null;
+    void this.opening?.then((sensor) => sensor.close(), () => undefined);
+    this.camera = this.opening = null;
     const { boxes, output, button } = this.parts;
     boxes.replaceChildren();
     output.textContent = "";

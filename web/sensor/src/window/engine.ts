@@ -169,6 +169,16 @@ export class StepEngine {
     this.sound?.fill(rows, this.current);
   }
 
+  /**
+   * Let all but the newest steps leave the window, as those of another utterance: they are missing from now on, in every
+   * modality and for everyone, and go into the baselines.
+   */
+  beginWindow(newest: number): void {
+    if (newest >= this.length) return;
+    if (this.sound) for (const row of this.sound.beginAfter(newest)) this.observe("audio", row);
+    for (const window of this.faces.values()) for (const row of window.beginAfter(newest)) this.observe("face", row);
+  }
+
   /** End a recording: the steps still in the window are taken into the baselines, and the window is empty. */
   finish(): void {
     if (this.sound) for (const row of this.sound.drain()) this.observe("audio", row);

@@ -60,6 +60,13 @@ export class FeatureWindow {
     return due;
   }
 
+  /** Let all but the newest rows be missing; give those that are due for a baseline, oldest first. */
+  beginAfter(newest: number): DueRow[] {
+    const gone = this.rows.slice(0, Math.max(0, this.length - newest));
+    this.rows.fill(null, 0, gone.length);
+    return gone.filter((row): row is Row => row !== null && row.due);
+  }
+
   /** Let no row of a person go into their baseline any more. */
   settle(person: number): void {
     for (const row of this.rows) if (row?.owner === person) row.due = false;

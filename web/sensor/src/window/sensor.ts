@@ -262,6 +262,8 @@ export class EmotionSensor {
     const begin = performance.now();
     const features = await this.engine.encode(speech === false ? null : given.chunk, first?.crop ?? null);
     await this.recall(given.chunk, speech);
+    // Of the steps before this one those stay in the window that belong to the same utterance.
+    if (this.voice?.cuts) this.engine.beginWindow(Math.max(0, Math.floor(this.voice.fresh / this.stepSamples) - 1));
     const faces = new Map<number, Float32Array>();
     for (const { crop, view } of rest) faces.set(view.id, (await this.engine.encode(null, crop)).face!);
     const output = await this.engine.advance(features, first?.view.id ?? null, faces);
