@@ -80,8 +80,13 @@ def _files(app: XcodeApp) -> list[tuple[str, dict[str, object]]]:
         "sourceTree": "BUILT_PRODUCTS_DIR",
     }
     children = [_id(f"file {path}") for path in (*app.compiled, app.info)]
-    main = {"isa": "PBXGroup", "children": [*children, _id("products")], "sourceTree": "<group>"}
-    products = {"isa": "PBXGroup", "children": [_id("product")], "name": "Products", "sourceTree": "<group>"}
+    main: dict[str, object] = {"isa": "PBXGroup", "children": [*children, _id("products")], "sourceTree": "<group>"}
+    products: dict[str, object] = {
+        "isa": "PBXGroup",
+        "children": [_id("product")],
+        "name": "Products",
+        "sourceTree": "<group>",
+    }
     return [*found, ("product", product), ("main", main), ("products", products)]
 
 
@@ -98,7 +103,7 @@ def _packages(app: XcodeApp) -> list[tuple[str, dict[str, object]]]:
 
 def _target(app: XcodeApp) -> list[tuple[str, dict[str, object]]]:
     products = [product for _, product in app.packages]
-    target = {
+    target: dict[str, object] = {
         "isa": "PBXNativeTarget",
         "buildConfigurationList": _id("target configurations"),
         "buildPhases": [_id("sources"), _id("frameworks")],
@@ -110,7 +115,7 @@ def _target(app: XcodeApp) -> list[tuple[str, dict[str, object]]]:
         "productReference": _id("product"),
         "productType": "com.apple.product-type.application",
     }
-    project = {
+    project: dict[str, object] = {
         "isa": "PBXProject",
         "attributes": {"BuildIndependentTargetsInParallel": "1", "LastUpgradeCheck": "1500"},
         "buildConfigurationList": _id("project configurations"),
@@ -159,9 +164,13 @@ def _configurations(app: XcodeApp) -> list[tuple[str, dict[str, object]]]:
         names = ("Debug", "Release")
         for name in names:
             level = {"SWIFT_OPTIMIZATION_LEVEL": "-Onone" if name == "Debug" else "-O"} if whose == "project" else {}
-            fields = {"isa": "XCBuildConfiguration", "buildSettings": {**settings, **level}, "name": name}
+            fields: dict[str, object] = {
+                "isa": "XCBuildConfiguration",
+                "buildSettings": {**settings, **level},
+                "name": name,
+            }
             found.append((f"{whose} {name}", fields))
-        listed = {
+        listed: dict[str, object] = {
             "isa": "XCConfigurationList",
             "buildConfigurations": [_id(f"{whose} {name}") for name in names],
             "defaultConfigurationIsVisible": "0",
