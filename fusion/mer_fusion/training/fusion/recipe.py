@@ -18,7 +18,6 @@ from mer_fusion.training.fusion.data import LABELS
 from mer_fusion.training.fusion.feature_cache import CacheOptions
 from mer_fusion.training.fusion.task import FusionOptions
 from mer_fusion.training.loop import LoopOptions
-from mer_fusion.training.speech.conditions import SoundConditions
 from mer_fusion.training.speech.encoder import AudioOptions
 from mer_sdk.errors import OptionError
 
@@ -59,30 +58,24 @@ class Recipe:
 
 
 def full_precision_recipe(seed: int, model: str = "grjca") -> Recipe:
-    """The reference: 3 x 3 convolutions throughout, an audio encoder with twice the student's channels, 128 features of
-    the face.
+    """The reference: 3 x 3 convolutions throughout, 128 features of the face, and the student's audio encoder.
 
     Raises:
         OptionError: a model that is none of `WINDOW_MODELS`.
     """
-    # Widths that matrix units take: in bf16 an epoch of this one takes as long as a student's in float32.
-    audio = AudioEncoderConfig(
-        frames=120, level="chunk", stem=32, channels=(64, 128, 192), blocks=(1, 1, 1), separable=False, features=64
-    )
+    audio = _audio_shape()
     face = FaceEncoderConfig(stem=32, channels=(64, 128, 192), blocks=(2, 2, 2), separable=False, features=128)
     return Recipe(
         model,
         "full",
         _network(model, "full", audio, face),
-        # At the student's 2e-3 its units die within two epochs.
-        LoopOptions(epochs=22, learning_rate=8e-4, seed=seed),
-        LoopOptions(epochs=28, learning_rate=6e-4, warmup_epochs=1.0, seed=seed),
+        LoopOptions(epochs=36, precision="no", seed=seed),
+        LoopOptions(epochs=60, learning_rate=1.5e-3, warmup_epochs=1.0, precision="no", seed=seed),
         LoopOptions(epochs=24, seed=seed),
         LoopOptions(epochs=14, learning_rate=1e-3, seed=seed),
         LoopOptions(epochs=14, learning_rate=1e-3, weight_decay=0.1, precision="no", seed=seed),
         # Wider than the student's; a narrower range came out better only after it was trained.
         talking=TalkingOptions(zoom=(0.9, 1.2), take_zoom=0.06, shift=0.06),
-        audio=AudioOptions(conditions=SoundConditions(exchange=0.3)),
     )
 
 
@@ -92,9 +85,7 @@ def student_recipe(seed: int, model: str = "grjca") -> Recipe:
     Raises:
         OptionError: a model that is none of `WINDOW_MODELS`.
     """
-    audio = AudioEncoderConfig(
-        frames=120, level="chunk", stem=16, channels=(32, 56, 88), blocks=(1, 1, 1), separable=False, features=64
-    )
+    audio = _audio_shape()
     face = FaceEncoderConfig(stem=16, channels=(24, 48, 80), blocks=(1, 1, 1), separable=False, features=64)
     return Recipe(
         model,
@@ -105,6 +96,17 @@ def student_recipe(seed: int, model: str = "grjca") -> Recipe:
         LoopOptions(epochs=24, seed=seed),
         LoopOptions(epochs=30, learning_rate=1.5e-3, seed=seed),
         LoopOptions(epochs=24, learning_rate=2e-3, weight_decay=0.1, precision="no", seed=seed),
+    )
+
+
+def _audio_shape() -> AudioEncoderConfig:
+    """One audio encoder for both: one with twice the channels, trained for an hour, was no better on people unseen.
+
+    It had 0.89 M parameters; sound alone and sound with a face moved by a point or less on RAVDESS fold 3, but for FDRL's
+    both, which gained 3 points. What is missing is voices, not width.
+    """
+    return AudioEncoderConfig(
+        frames=120, level="chunk", stem=16, channels=(32, 56, 88), blocks=(1, 1, 1), separable=False, features=64
     )
 
 
