@@ -133,6 +133,10 @@ results: convert-all
 		fusion/mer_fusion/checkpoints/grjca-full.safetensors fusion/mer_fusion/checkpoints/atsuko-student.safetensors \
 		fusion/mer_fusion/checkpoints/fdrl-student.safetensors --data ravdess:$(RAVDESS) \
 		$(foreach corpus,urdu ased turev tess emovo,--data $(corpus):$(SPEECH)/$(corpus))
+	$(BIN)/python -m benchmarks.robustness.no_speech $(BUNDLES)/grjca-tflite-fp32.mer \
+		$(foreach model,atsuko fdrl,fusion/mer_fusion/checkpoints/$(model)-student.safetensors)
+	$(BIN)/python -m benchmarks.robustness.sound_ablations --data ravdess:$(RAVDESS) --data cremad_logmel:$(SPEECH)/cremad_logmel \
+		--data cremad_votes:$(DATA)/cremad_votes $(foreach corpus,indian_emospeech nemo,--data $(corpus):$(SPEECH)/$(corpus))
 	$(BIN)/python -m benchmarks.accuracy.confidence $(foreach model,grjca atsuko fdrl,fusion/mer_fusion/checkpoints/$(model)-student.safetensors) \
 		--data ravdess_pairs:$(PAIRS) $(foreach corpus,urdu ased turev tess emovo,--data $(corpus):$(SPEECH)/$(corpus))
 	$(BIN)/python -m benchmarks.accuracy.adaptation --data ravdess_pairs:$(PAIRS)

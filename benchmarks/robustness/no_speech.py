@@ -112,7 +112,8 @@ def lines_of(result: Json) -> list[str]:
         cells = []
         for name in names:
             one = result["bundles"][name][sound]
-            cells.append(f"{one['named']:.1f} % ({one['named with all sound']:.0f} %, {one['as']})")
+            word = f", {one['as']}" if one["as"] else ""
+            cells.append(f"{one['named']:.1f} % ({one['named with all sound']:.0f} %{word})")
         rows.append((sound, *cells))
     head = "Share of steps that name an emotion; in brackets with all sound counted, and what is then said most:"
     return [head, "", *table(("sound", *names), rows)]

@@ -3,11 +3,11 @@
     python -m benchmarks.robustness.sound_ablations --data ravdess:PATH --data cremad_logmel:PATH
         --data cremad_votes:PATH --data indian_emospeech:PATH --data nemo:PATH [--share 0.1]
 
-The student's audio encoder is trained with the head of training for a share of its usual length, once with all choices
-and once without each of them. Three measures, each cold and with that head: RAVDESS's tuning fold (five actors whom no
-variant learned from) as recorded, the same 20 dB quieter, the same through a telephone's band; and nEMO, another
-language, which no variant learned from here. Differences are paired over clips. The running level is an ideal one: it
-knows the mean energy of the whole clip from the first step.
+The student's audio encoder is trained with the head of training for a share of its usual length: once with all choices,
+once without each of them, and once with what only the full-precision encoder has. Four measures, each cold and with
+that head: RAVDESS's tuning fold (five actors whom no variant learned from) as recorded, the same 20 dB quieter and
+through a telephone's band; and nEMO, another language, which no variant learned from here. Differences are paired over
+clips. The running level is an ideal one: it knows the mean energy of the whole clip from the first step.
 
 Writes docs/results/sound_ablations.json and the table of docs/models/sound.md. Finished pieces are kept in --run-dir.
 """
@@ -88,6 +88,7 @@ VARIANTS = {
     ),
     "labels in place of votes": Variant(votes=False),
     "no logit adjustment": Variant(options=AudioOptions(prior_weight=0.0)),
+    "bands exchanged between windows": Variant(options=AudioOptions(conditions=SoundConditions(exchange=0.3))),
 }
 
 
@@ -127,7 +128,9 @@ def answers(learner: AudioLearner, speech: SpeechSet) -> np.ndarray:
     return found
 
 
-def trained(variant: Variant, name: str, sets: Sequence[SpeechSet], share: float, run_dir: Path) -> AudioLearner:
+def trained(
+    variant: Variant, name: str, sets: Sequence[SpeechSet], share: float, precision: str, run_dir: Path
+) -> AudioLearner:
     """The learner of a variant, from RAVDESS's learning speakers first and further corpora."""
     recipe = student_recipe(0)
     if not variant.votes:
@@ -139,7 +142,7 @@ def trained(variant: Variant, name: str, sets: Sequence[SpeechSet], share: float
     # All variants take as many batches as the one with all corpora.
     loop = recipe.audio_loop
     epochs = max(1, round(loop.epochs * share * _BATCHES / task.batches_per_epoch()))
-    loop = replace(loop, epochs=epochs, warmup_epochs=0.1 * epochs, threads=1)
+    loop = replace(loop, epochs=epochs, warmup_epochs=0.1 * epochs, precision=precision, threads=1)
     fit(task, loop, run_dir / name, validate_every=epochs)
     return learner
 
@@ -148,6 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", action="append", required=True, help="NAME:PATH, once for each")
     parser.add_argument("--share", type=float, default=0.1, help="of the student's usual length")
+    parser.add_argument("--precision", choices=("no", "bf16"), default="no", help="of training; bf16 for matrix units")
     parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS), help="variants")
     parser.add_argument("--run-dir", type=Path, default=ROOT / "runs" / "sound_ablations")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "sound_ablations.json")
@@ -174,12 +178,15 @@ def main() -> None:
         scored = tests
         if variant.leveled:
             sets, scored = [leveled(item) for item in sets], {key: leveled(item) for key, item in tests.items()}
-        learner = trained(variant, str(list(VARIANTS).index(name)), sets, options.share, options.run_dir)
+        learner = trained(
+            variant, str(list(VARIANTS).index(name)), sets, options.share, options.precision, options.run_dir
+        )
         found[name] = {key: answers(learner, item) for key, item in scored.items()}
         shown = ", ".join(f"{key} {100 * uar(tests[key].labels.numpy(), run):.1f}" for key, run in found[name].items())
         print(f"{name}: {shown}", flush=True)
     result = {
         "share": options.share,
+        "precision": options.precision,
         "clips": {key: len(item) for key, item in tests.items()},
         "variants": {name: _figures(found, name, tests) for name in found},
         "seconds": round(time.perf_counter() - begun),

@@ -135,18 +135,22 @@ def test_augmented_faces_stay_faces() -> None:
 
 @pytest.mark.slow
 def test_recipe_from_data_to_student(tmp_path: Path) -> None:
-    data = sources(classes=len(LABELS))
-    full = train_network(small_recipe("full"), data, tmp_path / "full", quiet=True)
+    data, recipe = sources(classes=len(LABELS)), small_recipe("full")
+    recipe = replace(recipe, network=replace(recipe.network, audio=replace(SMALL_AUDIO, channels=(12, 16))))
+    full = train_network(recipe, data, tmp_path / "full", quiet=True)
     card = save_checkpoint(full.network, full.card, tmp_path / "full.safetensors")
     assert card.weights_sha256
     teacher = load_checkpoint(tmp_path / "full.safetensors")
-    assert teacher.card.network == small_recipe("full").network
+    assert teacher.card.network == recipe.network
     assert teacher.card.baseline.population_mean.keys() == {"audio", "face"}
     assert teacher.card.training["speakers"] == [1, 2, 3]
     assert teacher.card.training["held_out_speakers"] == [0]
     student = train_network(small_recipe("student"), data, tmp_path / "student", teacher, quiet=True)
     assert student.card.role == "student"
     assert student.card.training["teacher_sha256"] == teacher.sha256
+    # The teacher's audio encoder has another shape: the student trains its own.
+    assert student.card.network.audio == SMALL_AUDIO
+    assert "audio" in student.card.training["seconds"]
     again = train_network(small_recipe("student"), data, tmp_path / "student", teacher, quiet=True)
     for name, value in student.network.state_dict().items():
         assert torch.equal(value, again.network.state_dict()[name]), name

@@ -100,7 +100,11 @@ def student_recipe(seed: int, model: str = "grjca") -> Recipe:
 
 
 def _audio_shape() -> AudioEncoderConfig:
-    """One audio encoder for both: many voices take hours of one CPU to learn, and a wider one five times as long."""
+    """One audio encoder for both: one with twice the channels, trained for an hour, was no better on people unseen.
+
+    It had 0.89 M parameters. On RAVDESS fold 3 its three models moved by less than a point with sound alone, and by 0,
+    -0.4 and +2.8 points with a face.
+    """
     return AudioEncoderConfig(
         frames=120, level="chunk", stem=16, channels=(32, 56, 88), blocks=(1, 1, 1), separable=False, features=64
     )
