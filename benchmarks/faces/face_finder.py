@@ -3,7 +3,7 @@
     python -m benchmarks.faces.face_finder --data ferplus:PATH --media PATH --ravdess PATH --portraits PATH \
         --ultraface version-RFB-320.onnx --mediapipe face_detection_short_range.tflite
 
-Nothing of the media was trained on or used to choose a setting. Converts the shipped finder, writes
+Nothing of the media was trained on or used to choose a setting. Measures the packaged finder, writes
 docs/results/face_finder.json and the tables between the markers in docs/results/faces.md.
 """
 
@@ -44,11 +44,13 @@ from mer_fusion.training.finder.train import drawn, matched
 from mer_quantization.calibration import save_samples
 from mer_quantization.schemes import find_scheme
 from mer_sdk.bench.timing import measure, ratio
+from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.manifest import FINDER
 from mer_sdk.evaluation.datasets import open_dataset
 from mer_sdk.frontends.face_crop import overlap
 from mer_sdk.frontends.face_detection import FaceDetector, HaarDetector
-from mer_sdk.frontends.face_finder import FinderDetector
+from mer_sdk.frontends.face_finder import PACKAGED_FINDERS, PACKAGED_FOLDER, FinderDetector
 from mer_sdk.media.decode import MediaFile, VideoFrame
 from mer_sdk.runtimes import load_graph
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
@@ -57,7 +59,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BEGIN, END = "<!-- finder: written by benchmarks/faces/face_finder.py -->", "<!-- end of finder -->"
 SMALLEST = 0.1  # faces below this share of the shorter side are asked of nobody, and no one's mistake
 RIGHT, WRONG = 0.5, 0.3  # overlap with a reference from which a face is found, below which it is false
-GRAPHS = (("tflite", "fp32"), ("tflite", "int8"), ("onnx", "fp32"))
+GRAPHS = (("tflite", "int8"),)  # converted for this alone, with --int8
 Frames = list[np.ndarray]
 
 
@@ -115,6 +117,18 @@ def converted(finder: FaceFinder, card: FaceFinderCard, calibration: Path, folde
         graph = Timed(load_graph(target.runtime, path, spec))
         built[f"{target_name} {scheme_name}"] = (graph, path.stat().st_size)
     return built
+
+
+def packaged() -> dict[str, Any]:
+    """The graphs that come with the SDK: "target scheme" -> (graph, bytes of its file)."""
+    found: dict[str, Any] = {}
+    for name in PACKAGED_FINDERS:
+        bundle = Bundle.open(PACKAGED_FOLDER / name)
+        assert bundle.path is not None  # it was opened from a folder
+        spec = bundle.manifest.graphs[FINDER]
+        size = (bundle.path / spec.file).stat().st_size
+        found[f"{bundle.manifest.target} {bundle.manifest.scheme}"] = (Timed(bundle.load_graphs()[FINDER]), size)
+    return found
 
 
 def squares(found: list[Any], relation: tuple[float, float]) -> list[tuple[float, ...]]:
@@ -219,8 +233,8 @@ def section(result: dict[str, Any]) -> list[str]:
         f"Recall: share of the reference's faces, of at least {100 * SMALLEST:g} % of the shorter side, with an "
         f"overlap of {RIGHT} or more. Overlap: mean intersection over union of those. False: faces a frame that "
         f"overlap no face of either reference by {WRONG}. References are brought to the project's box first; their own "
-        "rows say how far they agree with each other. Finders: the shipped checkpoint, converted and quantized by the "
-        f"project's converters, threshold {result['threshold']:g}."
+        "rows say how far they agree with each other. Finders: the packaged bundles, "
+        f"threshold {result['threshold']:g}."
     )
     rows = []
     for name, one in result["sets"].items():
@@ -282,6 +296,7 @@ def main() -> None:
     parser.add_argument("--ravdess", required=True, type=Path, help="folder with mp4/ and faces/")
     parser.add_argument("--portraits", required=True, type=Path, help="folder of portraits with labels.csv")
     parser.add_argument("--bundle", type=Path, default=ROOT / "bundles" / "grjca-tflite-fp32.mer")
+    parser.add_argument("--int8", action="store_true", help="quantize the finder, too: takes a minute more")
     parser.add_argument("--made", type=int, default=100, help="scenes of every kind that are made")
     parser.add_argument("--ultraface", required=True, type=Path)
     parser.add_argument("--mediapipe", required=True, type=Path)
@@ -294,15 +309,21 @@ def main() -> None:
     ultraface, mediapipe = UltraFace(options.ultraface), MediaPipe(options.mediapipe)
     source = open_dataset(options.data)
     with tempfile.TemporaryDirectory() as folder:
-        crops = source.read("valid").images[:300]
-        places = label_faces(crops, UltraFace(options.ultraface, 0.5), mediapipe)
-        known = np.isfinite(places[:, 0])
-        scenes = Scenes(
-            [FaceBank(crops[known], places[known])], [], SceneOptions(card.contract.height, card.contract.width), 3, 60
-        )
-        frames = np.stack([frame for frame, _ in drawn(scenes, 96, 3)]).astype(np.float32)
-        save_samples(Path(folder), {"finder": {"frame": frames}})
-        built = converted(finder, card, Path(folder) / "finder.npz", Path(folder))
+        built = packaged()
+        if options.int8:
+            crops = source.read("valid").images[:300]
+            places = label_faces(crops, UltraFace(options.ultraface, 0.5), mediapipe)
+            known = np.isfinite(places[:, 0])
+            scenes = Scenes(
+                [FaceBank(crops[known], places[known])],
+                [],
+                SceneOptions(card.contract.height, card.contract.width),
+                3,
+                60,
+            )
+            frames = np.stack([frame for frame, _ in drawn(scenes, 96, 3)]).astype(np.float32)
+            save_samples(Path(folder), {"finder": {"frame": frames}})
+            built |= converted(finder, card, Path(folder) / "finder.npz", Path(folder))
         detectors: dict[str, FaceDetector] = {"cascade": HaarDetector()}
         detectors |= {f"finder {name}": FinderDetector(graph, card.contract) for name, (graph, _) in built.items()}
         judged = {name: one for name, one in detectors.items() if "onnx" not in name}
