@@ -343,7 +343,7 @@ def _emit_alone(request: EmitRequest, converting: bool, as_json: bool) -> None:
         print(json.dumps(rows, indent=2))
         return
     for bundle, _, folder in written:
-        print(f"{folder}: the code for {bundle.name}, with its golden test; docs/ship/native.md says how to use it")
+        print(f"{folder}: the code for {bundle.name}, with its golden tests; docs/ship/native.md says how to use it")
 
 
 if __name__ == "__main__":

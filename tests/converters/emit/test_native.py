@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from sealing import run_sealed
 
+import mer_converters.emit as emit_module
 from mer_converters.emit import emit, find_language
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_sdk.contract.bundle import Bundle, file_sha256
@@ -26,6 +27,7 @@ from mer_sdk.contract.bundle import Bundle, file_sha256
 pytestmark = pytest.mark.slow
 
 NATIVE = Path(__file__).with_name("native")
+WHEELS = Path(emit_module.__file__).parent / "templates" / "cpp" / "wheels"
 TARGETS = ("onnx", "tflite", "executorch")
 # Warnings are errors in what is generated; the runtimes' headers are their own.
 FLAGS = ("-std=c++20", "-O0", "-fPIC", "-Wall", "-Wextra", "-Werror", "-I.")
@@ -81,9 +83,9 @@ def _native(target: str, folder: Path) -> Native:
         # The library names itself with its major version alone.
         linked = folder / "libonnxruntime.so.1"
         linked.symlink_to(library)
-        return Native(folder, (NATIVE / "onnx",), (linked,))
+        return Native(folder, (WHEELS / "onnx",), (linked,))
     if target == "tflite":
-        return Native(folder, (NATIVE / "litert",), (_library(_package("ai_edge_litert"), "libLiteRt.so"),))
+        return Native(folder, (WHEELS / "litert",), (_library(_package("ai_edge_litert"), "libLiteRt.so"),))
     root, torch = _package("executorch"), _package("torch") / "lib"
     include = root / "include"
     libraries = [_library(root / "extension" / "pybindings", "_portable_lib*.so")]

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mer_converters.emit.cpp.app import app_files
 from mer_converters.emit.cpp.unicode import unicode_tables
 from mer_converters.emit.cpp.values import values
+from mer_converters.emit.golden import golden_bytes
 from mer_converters.emit.registry import register
 from mer_converters.emit.source_bundle import Kind, SourceBundle
 from mer_converters.emit.template import fill, read_template
-from mer_sdk.errors import OptionError
 
 _ADAPTERS = {"tflite": "graph_litert.cpp", "onnx": "graph_onnx.cpp", "executorch": "graph_executorch.cpp"}
 _COMMON = ("contract.hpp", "graph.hpp", "check.cpp", "sha256.cpp", "CMakeLists.txt", "tests/golden_file.hpp")
+# Compiled where signatures are checked.
+_TRUST = ("trust/signature.hpp", "trust/signature.cpp")
 _TESTS = ("tests/golden_file.cpp", "tests/golden_test.cpp")
-_ESTIMATE = ("estimate/decision.hpp", "estimate/decision.cpp", "estimate/baseline.hpp", "estimate/baseline.cpp")
+_ESTIMATE: tuple[str, ...] = ("estimate/decision.hpp", "estimate/decision.cpp", "estimate/baseline.hpp", "estimate/baseline.cpp")
 _ESTIMATE += ("estimate/json.hpp", "estimate/json.cpp", "tests/estimate_stages.cpp")
-_WINDOW = ("sensor.hpp", "sensor.cpp", "stream.hpp", "stream.cpp", "estimate/smoothing.hpp", "estimate/smoothing.cpp")
+_WINDOW: tuple[str, ...] = ("sensor.hpp", "sensor.cpp", "stream.hpp", "stream.cpp", "estimate/smoothing.hpp", "estimate/smoothing.cpp")
 _WINDOW += ("window/feature_window.hpp", "window/feature_window.cpp", "window/persons.hpp", "window/persons.cpp")
 _WINDOW += ("tests/window_stages.cpp",)
 _SOUND = tuple(f"sound/{name}.{end}" for name in ("resampler", "downmix", "steps") for end in ("hpp", "cpp"))
@@ -44,8 +47,8 @@ class Cpp:
 
     def files(self, source: SourceBundle) -> dict[str, str]:
         """See `Language.files`."""
-        names = [*_COMMON, *_TESTS, _ADAPTERS[source.manifest.target], *_of_kind(source)]
-        sources = [name for name in names if name.endswith(".cpp") and not name.startswith("tests/")]
+        names = [*_COMMON, *_TRUST, *_TESTS, _ADAPTERS[source.manifest.target], *_of_kind(source)]
+        sources = [name for name in names if name.endswith(".cpp") and not name.startswith(("tests/", "trust/"))]
         tests = [name for name in names if name.endswith(".cpp") and name.startswith("tests/")]
         given = values(source, self.runtimes[source.manifest.target], sources, tests)
         if "dialogue/unicode.cpp" in names:
@@ -58,7 +61,12 @@ class Cpp:
 
     def app_files(self, source: SourceBundle, finder: SourceBundle | None) -> dict[str, bytes]:
         """See `Language.app_files`."""
-        raise OptionError("--app writes no C++ app yet")
+        parts = {"emotion": source} | ({"finder": finder} if finder is not None else {})
+        contents = app_files(source, finder)
+        for folder, bundle in parts.items():
+            contents |= {f"{folder}/{name}": text.encode() for name, text in self.files(bundle).items()}
+            contents[f"{folder}/{self.golden_path(bundle)}"] = golden_bytes(bundle)
+        return contents
 
 
 def _of_kind(source: SourceBundle) -> list[str]:

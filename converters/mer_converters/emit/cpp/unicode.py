@@ -30,7 +30,8 @@ def unicode_tables() -> dict[str, str]:
 
 
 def _mapping(name: str, table: Mapping[int, str]) -> dict[str, str]:
-    rows, texts = [], []
+    rows: list[str] = []
+    texts: list[str] = []
     places: dict[str, int] = {}
     for number, text in table.items():
         if text not in places:

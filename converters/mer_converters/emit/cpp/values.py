@@ -31,6 +31,7 @@ def values(source: SourceBundle, runtime: str, sources: Sequence[str], tests: Se
         "namespace": namespace(source),
         "sources": "\n  ".join(sorted(sources)),
         "test_sources": "\n  ".join(sorted(tests)),
+        "graph_infos": ", ".join(f"&k{_title(name)}Graph" for name in source.graphs if name in _run(source)),
         "graphs": "\n".join(_graph(source, name) for name in source.graphs),
     }
     return common if source.kind == "finder" else common | _emotion_values(source)
@@ -72,11 +73,19 @@ def _mean(source: SourceBundle, name: str) -> str:
     return f"inline constexpr std::array<double, {len(numbers)}> k{name.capitalize()}Mean{{\n    {body}}};"
 
 
+def _title(graph: str) -> str:
+    return "".join(part.capitalize() for part in re.split(r"\W|_", graph))
+
+
+def _run(source: SourceBundle) -> tuple[str, ...]:
+    """The graphs that the code runs."""
+    return ("finder",) if source.kind == "finder" else (*source.modalities, "fusion")
+
+
 def _graph(source: SourceBundle, name: str) -> str:
     spec = source.manifest.graphs[name]
-    title = "".join(part.capitalize() for part in re.split(r"\W|_", name))
     return (
-        f"inline const GraphInfo k{title}Graph{{\n"
+        f"inline const GraphInfo k{_title(name)}Graph{{\n"
         f'    "{spec.file}",\n'
         f"    {source.bytes(spec)},\n"
         f'    "{source.sha256(spec)}",\n'

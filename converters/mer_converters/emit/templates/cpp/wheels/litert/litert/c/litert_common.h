@@ -1,4 +1,4 @@
-/* For tests alone, where LiteRT's headers are not at hand (its Python wheel has the library, not the headers): what the
+/* For builds against the Python wheel of LiteRT, which has the library and no headers; an SDK has its own: what the
    generated code uses of the C API of LiteRT 2.3. */
 #pragma once
 

@@ -1,4 +1,4 @@
-// For tests alone, where ONNX Runtime's headers are not at hand (its Python wheel has the library, not the headers):
+// For builds against the Python wheel of ONNX Runtime, which has the library and no headers; an SDK has its own:
 // what the generated code uses of the C++ API, over the C ABI. The functions of the first ABI version lie at fixed
 // places of a table that later versions only append to.
 #pragma once
