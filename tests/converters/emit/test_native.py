@@ -6,23 +6,35 @@ Slow, as compilers are. It needs g++; Kotlin and Swift are in files of their own
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import struct
 import subprocess
 import sys
 import sysconfig
+import wave
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sealing import run_sealed
+from signature_cases import PATH as VECTORS
+from signature_cases import private_key, public_line
 
 import mer_converters.emit as emit_module
-from mer_converters.emit import emit, find_language
+from mer_converters.emit import emit, emit_app, find_language
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_sdk.contract.bundle import Bundle, file_sha256
+from mer_sdk.contract.estimate import EmotionEstimate
+from mer_sdk.contract.signature import key_line
+from mer_sdk.contract.signing import sign_bundle
+from mer_sdk.errors import ConversionError
+from mer_sdk.frontends.face_tracks import FaceOptions
+from mer_sdk.window.sensor import EmotionSensor
+from mer_sdk.window.smoothing import Smoothing
 
 pytestmark = pytest.mark.slow
 
@@ -111,9 +123,23 @@ class Built:
         return run_sealed(command, program.with_name("home"), needed=False)
 
 
+# What the golden test of sound and faces checks beside the cases.
+STAGES = (
+    "warm baseline: audio",
+    "smoothing, abstention and persons, option 3",
+    "a stored baseline, loaded, stored and loaded again: face",
+    "several persons: each one's baseline",
+    "2 channels of 44100 Hz in pieces",
+    "silence that counts as no sound",
+    "voice activity, hold-back and hang-over, option 2",
+    "faces followed between searches",
+    "persons recognised",
+)
+
+
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of TARGET.mer, one tiny bundle a target."""
+    """The folder of tiny bundles, of every kind for each target: see emit_native/export_tiny.py."""
     if shutil.which("g++") is None:
         pytest.skip("needs g++, which is not installed")
     folder = tmp_path_factory.mktemp("emit")
@@ -122,35 +148,39 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def build(bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Built]:
-    """Target -> its bundle with code and objects, compiled once."""
+def build(bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Built]:
+    """Target, and the bundle's name where it is not TARGET -> its bundle with code and objects, compiled once."""
     kept: dict[str, Built] = {}
 
-    def built(target: str) -> Built:
-        if target not in kept:
-            bundle = bundles / f"{target}.mer"
-            code, native = emit(bundle, "cpp"), _native(target, tmp_path_factory.mktemp(target))
-            sources = sorted(code.glob("*.cpp"))
-            if target != "onnx":
-                # The parts that do not know the runtime were compiled one by one for the first; here all at once.
-                whole = native.folder / "whole.cc"
-                whole.write_text("".join(f'#include "{path}"\n' for path in sources))
-                sources = [whole]
-            kept[target] = Built(bundle, code, native, [native.compile(code, path) for path in sources])
-        return kept[target]
+    def built(target: str, name: str | None = None) -> Built:
+        name = name or target
+        if name not in kept:
+            bundle = bundles / f"{name}.mer"
+            code, native = emit(bundle, "cpp"), _native(target, tmp_path_factory.mktemp(name))
+            kept[name] = Built(bundle, code, native, [native.compile(code, _whole(code, native.folder))])
+        return kept[name]
 
     return built
 
 
+def _whole(code: Path, folder: Path) -> Path:
+    """One source of all, as the build of the app has it; who checks signatures adds trust/."""
+    sources = [path for path in sorted(code.rglob("*.cpp")) if path.parent.name != "trust"]
+    whole = folder / "whole.cc"
+    whole.write_text("".join(f'#include "{path}"\n' for path in sources))
+    return whole
+
+
 @pytest.mark.parametrize("target", TARGETS)
-def test_cpp_passes_its_golden_test_which_can_fail(target: str, build: Callable[[str], Built], tmp_path: Path) -> None:
+def test_cpp_passes_its_golden_test_which_can_fail(target: str, build: Callable[..., Built], tmp_path: Path) -> None:
     built = build(target)
     program = built.native.link(built.objects, tmp_path / "golden_test")
     passed = built.run(program)
     assert passed.returncode == 0, passed.stdout + passed.stderr
     lines = [line for line in passed.stdout.splitlines() if line.startswith("ok")]
     assert sum("largest error of the logits" in line for line in lines) >= 4
-    assert any("warm baseline: audio" in line for line in lines)
+    for stage in STAGES:
+        assert any(stage in line for line in lines), stage
 
     # A logit of the first case that is off by more than the tolerance, and a graph that is not this bundle's.
     content = bytearray((built.code / "golden.bin").read_bytes())
@@ -177,17 +207,179 @@ def test_cpp_passes_its_golden_test_which_can_fail(target: str, build: Callable[
     graph.write_bytes(content)
 
 
-def test_cpp_of_one_modality_compiles(build: Callable[[str], Built], tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", ["audio", "face"])
+def test_cpp_of_one_modality_compiles(kept: str, build: Callable[..., Built], tmp_path: Path) -> None:
     built = build("onnx")
     whole = Bundle.open(built.bundle).manifest
-    fusion = whole.graphs["fusion"]
-    inputs = tuple(tensor for tensor in fusion.inputs if not tensor.name.startswith("face"))
-    graphs = {"audio": whole.graphs["audio"], "fusion": replace(fusion, inputs=inputs)}
-    for name, text in find_language("cpp").files(SourceBundle(built.bundle, replace(whole, graphs=graphs), ())).items():
+    fusion, other = whole.graphs["fusion"], {"audio": "face", "face": "audio"}[kept]
+    inputs = tuple(tensor for tensor in fusion.inputs if not tensor.name.startswith(other))
+    graphs = {kept: whole.graphs[kept], "fusion": replace(fusion, inputs=inputs)}
+    means = {kept: whole.baseline.population_mean[kept]}
+    manifest = replace(whole, graphs=graphs, baseline=replace(whole.baseline, population_mean=means))
+    for name, text in find_language("cpp").files(SourceBundle(built.bundle, manifest, ())).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    whole = tmp_path / "whole.cc"
-    whole.write_text('#include "sensor.cpp"\n#include "golden_test.cpp"\n')
-    _done(["g++", *FLAGS, "-fsyntax-only", str(whole)], tmp_path)
+    headers = [word for path in built.native.headers for word in ("-isystem", str(path))]
+    _done(["g++", *FLAGS, *headers, "-fsyntax-only", str(_whole(tmp_path, tmp_path))], tmp_path)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_cpp_of_dialogues_and_of_the_face_finder(target: str, build: Callable[..., Built], tmp_path: Path) -> None:
+    for name, stage in (
+        (f"{target}-talk", "window of utterances"),
+        (f"face_finder-{target}-fp32", "outputs to faces 2"),
+    ):
+        built = build(target, name)
+        passed = built.run(built.native.link(built.objects, tmp_path / name))
+        assert passed.returncode == 0, passed.stdout + passed.stderr
+        assert stage in passed.stdout
+        assert "largest error of the" in passed.stdout
+
+
+def _signature_cases(folder: Path) -> None:
+    """The golden signatures, a folder a case."""
+    vectors = json.loads(VECTORS.read_text())
+    for index, case in enumerate(vectors["cases"]):
+        place = folder / f"{index:02}"
+        place.mkdir(parents=True)
+        texts = {"manifest.json": vectors["manifest"], "manifest.sig": case["signature"], "says": case["says"]}
+        texts |= {"trust": "\n".join(case["trust"]), "today": vectors["today"]}
+        for name, text in texts.items():
+            if text is not None:
+                (place / name).write_bytes(text.encode())
+
+
+SIGNATURES = """
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include "trust/signature.hpp"
+using namespace mer::first;
+namespace {
+std::string content(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+template <typename Work> std::string refusal(Work work) {
+  try { work(); } catch (const UntrustedBundle& error) { return error.what(); }
+  return "";
+}
+}
+int main(int, char** given) {
+  int failed = 0;
+  for (const auto& one : std::filesystem::directory_iterator(given[1])) {
+    std::optional<std::string> signature;
+    if (std::filesystem::exists(one.path() / "manifest.sig")) signature = content(one.path() / "manifest.sig");
+    std::vector<std::string> trust;
+    std::ifstream keys(one.path() / "trust");
+    for (std::string key; std::getline(keys, key);) trust.push_back(key);
+    const std::string said = refusal([&] {
+      check_signed("bundle", content(one.path() / "manifest.json"), signature, trust, content(one.path() / "today"));
+    });
+    const std::string says = content(one.path() / "says");
+    if (says.empty() ? !said.empty() : said.find(says) == std::string::npos) {
+      std::cout << one.path() << ": " << said << "\n";
+      ++failed;
+    }
+  }
+  if (!refusal([&] { require_signed(given[2], {given[3]}); }).empty()) ++failed;
+  if (refusal([&] { require_signed(given[2], {given[4]}); }).empty()) ++failed;
+  std::cout << (failed ? "failed" : "passed") << "\n";
+  return failed;
+}
+"""
+
+
+def test_cpp_checks_signatures(build: Callable[..., Built], tmp_path: Path) -> None:
+    if not Path("/usr/include/openssl/evp.h").is_file():
+        pytest.skip("needs OpenSSL's headers (libssl-dev), which are not installed")
+    built = build("onnx")
+    _signature_cases(tmp_path / "signatures")
+    bundle = shutil.copytree(built.bundle, tmp_path / "signed.mer")
+    trusted = sign_bundle(Bundle.open(bundle), private_key(1)).key
+    source = tmp_path / "signatures.cc"
+    source.write_text(SIGNATURES)
+    objects = [built.native.compile(built.code, path) for path in (built.code / "trust" / "signature.cpp", source)]
+    program = built.native.link(objects, tmp_path / "signatures_test", "-lcrypto")
+    command = [str(program), str(tmp_path / "signatures"), str(bundle), key_line(trusted), public_line(2)]
+    assert "passed" in _done(command, tmp_path)
+
+
+def test_cpp_app_says_what_the_sensor_says(bundles: Path, tmp_path: Path) -> None:
+    """CMake builds the app against the wheel's library; a wav and a raw video through it, and through `mer_sdk`."""
+    if shutil.which("cmake") is None:
+        pytest.skip("needs CMake, which is not installed")
+    for name in ("onnx.mer", "face_finder-onnx-fp32.mer"):
+        shutil.copytree(bundles / name, tmp_path / name)
+    app, built = emit_app(tmp_path / "onnx.mer", "cpp"), tmp_path / "build"
+    options = (f"-DMER_PYTHON={sys.executable}", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O0")
+    _done(["cmake", "-S", str(app), "-B", str(built), *options], tmp_path)
+    _done(["cmake", "--build", str(built)], tmp_path)
+    _done(["ctest", "--test-dir", str(built), "--output-on-failure"], tmp_path)
+    sound, frames = _recording(tmp_path)
+    command = [
+        str(built / "mer_app"),
+        "--sound",
+        "clip.wav",
+        "--video",
+        "clip.rgb",
+        "--size",
+        "120x90",
+        "--fps",
+        "12.5",
+    ]
+    lines = _done([*command, "--smooth", "0.5", "--margin", "0.05"], tmp_path).splitlines()
+    wanted = _estimates(tmp_path, sound, frames)
+    assert len(lines) == len(wanted) == 13
+    for line, estimate in zip(lines, wanted, strict=True):
+        seconds, _, label, confidence = line.split()[:4]
+        assert (float(seconds), label) == (estimate.time, estimate.emotion), line
+        assert abs(float(confidence) - estimate.confidence) <= 1e-3, line
+        assert f"  {estimate.state} " in line, line
+        assert ("person" in line) == (estimate.face is not None), line
+    assert {estimate.state for estimate in wanted} >= {"face", "audio+face"}
+    # What was generated may be written again; what was changed may not.
+    assert emit_app(tmp_path / "onnx.mer", "cpp") == app
+    with (app / "app" / "main.cpp").open("a") as file:
+        file.write("// mine\n")
+    with pytest.raises(ConversionError, match=r"holds app/main\.cpp, which was changed or was not generated"):
+        emit_app(tmp_path / "onnx.mer", "cpp")
+
+
+def _recording(folder: Path) -> tuple[np.ndarray, list[np.ndarray]]:
+    """clip.wav and clip.rgb of 3.3 s: two channels, silent at first; a bright face that moves over noise and is gone."""
+    random = np.random.default_rng(5)
+    sound = random.integers(-9000, 9000, (int(3.2 * 44100), 2)).astype(np.int16)
+    sound[: int(0.6 * 44100)] = 0
+    with wave.open(str(folder / "clip.wav"), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(44100)
+        file.writeframes(sound.astype("<i2").tobytes())
+    face, frames = random.integers(160, 256, (40, 40, 3)).astype(np.uint8), []
+    for number in range(40):
+        frame = random.integers(0, 60, (90, 120, 3)).astype(np.uint8)
+        if not 20 <= number < 28:
+            frame[20:60, 10 + number // 2 : 50 + number // 2] = face
+        frames.append(frame)
+    (folder / "clip.rgb").write_bytes(b"".join(frame.tobytes() for frame in frames))
+    return sound, frames
+
+
+def _estimates(folder: Path, sound: np.ndarray, frames: list[np.ndarray]) -> list[EmotionEstimate]:
+    """What the sensor of this SDK says of the same recording."""
+    options = FaceOptions(prefer_speaking=False)
+    detector = str(folder / "face_finder-onnx-fp32.mer")
+    with EmotionSensor.open(
+        folder / "onnx.mer", detector=detector, smoothing=Smoothing(0.5, 0.05), faces=options
+    ) as sensor:
+        found, size = [], int(np.ceil(44100 / 12.5))
+        for number, frame in enumerate(frames):
+            piece = sound[number * size : (number + 1) * size]
+            found += sensor.push_audio(piece, 44100) if len(piece) else []
+            found += sensor.push_frame(frame, number / 12.5)
+        return [*found, *sensor.flush()]
 
 
 HASHING = """
@@ -199,7 +391,7 @@ int main(int, char** files) {
 """
 
 
-def test_cpp_hashes_files_of_any_length(build: Callable[[str], Built], tmp_path: Path) -> None:
+def test_cpp_hashes_files_of_any_length(build: Callable[..., Built], tmp_path: Path) -> None:
     built, files = build("onnx"), []
     for length in (0, 1, 55, 56, 57, 63, 64, 65, 119, 120, 128, 100_000):
         files.append(tmp_path / f"{length}.bin")
