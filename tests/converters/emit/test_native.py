@@ -348,7 +348,7 @@ def test_cpp_app_says_what_the_sensor_says(bundles: Path, tmp_path: Path) -> Non
 
 
 def _recording(folder: Path) -> tuple[np.ndarray, list[np.ndarray]]:
-    """clip.wav and clip.rgb of 3.3 s: two channels, silent at first; a bright face that moves over noise and is gone."""
+    """clip.wav and clip.rgb of 3.2 s: two channels, silent at first; a bright face that moves, and is gone a while."""
     random = np.random.default_rng(5)
     sound = random.integers(-9000, 9000, (int(3.2 * 44100), 2)).astype(np.int16)
     sound[: int(0.6 * 44100)] = 0

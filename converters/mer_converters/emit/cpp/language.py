@@ -17,9 +17,21 @@ _COMMON = ("contract.hpp", "graph.hpp", "check.cpp", "sha256.cpp", "CMakeLists.t
 # Compiled where signatures are checked.
 _TRUST = ("trust/signature.hpp", "trust/signature.cpp")
 _TESTS = ("tests/golden_file.cpp", "tests/golden_test.cpp")
-_ESTIMATE: tuple[str, ...] = ("estimate/decision.hpp", "estimate/decision.cpp", "estimate/baseline.hpp", "estimate/baseline.cpp")
+_ESTIMATE: tuple[str, ...] = (
+    "estimate/decision.hpp",
+    "estimate/decision.cpp",
+    "estimate/baseline.hpp",
+    "estimate/baseline.cpp",
+)
 _ESTIMATE += ("estimate/json.hpp", "estimate/json.cpp", "tests/estimate_stages.cpp")
-_WINDOW: tuple[str, ...] = ("sensor.hpp", "sensor.cpp", "stream.hpp", "stream.cpp", "estimate/smoothing.hpp", "estimate/smoothing.cpp")
+_WINDOW: tuple[str, ...] = (
+    "sensor.hpp",
+    "sensor.cpp",
+    "stream.hpp",
+    "stream.cpp",
+    "estimate/smoothing.hpp",
+    "estimate/smoothing.cpp",
+)
 _WINDOW += ("window/feature_window.hpp", "window/feature_window.cpp", "window/persons.hpp", "window/persons.cpp")
 _WINDOW += ("tests/window_stages.cpp",)
 _SOUND = tuple(f"sound/{name}.{end}" for name in ("resampler", "downmix", "steps") for end in ("hpp", "cpp"))

@@ -95,7 +95,8 @@ def _graph(source: SourceBundle, name: str) -> str:
 
 
 def _tensors(tensors: Iterable[TensorSpec]) -> str:
-    return ", ".join(
-        f'{{"{one.name}", {{{", ".join(map(str, one.shape))}}}{"" if one.dtype == "float32" else ", true"}}}'
-        for one in tensors
-    )
+    rows = []
+    for one in tensors:
+        whole = "" if one.dtype == "float32" else ", true"
+        rows.append(f'{{"{one.name}", {{{", ".join(map(str, one.shape))}}}{whole}}}')
+    return wrapped(rows, "     ")

@@ -42,7 +42,8 @@ void print(const std::vector<std::vector<emotion::Estimate>>& steps) {
                   estimate.valence, estimate.arousal, state.empty() ? "none" : state.c_str());
       if (estimate.face) {
         const auto& box = *estimate.face;
-        std::printf("  person %d at %.0f %.0f %.0f %.0f", estimate.person.value_or(0), box.x, box.y, box.width, box.height);
+        std::printf("  person %d at %.0f %.0f %.0f %.0f", estimate.person.value_or(0), box.x, box.y, box.width,
+                    box.height);
       }
       std::printf("\n");
     }
@@ -59,7 +60,7 @@ void check_trust(const app::Options& options) {
 //#end
 #endif
 #ifndef MER_SIGNATURES
-  throw std::invalid_argument("this program checks no signatures; build it with -DMER_SIGNATURES=ON, which needs OpenSSL");
+  throw std::invalid_argument("this program checks no signatures; build it with -DMER_SIGNATURES=ON and OpenSSL");
 #endif
 }
 //#if face

@@ -78,7 +78,8 @@ Options read_options(int count, char** arguments) {
   for (int i = 1; i < count; i += 2) {
     const auto setter = known.find(arguments[i]);
     if (setter == known.end() || i + 1 == count) {
-      throw std::invalid_argument(std::string(arguments[i]) + (setter == known.end() ? " is not known" : " needs a value"));
+      const char* why = setter == known.end() ? " is not known" : " needs a value";
+      throw std::invalid_argument(arguments[i] + std::string(why));
     }
     setter->second(arguments[i], arguments[i + 1]);
   }

@@ -40,7 +40,8 @@ WavFile::WavFile(const std::filesystem::path& path) : file_(path, std::ios::bina
     const std::uint32_t known = std::min<std::uint32_t>(bytes, format.size());
     if (std::memcmp(chunk.data(), "fmt ", 4) == 0 && file_.read(format.data(), known)) {
       // In an extensible format the kind is where its GUID begins.
-      const std::uint32_t kind = number(format.data(), 2) == 0xFFFE ? number(format.data() + 24, 2) : number(format.data(), 2);
+      std::uint32_t kind = number(format.data(), 2);
+      if (kind == 0xFFFE) kind = number(format.data() + 24, 2);
       floats_ = kind == 3;
       channels_ = static_cast<int>(number(format.data() + 2, 2));
       sample_rate_ = static_cast<int>(number(format.data() + 4, 4));

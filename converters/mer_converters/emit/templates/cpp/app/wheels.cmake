@@ -3,10 +3,11 @@
 # what the code uses of them.
 function(mer_wheel package result)
   execute_process(
-    COMMAND "${MER_PYTHON}" -c "import importlib.util as u; print(list(u.find_spec('${package}').submodule_search_locations)[0])"
+    COMMAND "${MER_PYTHON}" -c
+      "import importlib.util as u; print(list(u.find_spec('${package}').submodule_search_locations)[0])"
     OUTPUT_VARIABLE found OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE failed ERROR_QUIET)
   if(failed)
-    message(FATAL_ERROR "${MER_PYTHON} has no ${package}; pip install it there, or leave MER_PYTHON out for an installed SDK")
+    message(FATAL_ERROR "${MER_PYTHON} has no ${package}; install it there, or leave MER_PYTHON out for an SDK")
   endif()
   set(${result} "${found}" PARENT_SCOPE)
 endfunction()

@@ -117,7 +117,8 @@ Estimate Conversation::push(const Utterance& utterance, const std::string& speak
     window_logits = outputs[kLogits];
     // The newest utterance is in the last row.
     if (state_of(present) != 0) {
-      reliance.assign(outputs[kReliance].end() - static_cast<std::ptrdiff_t>(kModalities.size()), outputs[kReliance].end());
+      const auto& shares = outputs[kReliance];
+      reliance.assign(shares.end() - static_cast<std::ptrdiff_t>(kModalities.size()), shares.end());
     }
   }
   const auto logits = std::span<const float>(window_logits).last(kLabels.size());

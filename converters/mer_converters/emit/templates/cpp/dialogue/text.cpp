@@ -142,7 +142,9 @@ std::vector<float> text_ids(std::string_view utf8) {
   const auto words = split_words(utf8);
   for (std::size_t word = 0; word < std::min(words.size(), kTextWords); ++word) {
     std::size_t slot = word * kTextSlots;
-    for (const auto& part : subwords(words[word])) ids[slot++] = static_cast<float>(1 + hashed(part) % (kTextBuckets - 1));
+    for (const auto& part : subwords(words[word])) {
+      ids[slot++] = static_cast<float>(1 + hashed(part) % (kTextBuckets - 1));
+    }
   }
   return ids;
 }

@@ -62,6 +62,7 @@ class FaceTracker {
 };
 
 /// Which box is which track: (track, box) pairs of overlap above 0.3 whose sum is highest.
-std::vector<std::pair<std::size_t, std::size_t>> assign(const std::vector<Track>& tracks, const std::vector<Box>& boxes);
+std::vector<std::pair<std::size_t, std::size_t>> assign(const std::vector<Track>& tracks,
+                                                        const std::vector<Box>& boxes);
 
 }  // namespace mer::@namespace@

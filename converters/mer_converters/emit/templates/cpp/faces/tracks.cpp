@@ -110,7 +110,7 @@ std::vector<TrackedFace> FaceTracks::look(const std::vector<std::pair<double, Im
   for (const auto& [person, box] : boxes) {
     if (auto crop = crop_face(image, box)) faces.push_back({person, box, std::move(*crop)});
   }
-  if (faces.size() > options_.faces) faces.erase(faces.begin() + static_cast<std::ptrdiff_t>(options_.faces), faces.end());
+  while (faces.size() > options_.faces) faces.pop_back();
   return faces;
 }
 

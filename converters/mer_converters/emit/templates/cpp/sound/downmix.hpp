@@ -7,9 +7,9 @@
 
 namespace mer::@namespace@ {
 
-/// Several channels to one, in pieces of any size: the mean of those that carry sound. A channel that is silent, or over
-/// 26 dB below the loudest of the last third of a second, is left out; where channels cancel one another, as with a
-/// swapped wire, the loudest is heard alone.
+/// Several channels to one, in pieces of any size: the mean of those that carry sound. A channel that is silent, or
+/// over 26 dB below the loudest of the last third of a second, is left out; where channels cancel one another, as with
+/// a swapped wire, the loudest is heard alone.
 class Downmix {
  public:
   /// @param channels 1 to 64. @param rate sample rate, Hz.

@@ -63,7 +63,8 @@ Resampler::Resampler(int source, int target) {
   for (std::int64_t phase = 0; phase < up_; ++phase) {
     double sum = 0;
     for (std::int64_t tap = 0; tap < 2 * half_; ++tap) {
-      const double distance = static_cast<double>(phase) / static_cast<double>(up_) - static_cast<double>(tap - half_ + 1);
+      const double offset = static_cast<double>(tap - half_ + 1);
+      const double distance = static_cast<double>(phase) / static_cast<double>(up_) - offset;
       const double inside = std::max(0.0, 1 - std::pow(distance / static_cast<double>(half_), 2));
       const double angle = std::numbers::pi * cutoff * distance;
       const double sinc = angle == 0 ? 1 : std::sin(angle) / angle;

@@ -58,7 +58,8 @@ void SoundSteps::watch(const std::vector<float>& mono) {
   for (std::size_t place = 0; place < mono.size();) {
     const auto number = static_cast<std::int64_t>(std::floor((static_cast<double>(watched_) + 0.5) / step_));
     const auto next = static_cast<std::int64_t>(std::ceil(static_cast<double>(number + 1) * step_ - 0.5));
-    const auto stop = std::min(mono.size(), place + static_cast<std::size_t>(std::max<std::int64_t>(1, next - watched_)));
+    const auto count = static_cast<std::size_t>(std::max<std::int64_t>(1, next - watched_));
+    const std::size_t stop = std::min(mono.size(), place + count);
     auto [span, fresh] = spans_.try_emplace(number, mono[place], mono[place]);
     for (std::size_t i = place; i < stop; ++i) {
       span->second.first = std::min(span->second.first, mono[i]);

@@ -79,11 +79,12 @@ void check_profile(File& file) {
   for (std::size_t m = 0; m < kModalities.size(); ++m) {
     if (!kPopulationMean[m]) continue;
     const std::string name(kModalities[m]);
+    const std::vector<float> bad(static_cast<std::size_t>(kFeatures[m]), std::numeric_limits<float>::quiet_NaN());
     bool fine = loaded.steps(m) == file.at("stage_profile_steps").whole(place++);
     for (Baseline* one : {&loaded, &again}) {
       fine = fine && furthest(one->mean(m), file.at("stage_profile_mean_" + name).values) <= 1e-5;
       one->observe(m, file.at("stage_profile_row_" + name).values);
-      one->observe(m, std::vector<float>(static_cast<std::size_t>(kFeatures[m]), std::numeric_limits<float>::quiet_NaN()));
+      one->observe(m, bad);
       fine = fine && furthest(one->mean(m), file.at("stage_profile_next_" + name).values) <= 1e-5;
     }
     file.expect(fine, "a stored baseline, loaded, stored and loaded again: " + name);

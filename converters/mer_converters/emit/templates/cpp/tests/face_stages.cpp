@@ -40,7 +40,8 @@ class Film {
       const auto left = static_cast<std::size_t>(places[2 * i]), top = static_cast<std::size_t>(places[2 * i + 1]);
       for (std::size_t row = 0; row < side; ++row) {
         const auto line = pictures[i].subspan(row * side * 3, side * 3);
-        std::transform(line.begin(), line.end(), rgb.begin() + static_cast<std::ptrdiff_t>(3 * ((top + row) * width + left)),
+        const auto start = static_cast<std::ptrdiff_t>(3 * ((top + row) * width + left));
+        std::transform(line.begin(), line.end(), rgb.begin() + start,
                        [](float value) { return static_cast<std::uint8_t>(value); });
       }
     }

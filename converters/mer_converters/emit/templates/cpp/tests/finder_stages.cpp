@@ -20,9 +20,11 @@ void check_stages(File& file) {
   for (int i = 0; file.has("stage_decode" + std::to_string(i) + "_scores"); ++i) {
     const std::string prefix = "stage_decode" + std::to_string(i) + "_";
     const auto size = file.at(prefix + "size").values;
-    const double scale = std::min(kInputHeight / static_cast<double>(size[0]), kInputWidth / static_cast<double>(size[1]));
+    const double down = kInputHeight / static_cast<double>(size[0]);
+    const double scale = std::min(down, kInputWidth / static_cast<double>(size[1]));
+    const Array& scores = file.at(prefix + "scores");
     std::vector<float> found;
-    for (const auto& [box, score] : detections(file.at(prefix + "scores").values, file.at(prefix + "boxes").values, scale)) {
+    for (const auto& [box, score] : detections(scores.values, file.at(prefix + "boxes").values, scale)) {
       for (const double value : {box.x, box.y, box.width, box.height}) found.push_back(static_cast<float>(value));
       found.push_back(score);
     }
