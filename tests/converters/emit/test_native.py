@@ -6,6 +6,7 @@ Slow, as compilers are. It needs g++; Kotlin and Swift are in files of their own
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import struct
@@ -264,13 +265,13 @@ int main(int, char** given) {
     });
     const std::string says = content(one.path() / "says");
     if (says.empty() ? !said.empty() : said.find(says) == std::string::npos) {
-      std::cout << one.path() << ": " << said << "\n";
+      std::cout << one.path() << ": " << said << "\\n";
       ++failed;
     }
   }
   if (!refusal([&] { require_signed(given[2], {given[3]}); }).empty()) ++failed;
   if (refusal([&] { require_signed(given[2], {given[4]}); }).empty()) ++failed;
-  std::cout << (failed ? "failed" : "passed") << "\n";
+  std::cout << (failed ? "failed" : "passed") << "\\n";
   return failed;
 }
 """

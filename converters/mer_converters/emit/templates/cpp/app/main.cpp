@@ -15,12 +15,15 @@
 #include "app/raw_video.hpp"
 //#end
 #include "app/wav.hpp"
-#include "stream.hpp"
+#include "emotion/stream.hpp"
 //#if face
-#include "finder/face_finder.hpp"
+#include "finder/finder/face_finder.hpp"
 //#end
 #ifdef MER_SIGNATURES
-#include "trust/signature.hpp"
+#include "emotion/trust/signature.hpp"
+//#if face
+#include "finder/trust/signature.hpp"
+//#end
 #endif
 
 namespace emotion = mer::@namespace@;

@@ -1,11 +1,11 @@
 // @generated@
-#include "dialogue/conversation.hpp"
+#include "conversation.hpp"
 
 #include <algorithm>
 #include <stdexcept>
 
 //#if text
-#include "dialogue/text.hpp"
+#include "text.hpp"
 //#end
 
 namespace mer::@namespace@ {

@@ -12,10 +12,10 @@
 #include <string_view>
 #include <vector>
 
-#include "contract.hpp"
-#include "estimate/baseline.hpp"
-#include "estimate/decision.hpp"
-#include "graph.hpp"
+#include "../contract.hpp"
+#include "../estimate/baseline.hpp"
+#include "../estimate/decision.hpp"
+#include "../graph.hpp"
 
 namespace mer::@namespace@ {
 

@@ -1,5 +1,5 @@
 // @generated@
-#include "dialogue/text.hpp"
+#include "text.hpp"
 
 #include <algorithm>
 #include <array>

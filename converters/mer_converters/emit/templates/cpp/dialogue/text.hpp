@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "contract.hpp"
+#include "../contract.hpp"
 
 namespace mer::@namespace@ {
 

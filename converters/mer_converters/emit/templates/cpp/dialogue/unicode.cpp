@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "dialogue/text.hpp"
+#include "text.hpp"
 
 namespace mer::@namespace@ {
 namespace {

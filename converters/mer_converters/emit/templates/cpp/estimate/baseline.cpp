@@ -1,11 +1,11 @@
 // @generated@
-#include "estimate/baseline.hpp"
+#include "baseline.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
-#include "estimate/json.hpp"
+#include "json.hpp"
 
 namespace mer::@namespace@ {
 namespace {

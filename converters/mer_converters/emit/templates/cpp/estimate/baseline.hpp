@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "contract.hpp"
+#include "../contract.hpp"
 
 namespace mer::@namespace@ {
 

@@ -1,5 +1,5 @@
 // @generated@
-#include "estimate/decision.hpp"
+#include "decision.hpp"
 
 #include <algorithm>
 #include <cmath>

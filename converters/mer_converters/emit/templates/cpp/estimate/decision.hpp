@@ -7,7 +7,7 @@
 #include <optional>
 #include <span>
 
-#include "contract.hpp"
+#include "../contract.hpp"
 
 namespace mer::@namespace@ {
 

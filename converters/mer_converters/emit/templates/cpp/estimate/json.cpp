@@ -1,5 +1,5 @@
 // @generated@
-#include "estimate/json.hpp"
+#include "json.hpp"
 
 #include <cctype>
 #include <locale>

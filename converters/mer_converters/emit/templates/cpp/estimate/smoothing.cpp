@@ -1,5 +1,5 @@
 // @generated@
-#include "estimate/smoothing.hpp"
+#include "smoothing.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -6,7 +6,7 @@
 #include <optional>
 #include <span>
 
-#include "estimate/decision.hpp"
+#include "decision.hpp"
 
 namespace mer::@namespace@ {
 

@@ -1,5 +1,5 @@
 // @generated@
-#include "faces/crop.hpp"
+#include "crop.hpp"
 
 #include <algorithm>
 #include <cmath>

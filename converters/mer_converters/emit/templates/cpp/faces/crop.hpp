@@ -4,8 +4,8 @@
 #include <optional>
 #include <vector>
 
-#include "contract.hpp"
-#include "faces/picture.hpp"
+#include "../contract.hpp"
+#include "picture.hpp"
 
 namespace mer::@namespace@ {
 

@@ -1,5 +1,5 @@
 // @generated@
-#include "faces/identity.hpp"
+#include "identity.hpp"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <numeric>
 
-#include "faces/patch.hpp"
+#include "patch.hpp"
 
 namespace mer::@namespace@ {
 namespace {

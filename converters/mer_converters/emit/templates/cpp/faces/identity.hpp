@@ -7,7 +7,7 @@
 #include <set>
 #include <vector>
 
-#include "faces/picture.hpp"
+#include "picture.hpp"
 
 namespace mer::@namespace@ {
 

@@ -1,5 +1,5 @@
 // @generated@
-#include "faces/patch.hpp"
+#include "patch.hpp"
 
 #include <algorithm>
 #include <cmath>

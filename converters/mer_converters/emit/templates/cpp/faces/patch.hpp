@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "faces/picture.hpp"
+#include "picture.hpp"
 
 namespace mer::@namespace@ {
 

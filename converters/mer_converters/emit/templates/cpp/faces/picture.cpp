@@ -1,5 +1,5 @@
 // @generated@
-#include "faces/picture.hpp"
+#include "picture.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -7,7 +7,7 @@
 #include <vector>
 
 //#if window
-#include "estimate/decision.hpp"
+#include "../estimate/decision.hpp"
 //#end
 
 namespace mer::@namespace@ {

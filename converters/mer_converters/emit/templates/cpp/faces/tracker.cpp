@@ -1,5 +1,5 @@
 // @generated@
-#include "faces/tracker.hpp"
+#include "tracker.hpp"
 
 #include <algorithm>
 #include <array>

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "faces/patch.hpp"
+#include "patch.hpp"
 
 namespace mer::@namespace@ {
 

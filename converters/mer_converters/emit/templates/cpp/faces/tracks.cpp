@@ -1,12 +1,12 @@
 // @generated@
-#include "faces/tracks.hpp"
+#include "tracks.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <set>
 #include <stdexcept>
 
-#include "faces/crop.hpp"
+#include "crop.hpp"
 
 namespace mer::@namespace@ {
 namespace {

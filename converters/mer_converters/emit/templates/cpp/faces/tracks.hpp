@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "faces/identity.hpp"
-#include "faces/tracker.hpp"
+#include "identity.hpp"
+#include "tracker.hpp"
 
 namespace mer::@namespace@ {
 

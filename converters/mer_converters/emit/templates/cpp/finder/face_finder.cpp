@@ -1,5 +1,5 @@
 // @generated@
-#include "finder/face_finder.hpp"
+#include "face_finder.hpp"
 
 #include <algorithm>
 #include <array>

@@ -6,9 +6,9 @@
 #include <span>
 #include <vector>
 
-#include "contract.hpp"
-#include "faces/picture.hpp"
-#include "graph.hpp"
+#include "../contract.hpp"
+#include "../faces/picture.hpp"
+#include "../graph.hpp"
 
 namespace mer::@namespace@ {
 

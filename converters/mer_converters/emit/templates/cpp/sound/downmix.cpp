@@ -1,5 +1,5 @@
 // @generated@
-#include "sound/downmix.hpp"
+#include "downmix.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // @generated@
-#include "sound/resampler.hpp"
+#include "resampler.hpp"
 
 #include <algorithm>
 #include <cmath>

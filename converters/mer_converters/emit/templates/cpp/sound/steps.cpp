@@ -1,5 +1,5 @@
 // @generated@
-#include "sound/steps.hpp"
+#include "steps.hpp"
 
 #include <algorithm>
 #include <cmath>

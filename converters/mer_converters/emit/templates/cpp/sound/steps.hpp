@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "contract.hpp"
-#include "sound/downmix.hpp"
-#include "sound/resampler.hpp"
+#include "../contract.hpp"
+#include "downmix.hpp"
+#include "resampler.hpp"
 
 namespace mer::@namespace@ {
 

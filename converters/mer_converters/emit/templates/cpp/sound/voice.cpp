@@ -1,5 +1,5 @@
 // @generated@
-#include "sound/voice.hpp"
+#include "voice.hpp"
 
 #include <cmath>
 #include <stdexcept>

@@ -2,11 +2,11 @@
 // Dialogues outside of their graphs: words to ids, speakers, and the window of utterances.
 #include <string>
 
-#include "dialogue/conversation.hpp"
+#include "../dialogue/conversation.hpp"
 //#if text
-#include "dialogue/text.hpp"
+#include "../dialogue/text.hpp"
 //#end
-#include "tests/golden_file.hpp"
+#include "golden_file.hpp"
 
 namespace mer::@namespace@::golden {
 namespace {

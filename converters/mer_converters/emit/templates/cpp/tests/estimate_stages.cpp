@@ -6,12 +6,12 @@
 #include <limits>
 #include <stdexcept>
 
-#include "estimate/baseline.hpp"
-#include "estimate/decision.hpp"
+#include "../estimate/baseline.hpp"
+#include "../estimate/decision.hpp"
 //#if window
-#include "estimate/smoothing.hpp"
+#include "../estimate/smoothing.hpp"
 //#end
-#include "tests/golden_file.hpp"
+#include "golden_file.hpp"
 
 namespace mer::@namespace@::golden {
 namespace {

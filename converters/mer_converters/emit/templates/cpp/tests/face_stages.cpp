@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "faces/crop.hpp"
-#include "faces/tracks.hpp"
-#include "tests/golden_file.hpp"
+#include "../faces/crop.hpp"
+#include "../faces/tracks.hpp"
+#include "golden_file.hpp"
 
 namespace mer::@namespace@::golden {
 namespace {

@@ -2,8 +2,8 @@
 // The face finder outside of its graph: letterbox, decoding, non-maximum suppression.
 #include <algorithm>
 
-#include "finder/face_finder.hpp"
-#include "tests/golden_file.hpp"
+#include "../finder/face_finder.hpp"
+#include "golden_file.hpp"
 
 namespace mer::@namespace@::golden {
 

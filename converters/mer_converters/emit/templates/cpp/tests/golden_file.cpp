@@ -1,5 +1,5 @@
 // @generated@
-#include "tests/golden_file.hpp"
+#include "golden_file.hpp"
 
 #include <cmath>
 #include <cstdio>

@@ -6,15 +6,15 @@
 #include <string>
 
 //#if window
-#include "sensor.hpp"
+#include "../sensor.hpp"
 //#end
 //#if dialogue
-#include "dialogue/conversation.hpp"
+#include "../dialogue/conversation.hpp"
 //#end
 //#if finder
-#include "finder/face_finder.hpp"
+#include "../finder/face_finder.hpp"
 //#end
-#include "tests/golden_file.hpp"
+#include "golden_file.hpp"
 
 namespace mer::@namespace@::golden {
 namespace {

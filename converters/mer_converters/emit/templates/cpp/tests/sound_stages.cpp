@@ -6,10 +6,10 @@
 #include <iterator>
 #include <memory>
 
-#include "sound/steps.hpp"
-#include "sound/voice.hpp"
-#include "tests/golden_file.hpp"
-#include "window/persons.hpp"
+#include "../sound/steps.hpp"
+#include "../sound/voice.hpp"
+#include "golden_file.hpp"
+#include "../window/persons.hpp"
 
 namespace mer::@namespace@::golden {
 namespace {

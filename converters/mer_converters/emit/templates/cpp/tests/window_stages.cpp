@@ -2,8 +2,8 @@
 // Windows with masks, personal baselines, an enrolment, and several persons.
 #include <optional>
 
-#include "tests/golden_file.hpp"
-#include "window/persons.hpp"
+#include "golden_file.hpp"
+#include "../window/persons.hpp"
 
 namespace mer::@namespace@::golden {
 namespace {

@@ -1,5 +1,5 @@
 // @generated@
-#include "trust/signature.hpp"
+#include "signature.hpp"
 
 #include <openssl/evp.h>
 
@@ -12,7 +12,7 @@
 #include <memory>
 #include <string_view>
 
-#include "contract.hpp"
+#include "../contract.hpp"
 
 namespace mer::@namespace@ {
 namespace {

@@ -1,5 +1,5 @@
 // @generated@
-#include "window/feature_window.hpp"
+#include "feature_window.hpp"
 
 #include <algorithm>
 

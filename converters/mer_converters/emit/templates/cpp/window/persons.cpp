@@ -1,5 +1,5 @@
 // @generated@
-#include "window/persons.hpp"
+#include "persons.hpp"
 
 #include <algorithm>
 #include <stdexcept>

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "contract.hpp"
-#include "estimate/baseline.hpp"
-#include "window/feature_window.hpp"
+#include "../contract.hpp"
+#include "../estimate/baseline.hpp"
+#include "feature_window.hpp"
 
 namespace mer::@namespace@ {
 
