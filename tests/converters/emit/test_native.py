@@ -6,7 +6,6 @@ Slow, as compilers are. It needs g++; Kotlin and Swift are in files of their own
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import shutil
 import struct
