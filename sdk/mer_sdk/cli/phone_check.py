@@ -322,7 +322,7 @@ def _tell(entry: DeviceEntry, folder: Path, plot: Path | None, console: Console)
         console.print(f"passed on {device}: in device_verified of {folder}", style="green", markup=False)
         if entry.evidence != PHONE:
             said = f"this was a {EVIDENCE[entry.evidence]}, and counts as no device"
-            console.print(f"{said}; open the address on a phone", style="yellow", markup=False)
+            console.print(f"{said}: open the address on a phone", style="yellow", soft_wrap=True, markup=False)
         failed = [run.provider for run in entry.runs if not run.golden.passed]
         if failed:
             console.print(f"not near enough, and left out: {', '.join(failed)}", style="yellow", markup=False)
