@@ -38,7 +38,9 @@ _SOUND = tuple(f"sound/{name}.{end}" for name in ("resampler", "downmix", "steps
 _VOICE = ("sound/voice.hpp", "sound/voice.cpp", "tests/sound_stages.cpp")
 _PICTURE = ("faces/picture.hpp", "faces/picture.cpp")
 _CROP = ("faces/crop.hpp", "faces/crop.cpp")
-_FACES = tuple(f"faces/{name}.{end}" for name in ("patch", "tracker", "identity", "tracks") for end in ("hpp", "cpp"))
+_FACES = tuple(
+    f"faces/{name}.{end}" for name in ("square", "patch", "tracker", "identity", "tracks") for end in ("hpp", "cpp")
+)
 _FINDER = ("finder/face_finder.hpp", "finder/face_finder.cpp", "tests/finder_stages.cpp")
 _DIALOGUE = ("dialogue/conversation.hpp", "dialogue/conversation.cpp", "tests/dialogue_stages.cpp")
 _TEXT = ("dialogue/text.hpp", "dialogue/text.cpp", "dialogue/unicode.cpp")

@@ -38,7 +38,8 @@ class _Scripted:
 
 
 def stages(source: SourceBundle) -> dict[str, np.ndarray]:
-    """`stage_voice_*`: probabilities to what each step says, and to the sound in the window of each step."""
+    """`stage_voice_*`: probabilities to what each step says, and to the sound in the window of each step where windows
+    slide; `stage_utterance_*`: with the defaults, samples of the present utterance and the window that begins there."""
     manifest = source.manifest
     if manifest.audio.sample_rate != VOICE_RATE:
         return {}
@@ -51,9 +52,12 @@ def stages(source: SourceBundle) -> dict[str, np.ndarray]:
     probabilities[100:104] = random.uniform(0.35, 0.45, 4)
     mean = np.asarray(manifest.baseline.population_mean["audio"], np.float32)
     rows = (mean + random.normal(0, 1, (STEPS, source.size("audio")))).astype(np.float32)
+    cut = _run(source, VoiceOptions(), probabilities.astype(np.float32), rows, step, cut=True)
     told = [_run(source, VoiceOptions(*one), probabilities.astype(np.float32), rows, step) for one in OPTIONS]
     names = ("speech", "undecided", "window_mask", "window")
     return {
+        "stage_utterance_fresh": cut[4],
+        "stage_utterance_window_mask": cut[2],
         "stage_voice_options": np.array(OPTIONS),
         "stage_voice_probabilities": probabilities,
         "stage_voice_present": np.array([number not in MISSING for number in range(STEPS)]),
@@ -64,13 +68,18 @@ def stages(source: SourceBundle) -> dict[str, np.ndarray]:
 
 
 def _run(
-    source: SourceBundle, options: VoiceOptions, probabilities: np.ndarray, rows: np.ndarray, step: int
+    source: SourceBundle,
+    options: VoiceOptions,
+    probabilities: np.ndarray,
+    rows: np.ndarray,
+    step: int,
+    cut: bool = False,
 ) -> tuple[np.ndarray, ...]:
     fusion = FusionRecorder(source)
     engine = StepEngine(Bundle(source.manifest, loader=lambda _: {"fusion": fusion}))
     voice = VoiceActivity(options, _Scripted(probabilities))
     before: list[np.ndarray | None] = []
-    speeches, undecided, masks, windows = [], [], [], []
+    speeches, undecided, masks, windows, fresh = [], [], [], [], []
     for number, row in enumerate(rows):
         speech, heard = -1.0, None if number in MISSING else row
         if heard is None:
@@ -81,10 +90,13 @@ def _run(
         if speech == 1.0 and before:
             engine.recall_sound(before)
         before = [*before, heard] if voice.undecided else []
+        if cut:
+            engine.begin_window(max(0, voice.fresh // step - 1))
+        fresh.append(float(voice.fresh))
         fusion.clear()
         engine.advance(StepFeatures(None if speech == 0.0 else heard, None))
         speeches.append(speech)
         undecided.append(float(voice.undecided))
         masks.append(fusion.seen("audio_mask"))
         windows.append(fusion.seen("audio"))
-    return np.array(speeches), np.array(undecided), np.stack(masks), windows[WINDOW_AT]
+    return np.array(speeches), np.array(undecided), np.stack(masks), windows[WINDOW_AT], np.array(fresh)

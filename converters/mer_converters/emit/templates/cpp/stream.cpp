@@ -177,6 +177,9 @@ void EmotionStream::hold_back(const std::optional<std::vector<float>>& chunk, st
   if (!voice_) return;
   // Sound of a stream's first steps counts once somebody speaks.
   if (speech == true && !before_speech_.empty()) sensor.windows.recall_sound(before_speech_);
+  // Of the steps before this one those stay in the window that belong to the same utterance.
+  const std::int64_t steps = voice_->fresh() / static_cast<std::int64_t>(kStepSamples) - 1;
+  sensor.windows.begin_window(static_cast<std::size_t>(std::max<std::int64_t>(0, steps)));
   if (voice_->undecided()) {
     before_speech_.push_back(chunk ? sensor.hear(*chunk) : std::nullopt);
   } else {

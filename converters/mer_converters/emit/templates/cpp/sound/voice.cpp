@@ -1,6 +1,7 @@
 // @generated@
 #include "voice.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <utility>
@@ -14,8 +15,9 @@ constexpr std::size_t kPieceSamples = 512;
 }  // namespace
 
 VoiceActivity::VoiceActivity(std::shared_ptr<SpeechModel> model, VoiceOptions options)
-    : model_(std::move(model)), threshold_(options.threshold), hold_(std::lrint(options.hangover * kVoiceRate)) {
-  if (!model_ || !(options.threshold > 0 && options.threshold <= 1) || !(options.hangover >= 0)) {
+    : model_(std::move(model)), threshold_(options.threshold), hold_(std::lrint(options.hangover * kVoiceRate)),
+      pause_(std::lrint(options.pause * kVoiceRate)), lead_(std::lrint(options.lead * kVoiceRate)) {
+  if (!(options.pause >= 0 && options.lead >= 0) || !model_ || !(options.threshold > 0 && options.threshold <= 1) || !(options.hangover >= 0)) {
     throw std::invalid_argument("voice activity needs a model, a threshold above 0 to 1 and a hangover of 0 or more");
   }
   undecided_ = hold_ > 0;
@@ -31,10 +33,10 @@ bool VoiceActivity::step(std::span<const float> samples) {
   bool voiced = false;
   std::size_t taken = 0;
   for (; left_.size() - taken >= kPieceSamples; taken += kPieceSamples, end += kPieceSamples) {
-    if (model_->probability(std::span(left_).subspan(taken, kPieceSamples)) >= threshold_) {
-      voiced = true;
-      held_until_ = end + hold_;
-    }
+    const bool loud = model_->probability(std::span(left_).subspan(taken, kPieceSamples)) >= threshold_;
+    follow(end, loud);
+    voiced = voiced || loud;
+    if (loud) held_until_ = end + hold_;
   }
   left_.erase(left_.begin(), left_.begin() + static_cast<std::ptrdiff_t>(taken));
   undecided_ = undecided_ && !voiced && position_ < hold_;
@@ -46,6 +48,18 @@ void VoiceActivity::gap(std::size_t samples) {
   undecided_ = undecided_ && position_ < hold_;
   left_.clear();
   model_->reset();
+  follow(position_, false);
+}
+
+void VoiceActivity::follow(std::int64_t end, bool voiced) {
+  if (pause_ == 0) return;
+  if (voiced) {
+    const std::int64_t begin = end - static_cast<std::int64_t>(kPieceSamples);
+    if (last_ < 0 || begin - last_ >= pause_) begin_ = std::max(begin_, begin - lead_);
+    last_ = end;
+  } else if (last_ >= 0 && end - last_ >= pause_) {
+    begin_ = std::max(begin_, last_);
+  }
 }
 
 }  // namespace mer::@namespace@

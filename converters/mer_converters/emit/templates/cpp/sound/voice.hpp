@@ -26,6 +26,11 @@ struct VoiceOptions {
   /// Seconds for which speech holds on after the last voiced piece. From the beginning of a stream so long it is open
   /// whether somebody speaks: what is heard then counts once a piece is voiced.
   double hangover = 2.0;
+  /// An utterance is over, for the window, once nobody was voiced for so many seconds: what is said next is seen without
+  /// what was said before. 0 lets the window slide over all of it.
+  double pause = 0.75;
+  /// Seconds before an utterance's first voiced piece that the window still holds of it.
+  double lead = 0.5;
 };
 
 /// Hears whether somebody speaks, step by step.
@@ -39,11 +44,18 @@ class VoiceActivity {
   void gap(std::size_t samples);
   /// Whether the stream is no older than the hangover and no piece of it was voiced: hold the sound back.
   bool undecided() const { return undecided_; }
+  /// Samples up to now that belong to the present utterance, or to the pause that goes on.
+  std::int64_t fresh() const { return position_ - begin_; }
 
  private:
   std::shared_ptr<SpeechModel> model_;
   double threshold_;
-  std::int64_t hold_, position_ = 0, held_until_ = 0;
+  // What a piece, or a gap, that ends at this sample says of utterances.
+  void follow(std::int64_t end, bool voiced);
+
+  std::int64_t hold_, pause_, lead_, position_ = 0, held_until_ = 0;
+  // Where the present utterance, or the pause after it, begins; and where the last voiced piece ended, -1 for never.
+  std::int64_t begin_ = 0, last_ = -1;
   bool undecided_;
   std::vector<float> left_;
 };

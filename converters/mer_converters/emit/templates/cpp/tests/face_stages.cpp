@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "../faces/crop.hpp"
+#include "../faces/square.hpp"
 #include "../faces/tracks.hpp"
 #include "golden_file.hpp"
 
@@ -113,9 +114,23 @@ void check_tracks(File& file) {
   file.expect(picks, "which frames of a step are looked at");
 }
 
+void check_squares(File& file) {
+  const Array& points = file.at("stage_square_points");
+  bool fine = true;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const auto at = points[i];
+    const Box box = square_of_landmarks({at[0], at[1]}, {at[2], at[3]}, {at[4], at[5]});
+    const std::vector<float> found{static_cast<float>(box.x), static_cast<float>(box.y), static_cast<float>(box.width),
+                                   static_cast<float>(box.height)};
+    fine = fine && furthest(found, file.at("stage_square_boxes")[i]) <= 1e-3;
+  }
+  file.expect(fine, "the square of eyes and mouth");
+}
+
 }  // namespace
 
 void check_faces(File& file) {
+  check_squares(file);
   check_crops(file);
   check_tracks(file);
 }

@@ -82,7 +82,7 @@ class Scripted final : public SpeechModel {
 void check_voice(File& file, std::size_t option) {
   const auto options = file.at("stage_voice_options")[option];
   VoiceActivity voice(std::make_shared<Scripted>(file.at("stage_voice_probabilities")),
-                      {options[0], std::lrint(1000 * options[1]) / 1000.0});
+                      {options[0], std::lrint(1000 * options[1]) / 1000.0, 0.0, 0.0});
   PersonWindows windows;
   std::vector<Features> before;
   std::vector<float> speech, undecided, masks, window;
@@ -116,6 +116,39 @@ void check_voice(File& file, std::size_t option) {
               "voice activity, hold-back and hang-over, option " + std::to_string(option));
 }
 
+// With the defaults: how much of the stream is of the present utterance, and what the window holds of it.
+void check_utterances(File& file) {
+  VoiceActivity voice(std::make_shared<Scripted>(file.at("stage_voice_probabilities")));
+  PersonWindows windows;
+  std::vector<Features> before;
+  std::vector<float> fresh, masks;
+  const Array& rows = file.at("stage_voice_rows");
+  const std::vector<float> silence(kStepSamples, 0.0f);
+  for (std::size_t step = 0; step < rows.size(); ++step) {
+    Features heard;
+    bool speech = true;
+    if (file.at("stage_voice_present").whole(step)) {
+      heard = Features(std::in_place, rows[step].begin(), rows[step].end());
+      speech = voice.step(silence);
+      if (speech && !before.empty()) windows.recall_sound(before);
+    } else {
+      voice.gap(kStepSamples);
+    }
+    if (voice.undecided()) before.push_back(heard);
+    else before.clear();
+    const std::int64_t steps = voice.fresh() / static_cast<std::int64_t>(kStepSamples) - 1;
+    windows.begin_window(static_cast<std::size_t>(std::max<std::int64_t>(0, steps)));
+    std::array<Features, kModalities.size()> features;
+    if (speech) features[kAudio] = heard;
+    windows.push(features);
+    append(masks, std::vector<float>(windows.read().masks[kAudio]));
+    fresh.push_back(static_cast<float>(voice.fresh()));
+  }
+  file.expect(furthest(fresh, file.at("stage_utterance_fresh").values) == 0 &&
+                  furthest(masks, file.at("stage_utterance_window_mask").values) == 0,
+              "a window begins with each utterance");
+}
+
 }  // namespace
 
 void check_sound(File& file) {
@@ -128,6 +161,7 @@ void check_sound(File& file) {
   check_silence(file);
   if (!file.has("stage_voice_options")) return;
   for (std::size_t option = 0; option < file.at("stage_voice_options").size(); ++option) check_voice(file, option);
+  check_utterances(file);
 }
 
 }  // namespace mer::@namespace@::golden

@@ -27,9 +27,10 @@ void FeatureWindow::fill(std::span<const Features> rows, int owner) {
   }
 }
 
-std::vector<std::pair<int, std::vector<float>>> FeatureWindow::drain() {
+std::vector<std::pair<int, std::vector<float>>> FeatureWindow::begin_after(std::size_t newest) {
   std::vector<std::pair<int, std::vector<float>>> due;
-  for (Row& row : rows_) {
+  for (std::size_t place = 0; place + newest < rows_.size(); ++place) {
+    Row& row = rows_[place];
     if (row.owner && row.due) due.emplace_back(*row.owner, std::move(row.features));
     row = Row{};
   }

@@ -22,8 +22,8 @@ class FeatureWindow {
   std::optional<std::pair<int, std::vector<float>>> append(const Features& row, int owner, bool observed);
   /// Puts rows, oldest first, in the places of the newest ones, where these are missing.
   void fill(std::span<const Features> rows, int owner);
-  /// Empties the window: the owners and rows that are due for a baseline, oldest first.
-  std::vector<std::pair<int, std::vector<float>>> drain();
+  /// Lets all but the newest rows be missing: the owners and rows that are due for a baseline, oldest first.
+  std::vector<std::pair<int, std::vector<float>>> begin_after(std::size_t newest);
   /// Lets no row of a person go into their baseline any more.
   void settle(int person);
   /// Every row becomes the owner's.

@@ -123,14 +123,20 @@ void PersonWindows::recall_sound(const std::vector<Features>& rows) {
 //#end
 }
 
-void PersonWindows::finish() {
+void PersonWindows::begin_window(std::size_t newest) {
 //#if audio
-  for (const auto& [owner, row] : sound_.drain()) observe(owner, kAudio, row);
+  for (const auto& [owner, row] : sound_.begin_after(newest)) observe(owner, kAudio, row);
 //#end
 //#if face
   for (auto& [person, window] : faces_) {
-    for (const auto& [owner, row] : window.drain()) observe(owner, kFace, row);
+    for (const auto& [owner, row] : window.begin_after(newest)) observe(owner, kFace, row);
   }
+//#end
+}
+
+void PersonWindows::finish() {
+  begin_window(0);
+//#if face
   faces_.clear();
 //#end
 }

@@ -46,6 +46,8 @@ class PersonWindows {
   int enrolling() const { return enrolling_; }
   /// Sound of the last steps that was held back counts after all: oldest first, nothing where missing.
   void recall_sound(const std::vector<Features>& rows);
+  /// All but the newest steps leave the windows, as those of another utterance, and go into the baselines.
+  void begin_window(std::size_t newest);
   /// The stream has ended: the steps still in the windows go into the baselines, and the windows are empty.
   void finish();
   /// Forgets a person: the baseline is cold again, and nothing of the window goes into it.
