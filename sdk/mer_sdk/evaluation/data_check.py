@@ -79,7 +79,7 @@ def check_clips(
         try:
             found.append(clip_facts(clip, detector))
         except DataError as error:
-            left.append(LeftOut(clip.id, str(error)))
+            left.append(LeftOut.because(clip, error))
     progress(len(clips), len(clips))
     if not found:
         raise DataError(

@@ -147,7 +147,7 @@ def predict_clips(
         except DataError as error:
             if omissions is None:
                 raise
-            omissions.clips.append(LeftOut(clip.id, str(error)))
+            omissions.clips.append(LeftOut.because(clip, error))
     report("encoding clips", len(clips), len(clips))
     states = options.states if omissions is None else possible_states(options.states, encoded, omissions)
     runs = sum(options.orders if protocol == "warm" else 1 for protocol in protocols)

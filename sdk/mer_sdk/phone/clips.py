@@ -95,7 +95,7 @@ def with_sound(clips: Sequence[Clip]) -> tuple[tuple[Clip, ...], tuple[LeftOut, 
             else:
                 left.append(LeftOut(clip.id, "it has no sound"))
         except DataError as error:
-            left.append(LeftOut(clip.id, str(error)))
+            left.append(LeftOut.because(clip, error))
     return tuple(kept), tuple(left)
 
 

@@ -57,7 +57,7 @@ def cluster(tmp_path) -> Iterator[tuple[str, list[subprocess.Popen]]]:
 
 def assert_scores_are_those_of_one_process(address: str, bundle: Path, capsys) -> None:
     """Several bundles are scored by the same executor."""
-    sounds = sorted(Path("clips").rglob("[0-9].wav"))
+    sounds = sorted(Path("clips").rglob("*.wav"))
     lines = [f"{path},{('happy', 'sad')[number % 2]}" for number, path in enumerate(sounds)]
     Path("labels.csv").write_text("\n".join(["file,label", *lines]))
     bundles = [shutil.copytree(bundle, name) for name in ("a.mer", "b.mer")]
@@ -69,7 +69,11 @@ def assert_scores_are_those_of_one_process(address: str, bundle: Path, capsys) -
         reports.append(json.loads(capsys.readouterr().out))
     assert reports[0] == reports[1]
     assert len(reports[1]) == 2
-    assert all(report["clips"] > 1 for report in reports[1])
+    for report in reports[1]:
+        assert report["clips"] == 8
+        left = {omitted["clip"].partition(" ")[0]: omitted["reason"] for omitted in report["left_out"]}
+        assert set(left) == {"clips/bad.wav", "clips/empty.wav"}
+        assert left["clips/bad.wav"].startswith("bad.wav ")
 
 
 @pytest.mark.slow

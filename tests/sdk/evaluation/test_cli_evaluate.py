@@ -115,6 +115,9 @@ def test_own_clips_are_scored_and_what_cannot_be_is_listed(run, own_clips):
     assert report.names == {"1": "ann", "2": "ben"}
     assert next((item.clip, item.reason) for item in report.left_out) == ("gone.wav (line 2)", "the file is missing")
     assert report.left_out[1].clip == "cut.mp4"
+    # Another machine, such as a worker of a cluster, has the file elsewhere and says the same.
+    assert report.left_out[1].reason.startswith("cut.mp4 ")
+    assert str(own_clips) not in report.left_out[1].reason
     # The grey pictures hold no face, and ben cannot be enrolled.
     assert report.omitted == (
         "enrolled leaves out ben: no clip of theirs is labelled neutral",

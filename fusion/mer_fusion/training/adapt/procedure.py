@@ -211,7 +211,7 @@ def _encoded(
         try:
             item = encode_clip(clip, engine, detector=detector)
         except DataError as error:
-            left.append(LeftOut(clip.id, str(error)))
+            left.append(LeftOut.because(clip, error))
             continue
         if any(step.audio is not None or step.face is not None for step in item.steps):
             found.append(item)

@@ -21,6 +21,7 @@ import numpy as np
 from mer_sdk.contract.npy import DAMAGED
 from mer_sdk.errors import DataError, MissingExtra
 from mer_sdk.evaluation.datasets import media_parts
+from mer_sdk.media.names import shown
 
 SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff", ".amr")
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".3gp", ".wmv", ".ts", ".mts")
@@ -110,6 +111,16 @@ class LeftOut:
 
     clip: str
     reason: str
+
+    @classmethod
+    def because(cls, clip: Clip, error: DataError) -> LeftOut:
+        """A clip that cannot be read. The reason names its files without their folders: these are in the clip's own
+        name, and another machine has them elsewhere."""
+        reason = str(error)
+        for path in (clip.media, clip.audio, clip.video):
+            if path is not None:
+                reason = reason.replace(str(path), path.name).replace(shown(path), shown(path.name))
+        return cls(clip.id, reason)
 
 
 def load_audio(clip: Clip) -> tuple[np.ndarray, int]:
