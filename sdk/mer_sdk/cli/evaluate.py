@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from mer_sdk.cli.bundles import Unfit, any_of, inputs_of, is_finder, open_bundles, stands_in, without_runtime
+from mer_sdk.cli.bundles import Unfit, any_of, inputs_of, is_finder, open_bundles, simulation_note, without_runtime
 from mer_sdk.cli.options import (
     BundlesArgument,
     ClusterOption,
@@ -31,7 +31,7 @@ from mer_sdk.cli.progress import Advance, progress_bars
 from mer_sdk.cli.tables.evaluation import show_report
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
-from mer_sdk.contract.output_files import check_outputs, written_aside
+from mer_sdk.contract.output_files import atomic_output, check_outputs
 from mer_sdk.dialogue.dialogue_file import Dialogue
 from mer_sdk.errors import OptionError
 from mer_sdk.evaluation.conditions import PROTOCOLS, STATES, check_conditions
@@ -124,7 +124,7 @@ def evaluate(
     dataset = open_dataset(data, label_names(labels))
     if isinstance(dataset, OwnClips) and (people is not None or parts is not None):
         raise OptionError("--actors and --folds are of RAVDESS; of your own clips --split takes a part")
-    opened = open_bundles(bundles, any_of(is_finder, _reads(data, dataset), without_runtime), stands_in)
+    opened = open_bundles(bundles, any_of(is_finder, _reads(data, dataset), without_runtime), simulation_note)
     asked = _Asked(os.path.abspath(dataset_path(data) or ""), data, label_names(labels), people, parts, split, options)
     with progress_bars(quiet=json) as progress:
         if cluster is None and (jobs or 1) == 1:
@@ -262,7 +262,7 @@ def _loading_first(name: str, progress: Advance) -> Advance:
 
 def _write(path: Path, text: str) -> None:
     try:
-        with written_aside(path) as aside:
+        with atomic_output(path) as aside:
             aside.write_text(text, encoding="utf-8")
     except OSError as error:
         raise OptionError(f"--out {path} cannot be written ({error}); give another place") from error
