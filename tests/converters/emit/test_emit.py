@@ -225,7 +225,7 @@ def test_quantized_bundles_are_held_to_their_own_answers(tmp_path: Path) -> None
 
 def test_a_bundle_of_one_modality_has_no_code_for_the_other(tmp_path: Path) -> None:
     text = "".join(_texts(emit(_bundle(tmp_path, "onnx", sound_alone), "cpp")).values())
-    assert "AudioChunker" in text
+    assert "SoundSteps" in text
     assert "crop_face" not in text
     assert "kFace" not in text
     kotlin = _texts(emit(tmp_path / "tiny-onnx.mer", "kotlin"))
