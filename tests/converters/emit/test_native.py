@@ -130,6 +130,7 @@ STAGES = (
     "2 channels of 44100 Hz in pieces",
     "silence that counts as no sound",
     "voice activity, hold-back and hang-over, option 2",
+    "a window begins with each utterance",
     "faces followed between searches",
     "persons recognised",
 )
