@@ -13,9 +13,9 @@ from benchmarks.faces.made_scenes import MadeSet
 from mer_fusion.training.finder.teachers import MediaPipe, corner_box, square_from
 from mer_fusion.training.finder.train import matched
 from mer_sdk.contract.bundle import Bundle
-from mer_sdk.contract.face_square import square_of_landmarks
 from mer_sdk.frontends.face_crop import Detection, overlap
 from mer_sdk.frontends.face_detection import FaceDetector
+from mer_sdk.frontends.face_square import square_of_landmarks
 from mer_sdk.window.sensor import EmotionSensor
 
 RIGHT, WRONG = 0.5, 0.3

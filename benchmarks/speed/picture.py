@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.speed.parts import REFERENCE
 from mer_sdk.cli.run.plot import pyplot
-from mer_sdk.contract.output_files import written_aside
+from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.report.colours import INK, PAPER, SOFT
 
 PEERS = ("MediaPipe", "UltraFace", "eGeMAPS")
@@ -34,6 +34,6 @@ def draw(entry: dict[str, Any], path: Path) -> None:
     axes.tick_params(axis="x", labelsize=7)
     machine = entry["machine"]
     axes.set_xlabel(f"ms a second of sound and video, one core of {machine['cpu'] or machine['machine']}", fontsize=7)
-    with written_aside(path) as aside:
+    with atomic_output(path) as aside:
         figure.savefig(aside, format="svg", bbox_inches="tight")
     pyplot().close(figure)

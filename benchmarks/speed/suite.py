@@ -43,11 +43,11 @@ from benchmarks.speed.picture import PEERS, draw
 from benchmarks.speed.processes import process_costs
 from mer_sdk.bench.timing import Quantiles, Ratio, Runner, measure, ratio
 from mer_sdk.cli.bench import this_machine
-from mer_sdk.cli.bundles import any_of, is_finder, open_bundles, preference, stands_in, without_runtime
+from mer_sdk.cli.bundles import any_of, is_finder, open_bundles, preference, simulation_note, without_runtime
 from mer_sdk.cli.progress import progress_bars
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
-from mer_sdk.contract.output_files import written_aside
+from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.errors import MerError, MissingExtra
 from mer_sdk.runtimes.native_log import VARIABLE
 
@@ -94,7 +94,7 @@ def main() -> None:
     show(entry, before(entry, earlier))
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
-        with written_aside(options.out / HISTORY) as aside:
+        with atomic_output(options.out / HISTORY) as aside:
             aside.write_text(json.dumps([*earlier, entry], indent=1) + "\n")
         draw(entry, options.out / PICTURE)
         if (options.out / PAGE).is_file():
@@ -237,7 +237,7 @@ def _bundles(given: list[str]) -> tuple[Bundle | None, dict[str, Bundle]]:
     """The face finder, and the emotion models by name."""
     if not given:
         return None, {}
-    opened = open_bundles(given, any_of(without_runtime, stands_in))
+    opened = open_bundles(given, any_of(without_runtime, simulation_note))
     finders = [bundle for bundle in opened if is_finder(bundle)]
     emotion = sorted((one for one in opened if not is_finder(one)), key=lambda bundle: preference(bundle.name))
     return (finders[0] if finders else None), {bundle.name: bundle for bundle in emotion}

@@ -31,7 +31,7 @@ from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.estimate import FaceView
 from mer_sdk.contract.manifest import FaceContract
-from mer_sdk.contract.output_files import written_aside
+from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.conditions import clip_log_probabilities, predict
 from mer_sdk.evaluation.datasets import TEST_FOLD, Clip, Selection, open_dataset
@@ -294,7 +294,7 @@ def measured(path: str, clips: Sequence[Clip], orders: int, kept: Path, heard: R
             begun = clock.process_time()
             own = sliced(path, [clip for clip in clips if clip.speaker == actor], orders, heard)
             file.parent.mkdir(parents=True, exist_ok=True)
-            with written_aside(file) as aside:
+            with atomic_output(file) as aside:
                 aside.write_text(json.dumps(own))
             print(f"{manifest.name}, actor {actor}: {clock.process_time() - begun:.0f} s of CPU time", flush=True)
         for name, runs in json.loads(file.read_text()).items():

@@ -20,7 +20,7 @@ except ModuleNotFoundError as missing:
     sys.exit(str(MissingExtra("mer-convert", missing.name or "typer", "convert")))
 
 from mer_sdk.cli.options import LabelsOption, label_names, names_of
-from mer_sdk.cli.program import lets_go, run_program
+from mer_sdk.cli.program import raising_exits, run_program
 from mer_sdk.cli.typed import help_text
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def convert(
         raise typer.Exit(1)
 
 
-app.command(help=help_text(convert))(lets_go(convert))
+app.command(help=help_text(convert))(raising_exits(convert))
 
 
 def main() -> None:

@@ -26,9 +26,9 @@ from mer_sdk.errors import OptionError
 from mer_sdk.evaluation.calibration import (
     StateAnswers,
     StateCalibration,
-    askable,
     calibration_of,
     cross_fitted,
+    evaluable_states,
     fitted_decision,
     state_answers,
 )
@@ -110,7 +110,7 @@ def calibrate(
 def _people(
     card: Card, asked: Checkpoint, data: str, names: Mapping[str, str] | None, split: str, progress: Progress
 ) -> Calibration:
-    clips, labels, said = people_to_ask(data, card, names, split)
+    clips, labels, said = calibration_clips(data, card, names, split)
     learned = learned_from(asked.card) & {clip.speaker for clip in clips} if data.startswith("ravdess") else set()
     if learned:
         raise OptionError(
@@ -150,7 +150,7 @@ def answers_of(
         DataError: a clip cannot be read, or holds nothing.
     """
     bundle = open_checkpoint(path)
-    fusion = _Together(load_checkpoint(path).network.fusion, len(bundle.manifest.labels))
+    fusion = _BatchedFusion(load_checkpoint(path).network.fusion, len(bundle.manifest.labels))
     graphs = {**bundle.load_graphs(None, 1), "fusion": fusion}
     engine = StepEngine(Bundle(bundle.manifest, None, loader=lambda threads: dict(graphs)))
     detector = detector_of(clips)
@@ -159,7 +159,7 @@ def answers_of(
         progress("encoding clips", number, len(clips))
         encoded.append(encode_clip(clip, engine, detector=detector))
     progress("encoding clips", len(clips), len(clips))
-    states = askable(encoded)
+    states = evaluable_states(encoded)
     total, done = len(encoded) * len(states) * (1 + ORDERS), 0
 
     def advance(count: int) -> None:
@@ -170,7 +170,7 @@ def answers_of(
     return state_answers(encoded, engine, truth, states, ORDERS, advance, fusion.settle)
 
 
-class _Together:
+class _BatchedFusion:
     """A fusion network that answers many windows at once: what it gives is filled in when the batch is full.
 
     No window depends on an answer, so a sensor's engine can go on without it.
@@ -201,7 +201,7 @@ class _Together:
         self._given, self._owed = [], []
 
 
-def people_to_ask(
+def calibration_clips(
     data: str, card: Card, names: Mapping[str, str] | None = None, split: str = ""
 ) -> tuple[tuple[Clip, ...], dict[str, str], str]:
     """The clips to fit on, label of a clip -> label of the model, and the clips in words.

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mer_sdk.contract.output_files import check_harmless
+from mer_sdk.contract.output_files import check_keeps_inputs
 
 DataOption = Annotated[
     list[str],
@@ -65,4 +65,4 @@ def refuse_inputs(out: Path, encoders: str, data: Sequence[str], **checkpoints: 
         if path is not None:
             inputs |= {f"the checkpoint of --{what}": path, f"the card of --{what}": path.with_suffix(".json")}
     for path in (out, out.with_suffix(".json")):
-        check_harmless("--out", path, inputs)
+        check_keeps_inputs("--out", path, inputs)

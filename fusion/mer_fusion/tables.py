@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mer_fusion.calibration import Calibration
-from mer_fusion.training.adapt.procedure import Adaptation, Judged
+from mer_fusion.training.adapt.procedure import Adaptation, HeldOutComparison
 from mer_sdk.evaluation.calibration import StateCalibration
 
 
@@ -79,6 +79,6 @@ def _interval(value: float, low: float, high: float) -> str:
     return f"{100 * value:.1f} [{100 * low:.0f}, {100 * high:.0f}]"
 
 
-def _points(item: Judged) -> str:
+def _points(item: HeldOutComparison) -> str:
     low, high = item.difference_interval.low, item.difference_interval.high
     return f"{100 * item.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"

@@ -217,14 +217,14 @@ class _Stills:
 
 
 @dataclass(frozen=True)
-class DataLook:
+class OpenedData:
     """What `check_data` saw: the options, no more clips than there are, and clips of one's own that are left out."""
 
     options: DataOptions
     left_out: tuple[LeftOut, ...] = ()
 
 
-def check_data(options: DataOptions, manifest: Manifest) -> DataLook:
+def check_data(options: DataOptions, manifest: Manifest) -> OpenedData:
     """Open the data sets and read the first clip, so that what is missing is said before any long work.
 
     Raises:
@@ -232,21 +232,21 @@ def check_data(options: DataOptions, manifest: Manifest) -> DataLook:
     """
     if manifest.dialogue is not None:
         dialogues(options, manifest)
-        return DataLook(options)
+        return OpenedData(options)
     next(iter(recordings(options, manifest, options.checks_alone)), None)
     own = next((spec for spec in options.data if spec.startswith(f"{OwnClips.name}:")), None)
     if own is None:
-        return DataLook(options)
+        return OpenedData(options)
     opened, faces = open_dataset(own, dict(options.labels)), len(options.data) > 1
     parts = own_parts(opened, manifest.labels, options.seed, options.checks_alone, faces)
     if options.checks_alone:
-        return DataLook(options, parts.left_out)
+        return OpenedData(options, parts.left_out)
     if len(parts.calibrating) < LEAST_CLIPS:
         raise DataError(
             f"{opened.path} has {len(parts.calibrating)} clips to calibrate with, beside {len(parts.checking)} that "
             f"check; at least {LEAST_CLIPS} are needed: add clips, or give them as --check-data"
         )
-    return DataLook(replace(options, clips=min(options.clips, len(parts.calibrating))), parts.left_out)
+    return OpenedData(replace(options, clips=min(options.clips, len(parts.calibrating))), parts.left_out)
 
 
 def _opened(options: DataOptions, allowed: tuple[Any, ...], model: str) -> dict[Any, Any]:

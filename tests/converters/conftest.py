@@ -32,7 +32,7 @@ from mer_sdk.contract.manifest import (
 # Makes the helper modules of this folder and of the one above importable: pytest's importlib mode leaves them out.
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from made_once import made_once  # noqa: E402
+from shared_fixtures import shared_fixtures  # noqa: E402
 
 # Two processes convert at a time; each test process keeps to one thread, as the workers do.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -177,4 +177,4 @@ def converted(student: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[t
     def convert_all(out: Path) -> tuple[ConversionResult, ...]:
         return convert_many(student, target_names(), ("fp32", "fp16"), ConvertOptions(out))
 
-    return {(row.target, row.scheme): row for row in made_once(tmp_path_factory, "converted", convert_all)}
+    return {(row.target, row.scheme): row for row in shared_fixtures(tmp_path_factory, "converted", convert_all)}

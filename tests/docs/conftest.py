@@ -11,7 +11,7 @@ FINDER = TESTS.parent / "fusion" / "mer_fusion" / "checkpoints" / "face_finder.s
 # Makes the helper modules importable: pytest's importlib mode leaves them out.
 sys.path[:0] = [str(Path(__file__).parent), str(TESTS / "sdk"), str(TESTS)]
 
-from made_once import made_once  # noqa: E402
+from shared_fixtures import shared_fixtures  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -47,4 +47,4 @@ def small_bundles(tmp_path_factory) -> Path:
                 shutil.copytree(source, bundles / f"{name}-{target}-fp32.mer")
         return bundles
 
-    return made_once(tmp_path_factory, "docs-bundles", make)
+    return shared_fixtures(tmp_path_factory, "docs-bundles", make)

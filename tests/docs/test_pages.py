@@ -11,10 +11,10 @@ import pytest
 import yaml
 from pages import ROOT, blocks, name_of, pages, prose
 
-LANGUAGES = {"cpp", "ini", "json", "kotlin", "python", "sh", "swift", "text", "ts", "yaml"}
+LANGUAGES = {"cpp", "html", "ini", "json", "kotlin", "python", "sh", "swift", "text", "ts", "yaml"}
 FOLDERS = ("benchmarks", "converters", "demos", "docs", "fusion", "quantization", "sdk", "tests", "tools", "web")
 # Written where they are used, not kept in the repository.
-MADE = re.compile(r"sdk/mer_sdk/(bundles|phone/page)|web/phone/wheel/.*/page|demos/web/dist")
+MADE = re.compile(r"sdk/mer_sdk/(bundles|phone/page)|web/phone/wheel/.*/page|demos/web/dist|web/sensor/dist")
 PAGES = pages()
 
 

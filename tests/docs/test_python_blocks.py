@@ -102,11 +102,14 @@ TALK = [block for block in blocks("python") if "Conversation.open(" in block.tex
 FACES = [block for block in blocks("python") if "FaceOptions(" in block.text or "open_finder(" in block.text]
 TABLES = [block for block in blocks("python") if "estimates.parquet" in block.text]
 OWN = [block for block in blocks("python") if "OwnClips(" in block.text]
+FINDER = [
+    block for block in blocks("python") if "open_packaged_finder(" in block.text or "square_of_landmarks(" in block.text
+]
 COREML = [block for block in blocks("python") if block.page == "docs/models/coreml.md"]
 
 
 def test_no_block_is_left_out():
-    known = {str(block) for block in (*SENSOR, *LIVE, *TALK, *FACES, *OWN, *COREML, *TABLES)}
+    known = {str(block) for block in (*SENSOR, *LIVE, *TALK, *FACES, *OWN, *COREML, *TABLES, *FINDER)}
     left = [str(block) for block in blocks("python") if str(block) not in known]
     assert not left, f"no test runs these blocks: {left}"
 
@@ -223,3 +226,15 @@ def test_blocks_about_core_ml(tmp_path, monkeypatch):
     plain(read, names)
     (value,) = names["outputs"].values()
     np.testing.assert_allclose(value, np.load("out.npz")["y"], atol=5e-3)
+
+
+@pytest.mark.parametrize("block", FINDER, ids=str)
+def test_blocks_on_boxes(block):
+    names: dict = {}
+    plain(block, names)
+    if "faces_of" in names:
+        assert names["faces_of"](np.zeros((240, 320, 3), np.uint8)) == []
+    else:
+        x, y, width, height = names["box"]
+        assert width == height == pytest.approx(2.33 * 64)
+        assert (x + width / 2, y + height / 2) == pytest.approx((330, 200 + 0.235 * 64))

@@ -8,7 +8,7 @@ import pytest
 # Makes the helper modules of this folder and of the one above importable: pytest's importlib mode leaves them out.
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from made_once import made_once  # noqa: E402
+from shared_fixtures import shared_fixtures  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +16,7 @@ def tiny_onnx(tmp_path_factory) -> Path:
     """A tiny ONNX bundle. Copy it before changing it."""
     from tiny_bundle import write_bundle
 
-    return made_once(tmp_path_factory, "tiny-onnx", lambda folder: write_bundle(folder, "onnx"))
+    return shared_fixtures(tmp_path_factory, "tiny-onnx", lambda folder: write_bundle(folder, "onnx"))
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,7 @@ def tiny_tflite(tmp_path_factory) -> Path:
     """A tiny TFLite bundle. Copy it before changing it."""
     from tiny_bundle import write_bundle
 
-    return made_once(tmp_path_factory, "tiny-tflite", lambda folder: write_bundle(folder, "tflite"))
+    return shared_fixtures(tmp_path_factory, "tiny-tflite", lambda folder: write_bundle(folder, "tflite"))
 
 
 @pytest.fixture(scope="session")
@@ -39,14 +39,14 @@ def tiny_dialogue():
 def tiny_talk(tmp_path_factory, tiny_dialogue) -> Path:
     """A tiny ONNX dialogue bundle that reads text alone. Copy it before changing it."""
     write = tiny_dialogue.write_dialogue_bundle
-    return made_once(tmp_path_factory, "tiny-talk", lambda folder: write(folder, ("text",)))
+    return shared_fixtures(tmp_path_factory, "tiny-talk", lambda folder: write(folder, ("text",)))
 
 
 @pytest.fixture(scope="session")
 def tiny_senses(tmp_path_factory, tiny_dialogue) -> Path:
     """A tiny ONNX dialogue bundle that reads text, sound and faces. Copy it before changing it."""
     write = tiny_dialogue.write_dialogue_bundle
-    return made_once(tmp_path_factory, "tiny-senses", lambda folder: write(folder, ("text", "audio", "face")))
+    return shared_fixtures(tmp_path_factory, "tiny-senses", lambda folder: write(folder, ("text", "audio", "face")))
 
 
 @pytest.fixture(scope="session")

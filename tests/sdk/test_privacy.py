@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from sealing import run_sealed
+from sandboxed import run_sandboxed
 
 from mer_sdk.runtimes.native_log import HARMLESS
 
@@ -76,14 +76,14 @@ def clip(write_media, tmp_path):
 
 
 def test_the_seal_holds(tmp_path):
-    socket = run_sealed([sys.executable, "-c", "import socket; socket.socket()"], tmp_path / "home")
+    socket = run_sandboxed([sys.executable, "-c", "import socket; socket.socket()"], tmp_path / "home")
     assert socket.returncode == -signal.SIGSYS
     for write in ("open('x', 'w').write('x')", "import os; os.write(os.open('x', 65), b'x')"):
         code = (
             f"import os, signal; signal.signal(signal.SIGXFSZ, signal.SIG_DFL)\ntry: {write}\nfinally: os.remove('x')"
         )
         with pytest.raises(AssertionError):
-            run_sealed([sys.executable, "-c", code], tmp_path / "home")
+            run_sandboxed([sys.executable, "-c", code], tmp_path / "home")
         (tmp_path / "home" / "x").unlink()
 
 
@@ -92,7 +92,7 @@ def test_every_mode_writes_nothing_sends_nothing_and_logs_nothing(target, reques
     window = request.getfixturevalue(f"tiny_{target}")
     helpers = str(request.path.parent)
     command = [sys.executable, "-c", MODES, str(window), str(talk), str(clip), helpers]
-    done = run_sealed(command, tmp_path / "home")
+    done = run_sandboxed(command, tmp_path / "home")
     assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
     found = json.loads(done.stdout)
     # Lines of a runtime about itself, such as which kernels it took.
@@ -107,7 +107,7 @@ def mer(*arguments):
 
 def test_commands_write_what_they_are_asked_for_alone(tiny_onnx, talk, clip, write_media, tmp_path):
     home = tmp_path / "home"
-    run = run_sealed(mer("run", tiny_onnx, clip, "--json"), home)
+    run = run_sandboxed(mer("run", tiny_onnx, clip, "--json"), home)
     assert run.returncode == 0, run.stderr[-2000:]
     estimates = [json.loads(line) for line in run.stdout.splitlines()]
     # Numbers and names of emotions: no path, no sample, no pixel.
@@ -116,7 +116,7 @@ def test_commands_write_what_they_are_asked_for_alone(tiny_onnx, talk, clip, wri
     assert all(set(estimate) <= allowed and len(json.dumps(estimate)) < 1500 for estimate in estimates)
     dialogue = tmp_path / "dialogue.csv"
     dialogue.write_text("Speaker,Utterance\nanna,what I say is mine alone\nben,so is mine\n")
-    talked = run_sealed(mer("run", talk, dialogue, "--json"), home)
+    talked = run_sandboxed(mer("run", talk, dialogue, "--json"), home)
     assert talked.returncode == 0, talked.stderr[-2000:]
     # Words are in what was asked for, and nowhere else.
     assert [json.loads(line)["speaker"] for line in talked.stdout.splitlines()] == ["anna", "ben"]
@@ -124,7 +124,7 @@ def test_commands_write_what_they_are_asked_for_alone(tiny_onnx, talk, clip, wri
     for label in ("happy", "sad"):
         (tmp_path / "clips" / label).mkdir(parents=True)
         write_media(tmp_path / "clips" / label / "one.wav", 1.0, video=False)
-    scored = run_sealed(mer("evaluate", tiny_onnx, "--data", f"clips:{tmp_path / 'clips'}", "--json"), home)
+    scored = run_sandboxed(mer("evaluate", tiny_onnx, "--data", f"clips:{tmp_path / 'clips'}", "--json"), home)
     assert scored.returncode == 0, scored.stderr[-2000:]
     assert json.loads(scored.stdout)
     assert sorted(path.name for path in (tmp_path / "clips").rglob("*")) == ["happy", "one.wav", "one.wav", "sad"]

@@ -7,8 +7,8 @@ import re
 from mer_converters.emit.golden import ENROL_AT, ENROL_STEPS
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_sdk.contract.estimate import state_of
-from mer_sdk.contract.face_square import DOWN_TO_MOUTH, SIDE_BY_EYES, SIDE_BY_MOUTH
 from mer_sdk.contract.manifest import FINDER
+from mer_sdk.frontends.face_square import DOWN_TO_MOUTH, SIDE_BY_EYES, SIDE_BY_MOUTH
 from mer_sdk.parity.agreement import SQNR_DB, TOLERANCE
 from mer_sdk.window.baseline import PersonalBaseline
 

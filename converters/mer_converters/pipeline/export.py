@@ -64,7 +64,7 @@ class Artifact:
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class ExportInputs:
     """What the artifacts of one target are made of.
 
     Attributes:
@@ -100,7 +100,7 @@ def planned(graphs: Sequence[Graph], schemes: Sequence[Scheme], labelled: bool) 
 
 
 @dataclass(frozen=True, eq=False)
-class _Made:
+class _ExportedScheme:
     """A scheme's files with what was found of them."""
 
     folder: Path
@@ -112,7 +112,7 @@ class _Made:
     answers: Answers | None
 
 
-def build(material: Material, schemes: Sequence[Scheme], folder: Path, started: float) -> tuple[Artifact, ...]:
+def build(material: ExportInputs, schemes: Sequence[Scheme], folder: Path, started: float) -> tuple[Artifact, ...]:
     """Export and measure in this process. Fp32 is always made, as the reference, and removed if not asked for.
 
     Args:
@@ -161,8 +161,8 @@ def build(material: Material, schemes: Sequence[Scheme], folder: Path, started: 
 
 
 def _made(
-    material: Material, scheme: Scheme, folder: Path, fp32: _Made, conversion: Distance
-) -> tuple[_Made, tuple[str, ...], int]:
+    material: ExportInputs, scheme: Scheme, folder: Path, fp32: _ExportedScheme, conversion: Distance
+) -> tuple[_ExportedScheme, tuple[str, ...], int]:
     """A scheme, with more operations in float where it would not pass the gate: (artifact, what was moved, tries)."""
     if scheme == FP32:
         return fp32, (), 1
@@ -171,7 +171,7 @@ def _made(
     ranking = ranked(material.sensitivities.get(scheme.name, {})) if scheme.quantized else []
     ranking = [(graph, name) for graph, name in ranking if name not in requested.get(graph, ())]
 
-    def passes(made: _Made | None) -> bool:
+    def passes(made: _ExportedScheme | None) -> bool:
         if made is None:
             return False
         apart, accuracy = distance(made.outputs, fp32.outputs), _accuracy(scheme, made, fp32)
@@ -180,7 +180,7 @@ def _made(
     if not ranking or passes(first):
         return first, (), 1
 
-    def make(moved: FloatModules) -> _Made | None:
+    def make(moved: FloatModules) -> _ExportedScheme | None:
         names = {graph: (*requested.get(graph, ()), *moved.get(graph, ())) for graph in (*requested, *moved)}
         try:
             return _make(material, scheme, folder / f"{scheme.name}-{_count(names)}", names, fp32, first)
@@ -222,13 +222,13 @@ def kept_in_float(target: Target, graphs: Sequence[Graph], scheme: Scheme, reque
 
 
 def _make(
-    material: Material,
+    material: ExportInputs,
     scheme: Scheme,
     folder: Path,
     float_modules: FloatModules,
-    fp32: _Made | None = None,
-    same: _Made | None = None,
-) -> _Made:
+    fp32: _ExportedScheme | None = None,
+    same: _ExportedScheme | None = None,
+) -> _ExportedScheme:
     """Export every graph, or take it from `same` where that keeps the same operations in float, and run the cases."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -263,7 +263,7 @@ def _make(
     if material.answer is not None:
         material.step(f"answering labelled clips in {scheme.name}", CLIPS_WEIGHT)
         answers = material.answer(loaded)
-    return _Made(folder, files, check, proof, float_modules, outputs, answers)
+    return _ExportedScheme(folder, files, check, proof, float_modules, outputs, answers)
 
 
 def _proof(target: Target, scheme: Scheme, graph: Graph, path: Path, keep: tuple[str, ...]) -> GraphProof:
@@ -274,13 +274,13 @@ def _proof(target: Target, scheme: Scheme, graph: Graph, path: Path, keep: tuple
     return proof
 
 
-def _accuracy(scheme: Scheme, made: _Made, fp32: _Made) -> Accuracy | None:
+def _accuracy(scheme: Scheme, made: _ExportedScheme, fp32: _ExportedScheme) -> Accuracy | None:
     if not scheme.quantized or made.answers is None or fp32.answers is None:
         return None
     return compare_answers(made.answers, fp32.answers)
 
 
-def _confidence(material: Material, made: _Made) -> Confidence | None:
+def _confidence(material: ExportInputs, made: _ExportedScheme) -> Confidence | None:
     found = made.answers
     # Of people whom it has met a network is too sure; the card's decision was fitted to others.
     if found is None or found.met:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from mer_converters.pipeline.accuracy import held_out_answers
-from mer_converters.pipeline.export import Artifact, Material, Sensitivities, build, planned
+from mer_converters.pipeline.export import Artifact, ExportInputs, Sensitivities, build, planned
 from mer_converters.pipeline.float_fallback import FloatModules
 from mer_converters.pipeline.golden import golden_file
 from mer_converters.pipeline.graphs import network_graphs
@@ -38,9 +38,9 @@ class Job:
         golden: path of the golden cases.
         calibration: folder of the calibration inputs, "" where there are none.
         labelled: data whose held-out clips quantized schemes are judged on, None where there are none.
-        coverage: see `Material`.
-        float_modules: see `Material`.
-        sensitivities: see `Material`.
+        coverage: see `ExportInputs`.
+        float_modules: see `ExportInputs`.
+        sensitivities: see `ExportInputs`.
         started: time.time() when the process was asked for, so that its start-up counts.
     """
 
@@ -103,7 +103,7 @@ def run_job(job: Job, say: Say = unheard) -> tuple[Artifact, ...]:
         card, labelled = checkpoint.card, job.labelled
         network, folder = checkpoint.network.prepare_for_export(), Path(job.folder)
         graphs = network_graphs(network, card)
-        material = Material(
+        material = ExportInputs(
             target,
             graphs,
             card.baseline,

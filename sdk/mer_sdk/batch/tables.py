@@ -16,7 +16,7 @@ from mer_sdk.batch.estimating import BatchPlan, ClipSummary
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.estimate import UNKNOWN
 from mer_sdk.contract.manifest import Manifest
-from mer_sdk.contract.output_files import written_aside
+from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.errors import MissingExtra
 from mer_sdk.window.smoothing import Smoothing
 
@@ -127,8 +127,8 @@ def write_tables(
     """
     plain = out.suffix.lower() == ".jsonl"
     with (
-        written_aside(out) as aside,
-        written_aside(files_table(out)) as files_aside,
+        atomic_output(out) as aside,
+        atomic_output(files_table(out)) as files_aside,
         _opened(aside, out.suffix, step_columns(manifest, plan)) as steps_table,
         _opened(files_aside, out.suffix, file_columns(manifest)) as summaries_table,
     ):

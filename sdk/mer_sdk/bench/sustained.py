@@ -18,7 +18,7 @@ PARTS = 60
 
 
 @dataclass(frozen=True)
-class Ends:
+class StepDrift:
     """The whole step of one bundle at both ends of a sustained run; `ratio` is the last median over the first."""
 
     steps: int
@@ -43,7 +43,7 @@ class Sustained:
     span: float
     memory_first_mb: float | None
     memory_last_mb: float | None
-    bundles: dict[str, Ends]
+    bundles: dict[str, StepDrift]
 
 
 def sustain(
@@ -98,6 +98,6 @@ def held_mb() -> float | None:
     return round(int(found[0]) * 1024 / 1e6, 1) if found else None
 
 
-def _ends(count: int, first: np.ndarray, last: np.ndarray) -> Ends:
+def _ends(count: int, first: np.ndarray, last: np.ndarray) -> StepDrift:
     ratio = float(np.median(last) / np.median(first))
-    return Ends(count, quantiles(first), quantiles(last), round(ratio, 3))
+    return StepDrift(count, quantiles(first), quantiles(last), round(ratio, 3))

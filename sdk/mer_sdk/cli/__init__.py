@@ -14,7 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-from mer_sdk.cli.program import lets_go, run_program
+from mer_sdk.cli.program import raising_exits, run_program
 from mer_sdk.cli.typed import help_text
 from mer_sdk.errors import MissingExtra, OptionError
 
@@ -122,4 +122,4 @@ def _load(entry: EntryPoint):  # type: ignore[no-untyped-def]  # any function th
 
     # Child processes inherit it.
     os.environ.setdefault(VARIABLE, "1")
-    return lets_go(entry.load())
+    return raising_exits(entry.load())

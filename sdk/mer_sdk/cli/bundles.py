@@ -109,7 +109,7 @@ def without_runtime(bundle: Bundle) -> str:
     return ""
 
 
-def stands_in(bundle: Bundle) -> str:
+def simulation_note(bundle: Bundle) -> str:
     """Why a bundle takes minutes here: its runtime belongs to another system, and another one computes it."""
     if not runtime_note(bundle.runtime):
         return ""

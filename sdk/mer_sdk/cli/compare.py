@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mer_sdk.cli.bundles import any_of, is_finder, left_out, open_bundle, open_bundles, stands_in, without_runtime
+from mer_sdk.cli.bundles import any_of, is_finder, left_out, open_bundle, open_bundles, simulation_note, without_runtime
 from mer_sdk.cli.options import BundlesArgument, DetectorOption, JsonOption, ThreadsOption
 from mer_sdk.cli.progress import progress_bars
 from mer_sdk.cli.tables.columns import narrow_table
@@ -53,7 +53,7 @@ def compare(
     """
     from rich.console import Console
 
-    slow = stands_in if input is not None else (lambda bundle: "")
+    slow = simulation_note if input is not None else (lambda bundle: "")
     opened = open_bundles(bundles, any_of(is_finder, without_runtime), slow)
     held_to = None if reference is None else open_bundle(reference)
     with progress_bars(quiet=json) as progress:

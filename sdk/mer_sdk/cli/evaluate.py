@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from mer_sdk.cli.bundles import Unfit, any_of, inputs_of, is_finder, open_bundles, stands_in, without_runtime
+from mer_sdk.cli.bundles import Unfit, any_of, inputs_of, is_finder, open_bundles, simulation_note, without_runtime
 from mer_sdk.cli.options import (
     BundlesArgument,
     ClusterOption,
@@ -31,7 +31,7 @@ from mer_sdk.cli.progress import Advance, progress_bars
 from mer_sdk.cli.tables.evaluation import show_report
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
-from mer_sdk.contract.output_files import check_outputs, written_aside
+from mer_sdk.contract.output_files import atomic_output, check_outputs
 from mer_sdk.dialogue.dialogue_file import Dialogue
 from mer_sdk.errors import OptionError
 from mer_sdk.evaluation.conditions import PROTOCOLS, STATES, check_conditions
@@ -124,8 +124,10 @@ def evaluate(
     dataset = open_dataset(data, label_names(labels))
     if isinstance(dataset, OwnClips) and (people is not None or parts is not None):
         raise OptionError("--actors and --folds are of RAVDESS; of your own clips --split takes a part")
-    opened = open_bundles(bundles, any_of(is_finder, _reads(data, dataset), without_runtime), stands_in)
-    asked = _Asked(os.path.abspath(dataset_path(data) or ""), data, label_names(labels), people, parts, split, options)
+    opened = open_bundles(bundles, any_of(is_finder, _reads(data, dataset), without_runtime), simulation_note)
+    asked = _EvaluationTask(
+        os.path.abspath(dataset_path(data) or ""), data, label_names(labels), people, parts, split, options
+    )
     with progress_bars(quiet=json) as progress:
         if cluster is None and (jobs or 1) == 1:
             reports = [_score(asked, bundle, dataset, _loading_first(bundle.name, progress)) for bundle in opened]
@@ -143,7 +145,7 @@ def evaluate(
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _EvaluationTask:
     """What every bundle is scored on: the path of the data set, absolute, and the options of the command, read."""
 
     path: str
@@ -156,7 +158,7 @@ class _Asked:
 
 
 def _score_together(
-    asked: _Asked, bundles: list[Bundle], jobs: int | None, cluster: str | None, progress: Advance
+    asked: _EvaluationTask, bundles: list[Bundle], jobs: int | None, cluster: str | None, progress: Advance
 ) -> list[Report]:
     """The reports of several bundles, each scored by a process of its own, in their order."""
     with open_workers(jobs, cluster, asked.options.threads) as workers:
@@ -169,12 +171,12 @@ def _score_together(
     return [found[number] for number in range(len(bundles))]
 
 
-def _score_in_a_process(asked: _Asked, paths: list[str], number: int) -> Report:
+def _score_in_a_process(asked: _EvaluationTask, paths: list[str], number: int) -> Report:
     dataset = open_dataset(f"{asked.data.partition(':')[0]}:{asked.path}", asked.labels)
     return _score(asked, Bundle.open(paths[number]), dataset, lambda what, done, total: None)
 
 
-def _score(asked: _Asked, bundle: Bundle, dataset: object, shown: Advance) -> Report:
+def _score(asked: _EvaluationTask, bundle: Bundle, dataset: object, shown: Advance) -> Report:
     """The report of one bundle on a data set that it reads."""
     options = asked.options
     if bundle.manifest.dialogue is not None:
@@ -262,7 +264,7 @@ def _loading_first(name: str, progress: Advance) -> Advance:
 
 def _write(path: Path, text: str) -> None:
     try:
-        with written_aside(path) as aside:
+        with atomic_output(path) as aside:
             aside.write_text(text, encoding="utf-8")
     except OSError as error:
         raise OptionError(f"--out {path} cannot be written ({error}); give another place") from error

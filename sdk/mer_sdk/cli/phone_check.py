@@ -23,13 +23,13 @@ from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.device_evidence import EVIDENCE, PHONE
 from mer_sdk.contract.golden import GoldenCase, load_golden
 from mer_sdk.contract.manifest import Manifest
-from mer_sdk.contract.output_files import check_outputs, written_aside
+from mer_sdk.contract.output_files import atomic_output, check_outputs
 from mer_sdk.errors import OptionError
 from mer_sdk.phone.evidence import Seen
 from mer_sdk.phone.merging import DeviceEntry, describe, device_entry, merge
 from mer_sdk.phone.report import read_report
 from mer_sdk.phone.server import PhoneServer, local_address
-from mer_sdk.phone.session import LOST, Advanced, Began, Refused, Reported, Service, page_folder
+from mer_sdk.phone.session import LOST, Advanced, CheckStarted, Refused, Reported, Service, page_folder
 from mer_sdk.phone.tables import show
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class _ClipSet:
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _ClipOptions:
     """Which labelled clips were asked for; `data` is "" for none."""
 
     data: str
@@ -117,7 +117,7 @@ def phone_check(
     assert opened.path is not None  # checkpoints do not fit
     folder = opened.path
     cases = load_golden(opened)
-    clip_set = _clip_set(opened, _Wanted(data, label_names(labels), actors_of(actors), clips, reference), console)
+    clip_set = _clip_set(opened, _ClipOptions(data, label_names(labels), actors_of(actors), clips, reference), console)
     count = len(clip_set.clips) if clip_set else 0
     service = Service(
         bundle=folder,
@@ -171,7 +171,7 @@ def _unfit(bundle: Bundle, model: str = "MODEL") -> str:
     return ""
 
 
-def _clip_set(bundle: Bundle, wanted: _Wanted, console: Console) -> _ClipSet | None:
+def _clip_set(bundle: Bundle, wanted: _ClipOptions, console: Console) -> _ClipSet | None:
     if not wanted.data:
         if wanted.reference is not None or wanted.actors or wanted.labels:
             raise OptionError(
@@ -283,7 +283,7 @@ def _entries(server: PhoneServer, phones: int, wait: float, console: Console) ->
         tasks: dict[int, TaskID] = {}
         while got < phones:
             event = server.next_event(LOOK_SECONDS)
-            if isinstance(event, Began):
+            if isinstance(event, CheckStarted):
                 bars.console.print(f"phone {event.phone}: {event.user_agent or 'a browser'}", markup=False)
                 tasks[event.phone] = bars.add_task(f"phone {event.phone}", total=1)
             elif isinstance(event, Advanced) and event.phone in tasks:
@@ -334,7 +334,7 @@ def _tell(entry: DeviceEntry, folder: Path, plot: Path | None, console: Console)
         from mer_sdk.phone.curve import curve_svg
 
         try:
-            with written_aside(plot) as aside:
+            with atomic_output(plot) as aside:
                 aside.write_text(curve_svg(timeline.points, f"{device}: a step of {folder.stem}"), "utf-8")
         except OSError as error:
             raise OptionError(f"--plot {plot} cannot be written ({error}); give another place") from error

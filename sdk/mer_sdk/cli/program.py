@@ -43,7 +43,7 @@ def run_program(name: str, work: Callable[[], object]) -> None:
         raise
     except MerError as error:
         _end(name, str(error), error.exit_code)
-    except (BrokenPipeError, Unread):
+    except (BrokenPipeError, OutputClosed):
         leave_output()
         raise SystemExit(UNREAD) from None
     except (KeyboardInterrupt, Interrupted):
@@ -56,7 +56,7 @@ def run_program(name: str, work: Callable[[], object]) -> None:
         _end(name, f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", FAILED)
 
 
-class Unread(Exception):
+class OutputClosed(Exception):
     """Nobody reads the output any more. Typer, which would end with 1 at a `BrokenPipeError`, lets it through."""
 
 
@@ -64,15 +64,15 @@ class Interrupted(Exception):
     """Somebody ended the program. Typer, which would end it without a word, lets it through."""
 
 
-def lets_go(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A command that raises `Unread` where its output is not read any more, and `Interrupted` for an interrupt."""
+def raising_exits(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command that raises `OutputClosed` where nobody reads its output, and `Interrupted` for an interrupt."""
 
     @wraps(command)
     def run(*given: Any, **options: Any) -> Any:
         try:
             return command(*given, **options)
         except BrokenPipeError as error:
-            raise Unread from error
+            raise OutputClosed from error
         except KeyboardInterrupt as error:
             raise Interrupted from error
 

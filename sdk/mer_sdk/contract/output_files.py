@@ -11,7 +11,7 @@ from mer_sdk.errors import OptionError
 
 
 @contextmanager
-def written_aside(path: str | Path) -> Iterator[Path]:
+def atomic_output(path: str | Path) -> Iterator[Path]:
     """A place beside `path` to write to; it takes the name of `path` once the block has ended well.
 
     It is on the disk by then: where the machine fails, the old content is there or the new one. A device, such as
@@ -55,7 +55,7 @@ def check_outputs(
         allowed = (suffixes or {}).get(option, ())
         if allowed and path.suffix.lower() not in allowed:
             raise OptionError(f"{option} {path} must end in {', '.join(allowed[:-1])} or {allowed[-1]}")
-        check_harmless(option, path, inputs)
+        check_keeps_inputs(option, path, inputs)
     options = list(given)
     for place, option in enumerate(options):
         for other in options[:place]:
@@ -63,7 +63,7 @@ def check_outputs(
                 raise OptionError(f"{other} and {option} name the same file, {given[option]}; give two")
 
 
-def check_harmless(option: str, path: Path, inputs: Mapping[str, str | Path | None]) -> None:
+def check_keeps_inputs(option: str, path: Path, inputs: Mapping[str, str | Path | None]) -> None:
     """Refuse one output that is an input, or would overwrite something in one; see `check_outputs`.
 
     Raises:

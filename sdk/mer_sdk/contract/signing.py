@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mer_sdk.contract.bundle import Bundle, signature_content
-from mer_sdk.contract.output_files import written_aside
+from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.contract.signature import (
     MOST_SIGNATURES,
     NEVER,
@@ -119,7 +119,7 @@ def sign_bundle(bundle: Bundle, key: Ed25519PrivateKey, expires: date | None = N
     if len(others) >= MOST_SIGNATURES:
         raise OptionError(f"{bundle.name} has {len(others)} signatures, the most allowed; delete {SIGNATURE}")
     try:
-        with written_aside(folder / SIGNATURE) as aside:
+        with atomic_output(folder / SIGNATURE) as aside:
             aside.write_text(signatures_text((*others, made)), encoding="ascii", newline="\n")
     except OSError as error:
         raise OptionError(

@@ -125,7 +125,7 @@ def state_answers(
     return found
 
 
-def askable(clips: Sequence[ClipFeatures]) -> tuple[str, ...]:
+def evaluable_states(clips: Sequence[ClipFeatures]) -> tuple[str, ...]:
     """The states that clips can be asked in: of clips with sound or a face alone not the one that shows both."""
     both = any(holds(item, "audio") and holds(item, "face") for item in clips)
     return tuple(state for state in STATES if any(holds(item, state) for item in clips) and (both or "+" not in state))
@@ -158,13 +158,13 @@ def fitted_state(answers: StateAnswers) -> StateDecision:
     losses = np.stack([np.bincount(owner, weights=_losses(answers, heat)) for heat in _GRID])
     temperature = float(np.quantile(_GRID[(losses @ drawn.T).argmin(axis=0)], CAUTION, method="higher"))
     confidence, right = _confidences(answers, temperature)
-    limits = [worthwhile(confidence, right, answers.weights * draw[owner]) for draw in drawn]
+    limits = [break_even_confidence(confidence, right, answers.weights * draw[owner]) for draw in drawn]
     threshold = float(np.quantile(limits, CAUTION, method="higher"))
     covered = float(answers.weights[confidence >= threshold].sum() / answers.weights.sum())
     return StateDecision(round(temperature, 4), round(threshold, 4), round(covered, 4))
 
 
-def worthwhile(confidence: np.ndarray, right: np.ndarray, weights: np.ndarray) -> float:
+def break_even_confidence(confidence: np.ndarray, right: np.ndarray, weights: np.ndarray) -> float:
     """The confidence from which on naming pays: right names minus wrong ones are then most; 0-1.
 
     Args:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mer_sdk.contract.output_files import written_aside
+from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.errors import DataError, MissingExtra, OptionError
 
 # What a training keeps in its folder, one file a task.
@@ -40,7 +40,7 @@ def save_history(folder: Path, task: str, epochs: Sequence[Mapping[str, float]])
     Args:
         epochs: one mapping each, with the key "epoch" and figures.
     """
-    with written_aside(folder / f"{task}{HISTORY}") as aside:
+    with atomic_output(folder / f"{task}{HISTORY}") as aside:
         aside.write_text(json.dumps({"task": task, "epochs": list(epochs)}, indent=1) + "\n", encoding="utf-8")
 
 

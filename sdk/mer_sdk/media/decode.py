@@ -11,11 +11,11 @@ from typing import Any
 
 from mer_sdk.errors import MediaError, MissingExtra
 from mer_sdk.media.decoders import AudioDecoder, VideoDecoder
-from mer_sdk.media.looked import Looked
+from mer_sdk.media.frame_selection import FrameSelection
 from mer_sdk.media.names import check_file, shown
 from mer_sdk.media.packets import Packets
 from mer_sdk.media.pieces import AudioPiece, MediaInfo, VideoFrame
-from mer_sdk.media.timeline import Timeline, Told
+from mer_sdk.media.timeline import Timeline, TimelineFindings
 from mer_sdk.media.wav_header import is_wav, read_header
 
 __all__ = ["AudioPiece", "MediaFile", "MediaInfo", "VideoFrame"]
@@ -68,7 +68,7 @@ class MediaFile:
         self._av = av
         self.path = check_file(path)
         self._name = shown(self.path)
-        self._told = Told()
+        self._told = TimelineFindings()
         self._chosen: list[str] = []
         self._exit = ExitStack()
         try:
@@ -99,7 +99,7 @@ class MediaFile:
         return (*self._chosen, *self._told.notes())
 
     def read(
-        self, only: str = "", start: float = 0.0, looked: Looked | None = None
+        self, only: str = "", start: float = 0.0, looked: FrameSelection | None = None
     ) -> Iterator[AudioPiece | VideoFrame]:
         """Everything in order of time, times from the start of the file; pieces of sound neither overlap nor go back.
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from mer_sdk.errors import MediaError
-from mer_sdk.media.looked import Choice, Looked
+from mer_sdk.media.frame_selection import FrameSelection, PacketSelector
 from mer_sdk.media.pieces import AudioPiece, VideoFrame
 from mer_sdk.media.samples import LOUDEST_FLOAT, to_float
-from mer_sdk.media.timeline import GAP_SECONDS, Told
+from mer_sdk.media.timeline import GAP_SECONDS, TimelineFindings
 
 # A file that begins between two whole pictures is waited for until the next one, for at most so long, seconds.
 KEY_SECONDS = 10.0
@@ -34,7 +34,7 @@ class AudioDecoder:
         counted: the container holds no stamps, so that FFmpeg counts packets: what seems to overlap then does not.
     """
 
-    def __init__(self, av: Any, stream: Any, told: Told, counted: bool = False) -> None:
+    def __init__(self, av: Any, stream: Any, told: TimelineFindings, counted: bool = False) -> None:
         self._errors, self._stream, self._told = (av.FFmpegError, OSError, ValueError, EOFError), stream, told
         self._counted = counted
         self._base = float(stream.time_base or 0)
@@ -99,7 +99,7 @@ class VideoDecoder:
             pixels of the one before. None decodes all.
     """
 
-    def __init__(self, av: Any, stream: Any, told: Told, looked: Looked | None = None) -> None:
+    def __init__(self, av: Any, stream: Any, told: TimelineFindings, looked: FrameSelection | None = None) -> None:
         self._errors, self._stream, self._told = (av.FFmpegError, OSError, ValueError, EOFError), stream, told
         self._period = 1.0 / _rate(stream)
         self._base = float(stream.time_base or 0)
@@ -109,7 +109,7 @@ class VideoDecoder:
         # Stamps of the first and the present packet, while a whole picture is waited for.
         self._first: float | None = None
         self._waits = True
-        self._choice = None if looked is None else Choice(looked, self._base)
+        self._choice = None if looked is None else PacketSelector(looked, self._base)
         # (stamp, duration) of the pictures that may be left out, and the last one that was not.
         self._left_out: list[tuple[int, int]] = []
         self._last: Any = None
@@ -186,7 +186,9 @@ class VideoDecoder:
         return length if 0 < length < LONGEST else None
 
 
-def _frames(stream: Any, packet: Any | None, errors: tuple[type[BaseException], ...], told: Told) -> list[Any]:
+def _frames(
+    stream: Any, packet: Any | None, errors: tuple[type[BaseException], ...], told: TimelineFindings
+) -> list[Any]:
     """What a packet decodes to; none, and counted, where it is damaged."""
     try:
         return list(stream.decode(packet))

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mer_sdk.media.timeline import Timeline, Told
+from mer_sdk.media.timeline import Timeline, TimelineFindings
 
 # While one stream has nothing yet, so much of another is kept, so that both are decoded together: bytes, and seconds.
 MOST_BYTES = 32 << 20
@@ -32,7 +32,9 @@ class Packets:
         cut: whether the last packet was not there as a whole.
     """
 
-    def __init__(self, av: Any, container: Any, streams: Sequence[Any], timeline: Timeline, told: Told) -> None:
+    def __init__(
+        self, av: Any, container: Any, streams: Sequence[Any], timeline: Timeline, told: TimelineFindings
+    ) -> None:
         self._told = told
         self._av, self._container, self._streams, self._timeline = av, container, tuple(streams), timeline
         self._base = {stream.index: float(stream.time_base or 0) for stream in streams}

@@ -17,7 +17,7 @@ GAP_SECONDS = 0.05
 
 
 @dataclass
-class Told:
+class TimelineFindings:
     """What was found wrong with a file's stamps and packets, counted.
 
     Attributes:
@@ -95,7 +95,7 @@ class Timeline:
         told: where it is counted what was found.
     """
 
-    def __init__(self, origin: float, declared: float, told: Told) -> None:
+    def __init__(self, origin: float, declared: float, told: TimelineFindings) -> None:
         self._declared, self._told = declared, told
         self._tracks: dict[int, _Track] = {}
         self._shift, self._era = -origin, 0

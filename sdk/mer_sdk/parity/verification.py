@@ -14,7 +14,7 @@ from mer_sdk.errors import BundleError
 from mer_sdk.parity.agreement import distance, rule, within
 from mer_sdk.parity.face_finder_golden import FinderVerification, verify_finder
 from mer_sdk.parity.golden import run_case, wrong_texts
-from mer_sdk.runtimes import runtime_note, stand_in_for
+from mer_sdk.runtimes import runtime_note, simulating_runtime
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def verify_bundle(bundle: Bundle, runtime: str | None = None, threads: int = 1) 
         raise BundleError(f"{bundle.name} is a checkpoint without golden cases; verify a bundle made by mer-convert")
     manifest, chosen = bundle.manifest, runtime or bundle.runtime
     found = _run(bundle, chosen, threads, cases)
-    other = stand_in_for(manifest.target) if runtime is None else None
+    other = simulating_runtime(manifest.target) if runtime is None else None
     against = (
         None if other is None or other == chosen else _cross_check(other, found, _run(bundle, other, threads, cases))
     )

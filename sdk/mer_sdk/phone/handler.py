@@ -13,7 +13,7 @@ from mer_sdk.contract.bundle import MANIFEST
 from mer_sdk.errors import DataError
 from mer_sdk.phone.connections import Connections
 from mer_sdk.phone.evidence import Seen
-from mer_sdk.phone.session import Advanced, Began, CheckSession, Event, Phone, Refused, Reported, Service
+from mer_sdk.phone.session import Advanced, CheckSession, CheckStarted, Event, Phone, Refused, Reported, Service
 
 # A report of all golden cases and 100 clips has about 0.3 MB.
 MOST_BYTES = 2_000_000
@@ -168,7 +168,7 @@ class Handler(BaseHTTPRequestHandler):
         session, number, new = found
         if new:
             agent = self.headers.get("User-Agent", "")[:400]
-            self.server.tell(Began(number, "".join(c for c in agent if c.isprintable())))
+            self.server.tell(CheckStarted(number, "".join(c for c in agent if c.isprintable())))
         cookie = f"{COOKIE}={session}; Path=/{self.server.token}/; HttpOnly; SameSite=Strict"
         cookie += "; Secure" if self.server.origin.startswith("https:") else ""
         self._send(200, json.dumps({"phone": number}).encode(), "application/json", {"Set-Cookie": cookie})

@@ -22,7 +22,7 @@ LOST = 60.0
 
 
 @dataclass(frozen=True)
-class Began:
+class CheckStarted:
     """A phone began; `phone` counts from 1."""
 
     phone: int
@@ -55,7 +55,7 @@ class Refused:
     why: str
 
 
-Event = Began | Advanced | Reported | Refused
+Event = CheckStarted | Advanced | Reported | Refused
 
 
 def page_folder() -> Path:

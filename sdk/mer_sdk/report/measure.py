@@ -14,7 +14,7 @@ from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.dialogues import DialogueOptions, scored_dialogues
 from mer_sdk.evaluation.evaluate import EvaluationOptions, Progress, predict_clips, report_of
 from mer_sdk.evaluation.omissions import Omissions
-from mer_sdk.report.results import Against, Measurement, headline
+from mer_sdk.report.results import Measurement, ReferenceComparison, headline
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ def measure_dialogues(
     return Measurement(report), Answers(rows, groups)
 
 
-def against(measurement: Measurement, mine: Answers, reference: str, theirs: Answers, seed: int) -> Against:
+def against(measurement: Measurement, mine: Answers, reference: str, theirs: Answers, seed: int) -> ReferenceComparison:
     """A scheme against the fp32 bundle `reference` of its target, both measured on the same data.
 
     Raises:
@@ -88,4 +88,4 @@ def against(measurement: Measurement, mine: Answers, reference: str, theirs: Ans
         truth, scores.argmax(axis=2), base.argmax(axis=2), "uar", seed=seed, groups=mine.groups
     )
     every = np.concatenate(same)
-    return Against(reference, len(every), float(every.mean()), found.difference, found.interval)
+    return ReferenceComparison(reference, len(every), float(every.mean()), found.difference, found.interval)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mer_sdk.contract.output_files import written_aside
+from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.errors import OptionError
 from mer_sdk.report import sections, tables
 from mer_sdk.report.contents import Contents, Entry, groups
@@ -51,7 +51,7 @@ def write_page(path: Path, contents: Contents) -> None:
         OptionError: the file cannot be written.
     """
     try:
-        with written_aside(path) as aside:
+        with atomic_output(path) as aside:
             aside.write_text(page(contents), encoding="utf-8")
     except OSError as error:
         raise OptionError(f"--out {path} cannot be written ({error}); give another place") from error

@@ -25,7 +25,7 @@ HEADLINE = (("audio+face", "warm"), ("audio+face", "cold"))
 
 
 @dataclass(frozen=True)
-class Against:
+class ReferenceComparison:
     """A scheme against fp32 of the same target on the same answers, over all conditions.
 
     Attributes:
@@ -57,7 +57,7 @@ class Measurement:
     report: EvaluationReport | DialogueReport
     data: str = ""
     machine: str = ""
-    against: Against | None = None
+    against: ReferenceComparison | None = None
     own: OwnAnswers | None = None
 
     @property
@@ -161,7 +161,7 @@ def _measurement(data: Mapping[str, Any]) -> Measurement:
         report=_report(data["report"]),
         data=str(data["data"]),
         machine=str(data["machine"]),
-        against=None if data["against"] is None else from_json(Against, data["against"]),
+        against=None if data["against"] is None else from_json(ReferenceComparison, data["against"]),
     )
 
 

@@ -12,7 +12,7 @@ from mer_sdk.runtimes.registry import (
     runtime_named,
     runtime_note,
     runtimes,
-    stand_in_for,
+    simulating_runtime,
 )
 
 __all__ = [
@@ -30,5 +30,5 @@ __all__ = [
     "runtime_named",
     "runtime_note",
     "runtimes",
-    "stand_in_for",
+    "simulating_runtime",
 ]

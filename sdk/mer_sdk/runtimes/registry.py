@@ -137,7 +137,7 @@ def runtime_note(name: str) -> str:
     return next((runtime.note for runtime in known if runtime.name == name), "")
 
 
-def stand_in_for(target: str) -> str | None:
+def simulating_runtime(target: str) -> str | None:
     """The name of an installed runtime that stands in for the real one of a target, or None."""
     fitting = (runtime for runtime in runtimes() if runtime.target == target and runtime.note and runtime.runs_here)
     return next((runtime.name for runtime in fitting if _status(runtime).usable), None)

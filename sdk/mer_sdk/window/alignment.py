@@ -13,7 +13,7 @@ from mer_sdk.contract.manifest import Manifest
 from mer_sdk.errors import SignalError
 from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face_tracks import Frame, searched
-from mer_sdk.media.looked import SLACK, step_number
+from mer_sdk.media.frame_selection import SLACK, step_number
 
 STREAMS = ("audio", "video")
 # A picture lasts until the next one, for so long at most, seconds: the one before a pause says nothing of the pause.

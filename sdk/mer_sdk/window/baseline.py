@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mer_sdk.contract.manifest import BaselineContract
-from mer_sdk.contract.output_files import written_aside
+from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.errors import BundleError, OptionError
 
 VERSION = 2
@@ -98,7 +98,7 @@ class PersonalBaseline:
         profile = {name: {"sum": self._sum[name].tolist(), "steps": self._count[name]} for name in self._population}
         content = {"mer_baseline": VERSION, "encoders": self.encoders, "modalities": profile}
         try:
-            with written_aside(path) as aside:
+            with atomic_output(path) as aside:
                 aside.write_text(json.dumps(content) + "\n")
         except OSError as error:
             raise OptionError(

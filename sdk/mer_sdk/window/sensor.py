@@ -213,9 +213,9 @@ class EmotionSensor:
             MediaError: the file cannot be read, or breaks off (after the estimates of all that could be decoded).
             MissingExtra: PyAV, or for video OpenCV, is not installed.
         """
-        from mer_sdk.media.ahead import ahead
         from mer_sdk.media.decode import AudioPiece, MediaFile
-        from mer_sdk.media.looked import Looked
+        from mer_sdk.media.frame_selection import FrameSelection
+        from mer_sdk.media.read_ahead import read_ahead
 
         self.reset()
         if enrol is not None:
@@ -227,7 +227,7 @@ class EmotionSensor:
             self._alignment.expected = {name for name, there in known.items() if there}
             self._patience = FILE_PATIENCE
             try:
-                with closing(ahead(media.read(looked=Looked(self._step, searched)))) as items:
+                with closing(read_ahead(media.read(looked=FrameSelection(self._step, searched)))) as items:
                     for item in items:
                         if isinstance(item, AudioPiece):
                             self._alignment.add_audio(item.pcm, item.sample_rate, item.time, item.channels)

@@ -195,6 +195,12 @@ def test_golden_file_holds_every_stage_over_time(tmp_path: Path) -> None:
     said = int(np.flatnonzero(speech[0] == 1)[0])
     assert speech[0, :said].max() == 0
     assert masks[0, said, -3:-1].all() or masks[0, said, -4:-2].any()
+    # Windows begin with utterances, for sound and faces, and what leaves them is observed at once; else they slide.
+    heard, seen = arrays["stage_utterance_window_mask"], arrays["stage_utterance_faces_mask"]
+    assert (np.diff(arrays["stage_utterance_fresh"]) < 0).any()
+    assert (heard < masks[0]).any()
+    assert (np.diff(seen.sum(1)) < -1).any()
+    assert (np.diff(arrays["stage_utterance_observed"], axis=0) > 1).any(0).all()
     # Tracks begin, are lost, come back and end at a cut; persons are recognised after it.
     tracks, persons = arrays["stage_tracks_found"][..., 0], arrays["stage_tracks_persons"][..., 0]
     assert set(np.unique(tracks)) == {-1, 0, 1, 2, 3, 4, 5}
@@ -219,7 +225,7 @@ def test_quantized_bundles_are_held_to_their_own_answers(tmp_path: Path) -> None
 
 def test_a_bundle_of_one_modality_has_no_code_for_the_other(tmp_path: Path) -> None:
     text = "".join(_texts(emit(_bundle(tmp_path, "onnx", sound_alone), "cpp")).values())
-    assert "AudioChunker" in text
+    assert "SoundSteps" in text
     assert "crop_face" not in text
     assert "kFace" not in text
     kotlin = _texts(emit(tmp_path / "tiny-onnx.mer", "kotlin"))

@@ -8,6 +8,7 @@ files is run.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from signature_cases import private_key, public_line, write_cases
 
@@ -26,6 +28,8 @@ from mer_converters.emit.source_bundle import open_source_bundle
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.signature import key_line
 from mer_sdk.contract.signing import sign_bundle
+from mer_sdk.frontends.voice_activity import VoiceOptions
+from mer_sdk.window.sensor import EmotionSensor
 
 pytestmark = pytest.mark.slow
 
@@ -146,24 +150,27 @@ def _scripts(app: Path) -> list[Path]:
 
 
 def _changed(file: Path, array: str, folder: Path) -> Path:
-    """A golden file of which one value of one array is another."""
+    """A golden file of which the first and the last value of one array are others."""
     content = bytearray(file.read_bytes())
     name = array.encode()
     place = content.index(struct.pack("<I", len(name)) + name) + 4 + len(name)
     (rank,) = struct.unpack_from("<I", content, place)
+    size = math.prod(struct.unpack_from(f"<{rank}I", content, place + 4))
     place += 4 + 4 * rank
-    content[place : place + 4] = struct.pack("<f", struct.unpack_from("<f", content, place)[0] + 99.0)
+    for one in {place, place + 4 * (size - 1)}:
+        content[one : one + 4] = struct.pack("<f", struct.unpack_from("<f", content, one)[0] + 99.0)
     (folder / "golden.bin").write_bytes(content)
     return folder / "golden.bin"
 
 
-# Package -> arrays of its golden file, each with what the test says where one value of it is wrong.
+# Package -> arrays of its golden file, each with what the test says where values of it are wrong.
 WRONG = {
     "first": {
         "case1_logits": "case1: largest error of the logits",
         "stage_resample2_out": "resampler, 48000 Hz",
         "stage_silence_covered": "silence is no sound",
         "stage_voice_speech": "voice activity 0",
+        "stage_utterance_fresh": "windows begin with utterances",
         "stage_smoothing_decisions": "smoothing over 0.0 s",
         "stage_persons_mean_face": "several persons: a baseline each",
         "stage_tracks_found": "faces followed between searches",
@@ -204,6 +211,47 @@ def test_kotlin_checks_signatures(compiled: Compiled, tmp_path: Path) -> None:
     words = (str(tmp_path / "signatures"), str(bundle), trusted, public_line(2))
     told = compiled.run("mer.signatures.SignatureVectorsKt", *words)
     assert "passed" in told.stdout, told.stdout + told.stderr
+
+
+class _Loudness:
+    """Takes loud sound for speech, as SessionVectors.kt does."""
+
+    def reset(self) -> None:
+        """It has no state."""
+
+    def __call__(self, piece: np.ndarray) -> float:
+        return 0.9 if piece.max() > 0.2 else 0.1
+
+
+def test_a_kotlin_session_begins_windows_where_the_sensor_does(
+    compiled: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Speech, a pause of 1.3 s within the hang-over, speech, a long pause, speech: each without the speech before."""
+    random = np.random.default_rng(7)
+    sound = random.uniform(-0.1, 0.1, 12 * 16000).astype(np.float32)
+    for begin, end in ((0.8, 2.1), (3.4, 5.0), (9.2, 10.4)):
+        spoken = slice(int(begin * 16000), int(end * 16000))
+        sound[spoken] = random.uniform(-0.8, 0.8, spoken.stop - spoken.start)
+    sound.astype("<f4").tofile(tmp_path / "sound.f32")
+    bundle, _ = compiled.golden["first"]
+    server = f"{sys.executable}|{NATIVE / 'jvm' / 'serve_graphs.py'}"
+    told = compiled.run("mer.sessions.SessionVectorsKt", str(tmp_path / "sound.f32"), server=server, bundle=bundle)
+    assert told.returncode == 0, told.stderr[-3000:]
+    monkeypatch.setattr("mer_sdk.frontends.voice_activity.SileroModel", _Loudness)
+    cut, sliding = (_heard(bundle, sound, voice) for voice in (VoiceOptions(), VoiceOptions(pause=None)))
+    lines = [line.split() for line in told.stdout.splitlines()]
+    assert [line[:2] for line in lines] == [[str(time), str(speech).lower()] for time, speech, _ in cut]
+    found = np.array([line[2:] for line in lines], np.float32)
+    np.testing.assert_allclose(found, np.stack([shares for *_, shares in cut]), atol=1e-4)
+    assert np.abs(found - np.stack([shares for *_, shares in sliding])).max() > 1e-2
+
+
+def _heard(bundle: Path, sound: np.ndarray, voice: VoiceOptions) -> list[tuple[float, bool | None, np.ndarray]]:
+    """Time, speech and probabilities of each step, as the sensor of this SDK has them."""
+    pieces = [sound[place : place + 1000] for place in range(0, len(sound), 1000)]
+    with EmotionSensor.open(bundle, voice=voice) as sensor:
+        said = [estimate for piece in pieces for estimate in sensor.push_audio(piece, 16000)] + sensor.flush()
+    return [(one.time, one.speech, np.array([*one.probabilities.values()])) for one in said]
 
 
 def test_the_app_turns_pictures_of_the_camera_into_frames(compiled: Compiled) -> None:

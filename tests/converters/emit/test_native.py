@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sealing import run_sealed
+from sandboxed import run_sandboxed
 from signature_cases import private_key, public_line, write_cases
 
 import mer_converters.emit as emit_module
@@ -118,7 +118,7 @@ class Built:
     def run(self, program: Path, golden: Path | None = None) -> subprocess.CompletedProcess[str]:
         """The golden test where it may open no socket and write no file, with nothing but a home, which stays empty."""
         command = [str(program), str(self.bundle), str(golden or self.code / "golden.bin")]
-        return run_sealed(command, program.with_name("home"), needed=False)
+        return run_sandboxed(command, program.with_name("home"), needed=False)
 
 
 # What the golden test of sound and faces checks beside the cases.
@@ -130,6 +130,7 @@ STAGES = (
     "2 channels of 44100 Hz in pieces",
     "silence that counts as no sound",
     "voice activity, hold-back and hang-over, option 2",
+    "a window begins with each utterance",
     "faces followed between searches",
     "persons recognised",
 )

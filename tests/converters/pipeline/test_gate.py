@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from mer_converters.pipeline.accuracy import Accuracy, Agreement, Answers, compare_answers
-from mer_converters.pipeline.export import Material, build
+from mer_converters.pipeline.export import ExportInputs, build
 from mer_converters.pipeline.gate import Distance, distance, judge
 from mer_converters.pipeline.golden import golden_cases
 from mer_converters.pipeline.graphs import network_graphs
@@ -178,6 +178,6 @@ def test_a_damaged_artifact_fails(student: Path, tmp_path: Path, damage, state: 
     damaged = copy.deepcopy(checkpoint.network)
     damage(damaged)
     graphs = network_graphs(damaged.prepare_for_export(), card)
-    material = Material(Remembering(), graphs, card.baseline, 1.0, cases)
+    material = ExportInputs(Remembering(), graphs, card.baseline, 1.0, cases)
     artifact = build(material, (FP32,), tmp_path / "onnx", time.time())[0]
     assert judge(FP32, artifact.conversion, None).state == state

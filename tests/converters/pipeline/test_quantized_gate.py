@@ -15,7 +15,7 @@ import torch
 
 from mer_converters.pipeline.accuracy import Answers
 from mer_converters.pipeline.convert import convert
-from mer_converters.pipeline.export import Artifact, Material, build, kept_in_float
+from mer_converters.pipeline.export import Artifact, ExportInputs, build, kept_in_float
 from mer_converters.pipeline.gate import GateResult, judge
 from mer_converters.pipeline.golden import golden_cases, golden_inputs
 from mer_converters.pipeline.graphs import Graph, network_graphs
@@ -155,7 +155,7 @@ def _answers(cases) -> object:
 def _gate(cases, target, scheme: Scheme, folder: Path, labelled: bool, **options) -> tuple[Artifact, GateResult]:
     checkpoint, graphs, golden = cases
     answer = _answers(cases) if labelled else None
-    material = Material(target, graphs, checkpoint.card.baseline, 1.0, golden, answer=answer, **options)
+    material = ExportInputs(target, graphs, checkpoint.card.baseline, 1.0, golden, answer=answer, **options)
     artifact = build(material, (scheme,), folder / "onnx", time.time())[0]
     return artifact, judge(scheme, artifact.conversion, artifact.quantization, accuracy=artifact.accuracy)
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from mer_fusion.encoders.audio import LogMel
-from mer_fusion.training.speech.conditions import UNCHANGED, SoundConditions, changed_windows, exchanged_bands
+from mer_fusion.training.speech.conditions import UNCHANGED, SoundConditions, changed_windows
 from mer_fusion.training.speech.spectra import log_mel
 
 INSIDE = torch.ones(1, 79, dtype=torch.bool)
@@ -70,39 +70,6 @@ def test_without_speech_only_noise_is_left() -> None:
     assert not speaks.any()
     # As loud before the sound began as after it.
     assert abs(float(found[0, :38].mean() - found[0, 42:].mean())) < 0.2
-
-
-def test_exchanged_bands_lie_between_two_windows_and_keep_their_course() -> None:
-    generator = torch.Generator().manual_seed(3)
-    windows = torch.randn(8, 60, 64, generator=generator) * torch.linspace(0.5, 4.0, 8)[:, None, None]
-    windows += torch.linspace(-6.0, 6.0, 8)[:, None, None]
-    inside = torch.arange(60)[None].expand(8, -1) >= 20
-    found = exchanged_bands(windows, inside, torch.Generator().manual_seed(0))
-    before, after = windows[:, 20:], found[:, 20:]
-    # What a band does over time is what it did, at another mean and spread: those of one other window, in part.
-    course = (before - before.mean(1, keepdim=True)) / before.std(1, keepdim=True)
-    assert torch.allclose(course, (after - after.mean(1, keepdim=True)) / after.std(1, keepdim=True), atol=1e-4)
-    for made in ((before.mean(1), after.mean(1)), (before.std(1), after.std(1))):
-        old, new = made
-        other = torch.randperm(8, generator=torch.Generator().manual_seed(0))
-        low, high = torch.minimum(old, old[other]) - 1e-3, torch.maximum(old, old[other]) + 1e-3
-        assert ((new >= low) & (new <= high)).all()
-        assert (new - old).abs().amax() > 1.0
-
-
-def test_silent_bands_are_not_blown_up_by_an_exchange() -> None:
-    silent = torch.full((1, 79, 64), LogMel.silence)
-    both = torch.cat([silent, window(), window() + 2.0])
-    found = exchanged_bands(both, INSIDE.expand(3, -1), torch.Generator().manual_seed(1))
-    assert torch.isfinite(found).all()
-    assert (found[0] - found[0].mean(dim=0)).abs().max() < 1e-3
-
-
-def test_what_is_not_asked_for_draws_nothing() -> None:
-    # Recipes without it see the conditions that they always saw.
-    plain = changed(SoundConditions())
-    assert torch.equal(plain, changed(SoundConditions(exchange=0.0)))
-    assert not torch.equal(plain, changed(SoundConditions(exchange=1.0)))
 
 
 def test_one_seed_gives_one_result_and_all_is_finite() -> None:

@@ -20,7 +20,7 @@ from mer_sdk.bench.fresh import Task
 from mer_sdk.bench.processes import cold_starts
 from mer_sdk.bench.result import BenchResult, BundleResult, Machine, Options, bench_schema
 from mer_sdk.bench.steps import StepInput, TimedStep
-from mer_sdk.bench.sustained import Ends, Sustained, sustain
+from mer_sdk.bench.sustained import StepDrift, Sustained, sustain
 from mer_sdk.bench.timing import Quantiles, Times, blas_environment, measure, on_cores, ratio
 from mer_sdk.cli.bench import bench
 from mer_sdk.contract.bundle import Bundle
@@ -180,7 +180,7 @@ def test_on_a_busy_machine_cpu_time_decides():
 
 
 def test_a_bundle_that_slows_down_is_named():
-    slow = Ends(100, Quantiles(1.0, 1.0, 1.0), Quantiles(1.5, 2.0, 3.0), 1.5)
+    slow = StepDrift(100, Quantiles(1.0, 1.0, 1.0), Quantiles(1.5, 2.0, 3.0), 1.5)
     (said,) = warned(lasting=Sustained(600.0, 60.0, None, None, {"a": slow, "b": replace(slow, ratio=1.02)}))
     assert said.startswith("a slowed down in the sustained run: 1.50 ms in the last 60 s, 1.00 ms in the first")
 

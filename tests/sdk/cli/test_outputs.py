@@ -11,7 +11,7 @@ import container_files as files
 import pytest
 
 from mer_sdk.cli import main
-from mer_sdk.contract.output_files import check_outputs, is_inside, is_same, written_aside
+from mer_sdk.contract.output_files import atomic_output, check_outputs, is_inside, is_same
 from mer_sdk.errors import OptionError
 
 
@@ -135,21 +135,21 @@ def test_what_fails_leaves_the_file_that_was_there(tmp_path):
     path.write_text("before")
 
     def fails():
-        with written_aside(path) as aside:
+        with atomic_output(path) as aside:
             aside.write_text("half")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fails()
     assert path.read_text() == "before"
-    with written_aside(path) as aside:
+    with atomic_output(path) as aside:
         aside.write_text("after")
         assert path.read_text() == "before"
     assert path.read_text() == "after"
     assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
     link = tmp_path / "link.html"
     link.symlink_to(path)
-    with written_aside(link) as aside:
+    with atomic_output(link) as aside:
         aside.write_text("through the link")
     assert link.is_symlink()
     assert path.read_text() == "through the link"

@@ -166,9 +166,9 @@ def test_while_it_finishes_what_is_there_is_written(run, monkeypatch):
 
 def test_while_a_profile_is_written_the_old_one_stays(run, monkeypatch, capsys):
     def cut(baseline, path):
-        from mer_sdk.contract.output_files import written_aside
+        from mer_sdk.contract.output_files import atomic_output
 
-        with written_aside(path) as aside:
+        with atomic_output(path) as aside:
             aside.write_text("half of")
             terminate()
 

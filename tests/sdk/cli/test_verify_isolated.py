@@ -11,7 +11,7 @@ import pytest
 from mer_command import mer
 
 from mer_sdk.cli.verify import isolated
-from mer_sdk.cli.verify.isolated import Limited, verify_isolated
+from mer_sdk.cli.verify.isolated import ProcessLimits, verify_isolated
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import BundleError
 
@@ -54,7 +54,7 @@ def test_a_good_bundle_passes_as_in_this_process(tiny_onnx, tiny_tflite, capsys)
 def test_whatever_becomes_of_the_child_is_one_sentence(tiny_onnx, monkeypatch, code, said):
     stand_in(monkeypatch, code)
     with pytest.raises(BundleError, match=said) as caught:
-        verify_isolated(Bundle.open(tiny_onnx), None, 1, Limited(seconds=3))
+        verify_isolated(Bundle.open(tiny_onnx), None, 1, ProcessLimits(seconds=3))
     assert "\n" not in str(caught.value)
 
 
@@ -68,7 +68,7 @@ def test_what_the_child_started_ends_with_it(tiny_onnx, monkeypatch, tmp_path):
         f"{str(told)!r}])",
     )
     with pytest.raises(BundleError, match="did not finish"):
-        verify_isolated(Bundle.open(tiny_onnx), None, 1, Limited(seconds=4))
+        verify_isolated(Bundle.open(tiny_onnx), None, 1, ProcessLimits(seconds=4))
     assert any(_gone(int(told.read_text())) or time.sleep(0.05) for _ in range(200))
 
 

@@ -10,13 +10,13 @@ from mer_sdk.contract.manifest import StateDecision
 from mer_sdk.errors import DataError
 from mer_sdk.evaluation.calibration import (
     StateAnswers,
+    break_even_confidence,
     calibration_of,
     cross_fitted,
     fitted_decision,
     fitted_state,
     joined,
     state_answers,
-    worthwhile,
 )
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.features import ClipFeatures
@@ -68,11 +68,11 @@ def test_each_state_gets_its_own_and_all_together_what_lies_between() -> None:
 def test_the_threshold_is_where_right_names_exceed_wrong_ones_most() -> None:
     confidence = np.array([0.9, 0.8, 0.7, 0.7, 0.6, 0.5])
     right = np.array([True, True, False, True, True, False])
-    assert worthwhile(confidence, right, np.ones(6)) == 0.6
-    assert worthwhile(confidence, right, np.array([1, 1, 1, 1, 1, 9.0])) == 0.6
-    assert worthwhile(confidence, ~right, np.array([1, 1, 1, 1, 1, 9.0])) == 0.5
+    assert break_even_confidence(confidence, right, np.ones(6)) == 0.6
+    assert break_even_confidence(confidence, right, np.array([1, 1, 1, 1, 1, 9.0])) == 0.6
+    assert break_even_confidence(confidence, ~right, np.array([1, 1, 1, 1, 1, 9.0])) == 0.5
     # Naming never pays: nothing is as sure as this.
-    assert worthwhile(confidence, np.zeros(6, bool), np.ones(6)) == 1.0
+    assert break_even_confidence(confidence, np.zeros(6, bool), np.ones(6)) == 1.0
 
 
 def test_what_cannot_be_fitted_is_said() -> None:

@@ -118,7 +118,7 @@ def test_in_another_process_only_close_is_allowed(tiny_onnx, tiny_senses):
         ],
     }
     for one, tried in acts.items():
-        # A real fork is in test_sealed.py; here the parent's thread goes on, as it cannot in a child.
+        # A real fork is in test_sandbox.py; here the parent's thread goes on, as it cannot in a child.
         process, one._process = one._process, -1
         for act in tried:
             with pytest.raises(StreamError, match=f"a {one._what} does not go through a fork"):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mer_sdk.media.decode import AudioPiece, MediaFile, VideoFrame
-from mer_sdk.media.timeline import Timeline, Told
+from mer_sdk.media.timeline import Timeline, TimelineFindings
 
 
 def read(path, **options):
@@ -59,7 +59,7 @@ class Steps:
     """Packets of two streams on a timeline, by hand."""
 
     def __init__(self, origin=0.0, declared=0.0):
-        self.told = Told()
+        self.told = TimelineFindings()
         self.line = Timeline(origin, declared, self.told)
 
     def times(self, *packets, length=0.1):

@@ -21,7 +21,7 @@ from mer_sdk.phone import session as check_session
 from mer_sdk.phone.certificate import server_context
 from mer_sdk.phone.evidence import Seen
 from mer_sdk.phone.server import PhoneServer
-from mer_sdk.phone.session import Advanced, Began, Refused, Reported, Service, page_folder
+from mer_sdk.phone.session import Advanced, CheckStarted, Refused, Reported, Service, page_folder
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
 
@@ -48,7 +48,7 @@ def test_one_phone_from_the_page_to_the_report(serve, tiny_onnx):
     assert phone.ask("POST", "report", "good").status == 200
     found = [event for event in events(server) if not (isinstance(event, Refused) and event.phone == 0)]
     assert found == [
-        Began(1, "Test 1"),
+        CheckStarted(1, "Test 1"),
         Advanced(1, "timing", 1.0, 2.0),
         Refused(1, "the report is refused: it is bad"),
         Refused(1, "the report is refused: it is not UTF-8"),

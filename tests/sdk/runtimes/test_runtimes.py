@@ -16,7 +16,7 @@ from mer_sdk.runtimes import (
     runtime_for_target,
     runtime_named,
     runtime_note,
-    stand_in_for,
+    simulating_runtime,
 )
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec, positional
 
@@ -167,13 +167,13 @@ def test_core_ml_runs_on_macs_and_is_checked_elsewhere(monkeypatch):
         assert runtime_for_target("coreml") == name
     assert runtime_note("coreml-spec").startswith("spec-level check: ")
     assert not any(runtime_note(name) for name in ("coreml", "litert", "onnx", "executorch", "torch"))
-    assert (stand_in_for("coreml"), stand_in_for("onnx")) == ("coreml-spec", None)
+    assert (simulating_runtime("coreml"), simulating_runtime("onnx")) == ("coreml-spec", None)
 
 
 def test_without_the_converters_core_ml_says_where_it_runs(monkeypatch):
     monkeypatch.setattr(registry, "_installed", tuple)
     assert runtime_for_target("coreml") == "coreml"
-    assert stand_in_for("coreml") is None
+    assert simulating_runtime("coreml") is None
     with pytest.raises(OptionError, match=r"llowed: coreml, executorch, litert, onnx$"):
         runtime_named("coreml-spec")
 

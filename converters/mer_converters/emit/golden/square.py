@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mer_sdk.contract.face_square import square_of_landmarks
+from mer_sdk.frontends.face_square import square_of_landmarks
 
 COUNT = 12
 

@@ -39,7 +39,8 @@ class _Scripted:
 
 def stages(source: SourceBundle) -> dict[str, np.ndarray]:
     """`stage_voice_*`: probabilities to what each step says, and to the sound in the window of each step where windows
-    slide; `stage_utterance_*`: with the defaults, samples of the present utterance and the window that begins there."""
+    slide; `stage_utterance_*`: with the defaults, samples of the present utterance, which steps the window that begins
+    there holds, and how many steps the baseline has taken in of each modality."""
     manifest = source.manifest
     if manifest.audio.sample_rate != VOICE_RATE:
         return {}
@@ -52,12 +53,16 @@ def stages(source: SourceBundle) -> dict[str, np.ndarray]:
     probabilities[100:104] = random.uniform(0.35, 0.45, 4)
     mean = np.asarray(manifest.baseline.population_mean["audio"], np.float32)
     rows = (mean + random.normal(0, 1, (STEPS, source.size("audio")))).astype(np.float32)
-    cut = _run(source, VoiceOptions(), probabilities.astype(np.float32), rows, step, cut=True)
-    told = [_run(source, VoiceOptions(*one), probabilities.astype(np.float32), rows, step) for one in OPTIONS]
+    cut = _run(source, VoiceOptions(), probabilities.astype(np.float32), rows, step)
+    sliding = [VoiceOptions(*one, pause=None) for one in OPTIONS]
+    told = [_run(source, one, probabilities.astype(np.float32), rows, step) for one in sliding]
     names = ("speech", "undecided", "window_mask", "window")
+    faces = {"stage_utterance_faces": _faces(source), "stage_utterance_faces_mask": cut[6]}
     return {
         "stage_utterance_fresh": cut[4],
         "stage_utterance_window_mask": cut[2],
+        "stage_utterance_observed": cut[5],
+        **(faces if "face" in source.modalities else {}),
         "stage_voice_options": np.array(OPTIONS),
         "stage_voice_probabilities": probabilities,
         "stage_voice_present": np.array([number not in MISSING for number in range(STEPS)]),
@@ -67,19 +72,22 @@ def stages(source: SourceBundle) -> dict[str, np.ndarray]:
     }
 
 
+def _faces(source: SourceBundle) -> np.ndarray:
+    """A face in each step; no values where the bundle reads none."""
+    if "face" not in source.modalities:
+        return np.zeros((STEPS, 0), np.float32)
+    return np.random.default_rng(20).normal(0, 1, (STEPS, source.size("face"))).astype(np.float32)
+
+
 def _run(
-    source: SourceBundle,
-    options: VoiceOptions,
-    probabilities: np.ndarray,
-    rows: np.ndarray,
-    step: int,
-    cut: bool = False,
+    source: SourceBundle, options: VoiceOptions, probabilities: np.ndarray, rows: np.ndarray, step: int
 ) -> tuple[np.ndarray, ...]:
     fusion = FusionRecorder(source)
     engine = StepEngine(Bundle(source.manifest, loader=lambda _: {"fusion": fusion}))
     voice = VoiceActivity(options, _Scripted(probabilities))
     before: list[np.ndarray | None] = []
-    speeches, undecided, masks, windows, fresh = [], [], [], [], []
+    speeches, undecided, masks, windows, fresh, observed, faces_masks = [], [], [], [], [], [], []
+    faces = [row if row.size else None for row in _faces(source)]
     for number, row in enumerate(rows):
         speech, heard = -1.0, None if number in MISSING else row
         if heard is None:
@@ -90,13 +98,15 @@ def _run(
         if speech == 1.0 and before:
             engine.recall_sound(before)
         before = [*before, heard] if voice.undecided else []
-        if cut:
-            engine.begin_window(max(0, voice.fresh // step - 1))
+        engine.begin_window(max(0, voice.fresh // step - 1))
         fresh.append(float(voice.fresh))
         fusion.clear()
-        engine.advance(StepFeatures(None if speech == 0.0 else heard, None))
+        engine.advance(StepFeatures(None if speech == 0.0 else heard, faces[number]))
         speeches.append(speech)
         undecided.append(float(voice.undecided))
+        observed.append([engine.baseline.steps.get(name, 0) for name in source.modalities])
         masks.append(fusion.seen("audio_mask"))
+        faces_masks.append(fusion.seen("face_mask") if faces[number] is not None else np.zeros(0, np.float32))
         windows.append(fusion.seen("audio"))
-    return np.array(speeches), np.array(undecided), np.stack(masks), windows[WINDOW_AT], np.array(fresh)
+    told = (np.array(speeches), np.array(undecided), np.stack(masks), windows[WINDOW_AT])
+    return *told, np.array(fresh), np.array(observed), np.stack(faces_masks)

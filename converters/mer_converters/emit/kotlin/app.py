@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from mer_converters.emit.app_words import consent_words
 from mer_converters.emit.golden import golden_bytes
-from mer_converters.emit.kotlin.language import Kotlin, package_name, values
+from mer_converters.emit.kotlin.values import package_name, values
 from mer_converters.emit.naming import code_conditions
+from mer_converters.emit.registry import Language
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_converters.emit.template import fill, read_template
 
@@ -29,7 +30,7 @@ _HEARING = ("Microphone.kt",)
 _SEEING = ("Camera.kt", "YuvFrame.kt", "FaceBoxView.kt")
 
 
-def kotlin_app(source: SourceBundle, finder: SourceBundle | None) -> dict[str, bytes]:
+def kotlin_app(language: Language, source: SourceBundle, finder: SourceBundle | None) -> dict[str, bytes]:
     """See `Language.app_files`."""
     found = _values(source, finder)
     paths = dict(_PROJECT)
@@ -41,12 +42,13 @@ def kotlin_app(source: SourceBundle, finder: SourceBundle | None) -> dict[str, b
         for path, name in paths.items()
     }
     modules = {"emotion": source} | ({"finder": finder} if finder else {})
-    return texts | {path: content for name, one in modules.items() for path, content in _module(name, one).items()}
+    return texts | {
+        path: content for name, one in modules.items() for path, content in _module(language, name, one).items()
+    }
 
 
-def _module(name: str, source: SourceBundle) -> dict[str, bytes]:
+def _module(language: Language, name: str, source: SourceBundle) -> dict[str, bytes]:
     """A library with its bundle in its assets."""
-    language = Kotlin()
     files = {f"{name}/{path}": text.encode() for path, text in language.files(source).items()}
     files[f"{name}/{language.golden_path(source)}"] = golden_bytes(source)
     wanted = ["manifest.json", *(graph.file for graph in source.graphs.values())]

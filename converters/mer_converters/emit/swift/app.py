@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from mer_converters.emit.app_words import consent_words
 from mer_converters.emit.golden import golden_bytes
 from mer_converters.emit.naming import code_conditions
+from mer_converters.emit.registry import Language
 from mer_converters.emit.source_bundle import SourceBundle
-from mer_converters.emit.swift.language import Swift, module_name, values
+from mer_converters.emit.swift.values import module_name, values
 from mer_converters.emit.swift.xcode_project import XcodeApp, project_file
 from mer_converters.emit.template import fill, read_template
 
@@ -18,7 +19,7 @@ _SEEING = ("Camera.swift",)
 _INFO = "App/Info.plist"
 
 
-def swift_app(source: SourceBundle, finder: SourceBundle | None) -> dict[str, bytes]:
+def swift_app(language: Language, source: SourceBundle, finder: SourceBundle | None) -> dict[str, bytes]:
     """See `Language.app_files`."""
     found = _values(source, finder)
     sources = [*_SOURCES, *(_HEARING if "audio" in source.modalities else ()), *(_SEEING if finder else ())]
@@ -38,13 +39,12 @@ def swift_app(source: SourceBundle, finder: SourceBundle | None) -> dict[str, by
     )
     contents["Emotion.xcodeproj/project.pbxproj"] = project_file(app, found["generated"]).encode()
     for folder, one in packages.items():
-        contents |= _package(folder, one)
+        contents |= _package(language, folder, one)
     return contents
 
 
-def _package(folder: str, source: SourceBundle) -> dict[str, bytes]:
+def _package(language: Language, folder: str, source: SourceBundle) -> dict[str, bytes]:
     """A Swift package, and its bundle beside it, where its tests find it."""
-    language = Swift()
     files = {f"{folder}/{path}": text.encode() for path, text in language.files(source).items()}
     files[f"{folder}/{language.golden_path(source)}"] = golden_bytes(source)
     wanted = ["manifest.json", *(["manifest.sig"] if (source.path / "manifest.sig").is_file() else [])]

@@ -32,7 +32,7 @@ MOST_LOST = 0.02
 
 
 @dataclass(frozen=True)
-class Judged:
+class HeldOutComparison:
     """What was shown and how it was answered, before and after; UAR over the labels that the clips have.
 
     Attributes:
@@ -76,7 +76,7 @@ class Adaptation:
     level: str
     learned: int
     held_out: str
-    judged: tuple[Judged, ...]
+    judged: tuple[HeldOutComparison, ...]
     decision: Decision
     left_out: tuple[LeftOut, ...]
 
@@ -155,14 +155,14 @@ def _judged(
     shown: str,
     clips: Sequence[int],
     required: float,
-) -> Judged:
+) -> HeldOutComparison:
     part = np.flatnonzero(np.isin(windows.clips.numpy(), list(clips)))
     some = only(windows, part)
     there, old = some.clip_labels(before[part], shown)
     _, new = some.clip_labels(after[part], shown)
     right = np.array(truth)[there]
     paired = metrics.paired_bootstrap(right, new, old)
-    return Judged(
+    return HeldOutComparison(
         what,
         len(there),
         metrics.uar(right, old),
@@ -186,7 +186,7 @@ def _check_clips(check_data: str) -> tuple[Clip, ...]:
 
 def _check(
     source: Checkpoint, network: nn.Module, clips: Sequence[Clip], options: AdaptOptions, progress: Progress
-) -> list[Judged]:
+) -> list[HeldOutComparison]:
     """The test fold before and after: at most `MOST_LOST` may be lost with sound and face."""
     encoded, _ = _encoded(source, clips, "clips of --check-data", progress)
     labels = merge_labels(source.card.labels)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mer_fusion.checkpoint import Checkpoint
 from mer_fusion.torch_bundle import manifest_of, torch_bundle
 from mer_sdk.contract.bundle import Bundle
-from mer_sdk.evaluation.calibration import StateAnswers, askable
+from mer_sdk.evaluation.calibration import StateAnswers, evaluable_states
 from mer_sdk.evaluation.conditions import predict
 from mer_sdk.evaluation.datasets import Clip
 from mer_sdk.evaluation.features import ClipFeatures
@@ -149,7 +149,7 @@ def record(
         recorder.rows.clear()
 
     shown, protocols = [], []
-    for state in askable(clips):
+    for state in evaluable_states(clips):
         for protocol in PROTOCOLS:
             predict(clips, engine, (state,), (protocol,), orders=1, seed=seed, watch=watch)
             shown.append(state)

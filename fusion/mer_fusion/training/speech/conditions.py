@@ -7,9 +7,7 @@ that corpora published as spectra learn under the same conditions as those of so
 - noise: bands of random tilt whose cells fluctuate as the energies of Gaussian noise do, at a level relative to the
   window's mean energy; in a few windows there is nothing else ("no speech");
 - line: a random slope and curve of the frequency response, or a telephone's band, 300 to 3400 or 4000 Hz;
-- masks: stripes of bands and of frames (Park and others 2019, SpecAugment);
-- exchange: each band's mean and spread move towards those of another window of the batch, so that they tell less of the
-  microphone and of the person (Schmid and others 2022, Freq-MixStyle).
+- masks: stripes of bands and of frames (Park and others 2019, SpecAugment).
 """
 
 from __future__ import annotations
@@ -28,8 +26,6 @@ _FRAME_SECONDS = 0.0125
 _TAIL_FRAMES = 56
 # What a band outside the line's keeps: a codec's or a microphone's own noise.
 _BLOCKED_DB = 60.0
-# In natural logarithms: a band of silence has no spread, and is not blown up.
-_LEAST_SPREAD = 0.1
 
 
 @dataclass(frozen=True)
@@ -46,7 +42,6 @@ class SoundConditions:
         line: probability of a coloured line; slope_db: its greatest slope, and curve, over all bands.
         telephone: probability of a telephone's band.
         bands_masked, frames_masked: widest stripe, two of each.
-        exchange: probability that a window's bands take on a part of another window's means and spreads.
     """
 
     untouched: float = 0.35
@@ -63,10 +58,9 @@ class SoundConditions:
     telephone: float = 0.2
     bands_masked: int = 8
     frames_masked: int = 24
-    exchange: float = 0.0
 
 
-UNCHANGED = SoundConditions(0, 0, 0, 0, 0, (0, 0), 0, 0, (0.15, 0.9), 0, 0, 0, 0, 0, 0)
+UNCHANGED = SoundConditions(0, 0, 0, 0, 0, (0, 0), 0, 0, (0.15, 0.9), 0, 0, 0, 0, 0)
 
 
 def changed_windows(
@@ -87,8 +81,6 @@ def changed_windows(
         return (torch.rand(count, generator=generator) < probability)[:, None, None]
 
     level, recorded, same = _mean_level(window, inside), window, chosen(conditions.untouched)
-    if conditions.exchange > 0:
-        window = torch.where(chosen(conditions.exchange), exchanged_bands(window, inside, generator), window)
     seconds, share, roomy = uniform(*conditions.room_seconds), uniform(0.15, 0.7), chosen(conditions.room)[:, 0, 0]
     if roomy.any():
         window = window.clone()
@@ -113,23 +105,6 @@ def _mean_level(window: Tensor, inside: Tensor) -> Tensor:
     held = torch.where(inside[:, :, None], window, torch.tensor(-torch.inf))
     count = inside.sum(dim=1).clamp(min=1) * window.shape[2]
     return (torch.logsumexp(held.flatten(1), dim=1) - torch.log(count.float()))[:, None, None].clamp(min=LogMel.silence)
-
-
-def exchanged_bands(window: Tensor, inside: Tensor, generator: torch.Generator) -> Tensor:
-    """Windows (B, frames, mels) whose bands have means and spreads between their own and another window's.
-
-    Statistics are of the frames that hold the clip, `inside` (B, frames). The own share is drawn from a U-shaped
-    distribution: mostly near 0 or near 1.
-    """
-    held = inside[:, :, None].to(window.dtype)
-    count = held.sum(dim=1, keepdim=True).clamp(min=1)
-    mean = (window * held).sum(dim=1, keepdim=True) / count
-    spread = ((((window - mean) ** 2) * held).sum(dim=1, keepdim=True) / count).sqrt().clamp(min=_LEAST_SPREAD)
-    other = torch.randperm(len(window), generator=generator)
-    # The arcsine distribution, Beta(1/2, 1/2).
-    own = torch.sin(0.5 * math.pi * torch.rand(len(window), generator=generator))[:, None, None] ** 2
-    wanted = own * spread + (1 - own) * spread[other]
-    return (window - mean) / spread * wanted + own * mean + (1 - own) * mean[other]
 
 
 def _in_room(window: Tensor, seconds: Tensor, share: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mer_sdk.contract.output_files import written_aside
+from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.errors import OptionError
 from mer_sdk.evaluation.datasets.own.clips import MEDIA_SUFFIXES
 from mer_sdk.evaluation.datasets.own.table import read_rows
@@ -99,7 +99,7 @@ class LabelSheet:
     def _write(self) -> None:
         columns = list(dict.fromkeys((*COLUMNS, *(column for row in self._rows.values() for column in row))))
         try:
-            with written_aside(self.path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
+            with atomic_output(self.path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
                 table = csv.DictWriter(file, columns, restval="")
                 table.writeheader()
                 table.writerows(self._rows.values())

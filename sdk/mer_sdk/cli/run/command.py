@@ -21,7 +21,7 @@ from mer_sdk.cli.options import (
     ThreadsOption,
     TrustOption,
 )
-from mer_sdk.cli.program import INTERRUPTED, Unread, leave_output
+from mer_sdk.cli.program import INTERRUPTED, OutputClosed, leave_output
 from mer_sdk.cli.run.dialogues import run_dialogues
 from mer_sdk.cli.run.live import check_conversation, open_sensor, run_conversation, run_live
 from mer_sdk.cli.run.many import ManyOptions, refuse_with_out, run_many, single_input
@@ -270,7 +270,7 @@ def run_steps(sensor: EmotionSensor, options: RunOptions, stream: Iterable[Emoti
         if broken is not None:
             raise broken
     if unread:
-        raise Unread
+        raise OutputClosed
     return interrupted
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mer_sdk.contract.estimate import UNKNOWN, EmotionEstimate, UtteranceEstimate
-from mer_sdk.contract.output_files import written_aside
+from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.errors import MissingExtra, OptionError
 from mer_sdk.report.colours import FURTHER_MODALITY, INK, MODALITIES, PAPER, RULE, SOFT, image_colours, ink_on
 
@@ -68,7 +68,7 @@ def saved_figure(figure: Any, path: Path) -> Iterator[None]:
     """
     try:
         yield
-        with written_aside(path) as aside:
+        with atomic_output(path) as aside:
             figure.savefig(aside, format=path.suffix.lower().lstrip("."), dpi=120)
     except (OSError, ValueError) as error:
         raise OptionError(f"--plot {path} cannot be written ({error}); give another place or .png") from error

@@ -12,7 +12,7 @@ import typer
 from mer_sdk.cli.bundles import left_out, open_bundle, without_runtime
 from mer_sdk.cli.options import BundlesArgument, JsonOption, RuntimeOption, ThreadsOption, TrustOption
 from mer_sdk.cli.progress import progress_bars
-from mer_sdk.cli.verify.isolated import Limited, verify_isolated
+from mer_sdk.cli.verify.isolated import ProcessLimits, verify_isolated
 from mer_sdk.cli.verify.outcome import Damaged, Verified
 from mer_sdk.cli.verify.shown import show, show_several
 from mer_sdk.contract.bundle import Bundle
@@ -36,7 +36,7 @@ class Check:
     runtime: str | None
     threads: int
     trust: tuple[str, ...] = ()
-    limits: Limited | None = None
+    limits: ProcessLimits | None = None
 
 
 def verify(
@@ -50,10 +50,10 @@ def verify(
     ] = False,
     time_limit: Annotated[
         int, typer.Option("--time-limit", min=1, help="Seconds that --isolated gives each bundle.")
-    ] = Limited.seconds,
+    ] = ProcessLimits.seconds,
     memory_limit: Annotated[
         int, typer.Option("--memory-limit", min=64, help="MB that --isolated gives each bundle (Linux).")
-    ] = Limited.megabytes,
+    ] = ProcessLimits.megabytes,
     json: JsonOption = False,
 ) -> None:
     """Check a bundle's hashes, and its golden cases through the runtime of this machine. Exit code 1 if a case fails.
@@ -70,7 +70,7 @@ def verify(
 
     mer verify bundles/*.mer --isolated
     """
-    check = Check(runtime, threads, tuple(trust or ()), Limited(time_limit, memory_limit) if isolated else None)
+    check = Check(runtime, threads, tuple(trust or ()), ProcessLimits(time_limit, memory_limit) if isolated else None)
     if len(bundles) > 1:
         found = _verify_several(bundles, check, json)
         if json:

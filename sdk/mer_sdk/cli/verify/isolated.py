@@ -31,7 +31,7 @@ MOST_WORDS = 300
 
 
 @dataclass(frozen=True)
-class Limited:
+class ProcessLimits:
     """What the child may use: wall-clock seconds, and MB (10^6 bytes) of memory, which Linux alone enforces."""
 
     seconds: int = 300
@@ -49,7 +49,7 @@ class Task:
 
 
 def verify_isolated(
-    bundle: Bundle, runtime: str | None, threads: int, limits: Limited
+    bundle: Bundle, runtime: str | None, threads: int, limits: ProcessLimits
 ) -> Verification | FinderVerification:
     """Verify an open bundle in a child process; see `verify_bundle`.
 

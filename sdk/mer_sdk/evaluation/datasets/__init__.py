@@ -13,7 +13,7 @@ from mer_sdk.evaluation.datasets.clip import (
 from mer_sdk.evaluation.datasets.cremad_logmel import CremadLogMel, CremadVotes, SpectrumClip
 from mer_sdk.evaluation.datasets.ferplus import FerPlus, LabelledImages
 from mer_sdk.evaluation.datasets.meld import Meld
-from mer_sdk.evaluation.datasets.own.clips import Chosen, OwnClips
+from mer_sdk.evaluation.datasets.own.clips import OwnClips, SelectedClips
 from mer_sdk.evaluation.datasets.published.affwild2 import AffWild2, AnnotatedVideo
 from mer_sdk.evaluation.datasets.published.dialogue_features import DialogueFeatures
 from mer_sdk.evaluation.datasets.published.features import FeatureDialogue, FeatureSplit
@@ -31,7 +31,6 @@ __all__ = [
     "AffWild2",
     "AnnotatedVideo",
     "ArchivedImage",
-    "Chosen",
     "Clip",
     "CremadLogMel",
     "CremadVotes",
@@ -48,6 +47,7 @@ __all__ = [
     "OwnClips",
     "Ravdess",
     "RavdessPairs",
+    "SelectedClips",
     "Selection",
     "SpectrumClip",
     "SpeechCorpus",

@@ -65,8 +65,8 @@ inline constexpr double kCropMargin = @margin@;
 /// A crop whose brightest value is at most this is no face.
 inline constexpr float kBlackLevel = @black_level@;
 //#end
-
 //#if text
+
 /// Text: the first `kTextWords` words of an utterance, each as ids of itself and of its n-grams.
 inline constexpr std::size_t kTextWords = @text_words@;
 inline constexpr std::size_t kTextSlots = @text_slots@;

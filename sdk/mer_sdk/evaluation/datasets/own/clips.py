@@ -49,7 +49,7 @@ SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SelectedClips:
     """What of a data set a bundle can be scored on, or learn from.
 
     Attributes:
@@ -110,7 +110,7 @@ class OwnClips:
         """The splits that the clips name; empty where they name none."""
         return tuple(sorted({clip.split for clip in self.clips_all} - {""}))
 
-    def select(self, classes: Sequence[str], split: str | None = None) -> Chosen:
+    def select(self, classes: Sequence[str], split: str | None = None) -> SelectedClips:
         """The clips whose label the bundle knows.
 
         Args:
@@ -145,13 +145,13 @@ class OwnClips:
                 f"{self.path} has no clip to use: {reasons(left)}; the bundle's labels are {', '.join(classes)}, and "
                 f"--labels {self.labels[0]}={classes[0]}, for example, maps one of yours to one of them"
             )
-        return Chosen(tuple(clips), _merged(old, clips), tuple(left))
+        return SelectedClips(tuple(clips), _merged(old, clips), tuple(left))
 
-    def to_test(self, classes: Sequence[str], split: str | None = None) -> Chosen:
+    def to_test(self, classes: Sequence[str], split: str | None = None) -> SelectedClips:
         """The clips to score on: those of `split`; where it is not given those of "test", else all. See `select`."""
         return self.select(classes, split or (TEST if TEST in self.splits else None))
 
-    def to_learn_from(self, classes: Sequence[str]) -> Chosen:
+    def to_learn_from(self, classes: Sequence[str]) -> SelectedClips:
         """The clips to train, tune or calibrate on: all but those of "test". See `select`.
 
         Raises:
@@ -165,9 +165,11 @@ class OwnClips:
                 "add clips of another split"
             )
         there = {clip.label for clip in kept}
-        return Chosen(tuple(kept), {old: new for old, new in found.labels.items() if new in there}, found.left_out)
+        return SelectedClips(
+            tuple(kept), {old: new for old, new in found.labels.items() if new in there}, found.left_out
+        )
 
-    def dialogues(self, classes: Sequence[str], split: str | None = None) -> tuple[tuple[Dialogue, ...], Chosen]:
+    def dialogues(self, classes: Sequence[str], split: str | None = None) -> tuple[tuple[Dialogue, ...], SelectedClips]:
         """The texts of the clips as dialogues, for dialogue bundles: rows of one `dialogue`, else each by itself.
 
         Raises:
@@ -179,7 +181,7 @@ class OwnClips:
         """As `dialogues`, of the clips of `to_learn_from`."""
         return self._talks(self.to_learn_from(classes))[0]
 
-    def _talks(self, found: Chosen) -> tuple[tuple[Dialogue, ...], Chosen]:
+    def _talks(self, found: SelectedClips) -> tuple[tuple[Dialogue, ...], SelectedClips]:
         spoken = [clip for clip in found.clips if clip.text]
         mute = tuple(
             LeftOut(clip.id, "it has no text, which the bundle reads") for clip in found.clips if not clip.text

@@ -40,7 +40,7 @@ std::string usage() {
   --trust KEY               only bundles that this key signed: ed25519:BASE64
 
 ffmpeg makes the input:
-  ffmpeg -i clip.mp4 -vn -c:a pcm_s16le clip.wav
+  ffmpeg -i clip.mp4 -vn -c:a pcm_f32le clip.wav
 //#if face
   ffmpeg -i clip.mp4 -an -fps_mode passthrough -f rawvideo -pix_fmt rgb24 clip.rgb
   ffprobe -select_streams v -show_entries stream=width,height,avg_frame_rate clip.mp4

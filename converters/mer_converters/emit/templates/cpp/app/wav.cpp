@@ -20,7 +20,7 @@ std::uint32_t number(const char* bytes, std::size_t count) {
 
 WavFile::WavFile(const std::filesystem::path& path) : file_(path, std::ios::binary) {
   const auto refuse = [&](const std::string& why) {
-    throw std::runtime_error(path.string() + " " + why + "; ffmpeg -i FILE -vn -c:a pcm_s16le clip.wav makes one");
+    throw std::runtime_error(path.string() + " " + why + "; ffmpeg -i FILE -vn -c:a pcm_f32le clip.wav makes one");
   };
   std::array<char, 12> head{};
   if (!file_) refuse("cannot be read");

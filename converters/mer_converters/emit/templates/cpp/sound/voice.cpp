@@ -17,8 +17,11 @@ constexpr std::size_t kPieceSamples = 512;
 VoiceActivity::VoiceActivity(std::shared_ptr<SpeechModel> model, VoiceOptions options)
     : model_(std::move(model)), threshold_(options.threshold), hold_(std::lrint(options.hangover * kVoiceRate)),
       pause_(std::lrint(options.pause * kVoiceRate)), lead_(std::lrint(options.lead * kVoiceRate)) {
-  if (!(options.pause >= 0 && options.lead >= 0) || !model_ || !(options.threshold > 0 && options.threshold <= 1) || !(options.hangover >= 0)) {
+  if (!model_ || !(options.threshold > 0 && options.threshold <= 1) || !(options.hangover >= 0)) {
     throw std::invalid_argument("voice activity needs a model, a threshold above 0 to 1 and a hangover of 0 or more");
+  }
+  if (!(options.pause >= 0 && options.lead >= 0)) {
+    throw std::invalid_argument("voice activity needs a pause and a lead of 0 seconds or more");
   }
   undecided_ = hold_ > 0;
   model_->reset();

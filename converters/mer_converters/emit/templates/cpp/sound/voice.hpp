@@ -26,8 +26,8 @@ struct VoiceOptions {
   /// Seconds for which speech holds on after the last voiced piece. From the beginning of a stream so long it is open
   /// whether somebody speaks: what is heard then counts once a piece is voiced.
   double hangover = 2.0;
-  /// An utterance is over, for the window, once nobody was voiced for so many seconds: what is said next is seen without
-  /// what was said before. 0 lets the window slide over all of it.
+  /// An utterance is over, for the window, once nobody was voiced for so many seconds: what is said next is seen
+  /// without what was said before. 0 lets the window slide over all of it.
   double pause = 0.75;
   /// Seconds before an utterance's first voiced piece that the window still holds of it.
   double lead = 0.5;

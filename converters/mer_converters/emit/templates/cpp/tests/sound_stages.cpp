@@ -116,12 +116,13 @@ void check_voice(File& file, std::size_t option) {
               "voice activity, hold-back and hang-over, option " + std::to_string(option));
 }
 
-// With the defaults: how much of the stream is of the present utterance, and what the window holds of it.
+// With the defaults: how much of the stream is of the present utterance, what the window holds of it, and how many
+// steps the baseline has taken in.
 void check_utterances(File& file) {
   VoiceActivity voice(std::make_shared<Scripted>(file.at("stage_voice_probabilities")));
   PersonWindows windows;
   std::vector<Features> before;
-  std::vector<float> fresh, masks;
+  std::vector<float> fresh, masks, faces, observed;
   const Array& rows = file.at("stage_voice_rows");
   const std::vector<float> silence(kStepSamples, 0.0f);
   for (std::size_t step = 0; step < rows.size(); ++step) {
@@ -140,13 +141,28 @@ void check_utterances(File& file) {
     windows.begin_window(static_cast<std::size_t>(std::max<std::int64_t>(0, steps)));
     std::array<Features, kModalities.size()> features;
     if (speech) features[kAudio] = heard;
+//#if face
+    const auto face = file.at("stage_utterance_faces")[step];
+    features[kFace] = Features(std::in_place, face.begin(), face.end());
+//#end
     windows.push(features);
-    append(masks, std::vector<float>(windows.read().masks[kAudio]));
+    const FusionInput given = windows.read();
+    append(masks, std::vector<float>(given.masks[kAudio]));
+//#if face
+    append(faces, std::vector<float>(given.masks[kFace]));
+//#end
+    for (std::size_t modality = 0; modality < kModalities.size(); ++modality) {
+      observed.push_back(static_cast<float>(windows.baseline(windows.person()).steps(modality)));
+    }
     fresh.push_back(static_cast<float>(voice.fresh()));
   }
-  file.expect(furthest(fresh, file.at("stage_utterance_fresh").values) == 0 &&
-                  furthest(masks, file.at("stage_utterance_window_mask").values) == 0,
-              "a window begins with each utterance");
+  bool fine = furthest(fresh, file.at("stage_utterance_fresh").values) == 0 &&
+              furthest(masks, file.at("stage_utterance_window_mask").values) == 0 &&
+              furthest(observed, file.at("stage_utterance_observed").values) == 0;
+//#if face
+  fine = fine && furthest(faces, file.at("stage_utterance_faces_mask").values) == 0;
+//#end
+  file.expect(fine, "a window begins with each utterance");
 }
 
 }  // namespace

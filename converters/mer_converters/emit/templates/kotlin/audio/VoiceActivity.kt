@@ -20,11 +20,23 @@ interface SpeechModel {
  * @property threshold a piece is voiced from this probability on.
  * @property hangover seconds for which speech holds on after the last voiced piece. From the beginning of a stream so
  *     long it is open whether somebody speaks: what is heard then counts once a piece is voiced.
+ * @property pause an utterance is over, for the window, once nobody was voiced for so many seconds: what is said next
+ *     is seen without what was said before. Null lets the window slide over all of it.
+ * @property lead seconds before an utterance's first voiced piece that the window still holds of it.
  */
-data class VoiceOptions(val threshold: Double = 0.5, val hangover: Double = 2.0) {
+data class VoiceOptions(
+    val threshold: Double = 0.5,
+    val hangover: Double = 2.0,
+    val pause: Double? = 0.75,
+    val lead: Double = 0.5,
+) {
     init {
         require(threshold > 0 && threshold <= 1) { "the threshold is $threshold; allowed is above 0 to 1, such as 0.5" }
         require(hangover.isFinite() && hangover >= 0) { "the hangover is $hangover s; allowed is 0 or more, such as 2" }
+        require(pause == null || (pause.isFinite() && pause > 0)) {
+            "the pause is $pause s; allowed is more than 0, such as 0.75, or null for windows that slide"
+        }
+        require(lead.isFinite() && lead >= 0) { "the lead is $lead s; allowed is 0 or more, such as 0.5" }
     }
 }
 
@@ -35,10 +47,16 @@ data class VoiceOptions(val threshold: Double = 0.5, val hangover: Double = 2.0)
  * anew, and the hangover runs on.
  */
 class VoiceActivity(private val model: SpeechModel, val options: VoiceOptions = VoiceOptions()) {
-    private val hold = Math.rint(options.hangover * VOICE_RATE).toLong()
+    private val hold = samples(options.hangover)
+    private val pause = options.pause?.let(::samples)
+    private val lead = samples(options.lead)
     private var left = FloatArray(0)
     private var position = 0L
     private var heldUntil = 0L
+
+    // Where the present utterance, or the pause after it, begins; and where the last voiced piece ended.
+    private var utterance = 0L
+    private var lastVoiced: Long? = null
 
     /** The highest probability of speech of the pieces that ended in what was given last; 0 where none ended. */
     var probability = 0.0
@@ -47,6 +65,12 @@ class VoiceActivity(private val model: SpeechModel, val options: VoiceOptions = 
     /** Whether the stream is no older than the hangover and no piece of it was voiced. */
     var undecided = hold > 0
         private set
+
+    /**
+     * Samples up to now that belong to the present utterance, or to the pause that goes on; what is older is of another
+     * utterance. Without [VoiceOptions.pause] all that was heard so far.
+     */
+    val fresh: Long get() = position - utterance
 
     init {
         model.reset()
@@ -60,6 +84,8 @@ class VoiceActivity(private val model: SpeechModel, val options: VoiceOptions = 
         model.reset()
         position = 0
         heldUntil = 0
+        utterance = 0
+        lastVoiced = null
     }
 
     /** The probability of speech of each piece that these samples complete. */
@@ -74,6 +100,9 @@ class VoiceActivity(private val model: SpeechModel, val options: VoiceOptions = 
         position += samples.size
         probability = found.maxOrNull() ?: 0.0
         val voiced = found.indexOfLast { it >= options.threshold }
+        for ((number, one) in found.withIndex()) {
+            follow(first + number.toLong() * PIECE_SAMPLES, one >= options.threshold)
+        }
         undecided = undecided && voiced < 0 && position < hold
         if (voiced >= 0) heldUntil = first + voiced.toLong() * PIECE_SAMPLES + hold
         return found
@@ -93,5 +122,21 @@ class VoiceActivity(private val model: SpeechModel, val options: VoiceOptions = 
         undecided = undecided && position < hold
         left = FloatArray(0)
         model.reset()
+        follow(position, false)
     }
+
+    /** What a piece, or a gap, that ends at this sample says of utterances. */
+    private fun follow(end: Long, voiced: Boolean) {
+        val least = pause ?: return
+        val last = lastVoiced
+        if (voiced) {
+            val begin = end - PIECE_SAMPLES
+            if (last == null || begin - last >= least) utterance = maxOf(utterance, begin - lead)
+            lastVoiced = end
+        } else if (last != null && end - last >= least) {
+            utterance = maxOf(utterance, last)
+        }
+    }
+
+    private fun samples(seconds: Double) = Math.rint(seconds * VOICE_RATE).toLong()
 }

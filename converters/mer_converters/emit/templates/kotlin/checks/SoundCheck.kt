@@ -57,49 +57,43 @@ internal class SoundCheck(private val golden: Golden) {
         val options = golden["stage_voice_options"]
         for (index in 0 until options.count) {
             val (threshold, hangover) = options[index].map { Math.rint(it * 1e6) / 1e6 }
-            checkVoice(index, VoiceOptions(threshold, hangover))
+            checkVoice(index, VoiceOptions(threshold, hangover, pause = null))
         }
+        checkUtterances()
     }
 
-    /** As [EmotionSession] does it: sound before somebody speaks is held back. */
     private fun checkVoice(index: Int, options: VoiceOptions) {
-        val left = golden["stage_voice_probabilities"].values.iterator()
-        val voice = VoiceActivity(
-            object : SpeechModel {
-                override fun reset() = Unit
-
-                override fun probability(piece: FloatArray) = left.next().toDouble()
-            },
-            options,
-        )
-        val fusion = FusionRecorder()
-        val engine = StepEngine(fusion)
-        val rows = golden["stage_voice_rows"]
-        val present = golden["stage_voice_present"].values
-        val before = ArrayList<FloatArray?>()
+        val listener = Listener(golden, options)
         var fine = true
-        for (step in 0 until rows.count) {
-            val heard = rows[step].takeIf { present[step] != 0f }
-            var speech = -1f
-            if (heard == null) {
-                voice.gap(Contract.STEP_SAMPLES)
-            } else {
-                speech = if (voice.step(FloatArray(Contract.STEP_SAMPLES))) 1f else 0f
-            }
-            if (speech == 1f && before.isNotEmpty()) engine.recallSound(before)
-            if (voice.undecided) before += heard else before.clear()
-            fusion.clear()
-            val features = if (speech == 0f || heard == null) emptyMap() else mapOf(Modality.AUDIO to heard)
-            engine.advance(features)
-            val undecided = if (voice.undecided) 1f else 0f
+        for (step in 0 until golden["stage_voice_rows"].count) {
+            val speech = listener.step(step)
+            val undecided = if (listener.voice.undecided) 1f else 0f
             fine = fine && speech == golden["stage_voice_speech"][index][step] &&
                 undecided == golden["stage_voice_undecided"][index][step] &&
-                fusion.seen("audio_mask").contentEquals(golden["stage_voice_window_mask"].part(index)[step])
+                listener.holds("audio", golden["stage_voice_window_mask"].part(index)[step])
             if (step == golden["stage_voice_window_at"].ints().single()) {
-                fine = fine && furthest(fusion.seen("audio"), golden["stage_voice_window"][index]) <= 1e-4
+                fine = fine && furthest(listener.fusion.seen("audio"), golden["stage_voice_window"][index]) <= 1e-4
             }
         }
         golden.expect("voice activity $index: speech, and the sound that counts", fine)
+    }
+
+    private fun checkUtterances() {
+        val listener = Listener(golden, VoiceOptions())
+        val rows = golden["stage_voice_rows"]
+        val fine = (0 until rows.count).all { step ->
+            listener.step(step)
+            val observed = Modality.entries.map { (listener.engine.baseline.steps[it] ?: 0).toFloat() }
+            val same = listener.voice.fresh.toFloat() == golden["stage_utterance_fresh"].values[step] &&
+                observed == golden["stage_utterance_observed"][step].asList() &&
+                listener.holds("audio", golden["stage_utterance_window_mask"][step])
+//#if face
+            same && listener.holds("face", golden["stage_utterance_faces_mask"][step])
+//#else
+            same
+//#end
+        }
+        golden.expect("windows begin with utterances", fine)
     }
 //#end
 
@@ -110,3 +104,48 @@ internal class SoundCheck(private val golden: Golden) {
         }
     }
 }
+//#if window
+
+/** Steps as [EmotionSession] takes them: sound before speech is held back, and windows begin with utterances. */
+private class Listener(private val golden: Golden, options: VoiceOptions) {
+    val fusion = FusionRecorder()
+    val engine = StepEngine(fusion)
+    val voice: VoiceActivity
+    private val before = ArrayList<FloatArray?>()
+
+    init {
+        val left = golden["stage_voice_probabilities"].values.iterator()
+        val model = object : SpeechModel {
+            override fun reset() = Unit
+
+            override fun probability(piece: FloatArray) = left.next().toDouble()
+        }
+        voice = VoiceActivity(model, options)
+    }
+
+    /** Takes a step; 1 where its sound is speech, 0 where it is not, -1 where there is none. */
+    fun step(number: Int): Float {
+        val heard = golden["stage_voice_rows"][number].takeIf { golden["stage_voice_present"].values[number] != 0f }
+        var speech = -1f
+        if (heard == null) {
+            voice.gap(Contract.STEP_SAMPLES)
+        } else {
+            speech = if (voice.step(FloatArray(Contract.STEP_SAMPLES))) 1f else 0f
+        }
+        if (speech == 1f && before.isNotEmpty()) engine.recallSound(before)
+        if (voice.undecided) before += heard else before.clear()
+        engine.beginWindow(maxOf(0, (voice.fresh / Contract.STEP_SAMPLES).toInt() - 1))
+        fusion.clear()
+        val features = LinkedHashMap<Modality, FloatArray>()
+        if (speech != 0f && heard != null) features[Modality.AUDIO] = heard
+//#if face
+        features[Modality.FACE] = golden["stage_utterance_faces"][number]
+//#end
+        engine.advance(features)
+        return speech
+    }
+
+    /** Whether the window holds just these steps. */
+    fun holds(name: String, mask: FloatArray) = fusion.seen("${name}_mask").contentEquals(mask)
+}
+//#end

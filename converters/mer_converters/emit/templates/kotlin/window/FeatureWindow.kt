@@ -31,11 +31,10 @@ internal class FeatureWindow(private val length: Int, private val size: Int) {
         }
     }
 
-    /** Empties the window: owners and rows that are due for a baseline, oldest first. */
-    fun drain(): List<Pair<Int, FloatArray>> {
-        val due = rows.filterNotNull().filter(Row::due).map { it.owner to it.features }
-        rows.replaceAll { null }
-        return due
+    /** Lets all but the newest rows be missing: owners and rows that are due for a baseline, oldest first. */
+    fun beginAfter(newest: Int): List<Pair<Int, FloatArray>> {
+        val gone = (0 until length - newest).mapNotNull { place -> rows[place].also { rows[place] = null } }
+        return gone.filter(Row::due).map { it.owner to it.features }
     }
 
     /** Lets no row of a person go into their baseline any more. */

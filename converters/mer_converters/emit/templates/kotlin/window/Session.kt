@@ -195,6 +195,7 @@ class EmotionSession(
         val features = sensor.encode(@step_arguments@)
 //#if audio
         recall(given.chunk, speech)
+        beginWindow()
 //#end
 //#if face
         val further = seen.drop(1).associate { it.view.id to sensor.encode(@crop_alone@).getValue(Modality.FACE) }
@@ -231,6 +232,12 @@ class EmotionSession(
         } else {
             beforeSpeech.clear()
         }
+    }
+
+    /** Of the steps before this one those stay in the windows that belong to the same utterance. */
+    private fun beginWindow() {
+        val steps = (voice ?: return).fresh / Contract.STEP_SAMPLES - 1
+        engine.beginWindow(steps.coerceIn(0, Contract.WINDOW_STEPS.toLong()).toInt())
     }
 
     /** Whether a step's sound counts as speech; null where that is not asked, or there is no sound. */

@@ -108,10 +108,15 @@ class StepEngine(private val fusion: Fusion, baseline: PersonalBaseline? = null)
         sound?.fill(rows, person)
     }
 
+    /** All but the [newest] steps leave the windows, as those of another utterance, and go into the baselines. */
+    fun beginWindow(newest: Int) {
+        sound?.beginAfter(newest)?.forEach { (owner, row) -> observe(owner, AUDIO, row) }
+        for (window in faces.values) window.beginAfter(newest).forEach { (owner, row) -> observe(owner, FACE, row) }
+    }
+
     /** Ends a recording: the steps still in the window are taken into the baselines, and the window is empty. */
     fun finish() {
-        sound?.drain()?.forEach { (owner, row) -> observe(owner, AUDIO, row) }
-        for (window in faces.values) window.drain().forEach { (owner, row) -> observe(owner, FACE, row) }
+        beginWindow(0)
         faces.clear()
     }
 

@@ -47,40 +47,41 @@ final class SoundTests: GoldenCase {
         let options = try golden["stage_voice_options"]
         for index in 0..<options.count {
             let row = options.row(index).map { (Double($0) * 1e6).rounded() / 1e6 }
-            try checkVoice(index, VoiceOptions(threshold: row[0], hangover: row[1]))
+            try checkVoice(index, VoiceOptions(threshold: row[0], hangover: row[1], pause: nil))
         }
     }
 
-    /// As `EmotionSession` does it: sound before somebody speaks is held back.
     private func checkVoice(_ index: Int, _ options: VoiceOptions) throws {
-        let model = Scripted(try golden["stage_voice_probabilities"].values)
-        let voice = VoiceActivity(model, options: options)
-        let fusion = FusionRecorder()
-        let engine = StepEngine(fusion: fusion.run)
-        let rows = try golden["stage_voice_rows"]
-        let present = try golden["stage_voice_present"].values
+        let listener = try Listener(golden, options)
         let windowAt = try golden["stage_voice_window_at"].ints[0]
-        var before: [[Float]?] = []
+        let rows = try golden["stage_voice_rows"]
         for step in 0..<rows.count {
-            let heard: [Float]? = present[step] != 0 ? rows.row(step) : nil
-            var speech: Float = -1
-            if heard == nil {
-                voice.gap(Contract.stepSamples)
-            } else {
-                speech = voice.step([Float](repeating: 0, count: Contract.stepSamples)) ? 1 : 0
-            }
-            if speech == 1 && !before.isEmpty { engine.recallSound(before) }
-            if voice.undecided { before.append(heard) } else { before = [] }
-            fusion.clear()
-            var features: [Modality: [Float]] = [:]
-            if speech != 0, let heard { features[.audio] = heard }
-            _ = try engine.advance(features)
+            let speech = try listener.step(step)
+            let mask = try golden["stage_voice_window_mask"].part(index).row(step)
             XCTAssertEqual(speech, try golden["stage_voice_speech"].row(index)[step], "step \(step)")
-            XCTAssertEqual(voice.undecided ? 1 : 0, try golden["stage_voice_undecided"].row(index)[step])
-            XCTAssertEqual(fusion.seen("audio_mask"), try golden["stage_voice_window_mask"].part(index).row(step))
+            XCTAssertEqual(listener.voice.undecided ? 1 : 0, try golden["stage_voice_undecided"].row(index)[step])
+            XCTAssertEqual(listener.fusion.seen("audio_mask"), mask)
             if step == windowAt {
-                near(fusion.seen("audio"), try golden["stage_voice_window"].row(index), 1e-4, "window")
+                near(listener.fusion.seen("audio"), try golden["stage_voice_window"].row(index), 1e-4, "window")
             }
+        }
+    }
+
+    func testWindowsBeginWithUtterances() throws {
+        guard golden.has("stage_utterance_fresh") else { return }
+        let listener = try Listener(golden, VoiceOptions())
+        let fresh = try golden["stage_utterance_fresh"].ints
+        for step in fresh.indices {
+            _ = try listener.step(step)
+            let observed = Modality.allCases.map { Float(listener.engine.baseline.steps[$0] ?? 0) }
+            let mask = try golden["stage_utterance_window_mask"].row(step)
+            XCTAssertEqual(listener.voice.fresh, fresh[step], "step \(step)")
+            XCTAssertEqual(observed, try golden["stage_utterance_observed"].row(step), "step \(step)")
+            XCTAssertEqual(listener.fusion.seen("audio_mask"), mask, "step \(step)")
+//#if face
+            let faces = try golden["stage_utterance_faces_mask"].row(step)
+            XCTAssertEqual(listener.fusion.seen("face_mask"), faces, "step \(step)")
+//#end
         }
     }
 //#end
@@ -95,6 +96,46 @@ final class SoundTests: GoldenCase {
     }
 }
 
+//#if window
+/// Steps as `EmotionSession` takes them: sound before speech is held back, and windows begin with utterances.
+private final class Listener {
+    let fusion = FusionRecorder()
+    let engine: StepEngine
+    let voice: VoiceActivity
+    private let golden: Golden
+    private var before: [[Float]?] = []
+
+    init(_ golden: Golden, _ options: VoiceOptions) throws {
+        self.golden = golden
+        engine = StepEngine(fusion: fusion.run)
+        voice = VoiceActivity(Scripted(try golden["stage_voice_probabilities"].values), options: options)
+    }
+
+    /// Takes a step; 1 where its sound is speech, 0 where it is not, -1 where there is none.
+    func step(_ number: Int) throws -> Float {
+        let present = try golden["stage_voice_present"].values[number] != 0
+        let row = try golden["stage_voice_rows"].row(number)
+        let heard: [Float]? = present ? row : nil
+        var speech: Float = -1
+        if heard == nil {
+            voice.gap(Contract.stepSamples)
+        } else {
+            speech = voice.step([Float](repeating: 0, count: Contract.stepSamples)) ? 1 : 0
+        }
+        if speech == 1 && !before.isEmpty { engine.recallSound(before) }
+        if voice.undecided { before.append(heard) } else { before = [] }
+        engine.beginWindow(newest: max(0, voice.fresh / Contract.stepSamples - 1))
+        fusion.clear()
+        var features: [Modality: [Float]] = [:]
+        if speech != 0, let heard { features[.audio] = heard }
+//#if face
+        features[.face] = try golden["stage_utterance_faces"].row(number)
+//#end
+        _ = try engine.advance(features)
+        return speech
+    }
+}
+
 private final class Scripted: SpeechModel {
     private var left: [Float]
 
@@ -106,3 +147,4 @@ private final class Scripted: SpeechModel {
 
     func probability(_ piece: [Float]) -> Double { Double(left.removeFirst()) }
 }
+//#end

@@ -37,11 +37,12 @@ struct FeatureWindow {
         }
     }
 
-    /// Empties the window: owners and rows that are due for a baseline, oldest first.
-    mutating func drain() -> [(owner: Int, features: [Float])] {
-        let due = rows.compactMap { $0 }.filter(\.due).map { (owner: $0.owner, features: $0.features) }
-        rows = Array(repeating: nil, count: rows.count)
-        return due
+    /// Lets all but the newest rows be missing: owners and rows that are due for a baseline, oldest first.
+    mutating func begin(after newest: Int) -> [(owner: Int, features: [Float])] {
+        let count = max(0, rows.count - newest)
+        let gone = rows.prefix(count).compactMap { $0 }
+        rows.replaceSubrange(0..<count, with: [Row?](repeating: nil, count: count))
+        return gone.filter(\.due).map { (owner: $0.owner, features: $0.features) }
     }
 
     /// Lets no row of a person go into their baseline any more.

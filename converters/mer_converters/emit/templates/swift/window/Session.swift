@@ -192,6 +192,7 @@ public final class EmotionSession {
         let features = try sensor.encode(@step_arguments@)
 //#if audio
         try recall(given.chunk, speech)
+        beginWindow()
 //#end
 //#if face
         let further = try seen.dropFirst().map { look in
@@ -232,6 +233,12 @@ public final class EmotionSession {
         } else {
             beforeSpeech = []
         }
+    }
+
+    /// Of the steps before this one those stay in the windows that belong to the same utterance.
+    private func beginWindow() {
+        guard let voice else { return }
+        engine.beginWindow(newest: max(0, voice.fresh / Contract.stepSamples - 1))
     }
 
     /// Whether a step's sound counts as speech; nil where that is not asked, or there is no sound.

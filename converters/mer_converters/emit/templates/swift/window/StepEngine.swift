@@ -99,12 +99,17 @@ public final class StepEngine {
         sound?.fill(rows, owner: person)
     }
 
+    /// All but the newest steps leave the windows, as those of another utterance, and go into the baselines.
+    public func beginWindow(newest: Int) {
+        for row in sound?.begin(after: newest) ?? [] { observe(row.owner, audioModality, row.features) }
+        for key in Array(faces.keys) {
+            for row in faces[key]?.begin(after: newest) ?? [] { observe(row.owner, faceModality, row.features) }
+        }
+    }
+
     /// Ends a recording: the steps still in the window are taken into the baselines, and the window is empty.
     public func finish() {
-        for row in sound?.drain() ?? [] { observe(row.owner, audioModality, row.features) }
-        for key in Array(faces.keys) {
-            for row in faces[key]?.drain() ?? [] { observe(row.owner, faceModality, row.features) }
-        }
+        beginWindow(newest: 0)
         faces = [:]
     }
 

@@ -1,4 +1,4 @@
-"""Runs a program that may write no byte to a file and open no socket: `python sealed.py PROGRAM ARGUMENT...`.
+"""Runs a program that may write no byte to a file and open no socket: `python sandbox.py PROGRAM ARGUMENT...`.
 
 The kernel holds it to that, whatever library does it: a write beyond RLIMIT_FSIZE ends the process with SIGXFSZ, and
 the system call socket(2) with SIGSYS. Python ignores SIGXFSZ unless told otherwise, and then sees an OSError. Linux

@@ -20,7 +20,7 @@ def step_number(time: float, step: float) -> int:
 
 
 @dataclass(frozen=True)
-class Looked:
+class FrameSelection:
     """What is looked at.
 
     Attributes:
@@ -32,7 +32,7 @@ class Looked:
     picks: Callable[[int], Sequence[int]]
 
 
-class Choice:
+class PacketSelector:
     """Holds the packets of one video back until every picture of their step is known, a step or so.
 
     Args:
@@ -40,7 +40,7 @@ class Choice:
         base: seconds of a tick of the stamps.
     """
 
-    def __init__(self, looked: Looked, base: float) -> None:
+    def __init__(self, looked: FrameSelection, base: float) -> None:
         self._looked, self._base = looked, base
         self._waiting: deque[Any] = deque()
         # Step -> the stamps of its pictures.

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from mer_sdk.contract.face_square import square_of_landmarks
 from mer_sdk.errors import SignalError
+from mer_sdk.frontends.face_square import square_of_landmarks
 
 VECTORS = (
     # Frontal: the mouth is a little farther from the eyes than they are from each other.

@@ -25,7 +25,7 @@ class _End:
     error: BaseException | None
 
 
-def ahead(items: Iterator[T], most: int = AHEAD) -> Generator[T, None, None]:
+def read_ahead(items: Iterator[T], most: int = AHEAD) -> Generator[T, None, None]:
     """The same items in the same order, taken from `items` in a thread; at most `most` of them wait.
 
     An error of `items` is raised at its place. Where this generator is closed early the thread ends before `close`

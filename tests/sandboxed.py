@@ -1,4 +1,4 @@
-"""Runs programs under `sealed.py`, in an environment and a folder of their own that must stay empty."""
+"""Runs programs under `sandbox.py`, in an environment and a folder of their own that must stay empty."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).with_name("sealed.py")
+SCRIPT = Path(__file__).with_name("sandbox.py")
 MACHINES = ("x86_64", "aarch64")
 
 
-def run_sealed(command: list[str], folder: Path, needed: bool = True) -> subprocess.CompletedProcess[str]:
+def run_sandboxed(command: list[str], folder: Path, needed: bool = True) -> subprocess.CompletedProcess[str]:
     """What a program gave that could write to no file and open no socket; `folder`, its home, is empty after it.
 
     Where the system cannot hold a program to that, the test is skipped, or, where the seal is not `needed`, goes on

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from mer_sdk.media import ahead as module
-from mer_sdk.media.ahead import ahead
+from mer_sdk.media.read_ahead import read_ahead
 
 
 @pytest.fixture(params=[1, 2], ids=["one core", "two cores"])
@@ -27,7 +27,7 @@ def test_items_come_in_order_and_no_more_than_asked_for_wait(cores):
             given.append(number)
             yield number
 
-    with closing(ahead(numbers(), most=3)) as items:
+    with closing(read_ahead(numbers(), most=3)) as items:
         for number, item in enumerate(items):
             assert item == number
             # One is with the reader, and one in the hands of the thread.
@@ -42,7 +42,7 @@ def test_an_error_comes_after_what_was_given_before_it(cores):
         yield 2
         raise ValueError("broken")
 
-    items = ahead(two())
+    items = read_ahead(two())
     assert [next(items), next(items)] == [1, 2]
     with pytest.raises(ValueError, match="broken"):
         next(items)
@@ -56,7 +56,7 @@ def test_who_leaves_early_leaves_no_thread(cores):
             yield number
             number += 1
 
-    with closing(ahead(endless(), most=2)) as items:
+    with closing(read_ahead(endless(), most=2)) as items:
         assert [next(items) for _ in range(5)] == [0, 1, 2, 3, 4]
         assert len(threads()) == cores - 1
     assert threads() == []

@@ -15,7 +15,7 @@ import pytest
 T = TypeVar("T")
 
 
-def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], T]) -> T:
+def shared_fixtures(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], T]) -> T:
     """What `make` returns of an empty folder, in which it may leave files; another process waits, and reads both.
 
     A session's fixtures are those of one process of pytest-xdist; this goes beyond it. Where `make` raises, the next

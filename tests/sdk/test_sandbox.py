@@ -57,7 +57,7 @@ exec "$@"
 """
 
 
-def run_sealed(bundle, clip, folder, guarded, around=()):
+def run_sandboxed(bundle, clip, folder, guarded, around=()):
     command = [*around, sys.executable, "-B", "-c", SEALED, str(bundle), str(clip), guarded]
     # Nothing else of this environment: on a build server libraries behave as they do not on a device.
     bare = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -75,7 +75,7 @@ def clip(write_media, tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs RLIMIT_FSIZE")
 def test_no_socket_is_opened_and_no_file_is_written(tiny_onnx, clip, tmp_path):
-    found = run_sealed(tiny_onnx, clip, tmp_path, "yes")
+    found = run_sandboxed(tiny_onnx, clip, tmp_path, "yes")
     assert found["probes"] == ["PermissionError"] * 3
     assert (found["broken"], found["plain"]) == ([], 4)
     assert found["streamed"] in (3, 4)
@@ -88,7 +88,7 @@ def test_a_read_only_system_without_network_is_enough(tiny_onnx, clip, tmp_path)
         subprocess.run([*around, "true"], check=True, capture_output=True, timeout=120)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("needs unshare with namespaces, which this system does not give")
-    found = run_sealed(tiny_onnx, clip, tmp_path, "no", (*around, "sh", "-c", READ_ONLY, "sh"))
+    found = run_sandboxed(tiny_onnx, clip, tmp_path, "no", (*around, "sh", "-c", READ_ONLY, "sh"))
     if "possible" in found["probes"]:
         pytest.skip("the file systems could not be made read-only here")
     assert found["plain"] == 4

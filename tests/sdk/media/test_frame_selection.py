@@ -9,7 +9,7 @@ import pytest
 from mer_sdk import EmotionSensor
 from mer_sdk.frontends.face_tracks import searched
 from mer_sdk.media.decode import MediaFile, VideoFrame
-from mer_sdk.media.looked import Looked, step_number
+from mer_sdk.media.frame_selection import FrameSelection, step_number
 
 STEP = 0.25
 
@@ -38,7 +38,7 @@ def frames(path, looked=None):
 
 
 def test_what_is_looked_at_is_as_without_leaving_out(clip):
-    whole, chosen = frames(clip), frames(clip, Looked(STEP, searched))
+    whole, chosen = frames(clip), frames(clip, FrameSelection(STEP, searched))
     assert [one[:2] for one in chosen] == [one[:2] for one in whole]
     steps = [step_number(time, STEP) for time, _, _ in whole]
     left_out = 0
@@ -54,7 +54,7 @@ def test_what_is_looked_at_is_as_without_leaving_out(clip):
 
 
 def test_all_are_decoded_where_all_are_looked_at(clip):
-    whole, chosen = frames(clip), frames(clip, Looked(STEP, range))
+    whole, chosen = frames(clip), frames(clip, FrameSelection(STEP, range))
     assert all(np.array_equal(one[2], other[2]) for one, other in zip(whole, chosen, strict=True))
 
 
