@@ -72,8 +72,9 @@ def lines(result: dict[str, Any]) -> list[str]:
                 )
     head = ("actor, judged on", "shown", "learned, judged", "UAR before", "last layer", "all of the fusion")
     said = (
-        "Actors from whom the shipped student has learned nothing, as videos: UAR in % [95 % interval], and after "
-        "learning with the paired difference. *Other takes*: five parts; the same sentence is in the learning part, "
+        "Actors from whom the shipped student has learned nothing, as videos (ten pictures of the face each, on "
+        "grey, beside the sound): UAR in % [95 % interval], and after learning "
+        "with the paired difference. *Other takes*: five parts; the same sentence is in the learning part, "
         "too. *Another sentence*: one of two sentences to learn from, the other one to judge. "
         "`python -m benchmarks.accuracy.adaptation`."
     )

@@ -89,9 +89,9 @@ def lines(found: dict[str, Any]) -> list[str]:
         difference = points({"difference": 100 * one["difference"], "interval": apart})
         said.append((name, percent(100 * one["before"], before), percent(100 * one["after"], after), difference))
     note = (
-        f"{found['clips']} videos of actor {found['actor']}, {found['processors']} processors shared with other work "
-        f"(on average {found['load']} processes wanted them). In five parts, each judged by what was learned from the "
-        "others:"
+        f"{found['clips']} clips of actor {found['actor']} as videos (ten pictures of the face each, on grey, beside "
+        f"the sound), {found['processors']} processors shared with other work (on average {found['load']} "
+        "processes wanted them). In five parts, each judged by what was learned from the others:"
     )
     return [
         "## What it takes",

@@ -107,7 +107,7 @@ def phone_check(
 
     mer phone-check bundles/grjca-tflite-fp32.mer
 
-    mer phone-check bundles/grjca-onnx-fp32.mer --data ravdess:~/data/RAVDESS
+    mer phone-check bundles/grjca-onnx-fp32.mer --data clips:~/clips/labels.csv
     """
     console = Console(stderr=json, highlight=False)
     if plot is not None and plot.suffix != ".svg":

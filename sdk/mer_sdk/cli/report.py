@@ -83,10 +83,11 @@ def report(
 
     mer report bundles/*.mer
 
-    mer report bundles/grjca-*.mer --data ravdess:~/data/RAVDESS --latency 200
+    mer report bundles/grjca-*.mer --data clips:~/clips/labels.csv --latency 200
 
     mer report bundles/grjca-onnx-fp32.mer --devices pixel.json --devices iphone.json
     """
+    from mer_sdk.evaluation.datasets.own.clips import reasons
     from mer_sdk.phone.devices import device_section, result_of
     from mer_sdk.report.contents import Contents, entries_of, key_of, with_measured, with_saved
     from mer_sdk.report.page import write_page
@@ -122,6 +123,9 @@ def report(
         print(json_module.dumps({**_plain(contents), "devices": to_json(found)}, indent=2))
     else:
         print(out)
+    left = [omitted for entry in contents.entries for item in entry.measurements for omitted in item.report.left_out]
+    if data and left:
+        _warn(f"left out: {reasons(tuple(dict.fromkeys(left)))}")
 
 
 def _plain(contents: Contents) -> dict[str, Any]:

@@ -65,6 +65,10 @@ def test_both_data_sets_are_needed(tmp_path: Path) -> None:
         open_sources([f"ravdess:{tmp_path}", f"ravdess:{tmp_path}"])
     with pytest.raises(OptionError, match="allowed"):
         open_sources([f"something:{tmp_path}"])
+    (tmp_path / "own" / "happy").mkdir(parents=True)
+    (tmp_path / "own" / "happy" / "a.wav").write_bytes(b"sound")
+    with pytest.raises(OptionError, match="mer adapt grjca-student --data clips:"):
+        open_sources([f"clips:{tmp_path / 'own'}"])
 
 
 def test_real_data_gives_every_speaker_but_the_test_folds(shared_data: Path) -> None:

@@ -97,6 +97,7 @@ def run(tmp_path):
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert result.exit_code == 0, result.output
+        call.stderr = result.stderr
         text = out.read_text(encoding="utf-8")
         page = Page(text)
         assert not [tag for tag, _ in page.tags if tag in ("script", "link", "iframe", "object")]
@@ -312,6 +313,7 @@ def test_own_clips_are_measured_and_what_was_left_out_is_told(run, tiny_onnx, tm
     (tmp_path / "clips.csv").write_text("\n".join(rows))
     data = ("--data", f"clips:{tmp_path / 'clips.csv'}", "--labels", "rage=angry", "--orders", 2)
     page, printed = run(tiny_onnx, *data, "--json")
+    assert "left out: gone.wav (line 2): the file is missing\n" in run.stderr
     found = json.loads(printed)["evaluations"][0]
     assert (found["data"], found["report"]["clips"]) == ("clips", 6)
     assert found["report"]["names"] == {"1": "ann", "2": "ben"}

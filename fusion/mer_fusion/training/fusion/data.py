@@ -104,10 +104,14 @@ def open_sources(specs: Sequence[str], renamed: Mapping[str, str] | None = None)
         item for item in opened if isinstance(item, CremadLogMel | CremadVotes | SpeechCorpus | OwnClips)
     ]
     if ravdess is None or ferplus is None or pairs is None or len(opened) != len(corpora) + 3:
+        alone = bool(opened) and all(isinstance(item, OwnClips) for item in opened)
+        own = (
+            f"; from your own clips alone a student learns: mer adapt grjca-student --data {specs[0]}" if alone else ""
+        )
         raise OptionError(
             f"--data {' '.join(specs)}: training needs --data ravdess:PATH (speech), --data ravdess_pairs:PATH (faces "
             "of the same takes) and --data ferplus:PATH (still faces), once each; more speech: nemo, indian_emospeech, "
-            "cremad_logmel, cremad_votes and clips (the sound of your own, beside the others)"
+            f"cremad_logmel, cremad_votes and clips (the sound of your own, beside the others){own}"
         )
     waves: list[np.ndarray] = []
     speech = read_speech(ravdess, waves)
