@@ -91,7 +91,7 @@ def test_run_prints_text_a_plot_and_a_baseline(tiny_onnx, clip, tmp_path, capsys
         (["--plot", "absent/out.png"], "the folder absent does not exist"),
         (["--runtime", "tensorflow"], "runtime 'tensorflow' is unknown"),
         (["--runtime", "litert"], "does not run onnx files"),
-        (["--detector", "mtcnn"], "unknown face detector 'mtcnn'"),
+        (["--detector", "mtcnn"], "unknown face detector mtcnn;"),
         (["--baseline", "absent.json"], "absent.json is not a personal baseline"),
     ],
 )
