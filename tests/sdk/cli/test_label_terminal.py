@@ -23,6 +23,12 @@ PATIENCE = 60.0
 PLAYER = '#!/bin/sh\nfor last; do :; done\necho "$last" >> "$PLAYED"\ncase "$last" in *bad*) exit 1;; esac\n'
 
 
+def _take_terminal() -> None:
+    """In the child: Ctrl-C comes from its terminal, and counts, which it would not in the background of a shell."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 class Person:
     """Somebody before a terminal in which the command runs."""
 
@@ -43,8 +49,7 @@ class Person:
             cwd=folder,
             env={**bare, "PATH": path, "PLAYED": str(folder / "played"), "TERM": "dumb"},
             start_new_session=True,
-            # Its terminal, from which Ctrl-C comes.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_take_terminal,
         )
         os.close(inside)
         self._read, self._seen = "", 0
