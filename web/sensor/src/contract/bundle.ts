@@ -47,11 +47,16 @@ export class Bundle {
     if (golden) wanted.push("golden.npz");
     const files = new Map<string, ArrayBuffer>();
     let done = 0;
+    let ended = false;
     const reads = wanted.map(async (path) => {
       files.set(path, await readChecked(read, manifest, path));
-      progress?.(path, ++done, wanted.length);
+      if (!ended) progress?.(path, ++done, wanted.length);
     });
-    await Promise.all(reads);
+    // The other files are still on their way when one is refused; nobody is told of them any more.
+    await Promise.all(reads).catch((error: unknown) => {
+      ended = true;
+      throw error;
+    });
     return new Bundle(manifest, files);
   }
 
