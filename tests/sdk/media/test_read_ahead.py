@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from mer_sdk.media import ahead as module
+from mer_sdk.media import read_ahead as module
 from mer_sdk.media.read_ahead import read_ahead
 
 

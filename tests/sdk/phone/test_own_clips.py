@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from mer_sdk.cli.phone_check import _clip_set, _Wanted
+from mer_sdk.cli.phone_check import _clip_set, _ClipOptions
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import OptionError
 from mer_sdk.phone.clips import packed
@@ -28,7 +28,7 @@ def clips(tmp_path, write_media):
 
 def test_what_is_sent_is_what_is_compared(tiny_onnx, clips, capsys):
     bundle = Bundle.open(tiny_onnx)
-    found = _clip_set(bundle, _Wanted(clips, {"glad": "sad"}, None, 16, None), Console(stderr=True))
+    found = _clip_set(bundle, _ClipOptions(clips, {"glad": "sad"}, None, 16, None), Console(stderr=True))
     assert found is not None
     assert {clip.id: clip.label for clip in found.clips} == {"a.mp4": "happy", "b.wav": "sad"}
     said = capsys.readouterr().err
@@ -42,6 +42,6 @@ def test_what_is_sent_is_what_is_compared(tiny_onnx, clips, capsys):
 
 def test_actors_are_of_ravdess(tiny_onnx, clips):
     with pytest.raises(OptionError, match="--actors are of RAVDESS"):
-        _clip_set(Bundle.open(tiny_onnx), _Wanted(clips, {"glad": "sad"}, (5,), 16, None), Console(stderr=True))
+        _clip_set(Bundle.open(tiny_onnx), _ClipOptions(clips, {"glad": "sad"}, (5,), 16, None), Console(stderr=True))
     with pytest.raises(OptionError, match="--reference, --actors and --labels are for labelled clips"):
-        _clip_set(Bundle.open(tiny_onnx), _Wanted("", {"glad": "sad"}, None, 16, None), Console(stderr=True))
+        _clip_set(Bundle.open(tiny_onnx), _ClipOptions("", {"glad": "sad"}, None, 16, None), Console(stderr=True))
