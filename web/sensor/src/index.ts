@@ -41,7 +41,8 @@ export { type FinderCase, findingErrors, readFinderCases } from "./parity/face_f
 export { array, type CaseOutput, type GoldenCase, isNear, maxError, rawRow, readGolden, runCase, sqnr } from "./parity/golden.js";
 export type { Graph, Tensors } from "./runtimes/graph.js";
 export { hasWebGpu, type Provider } from "./runtimes/onnx.js";
-export { hasSimd, loadGraphs, mostThreads, type RuntimeOptions } from "./runtimes/runtime.js";
+export { loadGraphs, mostThreads, type RuntimeOptions } from "./runtimes/runtime.js";
+export { hasSimd } from "./runtimes/simd.js";
 export { StreamAlignment, type StepInput } from "./window/alignment.js";
 export { PersonalBaseline } from "./window/baseline.js";
 export { argmax, decide, decisionOf, norm, softmax } from "./window/decision.js";

@@ -3,6 +3,7 @@ import type { Stream } from "../window/alignment.js";
 import type { EmotionEstimate, UtteranceEstimate } from "../window/estimate.js";
 import type { Picture, SensorInfo, SpokenUtterance } from "./local.js";
 import { type ModelOptions, type OpenOptions, type Progress, resolved } from "./options.js";
+import { checkSimd } from "../runtimes/simd.js";
 import { Remote } from "./remote.js";
 
 /** An open sensor, wherever it runs: the methods of `EmotionSensor`, each a promise. */
@@ -49,6 +50,7 @@ export interface Talk {
  * @throws BundleError, UntrustedBundle, RuntimeUnavailable, OptionError what is missing, damaged or out of its range.
  */
 export async function openSensor(options: OpenOptions, progress?: Progress): Promise<Sensor> {
+  checkSimd();
   const whole = resolved(options);
   const remote = whole.worker === false ? null : await Remote.start(progress);
   // What only a worker reads does not burden the page.
@@ -62,6 +64,7 @@ export async function openSensor(options: OpenOptions, progress?: Progress): Pro
  * @throws BundleError, UntrustedBundle, RuntimeUnavailable, OptionError see `openSensor`.
  */
 export async function openConversation(options: ModelOptions, progress?: Progress): Promise<Talk> {
+  checkSimd();
   const whole = resolved(options);
   const remote = whole.worker === false ? null : await Remote.start(progress);
   if (!remote) return await (await import("./local.js")).LocalConversation.open(whole, progress);

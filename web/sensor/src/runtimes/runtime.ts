@@ -1,10 +1,11 @@
 /** Which runtime loads a bundle's graphs: onnxruntime-web those for ONNX, LiteRT.js those for TFLite. */
 import type { Bundle } from "../contract/bundle.js";
-import { OptionError, RuntimeUnavailable } from "../errors.js";
+import { OptionError } from "../errors.js";
 import type { Graph, GraphLoader } from "./graph.js";
 import { liteRtLoader } from "./litert.js";
 import type { Target } from "../contract/manifest_fields.js";
 import { onnxLoader, type Provider } from "./onnx.js";
+import { checkSimd } from "./simd.js";
 
 /**
  * How graphs are run. onnxruntime-web takes its threads once: what the first graphs of a page or worker were loaded
@@ -21,16 +22,6 @@ export interface RuntimeOptions {
   threads?: number;
   ort?: string;
   litert?: string;
-}
-
-// The module (func i32.const 0, i8x16.splat, drop): valid only where the browser has SIMD.
-const SIMD = new Uint8Array([
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 10, 9, 1, 7, 0, 65, 0, 253, 15, 26, 11,
-]);
-
-/** Whether this browser has WebAssembly with SIMD. */
-export function hasSimd(): boolean {
-  return typeof WebAssembly === "object" && WebAssembly.validate(SIMD);
 }
 
 /** The largest number of threads that makes sense here: 1 for TFLite, and where the page is not cross-origin isolated. */
@@ -57,11 +48,7 @@ export async function loadGraphs(bundle: Bundle, options: RuntimeOptions = {}): 
 async function loaderOf(target: Target, options: RuntimeOptions): Promise<GraphLoader> {
   const { provider = "wasm", threads = 1 } = options;
   if (!(Number.isInteger(threads) && threads >= 1)) throw new OptionError(`threads is ${threads}; allowed is 1 or more`);
-  if (!hasSimd()) {
-    throw new RuntimeUnavailable(
-      "this browser has no WebAssembly SIMD, which the graphs need: use Chrome 91, Firefox 89, Safari 16.4 or later",
-    );
-  }
+  checkSimd();
   if (target === "onnx") return await onnxLoader(provider, threads, options.ort);
   if (provider !== "wasm" || threads > 1) {
     throw new OptionError(
