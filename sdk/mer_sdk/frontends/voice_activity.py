@@ -106,7 +106,6 @@ class VoiceActivity:
         self._left = np.zeros(0, np.float32)
         self._model.reset()
         self._position = 0
-        self._held_until = 0
         # Where the present utterance, or the pause after it, begins; and where the last voiced piece ended.
         self._begin = 0
         self._last: int | None = None
@@ -138,12 +137,10 @@ class VoiceActivity:
         self._left = self._left[whole:]
         self._position += len(samples)
         self.probability = float(found.max(initial=0.0))
-        voiced = np.flatnonzero(found >= self.options.threshold)
-        for number, loud in enumerate(found >= self.options.threshold):
-            self._follow(first + number * PIECE_SAMPLES, bool(loud))
-        self.undecided = self.undecided and not len(voiced) and self._position < self._hold
-        if len(voiced):
-            self._held_until = first + int(voiced[-1]) * PIECE_SAMPLES + self._hold
+        voiced = found >= self.options.threshold
+        for number, loud in enumerate(voiced.tolist()):
+            self._follow(first + number * PIECE_SAMPLES, loud)
+        self.undecided = self.undecided and not voiced.any() and self._position < self._hold
         return found
 
     def step(self, samples: np.ndarray) -> bool:
@@ -160,7 +157,7 @@ class VoiceActivity:
         """
         begin = self._position
         self.pieces(samples)
-        return self._held_until > begin
+        return self._last is not None and self._last + self._hold > begin
 
     def gap(self, samples: int) -> None:
         """So many samples at 16 kHz are missing, as in a step that the sensor has no sound of."""
@@ -173,15 +170,17 @@ class VoiceActivity:
 
     def _follow(self, end: int, voiced: bool) -> None:
         """What a piece, or a gap, that ends at this sample says of utterances."""
+        last = self._last
+        if voiced:
+            self._last = end
         if self._pause is None:
             return
         if voiced:
             begin = end - PIECE_SAMPLES
-            if self._last is None or begin - self._last >= self._pause:
+            if last is None or begin - last >= self._pause:
                 self._begin = max(self._begin, begin - self._lead)
-            self._last = end
-        elif self._last is not None and end - self._last >= self._pause:
-            self._begin = max(self._begin, self._last)
+        elif last is not None and end - last >= self._pause:
+            self._begin = max(self._begin, last)
 
 
 class SileroModel:
