@@ -16,8 +16,7 @@ from mer_sdk.contract.device_evidence import DESKTOP, HEADLESS, LOOPBACK, PHONE
 from mer_sdk.phone.report import Device
 
 # iPads ask for the pages of desktops, as Macs; a Mac has no touch screen.
-_HANDHELD = re.compile(r"Android|iPhone|iPad|iPod")
-_MAC = re.compile(r"Macintosh")
+_HANDHELD = re.compile(r"Android|iPhone|iPad|iPod|Macintosh")
 # `navigator.maxTouchPoints` of phones and tablets; a touch pad counts as none.
 TOUCH_POINTS = 2
 
@@ -60,10 +59,8 @@ def evidence_kind(seen: Seen, device: Device) -> str:
         return LOOPBACK
     if device.webdriver or any("Headless" in agent for agent in agents):
         return HEADLESS
-    tablet = all(_MAC.search(agent) or _HANDHELD.search(agent) for agent in agents)
     # Chrome on Android tablets says that it is not mobile, and names Android nevertheless.
-    named = all(_HANDHELD.search(agent) for agent in agents)
-    if not (named or tablet) or device.touch_points < TOUCH_POINTS:
+    if not all(_HANDHELD.search(agent) for agent in agents) or device.touch_points < TOUCH_POINTS:
         return DESKTOP
     # A header that contradicts the page, as a report of another browser would.
     if seen.mobile not in ("", "?1" if device.mobile else "?0"):
