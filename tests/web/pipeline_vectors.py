@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 import numpy as np
 
+from mer_converters.emit.golden.tracks import texture
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.estimate import EmotionEstimate
@@ -67,10 +68,10 @@ def film(arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, list[list[Detection
     """Frames, what a detector finds in each, and the sound; its parts are stored."""
     random = np.random.default_rng(31)
     count = SECONDS * FPS
-    backgrounds = np.stack([_texture(random, HEIGHT, WIDTH, 24, 40, 90 + 60 * scene) for scene in range(2)])
-    pictures = np.stack([_texture(random, SIDE, SIDE, 6, 90, 128) for _ in range(3)])
+    backgrounds = np.stack([texture(random, HEIGHT, WIDTH, 24, 40, 90 + 60 * scene) for scene in range(2)])
+    pictures = np.stack([texture(random, SIDE, SIDE, 6, 90, 128) for _ in range(3)])
     # Where the mouth is, another texture is laid over the face while it speaks.
-    mouths = np.stack([_texture(random, 12, 20, 3, 90, 128) for _ in range(3)])
+    mouths = np.stack([texture(random, 12, 20, 3, 90, 128) for _ in range(3)])
     scenes = (np.arange(count) / FPS >= CUT).astype(int)
     places, open_ = _places(count), np.zeros((count, 3), int)
     frames, detections = [], []
@@ -213,16 +214,3 @@ def _sound(random: np.random.Generator) -> np.ndarray:
     voice = loud * (np.sin(2 * np.pi * 180 * time) + random.uniform(-0.5, 0.5, len(time)))
     other = np.where(time < SECONDS / 2, 0.5 * voice, 0.0)
     return np.round(np.stack([voice, other], axis=1) * 32767).astype(np.float32) / np.float32(32768)
-
-
-def _texture(
-    random: np.random.Generator, height: int, width: int, grain: int, spread: float, mean: float
-) -> np.ndarray:
-    """A smooth random picture, uint8 [height, width, 3]."""
-    coarse = random.normal(0, 1, (height // grain + 2, width // grain + 2, 3))
-    down, across = np.arange(height) / grain, np.arange(width) / grain
-    rows, columns = down.astype(int), across.astype(int)
-    below, right = (down - rows)[:, None, None], (across - columns)[None, :, None]
-    upper = coarse[rows][:, columns] * (1 - right) + coarse[rows][:, columns + 1] * right
-    lower = coarse[rows + 1][:, columns] * (1 - right) + coarse[rows + 1][:, columns + 1] * right
-    return np.clip(mean + spread * (upper * (1 - below) + lower * below), 20, 250).astype(np.uint8)

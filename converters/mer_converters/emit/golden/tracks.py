@@ -24,8 +24,8 @@ def stages(source: SourceBundle) -> dict[str, np.ndarray]:
     A frame is a background with pictures laid over it, in their order.
     """
     random = np.random.default_rng(23)
-    backgrounds = np.stack([_texture(random, HEIGHT, WIDTH, 24, 40, 90 + 60 * index) for index in range(2)])
-    pictures = np.stack([_texture(random, SIDE, SIDE, 6, 90, 128) for _ in range(3)])
+    backgrounds = np.stack([texture(random, HEIGHT, WIDTH, 24, 40, 90 + 60 * index) for index in range(2)])
+    pictures = np.stack([texture(random, SIDE, SIDE, 6, 90, 128) for _ in range(3)])
     places = _places()
     frames = []
     for step in range(STEPS):
@@ -54,9 +54,7 @@ def stages(source: SourceBundle) -> dict[str, np.ndarray]:
     }
 
 
-def _texture(
-    random: np.random.Generator, height: int, width: int, grain: int, spread: float, mean: float
-) -> np.ndarray:
+def texture(random: np.random.Generator, height: int, width: int, grain: int, spread: float, mean: float) -> np.ndarray:
     """A smooth random picture, uint8 [height, width, 3]."""
     coarse = random.normal(0, 1, (height // grain + 2, width // grain + 2, 3))
     down, across = np.arange(height) / grain, np.arange(width) / grain
