@@ -9,23 +9,11 @@ from mer_converters.emit.kotlin.values import RUNTIMES, package_words, values
 from mer_converters.emit.naming import code_conditions
 from mer_converters.emit.registry import register
 from mer_converters.emit.source_bundle import Kind, SourceBundle
+from mer_converters.emit.stages import stage_templates
 from mer_converters.emit.template import fill, read_template
 
 _ADAPTERS = {"tflite": "bundle/LiteRtGraph.kt", "onnx": "bundle/OnnxGraph.kt"}
 _BUNDLE = ("bundle/Contract.kt", "bundle/Graph.kt", "bundle/Signature.kt")
-_ESTIMATES = ("window/Estimate.kt", "window/PersonalBaseline.kt", "window/Json.kt")
-_SOUND = ("audio/AudioChunker.kt", "audio/AudioFrontend.kt", "audio/Downmix.kt", "audio/Resampler.kt")
-_FACE = (
-    "FaceCrop",
-    "Correlation",
-    "FaceTracker",
-    "FaceIdentity",
-    "ActiveSpeaker",
-    "FaceTracks",
-    "FaceSquare",
-    "Resize",
-)
-_WINDOW = ("FeatureWindow", "StepEngine", "Smoother", "Alignment", "Sensor", "Session")
 
 
 @register
@@ -57,19 +45,10 @@ class Kotlin:
 
 def _sources(source: SourceBundle) -> list[str]:
     """The templates of a bundle's code."""
-    found = [*_BUNDLE, _ADAPTERS[source.manifest.target], "face/Frame.kt"]
-    if source.kind == "finder":
-        return [*found, "face/Resize.kt", "finder/FaceFinder.kt"]
-    holds = code_conditions(source)
-    found += _ESTIMATES
-    found += _SOUND if "sound" in holds else ()
-    found += ["audio/VoiceActivity.kt"] if "audio" in holds else []
-    found += [f"face/{name}.kt" for name in _FACE] if "face" in holds else []
-    if source.kind == "window":
-        return found + [f"window/{name}.kt" for name in _WINDOW]
-    found += ["dialogue/DialogueEngine.kt", "dialogue/Conversation.kt"]
-    found += ["dialogue/TextFrontend.kt"] if "text" in holds else []
-    return found + (["dialogue/Utterances.kt"] if "audio" in holds else [])
+    # Swift's standard library reads JSON.
+    json = ["window/Json.kt"] if source.kind != "finder" else []
+    own = [*_BUNDLE, _ADAPTERS[source.manifest.target], "face/Frame.kt", *json]
+    return own + [f"{name}.kt" for name in stage_templates(source)]
 
 
 def _checks(source: SourceBundle) -> list[str]:

@@ -7,24 +7,12 @@ from collections.abc import Mapping
 from mer_converters.emit.naming import code_conditions
 from mer_converters.emit.registry import register
 from mer_converters.emit.source_bundle import Kind, SourceBundle
+from mer_converters.emit.stages import stage_templates
 from mer_converters.emit.swift.app import swift_app
 from mer_converters.emit.swift.values import RUNTIMES, module_name, values
 from mer_converters.emit.template import fill, read_template
 
 _BUNDLE = ("bundle/Contract.swift", "bundle/Graph.swift", "bundle/Signature.swift", "face/Frame.swift")
-_ESTIMATES = ("window/Estimate.swift", "window/PersonalBaseline.swift")
-_SOUND = ("AudioChunker", "AudioFrontend", "Downmix", "Resampler")
-_FACE = (
-    "FaceCrop",
-    "Correlation",
-    "FaceTracker",
-    "FaceIdentity",
-    "ActiveSpeaker",
-    "FaceTracks",
-    "FaceSquare",
-    "Resize",
-)
-_WINDOW = ("FeatureWindow", "StepEngine", "Smoother", "Alignment", "Sensor", "Session")
 
 
 @register
@@ -55,19 +43,7 @@ class Swift:
 
 def _sources(source: SourceBundle) -> list[str]:
     """The templates of a bundle's code."""
-    found = list(_BUNDLE)
-    if source.kind == "finder":
-        return [*found, "face/Resize.swift", "finder/FaceFinder.swift"]
-    holds = code_conditions(source)
-    found += _ESTIMATES
-    found += [f"audio/{name}.swift" for name in _SOUND] if "sound" in holds else []
-    found += ["audio/VoiceActivity.swift"] if "audio" in holds else []
-    found += [f"face/{name}.swift" for name in _FACE] if "face" in holds else []
-    if source.kind == "window":
-        return found + [f"window/{name}.swift" for name in _WINDOW]
-    found += ["dialogue/DialogueEngine.swift", "dialogue/Conversation.swift"]
-    found += ["dialogue/TextFrontend.swift"] if "text" in holds else []
-    return found + (["dialogue/Utterances.swift"] if "audio" in holds else [])
+    return [*_BUNDLE, *(f"{name}.swift" for name in stage_templates(source))]
 
 
 def _tests(source: SourceBundle) -> list[str]:
