@@ -17,6 +17,10 @@ PAIRS ?= $(DATA)/ravdess_pairs
 FERPLUS ?= $(DATA)
 MELD ?= $(DATA)/meld
 SPEECH ?= $(DATA)/speech
+# Speech beside RAVDESS's that the shipped encoders and fusions learned from.
+MORE_SPEECH = --data cremad_logmel:$(SPEECH)/cremad_logmel --data cremad_votes:$(DATA)/cremad_votes \
+	--data indian_emospeech:$(SPEECH)/indian_emospeech --data nemo:$(SPEECH)/nemo
+LEARNED_FROM = --data ravdess:$(RAVDESS) --data ravdess_pairs:$(PAIRS) --data ferplus:$(FERPLUS) $(MORE_SPEECH)
 # The fp32 bundles of the second folder are those of the first.
 AARCH64_BUNDLES ?= $(foreach target,tflite onnx,$(wildcard $(BUNDLES)/*-$(target)-*.mer) \
 	$(foreach scheme,w8 dyn8 int8,$(wildcard $(QUANTIZED)/*-$(target)-$(scheme).mer)))
@@ -126,8 +130,8 @@ results: convert-all
 	@test -n "$(DATA)$(RAVDESS)" || { echo "Say where the data sets are: make results DATA=PATH"; exit 2; }
 	$(BIN)/python -m benchmarks.accuracy.p1_paired --data ravdess:$(RAVDESS)
 	$(BIN)/python -m benchmarks.accuracy.p1_schemes --data ravdess:$(RAVDESS)
-	$(BIN)/python -m benchmarks.accuracy.p2_ablations --data ravdess:$(RAVDESS) --data ravdess_pairs:$(PAIRS) --data ferplus:$(FERPLUS)
-	$(BIN)/python -m benchmarks.accuracy.p2_baselines --data ravdess:$(RAVDESS) --data ravdess_pairs:$(PAIRS) --data ferplus:$(FERPLUS)
+	$(BIN)/python -m benchmarks.accuracy.p2_ablations $(LEARNED_FROM) --epochs 24
+	$(BIN)/python -m benchmarks.accuracy.p2_baselines $(LEARNED_FROM) --epochs 24
 	$(BIN)/python -m benchmarks.accuracy.p2_windows --data ravdess_pairs:$(PAIRS) --bundles $(BUNDLES)
 	$(BIN)/python -m benchmarks.robustness.p5_sound fusion/mer_fusion/checkpoints/grjca-student.safetensors \
 		fusion/mer_fusion/checkpoints/grjca-full.safetensors fusion/mer_fusion/checkpoints/atsuko-student.safetensors \
@@ -135,8 +139,7 @@ results: convert-all
 		$(foreach corpus,urdu ased turev tess emovo,--data $(corpus):$(SPEECH)/$(corpus))
 	$(BIN)/python -m benchmarks.robustness.no_speech $(BUNDLES)/grjca-tflite-fp32.mer \
 		$(foreach model,atsuko fdrl,fusion/mer_fusion/checkpoints/$(model)-student.safetensors)
-	$(BIN)/python -m benchmarks.robustness.sound_ablations --data ravdess:$(RAVDESS) --data cremad_logmel:$(SPEECH)/cremad_logmel \
-		--data cremad_votes:$(DATA)/cremad_votes $(foreach corpus,indian_emospeech nemo,--data $(corpus):$(SPEECH)/$(corpus))
+	$(BIN)/python -m benchmarks.robustness.sound_ablations --data ravdess:$(RAVDESS) $(MORE_SPEECH) --share 0.25 --precision bf16
 	$(BIN)/python -m benchmarks.accuracy.confidence $(foreach model,grjca atsuko fdrl,fusion/mer_fusion/checkpoints/$(model)-student.safetensors) \
 		--data ravdess_pairs:$(PAIRS) $(foreach corpus,urdu ased turev tess emovo,--data $(corpus):$(SPEECH)/$(corpus))
 	$(BIN)/python -m benchmarks.accuracy.adaptation --data ravdess_pairs:$(PAIRS)

@@ -1,4 +1,4 @@
-"""What each paper's own idea buys on protocol P2: the fusion of the students with and without it, several seeds.
+"""What each paper's own idea, and each choice in how windows are drawn, buys on protocol P2; several seeds.
 
     python -m benchmarks.accuracy.p2_ablations --data ravdess:PATH --data ravdess_pairs:PATH --data ferplus:PATH ...
         [--seeds 3]
@@ -49,13 +49,14 @@ class Variant:
     """A model as published (`name` is "published"), or with one thing changed.
 
     Attributes:
-        fusion, objective: options that differ from the recipe's.
+        fusion, objective, windows: options that differ from the recipe's.
     """
 
     model: str
     name: str
     fusion: Mapping[str, Any] = field(default_factory=dict)
     objective: Mapping[str, Any] = field(default_factory=dict)
+    windows: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def tag(self) -> str:
@@ -66,6 +67,12 @@ VARIANTS = (
     Variant("grjca", "published"),
     Variant("grjca", "last iteration instead of gates", {"gating": "none"}),
     Variant("grjca", "hierarchical gates", {"gating": "hgrjca"}),
+    Variant("grjca", "half of the faces paired by label", windows={"paired_by_label": 0.5}),
+    Variant("grjca", "no mismatched windows", windows={"mismatch": 0.0}),
+    Variant("grjca", "both modalities always there", windows={"audio_alone": 0.0, "face_alone": 0.0}),
+    Variant("grjca", "no gaps in the face", windows={"face_gaps": 0.0}),
+    Variant("grjca", "no noise on features", windows={"noise": 0.0}),
+    Variant("grjca", "no speech without faces", windows={"speech_share": 0.0}),
     Variant("atsuko", "published"),
     Variant("atsuko", "no band routing", {"band_routing": False}),
     Variant("atsuko", "bands pooled by mean", {"band_pooling": "mean"}),
@@ -88,8 +95,9 @@ def trained(variant: Variant, seed: int, cache: FeatureCache, epochs: int, run_d
     model = fusion_model(recipe.network.model)
     network = model.network(recipe.network.fusion | variant.fusion)
     objective = model.objective(network, variant.objective)
-    sampler = WindowSampler(cache, recipe.fusion.windows)
-    task = FusionTask(objective, cache, sampler, recipe.fusion, name=f"{variant.tag}-{seed}")
+    options = replace(recipe.fusion, windows=replace(recipe.fusion.windows, **variant.windows))
+    sampler = WindowSampler(cache, options.windows)
+    task = FusionTask(objective, cache, sampler, options, name=f"{variant.tag}-{seed}")
     history = fit(task, LoopOptions(**vars(loop)), run_dir, quiet=True, validate_every=epochs)
     return network.eval(), history.seconds
 
@@ -179,7 +187,11 @@ def main() -> None:
         tables[variant.model, variant.name] = stacked
         first = tables[variant.model, "published"]
         results.setdefault(variant.model, {})[variant.name] = {
-            "options": {"fusion": dict(variant.fusion), "objective": dict(variant.objective)},
+            "options": {
+                "fusion": dict(variant.fusion),
+                "objective": dict(variant.objective),
+                "windows": dict(variant.windows),
+            },
             "seconds": seconds,
             "figures": {
                 name: figures(wanted[name], table, None if variant.name == "published" else first[name])

@@ -6,9 +6,9 @@ from benchmarks.results.result_tables import TITLES, Json, percent, points, pros
 
 
 def ablation_section(result: Json) -> list[str]:
-    """What each paper's idea buys on P2."""
+    """What each paper's idea, and each choice in how windows are drawn, buys on P2."""
     lines = [
-        "## What each paper's idea buys on P2",
+        "## What each idea buys on P2",
         "",
         *prose(
             f"Student-sized fusion over the encoders of the GRJCA student, labels alone, {len(result['seeds'])} seeds. "

@@ -20,6 +20,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 
+from mer_sdk.cli.progress import progress_bars
 from mer_sdk.errors import CheckpointError, OptionError
 from mer_sdk.evaluation.runs import save_history
 
@@ -152,19 +153,21 @@ def fit(task: Task, options: LoopOptions, run_dir: Path, quiet: bool = False, va
         module.train()
         total, count = torch.zeros((), device=accelerator.device), 0
         shard = (accelerator.process_index, accelerator.num_processes)
-        for index, batch in enumerate(task.epoch(generator, shard)):
-            if index >= steps:
-                break
-            with half:
-                loss = task.loss(module, _to(batch, accelerator.device))
-            optimizer.zero_grad()
-            accelerator.backward(loss)
-            accelerator.clip_grad_norm_(module.parameters(), options.clip_norm)
-            optimizer.step()
-            schedule.step()
-            average.update(accelerator.unwrap_model(module))
-            total += loss.detach()
-            count += 1
+        with progress_bars(quiet or not accelerator.is_main_process) as advance:
+            for index, batch in enumerate(task.epoch(generator, shard)):
+                if index >= steps:
+                    break
+                advance(f"{task.name}: epoch {epoch + 1}/{options.epochs}", index, steps)
+                with half:
+                    loss = task.loss(module, _to(batch, accelerator.device))
+                optimizer.zero_grad()
+                accelerator.backward(loss)
+                accelerator.clip_grad_norm_(module.parameters(), options.clip_norm)
+                optimizer.step()
+                schedule.step()
+                average.update(accelerator.unwrap_model(module))
+                total += loss.detach()
+                count += 1
         figures = {"epoch": float(epoch + 1), "loss": float(total) / max(count, 1)}
         if (epoch + 1) % validate_every == 0 or epoch + 1 == options.epochs:
             figures |= task.validate(average.module)

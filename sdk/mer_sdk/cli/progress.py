@@ -6,14 +6,16 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 # Called with what is done, how much of it is done, and how much there is.
 Advance = Callable[[str, float, float], None]
 # Into a file or pipe a line is written so often, seconds.
 LINE_SECONDS = 2.0
+
+Item = TypeVar("Item")
 
 
 @contextmanager
@@ -45,6 +47,15 @@ def progress_bars(quiet: bool = False) -> Iterator[Advance]:
                 bars.update(tasks[what], completed=done, total=total, visible=done < total)
 
             yield show
+
+
+def with_progress(items: Sequence[Item], what: str) -> Iterator[Item]:
+    """The items, one after the other, and how many of them are done, as `what`."""
+    with progress_bars() as advance:
+        for done, item in enumerate(items):
+            advance(what, done, len(items))
+            yield item
+        advance(what, len(items), len(items))
 
 
 @contextmanager

@@ -77,6 +77,21 @@ def test_a_window_ends_with_its_step_and_is_empty_before_the_take() -> None:
     assert mask[1].min() == 1.0
 
 
+def test_faces_paired_by_label_are_of_another_take_of_the_person_with_the_label() -> None:
+    kept = cache()
+    options = replace(OPTIONS, mismatch=0.0, paired_by_label=0.5)
+    sampler, drawn = WindowSampler(kept, options), generator()
+    sampled = [sampler.sample(rows, drawn) for rows in sampler.batches(drawn)]
+    others = 0
+    for one in sampled:
+        assert torch.equal(one.audio_rows, one.rows)
+        seen = one.rows < kept.paired
+        assert torch.equal(kept.labels[one.face_rows[seen]], kept.labels[one.rows[seen]])
+        assert torch.equal(kept.speakers[one.face_rows[seen]], kept.speakers[one.rows[seen]])
+        others += int((one.face_rows[seen] != one.rows[seen]).sum())
+    assert others > 0
+
+
 def test_sound_and_face_are_of_one_take_and_one_moment() -> None:
     options = replace(OPTIONS, mismatch=0.0, full_rate=0.0, face_gaps=0.0, audio_alone=0, face_alone=0)
     for batch in batches(replace(options, prior_steps=1e9)):

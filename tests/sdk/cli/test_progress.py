@@ -3,7 +3,7 @@ import os
 import sys
 import time
 
-from mer_sdk.cli.progress import _lines, _own_stderr, progress_bars
+from mer_sdk.cli.progress import _lines, _own_stderr, progress_bars, with_progress
 from mer_sdk.runtimes.native_log import VARIABLE, without_harmless_lines
 
 
@@ -32,6 +32,17 @@ def test_nothing_is_written_where_the_work_is_short_or_done(capsys):
         advance("encoding", 4, 4)
         time.sleep(0.1)
     assert capsys.readouterr().err == ""
+
+
+def test_items_come_as_they_are_and_where_they_stand_is_told(monkeypatch, capfd):
+    file = io.StringIO()
+    monkeypatch.setattr("mer_sdk.cli.progress.progress_bars", lambda: _lines(file, 0.01))
+    seen = []
+    for item in with_progress("abcd", "reading"):
+        seen.append(item)
+        if item == "c":
+            _wait_for(file, "reading: 50 %")
+    assert seen == list("abcd")
 
 
 def test_with_json_it_is_quiet(capsys, monkeypatch):

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mer_sdk.cli.progress import with_progress
 from mer_sdk.errors import DataError
 from mer_sdk.evaluation.datasets import Clip, load_faces
 from mer_sdk.frontends.face_crop import resize_triangle
@@ -114,7 +115,7 @@ def read_talking_faces(clips: Sequence[Clip], labels: Sequence[int], size: int =
     images: list[np.ndarray] = []
     times: list[float] = []
     kept: list[tuple[int, int, int]] = []
-    for number, clip in enumerate(clips):
+    for number, clip in enumerate(with_progress(clips, "reading faces")):
         found = load_faces(clip)
         if found:
             kept.append((number, len(images), len(found)))

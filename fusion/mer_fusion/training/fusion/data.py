@@ -12,6 +12,7 @@ from mer_fusion.training.faces.encoder import FaceSet
 from mer_fusion.training.faces.talking_sets import TalkingFaces, read_talking_faces
 from mer_fusion.training.speech.corpora import Corpus, card_sources, corpora_sets
 from mer_fusion.training.speech.spectra import SpeechSet, make_speech_set
+from mer_sdk.cli.progress import with_progress
 from mer_sdk.contract.manifest import DataSource
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets import (
@@ -143,7 +144,7 @@ def read_speech(ravdess: Ravdess, waves: list[np.ndarray] | None = None) -> Spee
     except DataError as error:
         print(f"no published teacher, labels alone: {error}", flush=True)
         scores = {}
-    for clip in clips:
+    for clip in with_progress(clips, "reading RAVDESS"):
         wave, rate = load_audio(clip)
         sound.append(wave if rate == SAMPLE_RATE else Resampler(rate, SAMPLE_RATE).whole(wave))
         if clip.id in scores:

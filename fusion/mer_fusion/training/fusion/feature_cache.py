@@ -19,6 +19,7 @@ from mer_fusion.training.fusion.windows import FeatureCache
 from mer_fusion.training.speech.conditions import UNCHANGED, SoundConditions, changed_windows
 from mer_fusion.training.speech.encoder import adjusted_priors
 from mer_fusion.training.speech.spectra import SpeechSet, device_chunks, inside_takes
+from mer_sdk.cli.progress import with_progress
 
 STEP_SECONDS = 0.25
 # Steps of a take that are kept; longer ones are cut.
@@ -175,14 +176,14 @@ def _audio_features(
     steps = speech.steps().clamp(max=STEPS)
     mask = (torch.arange(STEPS)[None] < steps[:, None]).float()
     features = torch.zeros(len(speech), options.copies, STEPS, audio.config.features)
-    for copy in range(options.copies):
-        for rows in torch.arange(len(speech)).split(_BATCH):
-            part = speech.rows(rows)
-            heard = conditions if copy or conditions == _NOISE else UNCHANGED
-            part = replace(part, mel=_as_heard(part, heard, options.seed + seed + copy))
-            chunks = [device_chunks(part, i, audio.config.frames)[:STEPS] for i in range(len(part))]
-            found = audio.encode(torch.cat(chunks).to(device)).float().cpu()
-            features[rows, copy] = features[rows, copy].masked_scatter(mask[rows].bool()[..., None], found)
+    parts = [(copy, rows) for copy in range(options.copies) for rows in torch.arange(len(speech)).split(_BATCH)]
+    for copy, rows in with_progress(parts, "features of sound"):
+        part = speech.rows(rows)
+        heard = conditions if copy or conditions == _NOISE else UNCHANGED
+        part = replace(part, mel=_as_heard(part, heard, options.seed + seed + copy))
+        chunks = [device_chunks(part, i, audio.config.frames)[:STEPS] for i in range(len(part))]
+        found = audio.encode(torch.cat(chunks).to(device)).float().cpu()
+        features[rows, copy] = features[rows, copy].masked_scatter(mask[rows].bool()[..., None], found)
     return features, mask
 
 
@@ -210,7 +211,7 @@ def _face_features(face: FaceEncoder, talking: TalkingFaces, options: CacheOptio
     person = torch.unique(talking.speakers, return_inverse=True)[1][owner]
     place = torch.arange(len(owner)) - talking.first[owner]
     whole = talking.images.float() / 255.0
-    for copy in range(options.copies):
+    for copy in with_progress(range(options.copies), "features of faces"):
         if copy:
             generator = torch.Generator().manual_seed(options.seed + copy)
             crops = changed(whole, owner, person, size, _CAMERA, generator)

@@ -29,6 +29,7 @@ class WindowOptions:
         full_rate: share of windows in which the camera gives a face at every step, not only where the data have one.
         face_gaps: largest share of steps in which a face is not found.
         mismatch: share of windows whose sound, and as large a share whose faces, are of a random label.
+        paired_by_label: share of windows whose face comes from another take of the person with the same label.
         noise: standard deviation of what is added to features, in units of their own.
         prior_steps: weight of the population's mean in the baselines.
     """
@@ -42,6 +43,7 @@ class WindowOptions:
     full_rate: float = 0.5
     face_gaps: float = 0.4
     mismatch: float = 0.05
+    paired_by_label: float = 0.0
     noise: float = 0.3
     prior_steps: float = 16.0
 
@@ -153,6 +155,8 @@ class WindowSampler:
             return of[people]
 
         audio_rows, face_rows = self._mismatched(rows, generator), self._mismatched(rows, generator)
+        if options.paired_by_label:
+            face_rows = torch.where(face_rows == rows, self._paired_by_label(rows, generator), face_rows)
         length = cache.audio_mask[audio_rows].sum(dim=1)
         share = options.earliest_end + (1 - options.earliest_end) * rand(count)
         late = torch.randint(2, (count,), generator=generator)
@@ -186,9 +190,16 @@ class WindowSampler:
 
     def _mismatched(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """The takes that a modality comes from: at times another one of the person, of a random label."""
-        cache, result = self._cache, rows.clone()
         labels = torch.randint(self._classes, (len(rows),), generator=generator)
-        swap = (torch.rand(len(rows), generator=generator) < self._options.mismatch) & (rows < cache.paired)
+        return self._other_takes(rows, labels, self._options.mismatch, generator)
+
+    def _paired_by_label(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        return self._other_takes(rows, self._cache.labels[rows], self._options.paired_by_label, generator)
+
+    def _other_takes(self, rows: Tensor, labels: Tensor, share: float, generator: torch.Generator) -> Tensor:
+        """The rows, a share of those with faces exchanged for takes of the same people with the given labels."""
+        cache, result = self._cache, rows.clone()
+        swap = (torch.rand(len(rows), generator=generator) < share) & (rows < cache.paired)
         for i in torch.nonzero(swap).flatten().tolist():
             mine = self._takes_of[int(cache.speakers[rows[i]]), int(labels[i])]
             if len(mine):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mer_fusion.training.speech.cremad_mapping import CremadMapping
 from mer_fusion.training.speech.spectra import SpeechSet, log_mel, spectra_set
+from mer_sdk.cli.progress import with_progress
 from mer_sdk.contract.manifest import DataSource
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets import (
@@ -77,7 +78,7 @@ def sound_corpus(corpus: SpeechCorpus | OwnClips, labels: Sequence[str]) -> Spee
         refuse_test_corpora(corpus.name, corpus.use)
         clips, mapping = corpus.clips(), merge_table(corpus.labels, labels)
     spectra, kept, damaged = [], [], []
-    for clip in clips:
+    for clip in with_progress(clips, f"reading {corpus.name}"):
         try:
             wave, rate = load_audio(clip)
         except DataError as error:
@@ -119,7 +120,7 @@ def cremad_corpus(
             ]
         )
     return spectra_set(
-        [mapping(clip.decibels) for clip in clips],
+        [mapping(clip.decibels) for clip in with_progress(clips, "reading CREMA-D")],
         index,
         [clip.speaker for clip in clips],
         [f"cremad/{clip.id}" for clip in clips],

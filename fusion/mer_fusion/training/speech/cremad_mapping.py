@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mer_fusion.encoders.audio import HOP_SAMPLES
 from mer_fusion.training.speech.spectra import log_mel
+from mer_sdk.cli.progress import with_progress
 from mer_sdk.evaluation.datasets.cremad_logmel import BANDS, COLUMN_SAMPLES, FRAME_SAMPLES
 
 _CONTEXT = 2
@@ -36,7 +37,7 @@ class CremadMapping:
     def __init__(self, waves: Sequence[np.ndarray], tested: Sequence[np.ndarray] = ()) -> None:
         gram = np.zeros((BANDS * (2 * _CONTEXT + 1) + 1,) * 2)
         cross: np.ndarray | None = None
-        for wave in waves:
+        for wave in with_progress(waves, "mapping CREMA-D's spectra"):
             inputs, wanted = _pair(wave)
             gram += inputs.T @ inputs
             product = inputs.T @ wanted
