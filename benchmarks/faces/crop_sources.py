@@ -3,8 +3,8 @@
     python -m benchmarks.faces.crop_sources --data ravdess_pairs:PATH --videos FOLDER [--model CHECKPOINT_OR_BUNDLE]
 
 FOLDER holds mp4 of takes that the archive has. Each take is answered twice, from the same sound: with the archive's
-crops, and with the crops that the sensor cuts out of the video (cascade, following, the contract's margin). Writes
-docs/results/face_crops.json and the table between the markers in docs/models/train.md.
+crops, and with the crops that the sensor cuts out of the video (the packaged finder, following, the contract's margin).
+Writes docs/results/face_crops.json and the table between the markers in docs/models/train.md.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from mer_sdk.contract.bundle import Bundle
 from mer_sdk.evaluation.conditions import predict
 from mer_sdk.evaluation.datasets import Clip, load_faces, load_frames, open_dataset
 from mer_sdk.evaluation.features import encode_clip
-from mer_sdk.frontends.face_detection import HaarDetector
+from mer_sdk.frontends.face_detection import FaceDetector, open_detector
 from mer_sdk.window.engine import StepEngine
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "docs" / "results" / "face_crops.json"
 STATES, PROTOCOLS = ("face", "audio+face"), ("cold",)
-# The archive's crop is looked for at these widths, as shares of the cascade's box.
+# The archive's crop is looked for at these widths, as shares of the finder's box.
 _WIDTHS = np.arange(0.8, 1.1, 0.02)
 
 
-def region(clip: Clip, video: Clip, detector: HaarDetector) -> list[tuple[float, float, float]]:
-    """(width, x, y) of the archive's crop in the cascade's box: its width, and how far its centre lies from the box's,
+def region(clip: Clip, video: Clip, detector: FaceDetector) -> list[tuple[float, float, float]]:
+    """(width, x, y) of the archive's crop in the finder's box: its width, and how far its centre lies from the box's,
     in widths of the box; one a frame that has both, by normalised cross-correlation."""
     crops, found = load_faces(clip), []
     for time, frame in load_frames(video):
@@ -69,7 +69,7 @@ def main() -> None:
     engine = StepEngine(Bundle.open(str(options.model or shipped_checkpoint("grjca", "student"))))
     encoded = [[encode_clip(clip, engine) for clip in clips] for clips in (archived, filmed)]
     answers = [predict(clips, engine, STATES, PROTOCOLS) for clips in encoded]
-    labels, detector = engine.manifest.labels, HaarDetector()
+    labels, detector = engine.manifest.labels, open_detector(None)
     rows: list[dict[str, Any]] = []
     for index, clip in enumerate(archived):
         places = np.array(region(clip, filmed[index], detector))

@@ -13,7 +13,7 @@ import numpy as np
 
 from mer_sdk.contract.manifest import FaceContract
 from mer_sdk.evaluation.datasets import FerPlus, Selection, load_image, open_dataset
-from mer_sdk.frontends.face_detection import FaceDetector, HaarDetector
+from mer_sdk.frontends.face_detection import FaceDetector, HaarDetector, open_detector
 from mer_sdk.frontends.face_identity import SAME_PERSON, IdentityMemory, describe, descriptor, similarity
 from mer_sdk.frontends.face_tracks import SOUND_RATE, FaceOptions, FaceTracks, Frame, searched
 from mer_sdk.frontends.resampling import Resampler
@@ -105,7 +105,7 @@ def above(one: np.ndarray, two: np.ndarray | None = None) -> dict[str, Any]:
 
 def persons(data: Path, recordings: Sequence[Recording]) -> dict[str, Any]:
     """Right and wrong merges: pairs of single pictures, a memory against strangers, and whole streams with a gap."""
-    detector = HaarDetector()
+    detector = open_detector(None)
     clips = open_dataset(f"ravdess:{data / 'ravdess_av'}").clips(Selection(actors=(5,)))
     tracks: list[np.ndarray] = []
     for clip in (clip for clip in clips if clip.faces):
@@ -226,7 +226,7 @@ def _preferred(
     for number in range(2 * count):
         time = one.frames[number % count].time + (length if number >= count else 0.0)
         steps.setdefault(int((time + 1e-6) / STEP), []).append((time, partial(picture, number)))
-    watch = FaceTracks(HaarDetector(), CONTRACT, FaceOptions(faces=2))
+    watch = FaceTracks(open_detector(None), CONTRACT, FaceOptions(faces=2))
     right = []
     for number in sorted(steps):
         frames = [steps[number][pick] for pick in searched(len(steps[number]))]

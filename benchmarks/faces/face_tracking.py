@@ -25,7 +25,7 @@ from benchmarks.results.result_tables import table, write_result
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face_crop import overlap
-from mer_sdk.frontends.face_detection import HaarDetector
+from mer_sdk.frontends.face_detection import open_detector
 from mer_sdk.frontends.face_tracks import FaceOptions, FaceTracks, TrackedFace
 from mer_sdk.window.engine import StepEngine
 
@@ -39,7 +39,7 @@ Timeline = list[tuple[TrackedFace, ...]]
 
 def watched(recording: Recording) -> tuple[dict[str, Timeline], dict[str, list[float]], dict[str, int]]:
     """Both ways over a clip: what they saw, CPU seconds a step of each round, and searches."""
-    detector = HaarDetector()
+    detector = open_detector(None)
     spent: dict[str, list[float]] = {way: [] for way in WAYS}
     timelines: dict[str, Timeline] = {}
     searches: dict[str, int] = {}
@@ -161,7 +161,7 @@ def section(result: dict[str, Any]) -> list[str]:
         f"Persons, threshold {who['threshold']} (exceeded by {percent(who['train_pairs'])} pairs of FER+ train):",
         "",
         *table(("merge", "of", "share"), merges),
-        f"Of actor 05's clips (those in which the cascade found him) the memory made {who['actor_ids']} persons.",
+        f"Of actor 05's clips (those in which the finder found him) the memory made {who['actor_ids']} persons.",
         "",
         "Two clips of actor 05 side by side, with the sound of one; each pair in both orders and on both sides, played",
         "twice. Chance is 50 %.",
