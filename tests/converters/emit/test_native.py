@@ -14,18 +14,20 @@ import sys
 import sysconfig
 import wave
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from one_modality import one_modality
 from sandboxed import run_sandboxed
 from signature_cases import private_key, public_line, write_cases
 
 import mer_converters.emit as emit_module
 from mer_converters.emit import emit, emit_app, find_language
 from mer_converters.emit.source_bundle import SourceBundle
-from mer_sdk.contract.bundle import Bundle, file_sha256
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.bundle_files import file_sha256
 from mer_sdk.contract.estimate import EmotionEstimate
 from mer_sdk.contract.signature import key_line
 from mer_sdk.contract.signing import sign_bundle
@@ -209,12 +211,7 @@ def test_cpp_passes_its_golden_test_which_can_fail(target: str, build: Callable[
 @pytest.mark.parametrize("kept", ["audio", "face"])
 def test_cpp_of_one_modality_compiles(kept: str, build: Callable[..., Built], tmp_path: Path) -> None:
     built = build("onnx")
-    whole = Bundle.open(built.bundle).manifest
-    fusion, other = whole.graphs["fusion"], {"audio": "face", "face": "audio"}[kept]
-    inputs = tuple(tensor for tensor in fusion.inputs if not tensor.name.startswith(other))
-    graphs = {kept: whole.graphs[kept], "fusion": replace(fusion, inputs=inputs)}
-    means = {kept: whole.baseline.population_mean[kept]}
-    manifest = replace(whole, graphs=graphs, baseline=replace(whole.baseline, population_mean=means))
+    manifest = one_modality(Bundle.open(built.bundle).manifest, kept)
     for name, text in find_language("cpp").files(SourceBundle(built.bundle, manifest, ())).items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)

@@ -20,7 +20,7 @@ import torch
 from mer_converters.targets import find_target
 from mer_converters.targets.registry import ExportJob
 from mer_quantization.schemes import SCHEMES
-from mer_sdk.contract.bundle import hash_files
+from mer_sdk.contract.bundle_files import hash_files
 from mer_sdk.contract.golden import save_golden
 from mer_sdk.contract.manifest import BaselineContract, Decision, FinderContract, StateDecision
 from mer_sdk.contract.manifest_file import manifest_to_text
