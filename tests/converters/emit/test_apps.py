@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from one_modality import one_modality
 
 from mer_converters.emit import find_language
 from mer_converters.emit.source_bundle import SourceBundle
@@ -185,20 +186,11 @@ def test_every_swift_file_is_swift_by_its_grammar(app: Callable[[str], Path], tm
     texts |= {f"dialogue {path}": text for path, text in find_language("swift").files(talk).items()}
     window = _window(tmp_path, "coreml", "mlpackage")
     for name in ("audio", "face"):
-        texts |= {f"{name} {path}": text for path, text in find_language("swift").files(_alone(window, name)).items()}
+        alone = replace(window, manifest=one_modality(window.manifest, name))
+        texts |= {f"{name} {path}": text for path, text in find_language("swift").files(alone).items()}
     assert len(texts) > 100
     assert not {name: _errors(parser, text) for name, text in texts.items() if _errors(parser, text)}
     assert _errors(parser, "func f() -> { }")
-
-
-def _alone(source: SourceBundle, name: str) -> SourceBundle:
-    """The same with one modality."""
-    fusion = source.manifest.graphs["fusion"]
-    kept = tuple(tensor for tensor in fusion.inputs if tensor.name in (name, f"{name}_mask"))
-    graphs = {name: source.manifest.graphs[name], "fusion": replace(fusion, inputs=kept)}
-    means = {name: source.manifest.baseline.population_mean[name]}
-    baseline = replace(source.manifest.baseline, population_mean=means)
-    return replace(source, manifest=replace(source.manifest, graphs=graphs, baseline=baseline))
 
 
 def _errors(parser, text: str) -> list[tuple[int, str]]:
