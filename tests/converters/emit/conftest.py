@@ -1,6 +1,6 @@
-"""Makes the helper modules of this folder importable: pytest's importlib mode leaves them out."""
+"""Makes the helpers of this folder and of the SDK's tests importable: pytest's importlib mode leaves them out."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "sdk")]

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import struct
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import tiny_bundle
 
 from mer_sdk.contract.bundle_files import hash_files
 from mer_sdk.contract.golden import GoldenCase, save_golden
 from mer_sdk.contract.manifest import Decision, Manifest
 from mer_sdk.contract.manifest_file import manifest_to_text
-
-# importmode=importlib puts no folder on sys.path, so helpers are loaded by their file.
-_SPEC = importlib.util.spec_from_file_location("emit_tiny_bundle", Path(__file__).parents[2] / "sdk" / "tiny_bundle.py")
-tiny_bundle = sys.modules["emit_tiny_bundle"] = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(tiny_bundle)
-
 
 Change = Callable[[Manifest], Manifest]
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import plistlib
 import re
 import shutil
 import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 import zipfile
 from collections.abc import Callable
@@ -18,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_bundle
+import tiny_dialogue
 from one_modality import one_modality
 
 from mer_converters.emit import find_language
@@ -26,18 +26,6 @@ from mer_sdk.contract.manifest import FINDER, BaselineContract, Decision, Finder
 from mer_sdk.parity.face_finder_golden import FinderCase
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
-SDK_TESTS = Path(__file__).parents[2] / "sdk"
-
-
-def _helper(name: str):
-    # importmode=importlib puts no folder on sys.path, so helpers are loaded by their file.
-    spec = importlib.util.spec_from_file_location(f"apps_{name}", SDK_TESTS / f"{name}.py")
-    module = sys.modules[f"apps_{name}"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-tiny_bundle, tiny_dialogue = _helper("tiny_bundle"), _helper("tiny_dialogue")
 SUFFIX = {"kotlin": ("tflite", "tflite"), "swift": ("coreml", "mlpackage")}
 
 

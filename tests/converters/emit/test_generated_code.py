@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from graphless_bundle import generated_texts, graphless_bundle, tiny_bundle
+import tiny_bundle
+from graphless_bundle import generated_texts, graphless_bundle
 from one_modality import one_modality
 
 from mer_converters.emit import emit, languages

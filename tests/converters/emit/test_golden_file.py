@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from graphless_bundle import generated_texts, golden_arrays, graphless_bundle, tiny_bundle
+import tiny_bundle
+from graphless_bundle import generated_texts, golden_arrays, graphless_bundle
 
 from mer_converters.emit import emit
 from mer_sdk.contract.golden import RAW, read_golden

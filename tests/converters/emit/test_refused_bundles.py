@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from graphless_bundle import Change, graphless_bundle, tiny_bundle
+import tiny_bundle
+from graphless_bundle import Change, graphless_bundle
 from manifests.cases import cases
 
 from mer_converters.emit import emit
