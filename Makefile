@@ -92,7 +92,7 @@ wheel-phone: web $(STAMP)
 # The tests of the web parts need npm and Chromium, and say so where they are skipped.
 test: lint
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web || echo "The web parts were not built: their tests are skipped"; fi
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Material announces its end of life in 2027 at every build; it is pinned, and the site needs no server.
 docs: $(STAMP)
