@@ -1,4 +1,4 @@
-"""What the tools of a conversion do again and again, and need not: a third of an export."""
+"""What the tools of a conversion do again and again, and need not."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ def coremltools() -> Any:
 def validated_once() -> Iterator[None]:
     """Within it, coremltools validates a program at the end of each list of passes, not after each of their hundred.
 
-    That is nearly half of a conversion. The package is the same, and a program that a pass damaged is refused as
-    before, without the name of the pass.
+    Validating takes about as long as the passes themselves. The package is the same, and a program that a pass damaged
+    is refused as before, without the name of the pass.
     """
     coremltools()
     from coremltools.converters.mil.mil import Program

@@ -16,8 +16,8 @@ from mer_sdk.cli.verify.isolated import ProcessLimits, verify_isolated
 from mer_sdk.cli.verify.outcome import Damaged, Verified
 from mer_sdk.cli.verify.shown import show, show_several
 from mer_sdk.contract.bundle import Bundle
-from mer_sdk.contract.signature import key_id, until_text
 from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.signature import key_id, until_text
 from mer_sdk.errors import BundleError, BundleNotFound, OptionError
 from mer_sdk.parity.face_finder_golden import FinderVerification
 from mer_sdk.parity.verification import Verification, verify_any
