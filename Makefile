@@ -96,7 +96,7 @@ wheel-phone: web $(STAMP)
 # The tests of the web parts need npm and Chromium, and say so where they are skipped.
 test: lint
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web || echo "The web parts were not built: their tests are skipped"; fi
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Material announces its end of life in 2027 at every build; it is pinned, and the site needs no server.
 docs: $(STAMP)
@@ -128,26 +128,27 @@ schema: $(STAMP)
 
 results: convert-all
 	@test -n "$(DATA)$(RAVDESS)" || { echo "Say where the data sets are: make results DATA=PATH"; exit 2; }
-	$(BIN)/python -m benchmarks.accuracy.p1_paired --data ravdess:$(RAVDESS)
-	$(BIN)/python -m benchmarks.accuracy.p1_schemes --data ravdess:$(RAVDESS)
-	$(BIN)/python -m benchmarks.accuracy.p2_ablations $(LEARNED_FROM) --epochs 24
-	$(BIN)/python -m benchmarks.accuracy.p2_baselines $(LEARNED_FROM) --epochs 24
-	$(BIN)/python -m benchmarks.accuracy.p2_windows --data ravdess_pairs:$(PAIRS) --bundles $(BUNDLES)
+	$(BIN)/python -m benchmarks.accuracy.action_units.paired --data ravdess:$(RAVDESS)
+	$(BIN)/python -m benchmarks.accuracy.action_units.schemes --data ravdess:$(RAVDESS)
+	$(BIN)/python -m benchmarks.accuracy.clips.ablations $(LEARNED_FROM) --epochs 24
+	$(BIN)/python -m benchmarks.accuracy.clips.baselines $(LEARNED_FROM) --epochs 24
+	$(BIN)/python -m benchmarks.accuracy.clips.windows --data ravdess_pairs:$(PAIRS) --bundles $(BUNDLES)
 	$(BIN)/python -m benchmarks.robustness.p5_sound fusion/mer_fusion/checkpoints/grjca-student.safetensors \
 		fusion/mer_fusion/checkpoints/grjca-full.safetensors fusion/mer_fusion/checkpoints/atsuko-student.safetensors \
 		fusion/mer_fusion/checkpoints/fdrl-student.safetensors --data ravdess:$(RAVDESS) \
 		$(foreach corpus,urdu ased turev tess emovo,--data $(corpus):$(SPEECH)/$(corpus))
 	$(BIN)/python -m benchmarks.robustness.no_speech $(BUNDLES)/grjca-tflite-fp32.mer \
 		$(foreach model,atsuko fdrl,fusion/mer_fusion/checkpoints/$(model)-student.safetensors)
+	$(BIN)/python -m benchmarks.robustness.reliance $(foreach model,grjca atsuko fdrl,$(BUNDLES)/$(model)-tflite-fp32.mer) --data ravdess_pairs:$(PAIRS)
 	$(BIN)/python -m benchmarks.robustness.sound_ablations --data ravdess:$(RAVDESS) $(MORE_SPEECH) --share 0.25 --precision bf16
 	$(BIN)/python -m benchmarks.accuracy.confidence $(foreach model,grjca atsuko fdrl,fusion/mer_fusion/checkpoints/$(model)-student.safetensors) \
 		--data ravdess_pairs:$(PAIRS) $(foreach corpus,urdu ased turev tess emovo,--data $(corpus):$(SPEECH)/$(corpus))
-	$(BIN)/python -m benchmarks.accuracy.adaptation --data ravdess_pairs:$(PAIRS)
+	$(BIN)/python -m benchmarks.accuracy.own_clips.adaptation --data ravdess_pairs:$(PAIRS)
 	$(BIN)/python -m benchmarks.speed.own_clips_guide --data ravdess_pairs:$(PAIRS) --bundle $(BUNDLES)/grjca-tflite-fp32.mer
-	$(BIN)/python -m benchmarks.accuracy.text_encoder --data meld:$(MELD) --save runs/text/student_text.safetensors
-	$(BIN)/python -m benchmarks.accuracy.p4_dialogue --data meld:$(MELD) --text-encoder runs/text/student_text.safetensors
-	$(BIN)/python -m benchmarks.accuracy.p4_bundles --data meld:$(MELD) --bundles $(BUNDLES)
-	$(BIN)/python -m benchmarks.accuracy.p4_confidence --data meld:$(MELD)
+	$(BIN)/python -m benchmarks.accuracy.dialogues.text_encoder --data meld:$(MELD) --save runs/text/student_text.safetensors
+	$(BIN)/python -m benchmarks.accuracy.dialogues.amb_dsgdn --data meld:$(MELD) --text-encoder runs/text/student_text.safetensors
+	$(BIN)/python -m benchmarks.accuracy.dialogues.bundles --data meld:$(MELD) --bundles $(BUNDLES)
+	$(BIN)/python -m benchmarks.accuracy.dialogues.confidence --data meld:$(MELD)
 	for model in grjca atsuko fdrl; do $(BIN)/mer-convert --model $$model --target tflite,onnx --scheme fp32,w8,dyn8,int8 \
 		--data ravdess_pairs:$(PAIRS) --out $(QUANTIZED); $(BIN)/mer-convert --model $$model \
 		--target executorch --scheme fp32,dyn8,int8 --data ravdess_pairs:$(PAIRS) --out $(QUANTIZED); done

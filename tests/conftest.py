@@ -61,6 +61,17 @@ def pytest_configure(config: pytest.Config) -> None:
     tempfile.tempdir = None
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: what is left at the end is short, and the processes of a run end together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish() -> None:
+    """What the modules of all tests have imported stays: no search for garbage looks at it again."""
+    gc.freeze()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
     """Before the fixtures: what is drawn depends on no other test."""

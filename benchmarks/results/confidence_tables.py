@@ -68,7 +68,7 @@ def dialogue_section(result: Json) -> list[str]:
             "Temperature and threshold of the shipped student are fitted to MELD dev, from which nothing learned. In "
             "these rows each dialogue is judged by what the others gave; labels and F1 stay as they are, and the ECE "
             "above is without them. In %. "
-            "`python -m benchmarks.accuracy.p4_confidence`."
+            "`python -m benchmarks.accuracy.dialogues.confidence`."
         ),
         *table(("model", "", "temperature", "unknown below", "ECE", *NAMES[4:]), rows),
     ]

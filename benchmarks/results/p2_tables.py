@@ -1,4 +1,4 @@
-"""What benchmarks/accuracy/p2_ablations.py and benchmarks/accuracy/p2_baselines.py measured, as Markdown."""
+"""What benchmarks/accuracy/clips/ablations.py and benchmarks/accuracy/clips/baselines.py measured, as Markdown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What benchmarks/accuracy/schemes.py, p1_schemes.py and activation_ranges.py measured, as Markdown."""
+"""What benchmarks/accuracy/schemes.py, action_units/schemes.py and activation_ranges.py measured, as Markdown."""
 
 from __future__ import annotations
 

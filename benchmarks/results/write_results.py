@@ -2,11 +2,10 @@
 
     python -m benchmarks.results.write_results [--data ravdess:PATH] [--bundles bundles]
 
-Reads docs/results/*.json (see benchmarks/accuracy/p1_paired.py, p2_windows.py, p2_ablations.py, p2_baselines.py,
-p4_dialogue.py, p4_bundles.py, p4_confidence.py, confidence.py, text_encoder.py, schemes.py, p1_schemes.py,
-benchmarks/robustness/p5_sound.py and activation_ranges.py) and writes each between the markers of its name in
-docs/results.md, and the overview in README.md too. What was not measured anew stays as it is. With --data it also shows
-in README.md what `mer run` prints for a clip that the model gets right and for one that it gets wrong.
+Reads docs/results/*.json (see benchmarks/accuracy, benchmarks/robustness/p5_sound.py and activation_ranges.py) and
+writes each between the markers of its name in docs/results.md, and the overview in README.md too. What was not measured
+anew stays as it is. With --data it also shows in README.md what `mer run` prints for a clip that the model gets right
+and for one that it gets wrong.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mer_sdk.contract.bundle import file_sha256
+from mer_sdk.contract.bundle_files import file_sha256
 
 ROOT = Path(__file__).resolve().parents[2]
 # Name of a folder -> what is other in a process that writes there.

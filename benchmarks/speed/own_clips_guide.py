@@ -4,8 +4,8 @@
 
 Writes docs/results/own_clips_guide.json and its table in docs/ship/own-clips.md. One actor of RAVDESS fold 3, of whom
 the shipped weights have learned nothing, stands for one's own user; making the videos (see
-benchmarks/accuracy/own_videos.py) and giving the labels is not in the times. Seconds on the clock are of this machine
-and whatever else it does; CPU seconds are of the command and all processes that it started.
+benchmarks/accuracy/own_clips/videos.py) and giving the labels is not in the times. Seconds on the clock are of this
+machine and whatever else it does; CPU seconds are of the command and all processes that it started.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.accuracy.own_videos import write_table, write_videos
+from benchmarks.accuracy.own_clips.videos import write_table, write_videos
 from benchmarks.results.result_tables import percent, points, prose, table, write_result
 from mer_sdk.evaluation.datasets import TEST_FOLD, RavdessPairs, Selection, open_dataset
 from mer_sdk.jobs import processors

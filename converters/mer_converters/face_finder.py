@@ -21,7 +21,8 @@ from mer_converters.processes.progress import Say, Steps, unheard
 from mer_converters.targets import ExportJob, find_target, tool_versions
 from mer_fusion.models.face_finder import FaceFinder, FaceFinderCard, load_face_finder
 from mer_quantization.schemes import find_scheme
-from mer_sdk.contract.bundle import Bundle, file_sha256, hash_files
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.bundle_files import file_sha256, hash_files
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.golden import GOLDEN
 from mer_sdk.contract.licences import commercial_use

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from mer_fusion.network import EmotionNetwork, NetworkConfig
-from mer_sdk.contract.bundle import file_sha256
+from mer_sdk.contract.bundle_files import file_sha256
 from mer_sdk.contract.codec import from_json, to_json
 from mer_sdk.contract.manifest import (
     AudioContract,

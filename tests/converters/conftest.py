@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from mer_converters.pipeline.convert import ConversionResult, convert_many
 from mer_converters.pipeline.plan import ConvertOptions
 from mer_converters.pipeline.synthetic_inputs import face_crops, voice_chunks
 from mer_converters.targets import target_names
+from mer_converters.targets.quick_tools import quick_tools
 from mer_fusion.checkpoint import Card, Distillation, save_checkpoint
 from mer_fusion.encoders.audio import AudioEncoderConfig
 from mer_fusion.encoders.face import FaceEncoderConfig
@@ -149,6 +151,13 @@ def write_dialogue_checkpoint(network: EmotionNetwork, path: Path, role: str = "
     )
     save_checkpoint(network, card, path)
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_tools() -> Iterator[None]:
+    # As in conversions, also where a test calls an exporter itself.
+    with quick_tools():
+        yield
 
 
 @pytest.fixture(scope="session")

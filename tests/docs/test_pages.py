@@ -131,7 +131,7 @@ def test_native_blocks_call_what_the_code_has(block, tmp_path):
     import tiny_bundle
 
     from mer_converters.emit import emit
-    from mer_sdk.contract.bundle import hash_files
+    from mer_sdk.contract.bundle_files import hash_files
     from mer_sdk.contract.golden import save_golden
     from mer_sdk.contract.manifest_file import manifest_to_text
 

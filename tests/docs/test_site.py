@@ -57,6 +57,7 @@ def test_every_public_name_is_in_the_reference(site):
 @pytest.mark.slow
 def test_every_command_and_option_is_in_the_reference(site, site_hooks):
     text = html.unescape((site / "reference" / "commands.html").read_text())
+    assert "``" not in text, "a default that is empty"
     for name, command in site_hooks["cli_reference"].all_commands().items():
         assert f">{name}<" in text, name
         for one in command.params:

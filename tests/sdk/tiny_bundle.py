@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mer_sdk.contract.bundle import hash_files
+from mer_sdk.contract.bundle_files import hash_files
 from mer_sdk.contract.golden import CaseInput, GoldenCase, save_golden
 from mer_sdk.contract.manifest import AudioContract, BaselineContract, DataSource, FaceContract, Manifest
 from mer_sdk.contract.manifest_file import manifest_to_text

@@ -6,9 +6,10 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import tiny_bundle
 import torch
 
-from mer_sdk.contract.bundle import hash_files
+from mer_sdk.contract.bundle_files import hash_files
 from mer_sdk.contract.golden import CaseInput, GoldenCase, save_golden
 from mer_sdk.contract.manifest import (
     AudioContract,
@@ -28,8 +29,8 @@ from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 LABELS = ("neutral", "happy", "sad", "angry")
 ROWS, SPEAKERS = 4, 3
 TEXT = TextContract(words=6, slots=4, buckets=300)
-CHUNK, CROP = 6000, 16
-SIZES = {"text": 7, "audio": 6, "face": 5}
+CHUNK, CROP = tiny_bundle.CHUNK, tiny_bundle.CROP
+SIZES = {"text": 7, "audio": tiny_bundle.AUDIO, "face": tiny_bundle.FACE}
 
 
 class Text(torch.nn.Module):
@@ -39,24 +40,6 @@ class Text(torch.nn.Module):
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         return self.table(ids).sum(dim=(1, 2))
-
-
-class Audio(torch.nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = torch.nn.Conv1d(1, SIZES["audio"], 400, stride=200)
-
-    def forward(self, pcm: torch.Tensor) -> torch.Tensor:
-        return torch.relu(self.conv(pcm.unsqueeze(1))).mean(-1) * 10
-
-
-class Face(torch.nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear = torch.nn.Linear(CROP * CROP * 3, SIZES["face"])
-
-    def forward(self, crop: torch.Tensor) -> torch.Tensor:
-        return torch.tanh(self.linear(crop.reshape(1, -1) / 255.0))
 
 
 class Fusion(torch.nn.Module):
@@ -85,9 +68,11 @@ RAW = {"text": "ids", "audio": "pcm", "face": "crop"}
 
 
 def networks(names: tuple[str, ...], causal: bool = True) -> dict[str, torch.nn.Module]:
+    """Sound and faces are encoded as in the window of tiny_bundle.py: who exports both exports them once."""
+    encoders = tiny_bundle.networks()
     torch.manual_seed(11)
-    makers = {"text": Text, "audio": Audio, "face": Face}
-    return {name: makers[name]().eval() for name in names} | {"fusion": Fusion(names, causal).eval()}
+    made = {name: Text().eval() if name == "text" else encoders[name] for name in names}
+    return made | {"fusion": Fusion(names, causal).eval()}
 
 
 def specs(names: tuple[str, ...], suffix: str) -> dict[str, GraphSpec]:

@@ -7,14 +7,12 @@ of its own.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
@@ -32,8 +30,13 @@ from mer_sdk.frontends.voice_activity import VOICE_RATE, VoiceActivity
 from mer_sdk.window.decision import softmax
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path += [str(ROOT), str(ROOT / "tests")]  # of the benchmarks and of helpers, which no package holds
+# Of the benchmarks and of helpers, which no package holds.
+sys.path += [str(ROOT), *(str(ROOT / "tests" / name) for name in ("", "sdk", "web"))]
 
+import pipeline_vectors  # noqa: E402
+import signature_cases  # noqa: E402
+import tiny_bundle  # noqa: E402
+import tiny_dialogue  # noqa: E402
 from benchmarks.robustness.fuzz_web import mutations  # noqa: E402
 from manifests.cases import cases  # noqa: E402
 
@@ -60,9 +63,8 @@ class Recorded:
 
 def write_vectors(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    helper, pipeline = _helper("tiny_bundle"), _helper("pipeline_vectors", "tests/web")
-    bundle = helper.write_bundle(folder, "onnx")
-    talk = _helper("tiny_dialogue").write_dialogue_bundle(folder, ("text", "audio", "face"))
+    bundle = tiny_bundle.write_bundle(folder, "onnx")
+    talk = tiny_dialogue.write_dialogue_bundle(folder, ("text", "audio", "face"))
     arrays: dict[str, np.ndarray] = {}
     facts = {
         "schema_version": SCHEMA_VERSION,
@@ -71,9 +73,9 @@ def write_vectors(folder: Path) -> None:
         "boxes": [{"box": box, "margin": margin} for box, margin in BOXES],
         "finder": _finder(arrays),
         "affect": _affect(arrays),
-        "sensor": pipeline.sensor_run(arrays, bundle),
-        "conversation": pipeline.conversation_run(talk, arrays),
-        "profile": pipeline.profile(bundle, folder),
+        "sensor": pipeline_vectors.sensor_run(arrays, bundle),
+        "conversation": pipeline_vectors.conversation_run(talk, arrays),
+        "profile": pipeline_vectors.profile(bundle, folder),
         "silero": _silero(arrays),
         "bundle": bundle.name,
         "signed": _signed(bundle),
@@ -183,22 +185,9 @@ def _rgba(frame: np.ndarray) -> np.ndarray:
 
 def _signed(bundle: Path) -> dict[str, str]:
     """A signature of the bundle, beside it and not in it, with the key that made it and another one."""
-    cases = _helper("signature_cases", "tests")
-    one = cases.signed(1, manifest=(bundle / "manifest.json").read_text(encoding="utf-8"))
-    keys = {"trusted": cases.public_line(1), "stranger": cases.public_line(2)}
+    one = signature_cases.signed(1, manifest=(bundle / "manifest.json").read_text(encoding="utf-8"))
+    keys = {"trusted": signature_cases.public_line(1), "stranger": signature_cases.public_line(2)}
     return {"bundle": bundle.name, "signature": one.text, **keys}
-
-
-def _helper(name: str, folder: str = "tests/sdk") -> ModuleType:
-    """A helper of the tests, by its file: there is no package to import it from."""
-    full = f"web_{name}"
-    if full not in sys.modules:
-        spec = importlib.util.spec_from_file_location(full, ROOT / folder / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[full] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[full])
-    return sys.modules[full]
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def _option(one: Any) -> str:
     default = one.default
     if one.required:
         shown = "required"
-    elif callable(default) or default is None or default is False or default is ... or default in ((), []):
+    elif callable(default) or default is None or default is False or default is ... or default in ((), [], ""):
         shown = ""
     else:
         shown = f"`{default}`" if default is not True else "on"

@@ -18,7 +18,7 @@ from mer_fusion.torch_bundle import graph_specs, manifest_of
 from mer_quantization.proof import GraphProof
 from mer_quantization.recordings import DataOptions
 from mer_quantization.schemes import FP32, Scheme
-from mer_sdk.contract.bundle import hash_files
+from mer_sdk.contract.bundle_files import hash_files
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.licences import commercial_use
 from mer_sdk.contract.manifest import Decision, Manifest

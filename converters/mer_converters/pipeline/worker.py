@@ -18,6 +18,7 @@ from mer_converters.pipeline.stable_cases import stable_cases
 from mer_converters.processes.each_target import each_target
 from mer_converters.processes.progress import Say, Steps, unheard
 from mer_converters.targets import find_target
+from mer_converters.targets.quick_tools import quick_tools
 from mer_fusion.checkpoint import load_checkpoint
 from mer_quantization.recordings import DataOptions
 from mer_quantization.schemes import find_scheme
@@ -116,7 +117,8 @@ def run_job(job: Job, say: Say = unheard) -> tuple[Artifact, ...]:
             job.sensitivities,
             Steps(job.target, planned(graphs, schemes, labelled is not None), say),
         )
-        artifacts = build(material, schemes, folder, job.started)
+        with quick_tools():
+            artifacts = build(material, schemes, folder, job.started)
         # An interpreter is slow, and rounds as no device does: there the plain cases stay.
         looking = () if runtime_note(target.runtime) else schemes
         for scheme in (scheme for scheme in looking if scheme.calibrated):

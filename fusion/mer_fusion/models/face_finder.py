@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mer_sdk.contract.bundle import file_sha256
+from mer_sdk.contract.bundle_files import file_sha256
 from mer_sdk.contract.codec import from_json, to_json
 from mer_sdk.contract.manifest import DataSource
 from mer_sdk.errors import CheckpointError, OptionError

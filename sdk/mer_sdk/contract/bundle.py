@@ -15,10 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mer_sdk.contract.bundle_files import (
-    MANIFEST,
     checked_manifest,
-    file_sha256,
-    hash_files,
     manifest_content,
     signature_content,
 )
@@ -44,19 +41,6 @@ from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
-
-__all__ = [
-    "MANIFEST",
-    "Bundle",
-    "BundleSummary",
-    "GraphSummary",
-    "bundle_inputs",
-    "file_sha256",
-    "hash_files",
-    "open_trusted",
-    "packaged_bundles",
-    "signature_content",
-]
 
 OPENERS = "mer.openers"
 

@@ -89,7 +89,7 @@ def key_id(key: bytes) -> str:
 
 def until_text(expires: str) -> str:
     """How long a signature counts, in words."""
-    return "without an end" if expires == NEVER else f"until {expires}"
+    return "without an expiry date" if expires == NEVER else f"until {expires}"
 
 
 def trusted_keys(trust: Trust) -> tuple[bytes, ...]:

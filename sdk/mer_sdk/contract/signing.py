@@ -7,7 +7,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mer_sdk.contract.bundle import Bundle, signature_content
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.bundle_files import signature_content
 from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.contract.signature import (
     MOST_SIGNATURES,

@@ -9,7 +9,7 @@ from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from mer_sdk.contract.bundle import MANIFEST
+from mer_sdk.contract.bundle_files import MANIFEST
 from mer_sdk.errors import DataError
 from mer_sdk.phone.connections import Connections
 from mer_sdk.phone.evidence import Seen

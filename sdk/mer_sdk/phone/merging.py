@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mer_sdk.contract.bundle import MANIFEST
+from mer_sdk.contract.bundle_files import MANIFEST
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.golden import GoldenCase
 from mer_sdk.contract.manifest_file import manifest_from_text, manifest_to_text

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import plistlib
 import re
 import shutil
 import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 import zipfile
 from collections.abc import Callable
@@ -18,6 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_bundle
+import tiny_dialogue
+from one_modality import one_modality
 
 from mer_converters.emit import find_language
 from mer_converters.emit.source_bundle import SourceBundle
@@ -25,18 +26,6 @@ from mer_sdk.contract.manifest import FINDER, BaselineContract, Decision, Finder
 from mer_sdk.parity.face_finder_golden import FinderCase
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
-SDK_TESTS = Path(__file__).parents[2] / "sdk"
-
-
-def _helper(name: str):
-    # importmode=importlib puts no folder on sys.path, so helpers are loaded by their file.
-    spec = importlib.util.spec_from_file_location(f"apps_{name}", SDK_TESTS / f"{name}.py")
-    module = sys.modules[f"apps_{name}"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-tiny_bundle, tiny_dialogue = _helper("tiny_bundle"), _helper("tiny_dialogue")
 SUFFIX = {"kotlin": ("tflite", "tflite"), "swift": ("coreml", "mlpackage")}
 
 
@@ -185,20 +174,11 @@ def test_every_swift_file_is_swift_by_its_grammar(app: Callable[[str], Path], tm
     texts |= {f"dialogue {path}": text for path, text in find_language("swift").files(talk).items()}
     window = _window(tmp_path, "coreml", "mlpackage")
     for name in ("audio", "face"):
-        texts |= {f"{name} {path}": text for path, text in find_language("swift").files(_alone(window, name)).items()}
+        alone = replace(window, manifest=one_modality(window.manifest, name))
+        texts |= {f"{name} {path}": text for path, text in find_language("swift").files(alone).items()}
     assert len(texts) > 100
     assert not {name: _errors(parser, text) for name, text in texts.items() if _errors(parser, text)}
     assert _errors(parser, "func f() -> { }")
-
-
-def _alone(source: SourceBundle, name: str) -> SourceBundle:
-    """The same with one modality."""
-    fusion = source.manifest.graphs["fusion"]
-    kept = tuple(tensor for tensor in fusion.inputs if tensor.name in (name, f"{name}_mask"))
-    graphs = {name: source.manifest.graphs[name], "fusion": replace(fusion, inputs=kept)}
-    means = {name: source.manifest.baseline.population_mean[name]}
-    baseline = replace(source.manifest.baseline, population_mean=means)
-    return replace(source, manifest=replace(source.manifest, graphs=graphs, baseline=baseline))
 
 
 def _errors(parser, text: str) -> list[tuple[int, str]]:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from one_modality import one_modality
 from signature_cases import private_key, public_line, write_cases
 
 from mer_converters.emit import emit, emit_app, find_language
@@ -113,15 +114,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
 def _write_alone(bundle: Path, name: str, folder: Path) -> None:
     """The code of a bundle that reads one modality; it is compiled alone."""
     source = open_source_bundle(Bundle.open(bundle))
-    manifest, fusion = source.manifest, source.manifest.graphs["fusion"]
-    kept = tuple(tensor for tensor in fusion.inputs if tensor.name in (name, f"{name}_mask"))
-    means = {name: manifest.baseline.population_mean[name]}
-    manifest = replace(
-        manifest,
-        model=f"{name}_alone",
-        graphs={name: manifest.graphs[name], "fusion": replace(fusion, inputs=kept)},
-        baseline=replace(manifest.baseline, population_mean=means),
-    )
+    manifest = replace(one_modality(source.manifest, name), model=f"{name}_alone")
     for path, text in find_language("kotlin").files(replace(source, manifest=manifest)).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)

@@ -14,18 +14,20 @@ import sys
 import sysconfig
 import wave
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from one_modality import one_modality
 from sandboxed import run_sandboxed
 from signature_cases import private_key, public_line, write_cases
 
 import mer_converters.emit as emit_module
 from mer_converters.emit import emit, emit_app, find_language
 from mer_converters.emit.source_bundle import SourceBundle
-from mer_sdk.contract.bundle import Bundle, file_sha256
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.bundle_files import file_sha256
 from mer_sdk.contract.estimate import EmotionEstimate
 from mer_sdk.contract.signature import key_line
 from mer_sdk.contract.signing import sign_bundle
@@ -108,17 +110,17 @@ def _native(target: str, folder: Path) -> Native:
 
 @dataclass(frozen=True)
 class Built:
-    """A bundle with its C++ code and objects."""
+    """A bundle with its C++ code and the program of its golden test."""
 
     bundle: Path
     code: Path
     native: Native
-    objects: list[Path]
+    program: Path
 
-    def run(self, program: Path, golden: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def run(self, folder: Path, golden: Path | None = None) -> subprocess.CompletedProcess[str]:
         """The golden test where it may open no socket and write no file, with nothing but a home, which stays empty."""
-        command = [str(program), str(self.bundle), str(golden or self.code / "golden.bin")]
-        return run_sandboxed(command, program.with_name("home"), needed=False)
+        command = [str(self.program), str(self.bundle), str(golden or self.code / "golden.bin")]
+        return run_sandboxed(command, folder / "home", needed=False)
 
 
 # What the golden test of sound and faces checks beside the cases.
@@ -146,17 +148,50 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@dataclass(frozen=True)
+class App:
+    """The project of the app for ONNX, and the folder in which CMake built it against the wheel's library."""
+
+    code: Path
+    built: Path
+
+
 @pytest.fixture(scope="module")
-def build(bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Built]:
-    """Target, and the bundle's name where it is not TARGET -> its bundle with code and objects, compiled once."""
+def app(bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> App | None:
+    """None where there is no CMake."""
+    if shutil.which("cmake") is None:
+        return None
+    folder = tmp_path_factory.mktemp("app")
+    for name in ("onnx.mer", "face_finder-onnx-fp32.mer"):
+        shutil.copytree(bundles / name, folder / name)
+    code, built = emit_app(folder / "onnx.mer", "cpp"), folder / "build"
+    options = (f"-DMER_PYTHON={sys.executable}", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O0")
+    _done(["cmake", "-S", str(code), "-B", str(built), *options], folder)
+    _done(["cmake", "--build", str(built)], folder)
+    return App(code, built)
+
+
+@pytest.fixture(scope="module")
+def build(bundles: Path, app: App | None, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Built]:
+    """Target, and the bundle's name where it is not TARGET -> its bundle with code and golden test, compiled once.
+
+    Those that the app consists of are compiled with it.
+    """
     kept: dict[str, Built] = {}
+    of_app = {"onnx": ("emotion", "first"), "face_finder-onnx-fp32": ("finder", "face_finder")}
 
     def built(target: str, name: str | None = None) -> Built:
         name = name or target
         if name not in kept:
-            bundle = bundles / f"{name}.mer"
-            code, native = emit(bundle, "cpp"), _native(target, tmp_path_factory.mktemp(name))
-            kept[name] = Built(bundle, code, native, [native.compile(code, _whole(code, native.folder))])
+            bundle, native = bundles / f"{name}.mer", _native(target, tmp_path_factory.mktemp(name))
+            if app is not None and name in of_app:
+                part, namespace = of_app[name]
+                program = app.built / part / f"golden_test_{namespace}"
+                kept[name] = Built(bundle, app.code / part, native, program)
+            else:
+                code = emit(bundle, "cpp")
+                objects = [native.compile(code, _whole(code, native.folder))]
+                kept[name] = Built(bundle, code, native, native.link(objects, native.folder / "golden_test"))
         return kept[name]
 
     return built
@@ -173,8 +208,7 @@ def _whole(code: Path, folder: Path) -> Path:
 @pytest.mark.parametrize("target", TARGETS)
 def test_cpp_passes_its_golden_test_which_can_fail(target: str, build: Callable[..., Built], tmp_path: Path) -> None:
     built = build(target)
-    program = built.native.link(built.objects, tmp_path / "golden_test")
-    passed = built.run(program)
+    passed = built.run(tmp_path)
     assert passed.returncode == 0, passed.stdout + passed.stderr
     lines = [line for line in passed.stdout.splitlines() if line.startswith("ok")]
     assert sum("largest error of the logits" in line for line in lines) >= 4
@@ -186,21 +220,21 @@ def test_cpp_passes_its_golden_test_which_can_fail(target: str, build: Callable[
     place = content.index(b"case0_logits") + len("case0_logits") + 8
     content[place : place + 4] = struct.pack("<f", struct.unpack_from("<f", content, place)[0] + 3e-4)
     (tmp_path / "golden.bin").write_bytes(content)
-    failed = built.run(program, tmp_path / "golden.bin")
+    failed = built.run(tmp_path, tmp_path / "golden.bin")
     assert failed.returncode == 1
     assert failed.stdout.count("FAILED") == 1
     assert "FAILED case 0" in failed.stdout
     graph = next(built.bundle.glob("fusion.*"))
     with graph.open("ab") as file:
         file.write(b"\0")
-    other = built.run(program)
+    other = built.run(tmp_path)
     assert other.returncode == 1
     assert "emit this code again" in other.stderr
     os.truncate(graph, graph.stat().st_size - 1)
     # One bit of a graph of the same size.
     content = graph.read_bytes()
     graph.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    other = built.run(program)
+    other = built.run(tmp_path)
     assert other.returncode == 1
     assert "is not the file that this code was generated from" in other.stderr
     graph.write_bytes(content)
@@ -209,12 +243,7 @@ def test_cpp_passes_its_golden_test_which_can_fail(target: str, build: Callable[
 @pytest.mark.parametrize("kept", ["audio", "face"])
 def test_cpp_of_one_modality_compiles(kept: str, build: Callable[..., Built], tmp_path: Path) -> None:
     built = build("onnx")
-    whole = Bundle.open(built.bundle).manifest
-    fusion, other = whole.graphs["fusion"], {"audio": "face", "face": "audio"}[kept]
-    inputs = tuple(tensor for tensor in fusion.inputs if not tensor.name.startswith(other))
-    graphs = {kept: whole.graphs[kept], "fusion": replace(fusion, inputs=inputs)}
-    means = {kept: whole.baseline.population_mean[kept]}
-    manifest = replace(whole, graphs=graphs, baseline=replace(whole.baseline, population_mean=means))
+    manifest = one_modality(Bundle.open(built.bundle).manifest, kept)
     for name, text in find_language("cpp").files(SourceBundle(built.bundle, manifest, ())).items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -229,7 +258,7 @@ def test_cpp_of_dialogues_and_of_the_face_finder(target: str, build: Callable[..
         (f"face_finder-{target}-fp32", "outputs to faces 2"),
     ):
         built = build(target, name)
-        passed = built.run(built.native.link(built.objects, tmp_path / name))
+        passed = built.run(tmp_path)
         assert passed.returncode == 0, passed.stdout + passed.stderr
         assert stage in passed.stdout
         assert "largest error of the" in passed.stdout
@@ -292,20 +321,14 @@ def test_cpp_checks_signatures(build: Callable[..., Built], tmp_path: Path) -> N
     assert "passed" in _done(command, tmp_path)
 
 
-def test_cpp_app_says_what_the_sensor_says(bundles: Path, tmp_path: Path) -> None:
-    """CMake builds the app against the wheel's library; a wav and a raw video through it, and through `mer_sdk`."""
-    if shutil.which("cmake") is None:
+def test_cpp_app_says_what_the_sensor_says(app: App | None, bundles: Path, tmp_path: Path) -> None:
+    """A wav and a raw video through the app, and through `mer_sdk`."""
+    if app is None:
         pytest.skip("needs CMake, which is not installed")
-    for name in ("onnx.mer", "face_finder-onnx-fp32.mer"):
-        shutil.copytree(bundles / name, tmp_path / name)
-    app, built = emit_app(tmp_path / "onnx.mer", "cpp"), tmp_path / "build"
-    options = (f"-DMER_PYTHON={sys.executable}", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O0")
-    _done(["cmake", "-S", str(app), "-B", str(built), *options], tmp_path)
-    _done(["cmake", "--build", str(built)], tmp_path)
-    _done(["ctest", "--test-dir", str(built), "--output-on-failure"], tmp_path)
+    _done(["ctest", "--test-dir", str(app.built), "--output-on-failure"], tmp_path)
     sound, frames = _recording(tmp_path)
     command = [
-        str(built / "mer_app"),
+        str(app.built / "mer_app"),
         "--sound",
         "clip.wav",
         "--video",
@@ -316,7 +339,7 @@ def test_cpp_app_says_what_the_sensor_says(bundles: Path, tmp_path: Path) -> Non
         "12.5",
     ]
     lines = _done([*command, "--smooth", "0.5", "--margin", "0.05"], tmp_path).splitlines()
-    wanted = _estimates(tmp_path, sound, frames)
+    wanted = _estimates(bundles, sound, frames)
     assert len(lines) == len(wanted) == 13
     for line, estimate in zip(lines, wanted, strict=True):
         seconds, _, label, confidence = line.split()[:4]
@@ -326,11 +349,12 @@ def test_cpp_app_says_what_the_sensor_says(bundles: Path, tmp_path: Path) -> Non
         assert ("person" in line) == (estimate.face is not None), line
     assert {estimate.state for estimate in wanted} >= {"face", "audio+face"}
     # What was generated may be written again; what was changed may not.
-    assert emit_app(tmp_path / "onnx.mer", "cpp") == app
-    with (app / "app" / "main.cpp").open("a") as file:
+    bundle = app.code.with_name("onnx.mer")
+    assert emit_app(bundle, "cpp") == app.code
+    with (app.code / "app" / "main.cpp").open("a") as file:
         file.write("// mine\n")
     with pytest.raises(ConversionError, match=r"holds app/main\.cpp, which was changed or was not generated"):
-        emit_app(tmp_path / "onnx.mer", "cpp")
+        emit_app(bundle, "cpp")
 
 
 def _recording(folder: Path) -> tuple[np.ndarray, list[np.ndarray]]:

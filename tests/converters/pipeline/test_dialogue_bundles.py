@@ -26,7 +26,8 @@ from mer_fusion.checkpoint import load_checkpoint, save_checkpoint
 from mer_fusion.network import EmotionNetwork, NetworkConfig
 from mer_fusion.torch_bundle import open_checkpoint
 from mer_sdk.cli import main
-from mer_sdk.contract.bundle import Bundle, file_sha256
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.bundle_files import file_sha256
 from mer_sdk.contract.golden import load_golden, read_golden, save_golden
 from mer_sdk.contract.manifest import DialogueContract
 from mer_sdk.dialogue.conversation import Conversation

@@ -10,7 +10,7 @@ import pytest
 
 import mer_sdk.cli
 from mer_sdk.cli import doctor, main
-from mer_sdk.contract.bundle import file_sha256
+from mer_sdk.contract.bundle_files import file_sha256
 from mer_sdk.contract.estimate import EmotionEstimate
 from mer_sdk.runtimes import Runtime, load_graph, registry
 

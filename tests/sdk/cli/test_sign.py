@@ -28,6 +28,8 @@ def test_commands_open_what_a_trusted_key_signed_and_nothing_else(signed, write_
     write_media(clip, 1.0, video=False)
     trusted = ("--trust", "release.key.pub")
     assert mer("verify", *bundles, *trusted) == 0
+    assert mer("verify", bundles[0], *trusted) == 0
+    assert "grjca-onnx-fp32: signed by the key " in capsys.readouterr().out
     assert mer("run", bundles[0], clip, "--no-voice", *trusted) == 0
     assert mer("run", bundles[0], clip, "--no-voice", "--out", tmp_path / "steps.csv", *trusted) == 0
     assert mer("inspect", bundles[0], *trusted) == 0

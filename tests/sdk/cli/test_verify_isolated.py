@@ -91,7 +91,7 @@ def test_commands_exit_with_a_code_and_a_sentence(clone, monkeypatch, capsys):
 def test_a_graph_that_is_none_is_told_as_without_isolation(tiny_onnx, tmp_path, capsys):
     from dataclasses import replace
 
-    from mer_sdk.contract.bundle import hash_files
+    from mer_sdk.contract.bundle_files import hash_files
     from mer_sdk.contract.manifest_file import manifest_to_text
 
     bundle = shutil.copytree(tiny_onnx, tmp_path / "broken.mer")

@@ -6,7 +6,8 @@ from importlib.metadata import EntryPoint
 import pytest
 
 import mer_sdk.contract.bundle
-from mer_sdk.contract.bundle import Bundle, hash_files
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.bundle_files import hash_files
 from mer_sdk.contract.manifest import SCHEMA_VERSION
 from mer_sdk.errors import BundleError, MissingExtra, OptionError
 

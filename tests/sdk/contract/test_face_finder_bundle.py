@@ -14,7 +14,8 @@ from mer_converters.cli import app
 from mer_converters.face_finder import FRAMES, convert_finder, drawn_face
 from mer_fusion.checkpoint import SHIPPED
 from mer_sdk import EmotionSensor
-from mer_sdk.contract.bundle import Bundle, hash_files
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.bundle_files import hash_files
 from mer_sdk.errors import BundleError, OptionError
 from mer_sdk.frontends.face_crop import overlap
 from mer_sdk.frontends.face_detection import open_detector

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mer_sdk.contract.bundle import Bundle, file_sha256
+from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.bundle_files import file_sha256
 from mer_sdk.errors import MissingExtra
 from mer_sdk.frontends import face_finder
 from mer_sdk.frontends.face_detection import open_detector

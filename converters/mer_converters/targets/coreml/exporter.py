@@ -73,21 +73,22 @@ def _converted(job: ExportJob, half: bool) -> MLModel:
     import numpy as np
 
     from mer_converters.targets.coreml.source import record_sources
-    from mer_converters.targets.coreml.tool import coremltools
+    from mer_converters.targets.coreml.tool import coremltools, validated_once
 
     ct = coremltools()
     precision: Any = ct.precision.FLOAT32
     if half:
         precision = ct.transform.FP16ComputePrecision(op_selector=_LogarithmStaysFloat())
-    model = ct.convert(
-        job.program(),
-        inputs=[ct.TensorType(item.name, item.shape, np.dtype(item.dtype)) for item in job.spec.inputs],
-        outputs=[ct.TensorType(name=item.name, dtype=np.dtype(item.dtype)) for item in job.spec.outputs],
-        convert_to="mlprogram",
-        compute_precision=precision,
-        minimum_deployment_target=ct.target.iOS17,
-        skip_model_load=True,
-    )
+    with validated_once():
+        model = ct.convert(
+            job.program(),
+            inputs=[ct.TensorType(item.name, item.shape, np.dtype(item.dtype)) for item in job.spec.inputs],
+            outputs=[ct.TensorType(name=item.name, dtype=np.dtype(item.dtype)) for item in job.spec.outputs],
+            convert_to="mlprogram",
+            compute_precision=precision,
+            minimum_deployment_target=ct.target.iOS17,
+            skip_model_load=True,
+        )
     record_sources(model)
     return model
 

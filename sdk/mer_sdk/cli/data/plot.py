@@ -58,6 +58,7 @@ def _stacked(axis: Any, counts: dict[str, dict[str, int]], title: str) -> None:
     axis.set_ylim(max(len(names), 5) - 0.5, -0.5)
     if len(counts) > 1:
         axis.legend(frameon=False, fontsize=8)
+    axis.locator_params(axis="x", integer=True)
     _plain(axis, title)
 
 
@@ -71,6 +72,7 @@ def _histogram(axis: Any, values: Sequence[float], title: str, marks: Sequence[f
         for mark in marks:
             if low < mark < high:
                 axis.axvline(mark, color="#b3261e", linewidth=1, linestyle="--")
+        axis.locator_params(axis="y", integer=True)
     axis.set_ylabel("clips", color=SOFT)
     _plain(axis, title)
 

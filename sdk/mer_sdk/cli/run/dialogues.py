@@ -44,4 +44,4 @@ def run_dialogues(bundle: Bundle, path: Path, options: RunOptions) -> None:
     if options.plot is not None:
         draw(estimates, bundle.manifest.labels, options.plot, path.name)
     if not options.json:
-        print(utterances_line(estimates, f" of {len(dialogues)} dialogues"))
+        print(utterances_line(estimates, f" of {len(dialogues)} dialogue{'s' if len(dialogues) != 1 else ''}"))

@@ -222,8 +222,9 @@ def _draw_axis(axes: Any, spans: np.ndarray, timed: bool) -> None:
     whole = float(spans[-1, 1] - spans[0, 0])
     apart = next((seconds for seconds in TICKS if whole / seconds <= MOST_TICKS), TICKS[-1])
     ticks = np.arange(np.ceil(spans[0, 0] / apart) * apart, spans[-1, 1] + apart / 1000, apart)
-    last.set_xticks(ticks, [clock(value) for value in ticks])
-    last.set_xlabel("time, min:s")
+    # Of a few seconds, minutes would be zeros.
+    last.set_xticks(ticks, [f"{value:g}" if apart < 1 else clock(value) for value in ticks])
+    last.set_xlabel("time, s" if apart < 1 else "time, min:s")
 
 
 def _width_text(columns: Columns, timed: bool) -> str:

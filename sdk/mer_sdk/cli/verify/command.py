@@ -17,6 +17,7 @@ from mer_sdk.cli.verify.outcome import Damaged, Verified
 from mer_sdk.cli.verify.shown import show, show_several
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.signature import key_id, until_text
 from mer_sdk.errors import BundleError, BundleNotFound, OptionError
 from mer_sdk.parity.face_finder_golden import FinderVerification
 from mer_sdk.parity.verification import Verification, verify_any
@@ -86,6 +87,9 @@ def verify(
         if json:
             print(json_module.dumps(to_json(result), indent=2))
         else:
+            if check.trust:
+                signed = opened.check_trust(check.trust)
+                print(f"{opened.name}: signed by the key {key_id(signed.key)}, {until_text(signed.expires)}")
             show(result)
     if not all(result.passed for result in found):
         raise typer.Exit(1)

@@ -5,6 +5,7 @@ export_tiny.py FOLDER [TARGET ...]
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,9 +19,10 @@ import tiny_dialogue
 import torch
 
 from mer_converters.targets import find_target
+from mer_converters.targets.quick_tools import quick_tools
 from mer_converters.targets.registry import ExportJob
 from mer_quantization.schemes import SCHEMES
-from mer_sdk.contract.bundle import hash_files
+from mer_sdk.contract.bundle_files import hash_files
 from mer_sdk.contract.golden import save_golden
 from mer_sdk.contract.manifest import BaselineContract, Decision, FinderContract, StateDecision
 from mer_sdk.contract.manifest_file import manifest_to_text
@@ -66,6 +68,10 @@ def _write_talk(path: Path, name: str, suffix: str) -> None:
     path.mkdir()
     for graph, network in tiny_dialogue.networks(TALK).items():
         spec = tiny_dialogue.specs(TALK, suffix)[graph]
+        if graph in ("audio", "face"):
+            # The window's encoders, which were exported already.
+            shutil.copyfile(path.with_name(f"{name}.mer") / spec.file, path / spec.file)
+            continue
         kinds = [torch.int32 if item.dtype == "int32" else torch.float32 for item in spec.inputs]
         example = tuple(torch.zeros(item.shape, dtype=kind) for item, kind in zip(spec.inputs, kinds, strict=True))
         _export(name, network, example, spec, path / spec.file)
@@ -122,4 +128,5 @@ class _Torch:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), sys.argv[2:] or list(MODELS))
+    with quick_tools():
+        write(Path(sys.argv[1]), sys.argv[2:] or list(MODELS))

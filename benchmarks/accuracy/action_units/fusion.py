@@ -1,6 +1,6 @@
 """Fusion networks of protocol P1, full precision or students: tuned for each fold without it, trained, asked.
 
-Used by p1_paired.py.
+Used by action_units/paired.py.
 """
 
 from __future__ import annotations

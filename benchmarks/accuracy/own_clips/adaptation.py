@@ -1,10 +1,11 @@
 """What `mer adapt` makes of one person's 60 clips: UAR before and after on clips that were not learned from.
 
-    python -m benchmarks.accuracy.adaptation --data ravdess_pairs:PATH [--actors 8 17 21] [--model grjca-student]
+    python -m benchmarks.accuracy.own_clips.adaptation --data ravdess_pairs:PATH [--actors 8 17 21]
+        [--model grjca-student]
 
 Writes docs/results/adaptation.json and its table in docs/ship/own-clips.md, after each actor. Actors of RAVDESS fold
-3, from whom the shipped weights have learned nothing, as videos (see benchmarks/accuracy/own_videos.py); adapted copies
-are thrown away. Each twice: in five parts, where the same sentence was said by the same actor in the learning part too,
+3, from whom the shipped weights have learned nothing, as videos (see videos.py beside this); adapted copies are thrown
+away. Each twice: in five parts, where the same sentence was said by the same actor in the learning part too,
 and with one of the two sentences to learn from and the other one to judge. And with both levels: the last layer, and
 all of the fusion.
 """
@@ -17,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.accuracy.own_videos import write_table, write_videos
+from benchmarks.accuracy.own_clips.videos import write_table, write_videos
 from benchmarks.results.result_tables import percent, points, prose, table, write_result
 from mer_fusion.checkpoint import find_checkpoint
 from mer_fusion.training.adapt.learning import LEVELS, AdaptOptions
@@ -25,7 +26,7 @@ from mer_fusion.training.adapt.procedure import adapt
 from mer_sdk.contract.codec import to_json
 from mer_sdk.evaluation.datasets import TEST_FOLD, RavdessPairs, Selection, open_dataset
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 MARKERS = ("<!-- adaptation: written by `make results` -->", "<!-- end of adaptation -->")
 OWN, OTHER_SENTENCE = "other takes", "another sentence"
 STATES = {"audio+face": "both", "audio": "sound", "face": "face"}
@@ -76,7 +77,7 @@ def lines(result: dict[str, Any]) -> list[str]:
         "grey, beside the sound): UAR in % [95 % interval], and after learning "
         "with the paired difference. *Other takes*: five parts; the same sentence is in the learning part, "
         "too. *Another sentence*: one of two sentences to learn from, the other one to judge. "
-        "`python -m benchmarks.accuracy.adaptation`."
+        "`python -m benchmarks.accuracy.own_clips.adaptation`."
     )
     return [*prose(said), *table(head, rows)]
 

@@ -1,6 +1,6 @@
 """Protocol P4 through the SDK: AMB-DSGDN's checkpoints and every bundle of it that runs here, on MELD dev.
 
-    python -m benchmarks.accuracy.p4_bundles --data meld:PATH [--bundles bundles] [--schemes fp32 fp16]
+    python -m benchmarks.accuracy.dialogues.bundles --data meld:PATH [--bundles bundles] [--schemes fp32 fp16]
 
 Writes docs/results/p4_bundles.json. Each utterance is judged when it is said, as a live app does.
 """
@@ -12,13 +12,13 @@ import json
 import time
 from pathlib import Path
 
-from benchmarks.accuracy.p2_windows import scores, sources
+from benchmarks.accuracy.clips.windows import scores, sources
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import MissingExtra, RuntimeUnavailable
 from mer_sdk.evaluation.datasets import open_dataset
 from mer_sdk.evaluation.dialogues import evaluate_dialogues
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Protocol P4: AMB-DSGDN on MELD's text and speakers, train -> dev, and what its parts bring.
 
-    python -m benchmarks.accuracy.p4_dialogue --data meld:PATH [--text-encoder runs/text/student_text.safetensors] \
-        [--tune]
+    python -m benchmarks.accuracy.dialogues.amb_dsgdn --data meld:PATH
+        [--text-encoder runs/text/student_text.safetensors] [--tune]
 
 Trains every variant with several seeds on MELD train, of which a tenth of the dialogues is held out for the
 temperature, and writes `docs/results/p4.json`: figures on dev with 95 % intervals from a bootstrap over dialogues, and
@@ -46,7 +46,7 @@ from mer_sdk.dialogue.dialogue_file import Dialogue
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.datasets import Meld, open_dataset
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 GRAPH, ALONE = "dialogue graph", "one utterance at a time"
 SMALL_GRAPH, SMALL_ALONE = "small encoder, dialogue graph", "small encoder, one utterance at a time"
 
@@ -132,7 +132,7 @@ def difference(labels: np.ndarray, groups: np.ndarray, first: np.ndarray, second
 
 
 def small_encoder(path: Path) -> TextEncoder:
-    """The small text encoder that `benchmarks/accuracy/text_encoder.py --save` wrote."""
+    """The small text encoder that `benchmarks/accuracy/dialogues/text_encoder.py --save` wrote."""
     encoder = TextEncoder(TextEncoderConfig.from_dict(json.loads(path.with_suffix(".json").read_text())["config"]))
     encoder.load_state_dict(load_file(str(path)))
     return encoder.eval()
@@ -175,7 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="meld:PATH with train_sent_emo.csv and dev_sent_emo.csv")
     parser.add_argument(
-        "--text-encoder", type=Path, help="small encoder of benchmarks/accuracy/text_encoder.py, for students"
+        "--text-encoder", type=Path, help="small encoder of benchmarks/accuracy/dialogues/text_encoder.py, for students"
     )
     parser.add_argument("--run-dir", type=Path, default=ROOT / "runs" / "p4", help="state, embeddings, checkpoints")
     parser.add_argument("--seeds", type=int, default=3)

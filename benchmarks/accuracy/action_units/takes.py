@@ -1,6 +1,6 @@
 """P1's takes as a device meets them: sound cut by the SDK's front end, graphs of any runtime, calibration, checks.
 
-Used by p1_schemes.py. What is calibrated and what the gate asks are takes of a fold's training speakers.
+Used by action_units/schemes.py. What is calibrated and what the gate asks are takes of a fold's training speakers.
 """
 
 from __future__ import annotations

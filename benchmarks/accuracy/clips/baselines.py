@@ -1,9 +1,9 @@
 """Baselines of protocol P2: what fusion models must beat over the same encoders, clips and number of epochs.
 
-    python -m benchmarks.accuracy.p2_baselines --data ravdess:PATH --data ravdess_pairs:PATH --data ferplus:PATH ...
+    python -m benchmarks.accuracy.clips.baselines --data ravdess:PATH --data ravdess_pairs:PATH --data ferplus:PATH ...
         [--seeds 3]
 
-As benchmarks/accuracy/p2_ablations.py, which leaves its models in --run-dir: labels alone, encoders of the shipped
+As benchmarks/accuracy/clips/ablations.py, which leaves its models in --run-dir: labels alone, encoders of the shipped
 GRJCA student, real pairs of fold 3. Writes docs/results/p2_baselines.json: UAR with 95 %
 intervals, and the paired difference of each fusion model as published from each baseline.
 
@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.accuracy.p2_ablations import VARIANTS, Bench, Variant, figures, open_bench, trained
+from benchmarks.accuracy.clips.ablations import VARIANTS, Bench, Variant, figures, open_bench, trained
 from mer_fusion.models.registry import PlainObjective
 from mer_fusion.models.window import WindowOutput, masked_mean
 from mer_fusion.training.fusion.data import LABELS
@@ -36,7 +36,7 @@ from mer_fusion.training.fusion.windows import WindowSampler
 from mer_fusion.training.loop import LoopOptions, fit
 from mer_fusion.training.utterances.networks import ConcatenationMlp
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 WIDTH, DROPOUT = 64, 0.2
 
 

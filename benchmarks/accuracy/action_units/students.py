@@ -1,8 +1,8 @@
 """P1's students: raw sound through a small encoder and action units, fused by small networks, distilled per fold.
 
-Called by p1_paired.py and p1_schemes.py. The encoder of fold K learns from the other folds' speakers with the wav2vec2
-scores that never saw fold K, and is then frozen; the fusion networks learn with the full-precision fusion of the same
-fold and name as their teacher.
+Called by paired.py and schemes.py beside it. The encoder of fold K learns from the other folds' speakers with the
+wav2vec2 scores that never saw fold K, and is then frozen; the fusion networks learn with the full-precision fusion of
+the same fold and name as their teacher.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.accuracy.p1_fusion import Candidate, FusionSettings, TunedFusion
+from benchmarks.accuracy.action_units.fusion import Candidate, FusionSettings, TunedFusion
 from mer_fusion.checkpoint import save_checkpoint
 from mer_fusion.encoders.audio import AudioEncoder, AudioEncoderConfig
 from mer_fusion.training.loop import LoopOptions

@@ -1,6 +1,6 @@
 """Protocol P2 for every shipped window model: full precision, student in torch, and every bundle that runs here.
 
-    python -m benchmarks.accuracy.p2_windows --data ravdess_pairs:PATH [--bundles bundles] [--schemes fp32 fp16]
+    python -m benchmarks.accuracy.clips.windows --data ravdess_pairs:PATH [--bundles bundles] [--schemes fp32 fp16]
 
 Writes docs/results/p2.json. P2: the real audio-visual clips of RAVDESS fold 3, whose five actors are in no training or
 tuning set, together and by person. `mer evaluate BUNDLE --data ravdess_pairs:PATH` runs the same.
@@ -27,7 +27,7 @@ from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.dialogues import DialogueReport
 from mer_sdk.evaluation.evaluate import EvaluationOptions, EvaluationReport, evaluate, report_of
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ROLES = ("full", "student")
 
 

@@ -1,6 +1,7 @@
 """What the small text encoder keeps of the sentence encoder's: emotions of MELD, one utterance at a time.
 
-    python -m benchmarks.accuracy.text_encoder --data meld:PATH [--tune] [--save runs/text/student_text.safetensors]
+    python -m benchmarks.accuracy.dialogues.text_encoder --data meld:PATH [--tune]
+        [--save runs/text/student_text.safetensors]
 
 Trains the small encoder with several seeds on MELD train and texts made of it, fits the same two classifiers on the
 features of each encoder, and writes `docs/results/text_encoder.json`: figures on MELD dev with 95 % intervals from a
@@ -45,7 +46,7 @@ from mer_sdk.evaluation.datasets import open_dataset
 from mer_sdk.evaluation.datasets.meld import LABELS
 from mer_sdk.evaluation.metrics import bootstrap_interval, paired_bootstrap, uar, war, weighted_f1
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 SMALL = "small encoder, logistic regression"
 

@@ -1,6 +1,6 @@
 """What each paper's own idea, and each choice in how windows are drawn, buys on protocol P2; several seeds.
 
-    python -m benchmarks.accuracy.p2_ablations --data ravdess:PATH --data ravdess_pairs:PATH --data ferplus:PATH ...
+    python -m benchmarks.accuracy.clips.ablations --data ravdess:PATH --data ravdess_pairs:PATH --data ferplus:PATH ...
         [--seeds 3]
 
 Every variant is trained on the labels alone (no teacher that could bring the idea in again), over the encoders of the
@@ -39,7 +39,7 @@ from mer_sdk.evaluation.datasets import TEST_FOLD, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.metrics import bootstrap_interval, paired_bootstrap, uar
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 OUT = ROOT / "docs" / "results" / "p2_ablations.json"
 STATES, PROTOCOLS = ("audio+face",), ("warm", "cold")
 

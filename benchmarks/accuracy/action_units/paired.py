@@ -1,6 +1,6 @@
 """Protocol P1: real sound and action units of the same RAVDESS takes, 8 classes, speaker-disjoint folds 0-3.
 
-    python -m benchmarks.accuracy.p1_paired --data ravdess:PATH [--seeds 5] [--student-seeds 3]
+    python -m benchmarks.accuracy.action_units.paired --data ravdess:PATH [--seeds 5] [--student-seeds 3]
 
 Writes docs/results/p1.json; finished pieces are kept under --run-dir and not made again. Clean by construction: fold K
 is only answered by models whose every part, the published scores included, never saw fold K's actors.
@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.accuracy.p1_fusion import ORDERS, REMOVED, Candidate, FusionSettings, TunedFusion, cases
-from benchmarks.accuracy.p1_students import STUDENT_SETTINGS, encoder_figures, encoder_settings, student_folds
+from benchmarks.accuracy.action_units.fusion import ORDERS, REMOVED, Candidate, FusionSettings, TunedFusion, cases
+from benchmarks.accuracy.action_units.students import STUDENT_SETTINGS, encoder_figures, encoder_settings, student_folds
 from benchmarks.results.figures import accuracy_figure, difference_figure
 from mer_fusion.training.loop import LoopOptions
 from mer_fusion.training.utterances.networks import MODELS, logistic_regression
@@ -32,7 +32,7 @@ from mer_fusion.training.utterances.task import UtteranceOptions
 from mer_sdk.evaluation.datasets import open_dataset
 from mer_sdk.evaluation.datasets.ravdess import LABELS
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SETTINGS = FusionSettings(
     UtteranceOptions(drop=(0.3, 0.1), swap=(0.0, 0.0), mixing=(0.0, 0.0), noise=(0.3, 0.2), batch=225),
     LoopOptions(epochs=50, learning_rate=5e-3, weight_decay=0.05, average=0.97, precision="no", threads=1),

@@ -1,6 +1,6 @@
 """Protocol P4: how sure AMB-DSGDN may say that it is, on MELD dev.
 
-    python -m benchmarks.accuracy.p4_confidence [CHECKPOINT ...] --data meld:PATH
+    python -m benchmarks.accuracy.dialogues.confidence [CHECKPOINT ...] --data meld:PATH
 
 Writes docs/results/p4_confidence.json. Every utterance is answered when it is said. "plain" is the network without a
 temperature; "fitted" judges each dialogue by the temperature and threshold that the other dialogues gave (as
@@ -19,7 +19,7 @@ from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.manifest import StateDecision
 from mer_sdk.evaluation.calibration import calibration_of, cross_fitted
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """Protocol P1 in dyn8 and int8: seed 0 of every fold's students on every runtime that runs here, against its fp32.
 
-    python -m benchmarks.accuracy.p1_schemes --data ravdess:PATH
+    python -m benchmarks.accuracy.action_units.schemes --data ravdess:PATH
 
-Writes docs/results/p1_schemes.json. The students learn again with what p1_paired.py chose for each fold
+Writes docs/results/p1_schemes.json. The students learn again with what action_units/paired.py chose for each fold
 (docs/results/p1.json) and are saved as checkpoints below --run-dir; action units stay features. A piece, one student
 on one target, is made in a process of its own and kept, so that a run that is started again makes what is missing.
 Ranges come from the fold's training speakers, and what is moved to float is chosen on other takes of theirs.
@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.accuracy.p1_fusion import ORDERS, REMOVED, TunedFusion, cases
-from benchmarks.accuracy.p1_paired import SETTINGS, full_table
-from benchmarks.accuracy.p1_students import STUDENT_SETTINGS, save_students, student_folds
-from benchmarks.accuracy.p1_takes import (
+from benchmarks.accuracy.action_units.fusion import ORDERS, REMOVED, TunedFusion, cases
+from benchmarks.accuracy.action_units.paired import SETTINGS, full_table
+from benchmarks.accuracy.action_units.students import STUDENT_SETTINGS, save_students, student_folds
+from benchmarks.accuracy.action_units.takes import (
     FusionGraph,
     Takes,
     check_answers,
@@ -38,7 +38,7 @@ from benchmarks.accuracy.p1_takes import (
     read_takes,
     sound_samples,
 )
-from mer_converters.pipeline.export import Artifact, Material, Sensitivities, build
+from mer_converters.pipeline.export import Artifact, ExportInputs, Sensitivities, build
 from mer_converters.pipeline.gate import judge
 from mer_converters.pipeline.graphs import Graph, network_graphs
 from mer_converters.pipeline.measurements import sensitivities
@@ -58,7 +58,7 @@ from mer_sdk.evaluation.metrics import bootstrap_interval, paired_bootstrap, uar
 from mer_sdk.runtimes import load_graph
 from mer_sdk.runtimes.graph import GraphSpec
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 TARGETS, KEPT = ("tflite", "onnx", "executorch"), (FP32, DYN8, INT8)
 SENSITIVE = "sensitive.json"
 # Places in `cases()`.
@@ -107,7 +107,7 @@ class SharedSound:
 
 @dataclass(frozen=True)
 class Sensitive:
-    """Scheme -> what each operation loses in it, as `mer_converters.pipeline.export.Material` wants it."""
+    """Scheme -> what each operation loses in it, as `mer_converters.pipeline.export.ExportInputs` wants it."""
 
     schemes: dict[str, Sensitivities]
 
@@ -159,7 +159,7 @@ def run_job(job: Job) -> None:
             continue
         graphs = network_graphs(checkpoint.network.prepare_for_export(), checkpoint.card)
         inputs = calibration_folder(job.folder, checkpoint)
-        material = Material(
+        material = ExportInputs(
             target,
             graphs,
             checkpoint.card.baseline,
@@ -264,10 +264,10 @@ def _question(labels: np.ndarray, runs: np.ndarray, base: np.ndarray | None) -> 
 
 def prepare(data: str, models: Sequence[str], run_dir: Path, folder: Path, published: dict[str, Any]) -> dict[str, Any]:
     """Checkpoints and calibration inputs of every student; returns what the networks in torch say, beside what
-    p1_paired.py published of the same seed, WAR in percent.
+    action_units/paired.py published of the same seed, WAR in percent.
 
     Args:
-        run_dir: of p1_paired.py: its encoders, teachers and encoded sound; what is missing is made.
+        run_dir: of action_units/paired.py: its encoders, teachers and encoded sound; what is missing is made.
         published: docs/results/p1.json.
     """
     ravdess = open_dataset(data)
@@ -310,10 +310,10 @@ def prepare(data: str, models: Sequence[str], run_dir: Path, folder: Path, publi
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="ravdess:PATH, as for p1_paired.py")
+    parser.add_argument("--data", required=True, help="ravdess:PATH, as for action_units/paired.py")
     parser.add_argument("--models", nargs="+", default=list(MODELS))
     parser.add_argument("--targets", nargs="+", default=list(TARGETS))
-    parser.add_argument("--run-dir", type=Path, default=ROOT / "runs" / "p1", help="of p1_paired.py")
+    parser.add_argument("--run-dir", type=Path, default=ROOT / "runs" / "p1", help="of action_units/paired.py")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "p1_schemes.json")
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,0 +1,1 @@
+"""Protocol P2: real audio-visual clips of people whom nothing has learned from."""

@@ -1,0 +1,1 @@
+"""Protocol P4: dialogues of MELD, as they are said."""

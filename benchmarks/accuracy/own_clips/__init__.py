@@ -1,0 +1,1 @@
+"""What `mer adapt` makes of one person's clips."""
