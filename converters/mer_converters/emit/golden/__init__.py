@@ -14,6 +14,7 @@ from mer_converters.emit.golden import (
     profile,
     smoothing,
     sound,
+    spoken,
     square,
     tracks,
     voice,
@@ -32,7 +33,7 @@ def golden_bytes(source: SourceBundle) -> bytes:
         return pack(finder_cases(source) | finder.stages(source))
     arrays = cases(source) | host(source)
     if source.kind == "dialogue":
-        return pack(arrays | dialogue.stages(source) | profile.stages(source))
+        return pack(arrays | dialogue.stages(source) | profile.stages(source) | spoken.stages(source))
     arrays |= alignment.stages(source) | smoothing.stages(source)
     arrays |= profile.stages(source) | persons.stages(source)
     if "audio" in source.modalities:
