@@ -38,7 +38,7 @@ from benchmarks.accuracy.p1_takes import (
     read_takes,
     sound_samples,
 )
-from mer_converters.pipeline.export import Artifact, Material, Sensitivities, build
+from mer_converters.pipeline.export import Artifact, ExportInputs, Sensitivities, build
 from mer_converters.pipeline.gate import judge
 from mer_converters.pipeline.graphs import Graph, network_graphs
 from mer_converters.pipeline.measurements import sensitivities
@@ -107,7 +107,7 @@ class SharedSound:
 
 @dataclass(frozen=True)
 class Sensitive:
-    """Scheme -> what each operation loses in it, as `mer_converters.pipeline.export.Material` wants it."""
+    """Scheme -> what each operation loses in it, as `mer_converters.pipeline.export.ExportInputs` wants it."""
 
     schemes: dict[str, Sensitivities]
 
@@ -159,7 +159,7 @@ def run_job(job: Job) -> None:
             continue
         graphs = network_graphs(checkpoint.network.prepare_for_export(), checkpoint.card)
         inputs = calibration_folder(job.folder, checkpoint)
-        material = Material(
+        material = ExportInputs(
             target,
             graphs,
             checkpoint.card.baseline,

@@ -274,6 +274,28 @@ const tracks: Check = async (golden, manifest) => {
   }
 };
 
+const speaking: Check = async (golden, manifest) => {
+  const boxes = of(golden, "stage_speaking_boxes");
+  const [gone, levels] = [of(golden, "stage_speaking_gone").data, of(golden, "stage_speaking_levels")];
+  let step = 0;
+  const finder: FaceFinder = {
+    name: "scripted",
+    detect: async () => {
+      const all = Array.from({ length: boxes.shape[0]! }, (_, person) => [...row(golden, "stage_speaking_boxes", person)]);
+      return all.flatMap(([x, y, side], person) => (person || !gone[step] ? [[x, y, side, side, 1] as unknown as Detection] : []));
+    },
+  };
+  const tracks = new FaceTracks(finder, manifest.face, { faces: 2, detectSeconds: 0 });
+  for (; step < levels.shape[0]!; step++) {
+    const frames = [0.0625, 0.1875].map((since, number) => ({ time: 0.25 * step + since, frame: speakingFrame(golden, step, number) }));
+    const [first, second] = row(golden, "stage_speaking_levels", step) as unknown as [number, number];
+    const sound = first < 0 ? null : Float32Array.from({ length: 4000 }, (_, i) => (i < 2000 ? first : second));
+    const seen = (await tracks.look(frames, sound)).map(({ view }) => view);
+    const rows = Array.from({ length: 3 }, (_, i) => (seen[i] ? [seen[i].id, ...seen[i].box] : [-1, -1, -1, -1, -1])).flat();
+    near(rows, row(golden, "stage_speaking_persons", step), 2e-3, `faces of step ${step}`);
+  }
+};
+
 const text: Check = (golden, manifest) => {
   const frontend = new TextFrontend(manifest.text!);
   for (const [index, one] of texts(golden, "stage_text").entries()) {
@@ -395,7 +417,7 @@ const finding: Check = async (golden, manifest) => {
 
 /** Kind of bundle -> stage -> its check. */
 export const STAGES: Record<"window" | "dialogue" | "finder", Record<string, Check>> = {
-  window: { resampling, silence, chunks, crops, voice, steps, persons, profile, smoothing, tracks },
+  window: { resampling, silence, chunks, crops, voice, steps, persons, profile, smoothing, tracks, speaking },
   dialogue: { chunks, crops, text, dialogue, profile, cutter, spoken },
   finder: { finding },
 };
@@ -427,12 +449,31 @@ function pictured(golden: Golden, step: number): Frame {
   const places = row(golden, "stage_tracks_places", step);
   const [count, side] = of(golden, "stage_tracks_pictures").shape as [number, number];
   for (let one = 0; one < count; one++) {
-    const picture = row(golden, "stage_tracks_pictures", one);
     const [left, top] = [places[2 * one]!, places[2 * one + 1]!];
-    for (let pixel = 0; left >= 0 && pixel < side * side; pixel++) {
-      const place = (top + Math.floor(pixel / side)) * frame.width + left + (pixel % side);
-      (frame.data as Uint8ClampedArray).set(picture.subarray(3 * pixel, 3 * pixel + 3), 4 * place);
-    }
+    if (left >= 0) lay(row(golden, "stage_tracks_pictures", one), side, left, top, frame);
   }
   return frame;
+}
+
+/** A background with faces, and the mouths of those that have them open. */
+function speakingFrame(golden: Golden, step: number, number: number): Frame {
+  const { shape } = of(golden, "stage_tracks_backgrounds");
+  const frame = opaque({ shape: shape.slice(1), data: row(golden, "stage_tracks_backgrounds", 0) });
+  const open = row(golden, "stage_speaking_open", step);
+  const count = of(golden, "stage_tracks_pictures").shape[0]!;
+  for (let person = 0; person < count; person++) {
+    if (!person && of(golden, "stage_speaking_gone").data[step]) continue;
+    const [left, top] = row(golden, "stage_speaking_boxes", person) as unknown as [number, number];
+    lay(row(golden, "stage_tracks_pictures", person), of(golden, "stage_tracks_pictures").shape[2]!, left, top, frame);
+    if (!open[count * number + person]) continue;
+    lay(row(golden, "stage_speaking_mouths", person), of(golden, "stage_speaking_mouths").shape[2]!, left + 14, top + 33, frame);
+  }
+  return frame;
+}
+
+function lay(picture: Float32Array, width: number, left: number, top: number, frame: Frame): void {
+  for (let pixel = 0; pixel < picture.length / 3; pixel++) {
+    const place = (top + Math.floor(pixel / width)) * frame.width + left + (pixel % width);
+    (frame.data as Uint8ClampedArray).set(picture.subarray(3 * pixel, 3 * pixel + 3), 4 * place);
+  }
 }

@@ -14,6 +14,7 @@ from mer_converters.emit.golden import (
     profile,
     smoothing,
     sound,
+    speaking,
     spoken,
     square,
     tracks,
@@ -39,5 +40,6 @@ def golden_bytes(source: SourceBundle) -> bytes:
     if "audio" in source.modalities:
         arrays |= sound.stages(source) | voice.stages(source)
     if "face" in source.modalities:
-        arrays |= tracks.stages(source) | square.stages()
+        film = tracks.stages(source)
+        arrays |= film | speaking.stages(source, film) | square.stages()
     return pack(arrays)
