@@ -259,7 +259,7 @@ def _heard(bundle: Path, sound: np.ndarray, voice: VoiceOptions) -> list[tuple[f
 
 
 def test_a_kotlin_session_sees_whom_the_sensor_sees(compiled: Compiled, tmp_path: Path) -> None:
-    """A film of three persons who come, go, speak and change places, with gaps, a cut and a pause: two faces at a time."""
+    """A film of three persons who come, go and speak, with gaps, a cut and a pause: two faces at a time."""
     pipeline = _pipeline()
     arrays: dict[str, np.ndarray] = {}
     bundle, _ = compiled.golden["first"]

@@ -41,7 +41,9 @@ _VOICE = ("sound/voice.hpp", "sound/voice.cpp", "tests/sound_stages.cpp")
 _PICTURE = ("faces/picture.hpp", "faces/picture.cpp")
 _CROP = ("faces/crop.hpp", "faces/crop.cpp")
 _FACES = tuple(
-    f"faces/{name}.{end}" for name in ("square", "patch", "tracker", "identity", "speaker", "tracks") for end in ("hpp", "cpp")
+    f"faces/{name}.{end}"
+    for name in ("square", "patch", "tracker", "identity", "speaker", "tracks")
+    for end in ("hpp", "cpp")
 )
 _FINDER = ("finder/face_finder.hpp", "finder/face_finder.cpp", "tests/finder_stages.cpp")
 _DIALOGUE = ("dialogue/conversation.hpp", "dialogue/conversation.cpp", "tests/dialogue_stages.cpp")
