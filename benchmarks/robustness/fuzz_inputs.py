@@ -27,8 +27,11 @@ from mer_sdk.contract.manifest import BaselineContract
 from mer_sdk.dialogue.dialogue_file import read_dialogues
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.phone.clips import ClipReference, score
+from mer_sdk.phone.evidence import Seen
 from mer_sdk.phone.merging import describe, device_entry
 from mer_sdk.phone.report import (
+    SCHEMA_VERSION,
+    Battery,
     BrowserRun,
     CaseAnswer,
     ClipAnswer,
@@ -91,16 +94,19 @@ def phone_reports(bundle: Path) -> Attempt:
         sustained=SustainedRun(4.0, 2.0, 400, 1.0, 1.5, (Point(2.0, 1.0, 1.5), Point(4.0, 1.5, 2.0))),
         hidden=False,
     )
+    phone = Device("Mozilla/5.0", "Chrome 150", "Pixel 9", "Android 16", True, 8, 8.0, "412 x 915", "", True, 5, False)
     report = PhoneReport(
         bundle=manifest.name,
         files={spec.path: spec.sha256 for spec in manifest.files},
         runtime="onnxruntime-web 1.30.0",
-        device=Device("Mozilla/5.0", "Chrome 150", "Pixel 9", "Android 16", True, 8, 8.0, "412 x 915", "", True),
+        device=phone,
         runs=(run,),
         clips=(ClipAnswer(0, (0.5,) * 2 * len(manifest.labels), (1, 2)),),
-        schema_version=1,
+        battery=Battery(0.9, 0.8, False),
+        schema_version=SCHEMA_VERSION,
     )
     text = json.dumps(to_json(report))
+    seen = Seen("192.168.1.30", "192.168.1.20", "Mozilla/5.0 (Linux; Android 16; Pixel 9)", "?1")
     wanted = Clip(id="01-05-02-01-01-16", label=manifest.labels[0], speaker=16)
     said = (np.full((2, len(manifest.labels)), 0.5, np.float32), np.array([1, 2]), ("audio", "audio"))
     reference = ClipReference("another", manifest.decision, (said,))
@@ -108,7 +114,7 @@ def phone_reports(bundle: Path) -> Attempt:
     def attempt(chance: random.Random) -> None:
         read = read_report(mutated_json(text, chance), manifest, len(cases), 1)
         accuracy = score(read.clips, (wanted,), {wanted.label: wanted.label}, manifest, reference)
-        json.dumps(to_json(device_entry(read, manifest.scheme, cases, accuracy)), allow_nan=False)
+        json.dumps(to_json(device_entry(read, seen, manifest.scheme, cases, accuracy)), allow_nan=False)
         describe(read.device)
 
     return attempt

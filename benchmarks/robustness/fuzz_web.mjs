@@ -42,7 +42,7 @@ async function use(manifest) {
   const graphs = shapedGraphs(manifest);
   const frame = { width: 64, height: 48, data: new Uint8Array(64 * 48 * 4).fill(90) };
   if (manifest.finder) return void (await new sensor.GraphFinder(graphs.finder, manifest.finder).detect(frame));
-  if (manifest.dialogue) return;
+  if (manifest.dialogue) return await converse(manifest, graphs, frame);
   const engine = new sensor.StepEngine(manifest, graphs);
   const alignment = new sensor.StreamAlignment(manifest, 0);
   for (let half = 0; half < 4; half++) {
@@ -55,6 +55,21 @@ async function use(manifest) {
       const output = await engine.advance(await engine.encode(graphs.audio ? given.chunk : null, crop), 0);
       sensor.decide(output.probabilities, manifest, sensor.stateOf(output.present));
     }
+  }
+}
+
+/** More utterances than a window holds, by more speakers than are told apart. */
+async function converse(manifest, graphs, frame) {
+  const engine = new sensor.DialogueEngine(manifest, graphs);
+  const crop = graphs.face ? sensor.cropFace(frame, [4, 4, 24, 24], manifest.face) : null;
+  for (let number = 0; number < Math.min(40, manifest.dialogue.utterances + 2); number++) {
+    const features = new Map();
+    const words = graphs.text ? await engine.read("I did not see you coming, really!") : null;
+    if (words) features.set("text", words);
+    if (graphs.audio) features.set("audio", await engine.encode("audio", [new Float32Array(manifest.audio.chunk_samples)]));
+    if (crop) features.set("face", await engine.encode("face", [crop]));
+    const output = await engine.advance(features, String(number % (manifest.dialogue.speakers + 1)));
+    sensor.decide(output.probabilities, manifest, sensor.stateOf(output.present));
   }
 }
 

@@ -3,9 +3,9 @@
     python -m benchmarks.robustness.fuzz_web [--mutations 10000]
 
 The manifests of tests/manifests are changed by the seeds of `fuzz_bundles`; Python and TypeScript must both take or
-both refuse each. What TypeScript takes is used: a step engine, or a face finder, on graphs that keep to its shapes,
-with two seconds of sound and frames. Writes docs/results/fuzz_web.json and a table in docs/reference/bundle.md. Needs
-npm's packages (`cd web && npm ci`).
+both refuse each. What TypeScript takes is used: a step engine with two seconds of sound and frames, a dialogue engine
+with more utterances than its window holds, or a face finder, on graphs that keep to its shapes. Writes
+docs/results/fuzz_web.json and a table in docs/reference/bundle.md. Needs npm's packages (`cd web && npm ci`).
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ from mer_sdk.bench.steps import TimedStep
 from mer_sdk.bench.timing import interleaved
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.golden import load_golden
+from mer_sdk.phone.evidence import Seen
 from mer_sdk.phone.merging import DeviceEntry, device_entry
 from mer_sdk.phone.report import read_report
 from mer_sdk.phone.server import PhoneServer
@@ -46,8 +47,8 @@ def in_browser(bundle: Bundle, rounds: int, chromium: str) -> DeviceEntry:
     assert folder is not None
     settings = {"bundle": bundle.name, "seconds": 0, "rounds": rounds, "warm_up": 20, "clips": 0, "webgpu": False}
 
-    def read(text: str) -> DeviceEntry:
-        return device_entry(read_report(text, manifest, len(cases)), manifest.scheme, cases)
+    def read(text: str, seen: Seen) -> DeviceEntry:
+        return device_entry(read_report(text, manifest, len(cases)), seen, manifest.scheme, cases)
 
     with PhoneServer(Service(folder, manifest, settings, read), "127.0.0.1") as server:
         steps = [["wait", "#start:not([hidden])"], ["click", "#start"], ["wait", "#status.good, #status.bad"]]

@@ -8,18 +8,24 @@ A film is stored as backgrounds and pictures laid over them, so that the other s
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import onnx
 
+from mer_converters.emit.golden.spoken import Loud
 from mer_converters.emit.golden.tracks import texture
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.estimate import EmotionEstimate
 from mer_sdk.dialogue.conversation import Conversation
+from mer_sdk.dialogue.options import ConversationOptions
+from mer_sdk.dialogue.utterances import UtteranceOptions
 from mer_sdk.frontends.face_crop import Detection
 from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.frontends.voice_activity import VoiceActivity, VoiceOptions
+from mer_sdk.live.conversation import LiveConversation, Recogniser
 from mer_sdk.window import step_estimator
 from mer_sdk.window.sensor import EmotionSensor
 from mer_sdk.window.smoothing import Smoothing
@@ -41,16 +47,6 @@ TEXTS = (
     ("Dora", "rock'n'roll"),
     ("Anna", "bye"),
 )
-
-
-class Loud:
-    """A network that takes loud sound for speech."""
-
-    def reset(self) -> None:
-        """It has no state."""
-
-    def __call__(self, piece: np.ndarray) -> float:
-        return float(min(1.0, 5.0 * np.abs(piece).mean(dtype=np.float64)))
 
 
 class Scripted:
@@ -173,6 +169,94 @@ def conversation_run(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, obj
         utterances.append({"speaker": speaker, "text": text, "first": first, "sound": with_sound, "faces": with_faces})
         made.append(to_json(estimate))
     return {"utterances": utterances, "estimates": made}
+
+
+# What is said live: (words, begin, end, speaker, when the recogniser tells it).
+HEARD = (
+    ("I did not see you", 2.3, 3.4, "Anna", 4.0),
+    ("coming, really!", 3.5, 5.0, "Anna", 5.25),
+    ("never mind", 8.0, 10.5, "Ben", 11.0),
+    ("typed", 6.0, None, "Cem", 6.0),
+)
+# Ben's microphone hears the film's sound so much later.
+LATER = 5.5
+
+
+def live_run(path: Path) -> dict[str, object]:
+    """What two microphones, a camera and a recogniser give, and the estimates: with texts pushed, and of sound alone
+    with texts recognised."""
+    events = _live_events()
+    heard = [event for event in events if event[1]["kind"] == "sound"]
+    pushed, counts = _live_estimates(path, events, None)
+    recognised, _ = _live_estimates(path, heard, lambda sound, rate: f"{len(sound)} of {rate}")
+    return {"events": [event for _, event in events], "estimates": pushed, "counts": counts, "recognised": recognised}
+
+
+def _live_events() -> list[tuple[float, dict[str, object]]]:
+    events: list[tuple[float, dict[str, object]]] = []
+    for index in range(SECONDS * FPS):
+        begin, end, time = index * RATE // FPS, (index + 1) * RATE // FPS, index / FPS
+        for name, later in (("Anna", 0.0), ("Ben", LATER)):
+            sound = {"kind": "sound", "begin": begin, "end": end, "time": begin / RATE + later, "stream": name}
+            events.append((time + later, sound))
+        events.append((time, {"kind": "frame", "index": index, "time": time}))
+    for words, begin, end, speaker, when in HEARD:
+        events.append((when, {"kind": "text", "text": words, "time": begin, "end": end, "speaker": speaker}))
+    return sorted(events, key=lambda event: event[0])
+
+
+def _live_estimates(
+    path: Path, events: list[tuple[float, dict[str, object]]], recognise: Recogniser | None
+) -> tuple[list[dict[str, object]], dict[str, int]]:
+    frames, detections, pcm = film({})
+    options = ConversationOptions(
+        utterance=UtteranceOptions(VoiceOptions(0.3, 0.5)), streams=("Anna", "Ben"), patience=1.0, frames=128
+    )
+    talk = Conversation.open(path, detector=Scripted(detections))
+    # The wall's clock stands still: nothing is stale.
+    with LiveConversation(talk, options, recognise, voice=Loud, now=lambda: 0.0) as live:
+        for _, event in events:
+            given: Any = event
+            if given["kind"] == "sound":
+                heard = pcm[given["begin"] : given["end"]]
+                live.push_audio(heard, RATE, given["time"], given["stream"])
+            elif given["kind"] == "frame":
+                live.push_frame(frames[given["index"]], given["time"])
+            else:
+                live.push_text(given["text"], given["time"], given["speaker"], given["end"])
+        live.finish()
+        estimates = [to_json(one) for one in live]
+        counts = {"dropped": live.dropped, "droppedFrames": live.dropped_frames, "late": live.late, "short": live.short}
+    return estimates, counts
+
+
+def write_loud(path: Path) -> None:
+    """`Loud` as a file with the inputs and outputs of Silero VAD, for sensors that open one."""
+    helper, tensor = onnx.helper, onnx.TensorProto
+    nodes = [
+        # Of what came before the piece nothing is heard.
+        helper.make_node("Slice", ["input", "begin", "end", "axis"], ["piece"]),
+        helper.make_node("Abs", ["piece"], ["size"]),
+        helper.make_node("ReduceMean", ["size"], ["mean"], axes=[1], keepdims=1),
+        helper.make_node("Mul", ["mean", "five"], ["loud"]),
+        helper.make_node("Min", ["loud", "one"], ["output"]),
+        helper.make_node("Identity", ["state"], ["stateN"]),
+    ]
+    numbers = {"begin": [64], "end": [576], "axis": [1]}
+    constants = [helper.make_tensor(name, tensor.INT64, [1], value) for name, value in numbers.items()]
+    constants += [helper.make_tensor(name, tensor.FLOAT, [1], [value]) for name, value in (("five", 5.0), ("one", 1.0))]
+    given = [("input", tensor.FLOAT, [1, 576]), ("state", tensor.FLOAT, [2, 1, 128]), ("sr", tensor.INT64, [])]
+    told = [("output", tensor.FLOAT, [1, 1]), ("stateN", tensor.FLOAT, [2, 1, 128])]
+    graph = helper.make_graph(
+        nodes,
+        "loud",
+        [helper.make_tensor_value_info(*one) for one in given],
+        [helper.make_tensor_value_info(*one) for one in told],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 16)], ir_version=8)
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
 
 
 def _places(count: int) -> np.ndarray:

@@ -75,6 +75,7 @@ def write_vectors(folder: Path) -> None:
         "affect": _affect(arrays),
         "sensor": pipeline_vectors.sensor_run(arrays, bundle),
         "conversation": pipeline_vectors.conversation_run(talk, arrays),
+        "live": pipeline_vectors.live_run(talk),
         "profile": pipeline_vectors.profile(bundle, folder),
         "silero": _silero(arrays),
         "bundle": bundle.name,
@@ -84,6 +85,7 @@ def write_vectors(folder: Path) -> None:
         "manifests": [vars(case) for case in cases()],
         "mutations": mutations(300),
     }
+    pipeline.write_loud(folder / "loud.onnx")
     _resampled(arrays)
     _crops(arrays)
     # The stages of every port, see mer_converters.emit.golden; each bundle has those of its kind.

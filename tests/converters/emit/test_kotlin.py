@@ -8,6 +8,7 @@ files is run.
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import os
 import re
@@ -18,6 +19,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -167,6 +169,7 @@ WRONG = {
         "stage_smoothing_decisions": "smoothing over 0.0 s",
         "stage_persons_mean_face": "several persons: a baseline each",
         "stage_tracks_found": "faces followed between searches",
+        "stage_speaking_persons": "the face whose mouth moves with the sound",
         "stage_alignment_steps": "steps of sound and pictures",
         "stage_profile_mean_audio": "saved baseline: audio",
     },
@@ -175,6 +178,7 @@ WRONG = {
         "case0_logits": "case0: largest error of the logits",
         "stage_text_ids": "ids of text 0",
         "stage_dialogue_window_face": "windows of utterances",
+        "stage_cutter1_cuts": "cuts of utterances 1",
         "host_decisions": "decision 0",
     },
     "face_finder": {"stage_letterbox1_input": "stage_letterbox1_input", "case0_scores": "case0: scores"},
@@ -245,6 +249,66 @@ def _heard(bundle: Path, sound: np.ndarray, voice: VoiceOptions) -> list[tuple[f
     with EmotionSensor.open(bundle, voice=voice) as sensor:
         said = [estimate for piece in pieces for estimate in sensor.push_audio(piece, 16000)] + sensor.flush()
     return [(one.time, one.speech, np.array([*one.probabilities.values()])) for one in said]
+
+
+def test_a_kotlin_session_sees_whom_the_sensor_sees(compiled: Compiled, tmp_path: Path) -> None:
+    """A film of three persons who come, go and speak, with gaps, a cut and a pause: two faces at a time."""
+    pipeline = _pipeline()
+    arrays: dict[str, np.ndarray] = {}
+    bundle, _ = compiled.golden["first"]
+    wanted = pipeline.sensor_run(arrays, bundle)
+    frames, _, pcm = pipeline.film({})
+    frames.tofile(tmp_path / "frames.rgb")
+    pcm.astype("<f4").tofile(tmp_path / "sound.f32")
+    lines = [f"film {frames.shape[2]} {frames.shape[1]} {wanted['rate']}"]
+    for number, found in enumerate(wanted["detections"]):
+        lines += [f"face {number} {' '.join(map(repr, one))}" for one in found]
+    for event in wanted["events"]:
+        kind = event["kind"]
+        keys = {"frame": ("index", "time"), "sound": ("begin", "end", "channels", "time"), "enrol": ("seconds",)}
+        lines.append(" ".join([kind, *(str(event[key]) for key in keys.get(kind, ()))]))
+    (tmp_path / "events.txt").write_text("\n".join(lines) + "\n")
+    server = f"{sys.executable}|{NATIVE / 'jvm' / 'serve_graphs.py'}"
+    told = compiled.run("mer.faces.FaceSessionVectorsKt", str(tmp_path), server=server, bundle=bundle)
+    assert told.returncode == 0, told.stderr[-3000:]
+    found = [_said(line) for line in told.stdout.splitlines()]
+    steps = [[one, *one["others"]] for one in wanted["estimates"]]
+    assert [len(one) for one in found] == [len(one) for one in steps]
+    apart = 0.0
+    for mine, its in zip(found, steps, strict=True):
+        for place, ((words, numbers), said) in enumerate(zip(mine, its, strict=True)):
+            face = said["face"]
+            exact = [str(said["time"]), str(face["id"] if face else None), str(said["speech"]), str(said["enrolling"])]
+            assert words == [word.lower() for word in (exact if place == 0 else exact[:2])], said
+            box = face["box"] if face else []
+            np.testing.assert_allclose(numbers[: len(box)], box, atol=1e-3)
+            shares = [*said["probabilities"].values(), *said["raw_probabilities"].values()]
+            apart = max(apart, float(np.abs(np.array(numbers[len(box) :]) - shares).max()))
+    assert apart < 1e-4
+    # What makes the film worth while: several persons, beside one another, and a pause that is passed over.
+    assert len({one["face"]["id"] for step in steps for one in step if one["face"]}) > 3
+    assert max(map(len, steps)) == 2
+    assert len(steps) < 4 * steps[-1][0]["time"]
+
+
+def _pipeline() -> ModuleType:
+    """The film that the sensor in TypeScript is held to, too."""
+    path = Path(__file__).resolve().parents[2] / "web" / "pipeline_vectors.py"
+    spec = importlib.util.spec_from_file_location("pipeline_vectors", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _said(line: str) -> list[tuple[list[str], list[float]]]:
+    """Of each person of a step words, and numbers: the box, probabilities, and those before smoothing."""
+    persons = []
+    for part in line.split(" | "):
+        words, _, numbers = part.partition(" : ")
+        persons.append((words.replace("null", "None").lower().split(), [float(one) for one in numbers.split()]))
+    return persons
 
 
 def test_the_app_turns_pictures_of_the_camera_into_frames(compiled: Compiled) -> None:

@@ -32,7 +32,6 @@ from mer_sdk.contract.estimate import EmotionEstimate
 from mer_sdk.contract.signature import key_line
 from mer_sdk.contract.signing import sign_bundle
 from mer_sdk.errors import ConversionError
-from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.window.sensor import EmotionSensor
 from mer_sdk.window.smoothing import Smoothing
 
@@ -135,6 +134,8 @@ STAGES = (
     "a window begins with each utterance",
     "faces followed between searches",
     "persons recognised",
+    "the face whose mouth moves with the sound is preferred",
+    "steps of sound and pictures",
 )
 
 
@@ -379,11 +380,8 @@ def _recording(folder: Path) -> tuple[np.ndarray, list[np.ndarray]]:
 
 def _estimates(folder: Path, sound: np.ndarray, frames: list[np.ndarray]) -> list[EmotionEstimate]:
     """What the sensor of this SDK says of the same recording."""
-    options = FaceOptions(prefer_speaking=False)
     detector = str(folder / "face_finder-onnx-fp32.mer")
-    with EmotionSensor.open(
-        folder / "onnx.mer", detector=detector, smoothing=Smoothing(0.5, 0.05), faces=options
-    ) as sensor:
+    with EmotionSensor.open(folder / "onnx.mer", detector=detector, smoothing=Smoothing(0.5, 0.05)) as sensor:
         found, size = [], int(np.ceil(44100 / 12.5))
         for number, frame in enumerate(frames):
             piece = sound[number * size : (number + 1) * size]

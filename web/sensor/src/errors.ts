@@ -33,3 +33,8 @@ export class RuntimeUnavailable extends MerError {
 export class OptionError extends MerError {
   override name = "OptionError";
 }
+
+/** A live stream that an error has ended, such as one thrown by the app's callback; that one is its `cause`. */
+export class StreamError extends MerError {
+  override name = "StreamError";
+}

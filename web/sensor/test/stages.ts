@@ -32,6 +32,10 @@ import {
 } from "../src/index.js";
 import { searched } from "../src/frontends/face_tracks.js";
 import { DialogueEngine } from "../src/dialogue/engine.js";
+import { liveRules } from "../src/dialogue/options.js";
+import { UtteranceQueue } from "../src/dialogue/utterance_queue.js";
+import { UtteranceCutter, utteranceRules } from "../src/dialogue/utterances.js";
+import { loud } from "./film.js";
 import { type Golden, near, of, row, texts } from "./golden_file.js";
 
 type Check = (golden: Golden, manifest: Manifest) => Promise<void> | void;
@@ -270,6 +274,28 @@ const tracks: Check = async (golden, manifest) => {
   }
 };
 
+const speaking: Check = async (golden, manifest) => {
+  const boxes = of(golden, "stage_speaking_boxes");
+  const [gone, levels] = [of(golden, "stage_speaking_gone").data, of(golden, "stage_speaking_levels")];
+  let step = 0;
+  const finder: FaceFinder = {
+    name: "scripted",
+    detect: async () => {
+      const all = Array.from({ length: boxes.shape[0]! }, (_, person) => [...row(golden, "stage_speaking_boxes", person)]);
+      return all.flatMap(([x, y, side], person) => (person || !gone[step] ? [[x, y, side, side, 1] as unknown as Detection] : []));
+    },
+  };
+  const tracks = new FaceTracks(finder, manifest.face, { faces: 2, detectSeconds: 0 });
+  for (; step < levels.shape[0]!; step++) {
+    const frames = [0.0625, 0.1875].map((since, number) => ({ time: 0.25 * step + since, frame: speakingFrame(golden, step, number) }));
+    const [first, second] = row(golden, "stage_speaking_levels", step) as unknown as [number, number];
+    const sound = first < 0 ? null : Float32Array.from({ length: 4000 }, (_, i) => (i < 2000 ? first : second));
+    const seen = (await tracks.look(frames, sound)).map(({ view }) => view);
+    const rows = Array.from({ length: 3 }, (_, i) => (seen[i] ? [seen[i].id, ...seen[i].box] : [-1, -1, -1, -1, -1])).flat();
+    near(rows, row(golden, "stage_speaking_persons", step), 2e-3, `faces of step ${step}`);
+  }
+};
+
 const text: Check = (golden, manifest) => {
   const frontend = new TextFrontend(manifest.text!);
   for (const [index, one] of texts(golden, "stage_text").entries()) {
@@ -303,6 +329,72 @@ const dialogue: Check = async (golden, manifest) => {
   }
 };
 
+const cutter: Check = async (golden) => {
+  const probabilities = of(golden, "stage_cutter_probabilities").data;
+  const options = of(golden, "stage_cutter_options");
+  for (let index = 0; index < options.shape[0]!; index++) {
+    const [threshold, hangover, minimum, longest, preRoll] = row(golden, "stage_cutter_options", index) as unknown as number[];
+    let next = 0;
+    const model = { reset: () => undefined, probability: async () => probabilities[next++]! };
+    const rules = utteranceRules({ voice: { threshold: threshold!, hangover: hangover! }, minimum: minimum!, longest: longest!, preRoll: preRoll! });
+    const cutter = new UtteranceCutter(model, rules);
+    const found: number[] = [];
+    const sizes = of(golden, "stage_cutter_pieces").data;
+    for (const [number, size] of sizes.entries()) {
+      const cuts = await cutter.push(new Float32Array(size));
+      found.push(...cuts.flatMap((cut) => [number, cut.begin, cut.begin + cut.samples.length, cutter.short]));
+    }
+    found.push(...cutter.end().flatMap((cut) => [sizes.length, cut.begin, cut.end, cutter.short]));
+    near(found, of(golden, `stage_cutter${index}_cuts`).data, 0, "cuts");
+  }
+};
+
+const spoken: Check = async (golden) => {
+  const names = [null, "anna", "ben"];
+  const utterance = { voice: { hangover: 0.5 }, minimum: 0.25, longest: 4, preRoll: 0.125 };
+  for (let index = 0; index < of(golden, "stage_spoken_options").shape[0]!; index++) {
+    const [patience, staleSeconds, queue, frames, queueSeconds, awaits] = [...row(golden, "stage_spoken_options", index)] as [
+      number, number, number, number, number, number,
+    ];
+    const options = { utterance, streams: ["anna"], tolerance: 0.125, patience, staleSeconds, queue, frames, queueSeconds };
+    let seconds = 0;
+    const utterances = new UtteranceQueue(liveRules(options), Boolean(awaits), 0.25, () => seconds, () => loud);
+    const found: number[] = [];
+    const tell = (number: number) => {
+      for (const { begin, end, speaker, samples, text, frames: shown } of utterances.turns.splice(0)) {
+        const sound = samples ? [samples.length, samples.reduce((sum, value) => sum + value, 0) / samples.length] : [-1, 0];
+        const words = (text ?? "").split(" ").filter(Boolean).map(Number);
+        const times = shown.map(({ time }) => time);
+        const filled = (values: number[], room: number) => [...values, ...Array(room).fill(-1)].slice(0, room);
+        found.push(number, begin, end, names.indexOf(speaker), ...sound, ...filled(words, 3), times.length, ...filled(times, 8));
+      }
+    };
+    const { shape } = of(golden, `stage_spoken${index}_events`);
+    for (let number = 0; number < shape[0]!; number++) {
+      const event = [...row(golden, `stage_spoken${index}_events`, number)] as [number, number, number, number, number, number, number, number];
+      const [kind, when, time, stream, speaker, end, rate, value] = event;
+      const [name, who] = [names[stream]!, names[speaker]!];
+      seconds = when;
+      if (kind === 0) {
+        const samples = new Float32Array(end).fill(value);
+        await utterances.addAudio([samples], rate, time < 0 ? utterances.due(name) : time, name, who);
+      } else if (kind === 1) {
+        await utterances.addFrame({ width: 1, height: 1, data: new Uint8Array(4) }, time, name);
+      } else if (kind === 2) {
+        await utterances.addText(String(value), time, end < 0 ? null : end, who);
+      } else {
+        await utterances.move();
+        if (number % 3 === 0) tell(number);
+      }
+    }
+    await utterances.finish();
+    tell(shape[0]!);
+    near(found, of(golden, `stage_spoken${index}_turns`).data, 1e-4, `turns of conversation ${index}`);
+    const { dropped, droppedFrames, late, short } = utterances;
+    near([dropped, droppedFrames, late, short], of(golden, `stage_spoken${index}_counts`).data, 0, "what was left out");
+  }
+};
+
 const finding: Check = async (golden, manifest) => {
   const contract = manifest.finder!;
   for (let index = 0; golden.has(`stage_letterbox${index}_frame`); index++) {
@@ -325,8 +417,8 @@ const finding: Check = async (golden, manifest) => {
 
 /** Kind of bundle -> stage -> its check. */
 export const STAGES: Record<"window" | "dialogue" | "finder", Record<string, Check>> = {
-  window: { resampling, silence, chunks, crops, voice, steps, persons, profile, smoothing, tracks },
-  dialogue: { chunks, crops, text, dialogue, profile },
+  window: { resampling, silence, chunks, crops, voice, steps, persons, profile, smoothing, tracks, speaking },
+  dialogue: { chunks, crops, text, dialogue, profile, cutter, spoken },
   finder: { finding },
 };
 
@@ -357,12 +449,31 @@ function pictured(golden: Golden, step: number): Frame {
   const places = row(golden, "stage_tracks_places", step);
   const [count, side] = of(golden, "stage_tracks_pictures").shape as [number, number];
   for (let one = 0; one < count; one++) {
-    const picture = row(golden, "stage_tracks_pictures", one);
     const [left, top] = [places[2 * one]!, places[2 * one + 1]!];
-    for (let pixel = 0; left >= 0 && pixel < side * side; pixel++) {
-      const place = (top + Math.floor(pixel / side)) * frame.width + left + (pixel % side);
-      (frame.data as Uint8ClampedArray).set(picture.subarray(3 * pixel, 3 * pixel + 3), 4 * place);
-    }
+    if (left >= 0) lay(row(golden, "stage_tracks_pictures", one), side, left, top, frame);
   }
   return frame;
+}
+
+/** A background with faces, and the mouths of those that have them open. */
+function speakingFrame(golden: Golden, step: number, number: number): Frame {
+  const { shape } = of(golden, "stage_tracks_backgrounds");
+  const frame = opaque({ shape: shape.slice(1), data: row(golden, "stage_tracks_backgrounds", 0) });
+  const open = row(golden, "stage_speaking_open", step);
+  const count = of(golden, "stage_tracks_pictures").shape[0]!;
+  for (let person = 0; person < count; person++) {
+    if (!person && of(golden, "stage_speaking_gone").data[step]) continue;
+    const [left, top] = row(golden, "stage_speaking_boxes", person) as unknown as [number, number];
+    lay(row(golden, "stage_tracks_pictures", person), of(golden, "stage_tracks_pictures").shape[2]!, left, top, frame);
+    if (!open[count * number + person]) continue;
+    lay(row(golden, "stage_speaking_mouths", person), of(golden, "stage_speaking_mouths").shape[2]!, left + 14, top + 33, frame);
+  }
+  return frame;
+}
+
+function lay(picture: Float32Array, width: number, left: number, top: number, frame: Frame): void {
+  for (let pixel = 0; pixel < picture.length / 3; pixel++) {
+    const place = (top + Math.floor(pixel / width)) * frame.width + left + (pixel % width);
+    (frame.data as Uint8ClampedArray).set(picture.subarray(3 * pixel, 3 * pixel + 3), 4 * place);
+  }
 }

@@ -32,14 +32,18 @@ _WINDOW: tuple[str, ...] = (
     "estimate/smoothing.hpp",
     "estimate/smoothing.cpp",
 )
-_WINDOW += ("window/feature_window.hpp", "window/feature_window.cpp", "window/persons.hpp", "window/persons.cpp")
+_WINDOW += tuple(
+    f"window/{name}.{end}" for name in ("alignment", "feature_window", "persons") for end in ("hpp", "cpp")
+)
 _WINDOW += ("tests/window_stages.cpp",)
 _SOUND = tuple(f"sound/{name}.{end}" for name in ("resampler", "downmix", "steps") for end in ("hpp", "cpp"))
 _VOICE = ("sound/voice.hpp", "sound/voice.cpp", "tests/sound_stages.cpp")
 _PICTURE = ("faces/picture.hpp", "faces/picture.cpp")
 _CROP = ("faces/crop.hpp", "faces/crop.cpp")
 _FACES = tuple(
-    f"faces/{name}.{end}" for name in ("square", "patch", "tracker", "identity", "tracks") for end in ("hpp", "cpp")
+    f"faces/{name}.{end}"
+    for name in ("square", "patch", "tracker", "identity", "speaker", "tracks")
+    for end in ("hpp", "cpp")
 )
 _FINDER = ("finder/face_finder.hpp", "finder/face_finder.cpp", "tests/finder_stages.cpp")
 _DIALOGUE = ("dialogue/conversation.hpp", "dialogue/conversation.cpp", "tests/dialogue_stages.cpp")
@@ -91,5 +95,6 @@ def _of_kind(source: SourceBundle) -> list[str]:
     if source.kind == "dialogue":
         text = _TEXT if "text" in source.modalities else ()
         return [*_ESTIMATE, *_DIALOGUE, *text, *(_SOUND if sound else ()), *((*_PICTURE, *_CROP) if face else ())]
+    both = ("tests/alignment_stages.cpp",) if sound and face else ()
     faces = (*_PICTURE, *_CROP, *_FACES, "tests/face_stages.cpp")
-    return [*_ESTIMATE, *_WINDOW, *((*_SOUND, *_VOICE) if sound else ()), *(faces if face else ())]
+    return [*_ESTIMATE, *_WINDOW, *((*_SOUND, *_VOICE) if sound else ()), *(faces if face else ()), *both]

@@ -14,6 +14,8 @@ from mer_converters.emit.golden import (
     profile,
     smoothing,
     sound,
+    speaking,
+    spoken,
     square,
     tracks,
     voice,
@@ -32,11 +34,12 @@ def golden_bytes(source: SourceBundle) -> bytes:
         return pack(finder_cases(source) | finder.stages(source))
     arrays = cases(source) | host(source)
     if source.kind == "dialogue":
-        return pack(arrays | dialogue.stages(source) | profile.stages(source))
+        return pack(arrays | dialogue.stages(source) | profile.stages(source) | spoken.stages(source))
     arrays |= alignment.stages(source) | smoothing.stages(source)
     arrays |= profile.stages(source) | persons.stages(source)
     if "audio" in source.modalities:
         arrays |= sound.stages(source) | voice.stages(source)
     if "face" in source.modalities:
-        arrays |= tracks.stages(source) | square.stages()
+        film = tracks.stages(source)
+        arrays |= film | speaking.stages(source, film) | square.stages()
     return pack(arrays)

@@ -95,20 +95,26 @@ def _detections(random: np.random.Generator, places: np.ndarray) -> np.ndarray:
     return found
 
 
-class _Scripted:
-    """A detector that finds what the film's script says."""
+class ScriptedDetector:
+    """A detector that finds what the film's script says.
+
+    Attributes:
+        found: (x, y, width, height) of what it finds in each step, [steps, n, 4]; width 0 where nothing.
+        step: the one whose frames are searched.
+        asked: searches so far.
+    """
 
     def __init__(self, detections: np.ndarray) -> None:
-        self._detections, self.step, self.asked = detections, 0, 0
+        self.found, self.step, self.asked = detections, 0, 0
 
     def detect(self, rgb: np.ndarray) -> list[Detection]:
         """See `FaceDetector.detect`."""
         self.asked += 1
-        rows = self._detections[self.step].tolist()
+        rows = self.found[self.step].tolist()
         return [(x, y, width, height, 1.0) for x, y, width, height in rows if width > 0]
 
 
-def _rows(seen: list[tuple[int, Box]]) -> np.ndarray:
+def rows_of(seen: list[tuple[int, Box]]) -> np.ndarray:
     """(id, x, y, width, height) of each face, [MOST, 5]; id -1 where there is none."""
     rows = np.full((MOST, 5), -1.0)
     for place, (number, box) in enumerate(seen):
@@ -119,12 +125,12 @@ def _rows(seen: list[tuple[int, Box]]) -> np.ndarray:
 def _tracks(
     options: FaceOptions, frames: list[np.ndarray], times: np.ndarray, detections: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    detector = _Scripted(detections)
+    detector = ScriptedDetector(detections)
     tracker = FaceTracker(detector, options.detect_seconds, options.faces)
     found, asked = [], []
     for step, (frame, time) in enumerate(zip(frames, times.tolist(), strict=True)):
         detector.step, before = step, tracker.searches
-        found.append(_rows([(track.id, track.box) for track in tracker.follow(frame, time)]))
+        found.append(rows_of([(track.id, track.box) for track in tracker.follow(frame, time)]))
         asked.append(tracker.searches - before)
     return np.stack(found), np.array(asked)
 
@@ -132,11 +138,11 @@ def _tracks(
 def _persons(
     source: SourceBundle, options: FaceOptions, frames: list[np.ndarray], times: np.ndarray, detections: np.ndarray
 ) -> np.ndarray:
-    """Who is where in each step, the preferred face first, [steps, MOST, 5] as `_rows` has it."""
-    detector = _Scripted(detections)
+    """Who is where in each step, the preferred face first, [steps, MOST, 5] as `rows_of` has it."""
+    detector = ScriptedDetector(detections)
     tracks, found = FaceTracks(detector, source.manifest.face, options), []
     for step, (frame, time) in enumerate(zip(frames, times.tolist(), strict=True)):
         detector.step = step
         seen = tracks.look([(time, partial(np.asarray, frame))])
-        found.append(_rows([(face.view.id, face.view.box) for face in seen]))
+        found.append(rows_of([(face.view.id, face.view.box) for face in seen]))
     return np.stack(found)

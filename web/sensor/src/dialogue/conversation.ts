@@ -43,7 +43,8 @@ export interface Utterance {
  * of speakers the network is told numbers in order of first appearance there.
  */
 export class Conversation {
-  private readonly modalities: readonly string[];
+  /** What the bundle reads of text, audio and face. */
+  readonly reads: string[];
   private made: UtteranceEstimate[] = [];
   private time = -Infinity;
   private work: Promise<unknown> = Promise.resolve();
@@ -53,7 +54,7 @@ export class Conversation {
     private readonly engine: DialogueEngine,
     private readonly finder: FaceFinder,
   ) {
-    this.modalities = modalities(bundle.manifest);
+    this.reads = [...modalities(bundle.manifest)];
   }
 
   /**
@@ -128,9 +129,9 @@ export class Conversation {
   /** Refuse before anything is changed, so that a bad utterance leaves the dialogue as it was. */
   private check({ text, audio, frames, time }: Utterance): void {
     for (const [name, value] of Object.entries({ text, audio, face: frames })) {
-      if (value !== undefined && !this.modalities.includes(name)) {
+      if (value !== undefined && !this.reads.includes(name)) {
         throw new OptionError(
-          `${this.bundle.manifest.name} reads ${this.modalities.join(", ")}, no ${name}: leave it out, or open a bundle ` +
+          `${this.bundle.manifest.name} reads ${this.reads.join(", ")}, no ${name}: leave it out, or open a bundle ` +
             "that reads it",
         );
       }

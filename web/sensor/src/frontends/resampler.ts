@@ -10,6 +10,13 @@ const ROLLOFF = 0.945;
 const KAISER_BETA = 8.6;
 const RATES = [1000, 768000] as const;
 
+/** @throws SignalError a sample rate, Hz, outside 1000 to 768000, or a broken one. */
+export function checkRate(rate: number): void {
+  if (!(Number.isInteger(rate) && rate >= RATES[0] && rate <= RATES[1])) {
+    throw new SignalError(`the sample rate is ${rate} Hz; allowed are ${RATES[0]} to ${RATES[1]}, whole`);
+  }
+}
+
 export class Resampler {
   private readonly up: number;
   private readonly down: number;
@@ -27,9 +34,7 @@ export class Resampler {
    * @throws SignalError a sample rate outside that range.
    */
   constructor(source: number, target: number) {
-    if (!(Number.isInteger(source) && source >= RATES[0] && source <= RATES[1])) {
-      throw new SignalError(`the sample rate is ${source} Hz; allowed are ${RATES[0]} to ${RATES[1]}`);
-    }
+    checkRate(source);
     const divisor = gcd(source, target);
     this.up = target / divisor;
     this.down = source / divisor;

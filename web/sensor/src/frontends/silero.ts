@@ -35,6 +35,11 @@ export class SileroModel implements SpeechModel {
     return new SileroModel(session);
   }
 
+  /** The same network for another stream: the file is loaded once. */
+  another(): SileroModel {
+    return new SileroModel(this.session);
+  }
+
   reset(): void {
     this.state = new Float32Array(STATE.reduce((a, b) => a * b));
     this.context = new Float32Array(CONTEXT);

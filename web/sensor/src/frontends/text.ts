@@ -118,8 +118,8 @@ export function fnv1a32(bytes: Uint8Array): number {
   return value;
 }
 
-/** Code points, one string each. */
-function normalised(text: string): string[] {
+/** @throws SignalError half of a surrogate pair. */
+export function checkWords(text: string): void {
   const half = /\p{Surrogate}/u.exec(text);
   if (half) {
     throw new SignalError(
@@ -127,6 +127,11 @@ function normalised(text: string): string[] {
         "replace it by U+FFFD",
     );
   }
+}
+
+/** Code points, one string each. */
+function normalised(text: string): string[] {
+  checkWords(text);
   const replaced = Array.from(text, (point) => REPLACED.get(point.codePointAt(0)!) ?? point).join("");
   const kept = [...replaced.normalize("NFKD")].filter((point) => !within(point.codePointAt(0)!, DROPPED));
   // Some letters become two code points in lower case.

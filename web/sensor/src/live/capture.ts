@@ -1,5 +1,5 @@
 /** From the tracks of a camera and a microphone to pictures and sound, with time stamps of one clock. */
-import type { Picture } from "./local.js";
+import type { Picture } from "./pictures.js";
 
 // A step looks at its last frame, and at earlier ones where that shows no face: more than these are not needed.
 const FRAME_SECONDS = 1 / 15;
@@ -56,6 +56,11 @@ export class Capture {
     if (this.stream.getVideoTracks().length) this.watch();
   }
 
+  /** Seconds since the beginning, on the clock of both streams. */
+  get time(): number {
+    return this.now() - this.origin;
+  }
+
   /** Whether sound is heard; a browser may want a click before. */
   get hears(): boolean {
     return this.context !== null;
@@ -91,7 +96,7 @@ export class Capture {
   private watch(): void {
     const next = () => this.running && this.video.requestVideoFrameCallback(seen);
     const seen = () => {
-      const time = this.now() - this.origin;
+      const { time } = this;
       // Half a frame of slack, or a camera of 30 Hz would be read at 10.
       if (time - this.last > FRAME_SECONDS - 0.017 && !this.grabbing) {
         this.last = time;

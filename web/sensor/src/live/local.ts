@@ -1,8 +1,7 @@
 /** A sensor and a conversation that are opened by addresses; they run where they are made, in a worker or on a page. */
 import { Bundle } from "../contract/bundle.js";
 import { Conversation } from "../dialogue/conversation.js";
-import { RuntimeUnavailable } from "../errors.js";
-import type { FaceFinder, Frame } from "../frontends/face_crop.js";
+import type { FaceFinder } from "../frontends/face_crop.js";
 import { browserFinder, openFinder } from "../frontends/face_finder.js";
 import { fetchVoiceModel, SileroModel } from "../frontends/silero.js";
 import { warmUp } from "../runtimes/onnx.js";
@@ -11,9 +10,7 @@ import { PersonalBaseline } from "../window/baseline.js";
 import type { EmotionEstimate, UtteranceEstimate } from "../window/estimate.js";
 import { EmotionSensor } from "../window/sensor.js";
 import type { ModelOptions, OpenOptions, Progress } from "./options.js";
-
-/** Pixels, or a picture that gives them; a bitmap or video frame is closed once it was read. */
-export type Picture = Frame | ImageBitmap | VideoFrame;
+import { type Picture, Pixels } from "./pictures.js";
 
 /** What is known of a sensor once it is open; `finder` is "bundle", "browser" or "centre". */
 export interface SensorInfo {
@@ -33,11 +30,11 @@ export interface SpokenUtterance {
   time?: number;
 }
 
-async function finderBundleOf({ finder, trust }: ModelOptions, progress?: Progress): Promise<Bundle | null> {
+export async function finderBundleOf({ finder, trust }: ModelOptions, progress?: Progress): Promise<Bundle | null> {
   return finder && finder !== "browser" ? await Bundle.open(finder, false, progress, trust) : null;
 }
 
-async function finderOf(options: ModelOptions, bundle: Bundle | null): Promise<FaceFinder | undefined> {
+export async function finderOf(options: ModelOptions, bundle: Bundle | null): Promise<FaceFinder | undefined> {
   if (bundle) return await openFinder(bundle, options);
   return options.finder ? ((await browserFinder()) ?? undefined) : undefined;
 }
@@ -154,6 +151,14 @@ export class LocalConversation {
     return [...this.talk.timeline];
   }
 
+  async saveBaseline(speaker: string | null = null): Promise<string> {
+    return await this.talk.baseline(speaker).save();
+  }
+
+  async loadBaseline(profile: string, speaker: string | null = null): Promise<void> {
+    await this.talk.baseline(speaker).load(profile);
+  }
+
   async reset(): Promise<void> {
     await this.talk.reset();
   }
@@ -163,26 +168,6 @@ export class LocalConversation {
   }
 }
 
-function runtimeOf({ provider, threads, ort, litert }: ModelOptions): Pick<ModelOptions, "provider" | "threads" | "ort" | "litert"> {
+export function runtimeOf({ provider, threads, ort, litert }: ModelOptions): Pick<ModelOptions, "provider" | "threads" | "ort" | "litert"> {
   return Object.fromEntries(Object.entries({ provider, threads, ort, litert }).filter(([, value]) => value !== undefined));
-}
-
-/** Reads the pixels of pictures, on one canvas. */
-class Pixels {
-  private canvas: OffscreenCanvas | null = null;
-
-  of(picture: Picture): Frame {
-    if ("data" in picture) return picture;
-    if (typeof OffscreenCanvas === "undefined") {
-      throw new RuntimeUnavailable("this browser has no OffscreenCanvas: give the pixels, as getImageData of a canvas has them");
-    }
-    const [width, height] =
-      "displayWidth" in picture ? [picture.displayWidth, picture.displayHeight] : [picture.width, picture.height];
-    this.canvas ??= new OffscreenCanvas(width, height);
-    if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
-    const context = this.canvas.getContext("2d", { willReadFrequently: true })!;
-    context.drawImage(picture, 0, 0);
-    picture.close();
-    return context.getImageData(0, 0, width, height);
-  }
 }

@@ -1,10 +1,11 @@
 /** A sensor or a conversation by addresses, in a worker unless the page says otherwise. */
 import type { Stream } from "../window/alignment.js";
 import type { EmotionEstimate, UtteranceEstimate } from "../window/estimate.js";
-import type { Picture, SensorInfo, SpokenUtterance } from "./local.js";
+import type { SensorInfo, SpokenUtterance } from "./local.js";
 import { type ModelOptions, type OpenOptions, type Progress, resolved } from "./options.js";
 import { checkSimd } from "../runtimes/simd.js";
-import { Remote } from "./remote.js";
+import { moved, type Picture, plain } from "./pictures.js";
+import { callBy, opened, Remote } from "./remote.js";
 
 /** An open sensor, wherever it runs: the methods of `EmotionSensor`, each a promise. */
 export interface Sensor {
@@ -38,6 +39,10 @@ export interface Talk {
   pushText(text: string, speaker?: string | null, time?: number): Promise<UtteranceEstimate>;
   pushUtterance(utterance: SpokenUtterance): Promise<UtteranceEstimate>;
   timeline(): Promise<UtteranceEstimate[]>;
+  /** A speaker's baseline of sound and face as a text for the app to keep. */
+  saveBaseline(speaker?: string | null): Promise<string>;
+  /** Continue a speaker's baseline from a text that was saved. */
+  loadBaseline(profile: string, speaker?: string | null): Promise<void>;
   reset(): Promise<void>;
   close(): void;
 }
@@ -78,6 +83,8 @@ export async function openConversation(options: ModelOptions, progress?: Progres
       return call("pushUtterance", [utterance], pictures.flatMap(moved));
     },
     timeline: () => call("timeline", []),
+    saveBaseline: (speaker) => call("saveBaseline", [speaker]),
+    loadBaseline: (profile, speaker) => call("loadBaseline", [profile, speaker]),
     reset: () => call("reset", []),
     close: () => remote.close(),
   };
@@ -98,27 +105,4 @@ function sensorBy(remote: Remote): Omit<Sensor, "info" | "inWorker"> {
     loadBaseline: (profile) => call("loadBaseline", [profile]),
     close: () => remote.close(),
   };
-}
-
-function callBy(remote: Remote): <T>(method: string, given: unknown[], transfer?: Transferable[]) => Promise<T> {
-  return (method, given, transfer) => remote.call(method, given, transfer);
-}
-
-async function opened(remote: Remote, kind: "sensor" | "conversation", options: ModelOptions): Promise<unknown> {
-  try {
-    return await remote.open(kind, options);
-  } catch (error) {
-    remote.close();
-    throw error;
-  }
-}
-
-/** Pixels are copied to the worker; a bitmap or a video frame moves there. */
-function moved(picture: Picture): Transferable[] {
-  return "data" in picture ? [] : [picture];
-}
-
-/** Of an ImageData its values alone: not every browser can send one. */
-function plain(picture: Picture): Picture {
-  return "data" in picture ? { width: picture.width, height: picture.height, data: picture.data } : picture;
 }

@@ -1,4 +1,5 @@
 /** What opens a sensor, in plain values: addresses and numbers, which a worker can be sent. */
+import type { LiveOptions } from "../dialogue/options.js";
 import type { FaceOptions } from "../frontends/face_tracks.js";
 import type { VoiceOptions } from "../frontends/voice_activity.js";
 import type { RuntimeOptions } from "../runtimes/runtime.js";
@@ -36,11 +37,21 @@ export interface OpenOptions extends ModelOptions {
   waiting?: number;
 }
 
+/**
+ * What a live conversation is opened with; see `LiveOptions` for the rest.
+ *
+ * - `voice`: `model` is the address of Silero VAD's silero_vad.onnx. When somebody counts as speaking is said by
+ *   `utterance.voice`.
+ */
+export interface LiveTalkOptions extends ModelOptions, LiveOptions {
+  voice: { model: string };
+}
+
 /** Called while bundles are read: a file that was read, how many of its bundle are, and how many there are. */
 export type Progress = (path: string, done: number, total: number) => void;
 
 /** The same options with whole addresses: a worker's own address is another one. */
-export function resolved<T extends ModelOptions & { voice?: OpenOptions["voice"] }>(options: T): T {
+export function resolved<T extends ModelOptions & { voice?: { model: string } }>(options: T): T {
   const base = globalThis.document?.baseURI ?? globalThis.location?.href;
   const whole = (url: string) => new URL(url, base).href;
   const folder = (url: string) => whole(url.endsWith("/") ? url : `${url}/`);

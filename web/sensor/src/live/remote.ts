@@ -1,6 +1,6 @@
 /** The page's side of a worker: calls in, promises out. */
 import { RuntimeUnavailable } from "../errors.js";
-import { errorOf, type Reply, type Request } from "./messages.js";
+import { errorOf, type Kind, type Reply, type Request, told } from "./messages.js";
 import type { ModelOptions, Progress } from "./options.js";
 
 interface Waiting {
@@ -8,8 +8,13 @@ interface Waiting {
   reject: (error: Error) => void;
 }
 
+/** What a worker asks the page: to make something of what it gives. */
+export type Answer = (...given: never[]) => unknown;
+
 /** One worker with one model. */
 export class Remote {
+  /** What the worker may ask for, by name. */
+  answers: Record<string, Answer> = {};
   private readonly waiting = new Map<number, Waiting>();
   private next = 0;
   private gone: Error | null = null;
@@ -39,7 +44,7 @@ export class Remote {
     return null;
   }
 
-  async open(kind: "sensor" | "conversation", options: ModelOptions): Promise<unknown> {
+  async open(kind: Kind, options: ModelOptions): Promise<unknown> {
     return await this.send({ id: this.next++, open: kind, options }, []);
   }
 
@@ -53,7 +58,7 @@ export class Remote {
     this.end(new RuntimeUnavailable("the sensor is closed; open another"));
   }
 
-  private send(request: Request, transfer: Transferable[]): Promise<unknown> {
+  private send(request: Extract<Request, { id: number }>, transfer: Transferable[]): Promise<unknown> {
     if (this.gone) return Promise.reject(this.gone);
     return new Promise((resolve, reject) => {
       this.waiting.set(request.id, { resolve, reject });
@@ -63,6 +68,7 @@ export class Remote {
 
   private hear(reply: Reply): void {
     if (reply.kind === "progress") this.progress?.(reply.path, reply.done, reply.total);
+    if (reply.kind === "ask") void this.answer(reply.id, reply.what, reply.given);
     if (reply.kind !== "done" && reply.kind !== "failed") return;
     const { resolve, reject } = this.waiting.get(reply.id)!;
     this.waiting.delete(reply.id);
@@ -75,5 +81,30 @@ export class Remote {
     this.worker.terminate();
     for (const { reject } of this.waiting.values()) reject(why);
     this.waiting.clear();
+  }
+
+  private async answer(asked: number, what: string, given: unknown[]): Promise<void> {
+    let reply: Request;
+    try {
+      reply = { asked, value: await this.answers[what]!(...(given as never[])) };
+    } catch (error) {
+      reply = { asked, failed: told(error) };
+    }
+    if (!this.gone) this.worker.postMessage(reply);
+  }
+}
+
+/** Calls of a worker's model. */
+export function callBy(remote: Remote): <T>(method: string, given: unknown[], transfer?: Transferable[]) => Promise<T> {
+  return (method, given, transfer) => remote.call(method, given, transfer);
+}
+
+/** Open a model in a worker; the worker ends where that fails. */
+export async function opened(remote: Remote, kind: Kind, options: ModelOptions): Promise<unknown> {
+  try {
+    return await remote.open(kind, options);
+  } catch (error) {
+    remote.close();
+    throw error;
   }
 }

@@ -10,6 +10,15 @@ type Ort = typeof import("onnxruntime-web");
 // The smallest ONNX file: one value in, the same value out.
 const IDENTITY = "CAg6NwoQCgF4EgF5IghJZGVudGl0eRIBZ1oPCgF4EgoKCAgBEgQKAggBYg8KAXkSCgoICAESBAoCCAFCBAoAEA0=";
 
+// Sessions share one stack in WebAssembly, which what begins before another has ended would overwrite.
+let running: Promise<unknown> = Promise.resolve();
+
+function alone<T>(use: () => Promise<T>): Promise<T> {
+  const turn = running.then(use);
+  running = turn.catch(() => undefined);
+  return turn;
+}
+
 /** Whether this browser can give onnxruntime-web a GPU: WebGPU with an adapter, and promises in WebAssembly (JSPI). */
 export async function hasWebGpu(): Promise<boolean> {
   const gpu = (navigator as { gpu?: { requestAdapter(): Promise<unknown> } }).gpu;
@@ -49,7 +58,9 @@ export interface OrtSession {
 /** A graph that is no bundle's, by WebAssembly on the threads that bundles use. @throws Error it is none. */
 export async function openSession(content: ArrayBuffer, folder?: string): Promise<OrtSession> {
   const ort = await loaded("wasm", folder);
-  const session = await ort.InferenceSession.create(new Uint8Array(content), { executionProviders: ["wasm"] });
+  // Where nothing was loaded before.
+  ort.env.wasm.numThreads ||= 1;
+  const session = await create(ort, new Uint8Array(content), ["wasm"]);
   return {
     inputs: session.inputNames,
     run: async (given) => {
@@ -59,7 +70,7 @@ export async function openSession(content: ArrayBuffer, folder?: string): Promis
           values instanceof BigInt64Array ? new ort.Tensor("int64", values, shape) : new ort.Tensor("float32", values, shape),
         ]),
       );
-      const found = await session.run(feed);
+      const found = await alone(() => session.run(feed));
       return session.outputNames.map((name) => found[name]!.data as Float32Array);
     },
   };
@@ -72,7 +83,11 @@ export async function openSession(content: ArrayBuffer, folder?: string): Promis
 export async function warmUp(threads: number, folder?: string): Promise<void> {
   const ort = await loaded("wasm", folder);
   ort.env.wasm.numThreads = threads;
-  await ort.InferenceSession.create(Uint8Array.from(atob(IDENTITY), (letter) => letter.charCodeAt(0)));
+  await create(ort, Uint8Array.from(atob(IDENTITY), (letter) => letter.charCodeAt(0)), ["wasm"]);
+}
+
+function create(ort: Ort, content: Uint8Array, executionProviders: Provider[]): Promise<InferenceSession> {
+  return alone(() => ort.InferenceSession.create(content, { executionProviders }));
 }
 
 async function loaded(provider: Provider, folder?: string): Promise<Ort> {
@@ -94,7 +109,7 @@ class OnnxGraph implements Graph {
   static async load(ort: Ort, spec: GraphSpec, content: ArrayBuffer, provider: Provider): Promise<OnnxGraph> {
     let session: InferenceSession;
     try {
-      session = await ort.InferenceSession.create(new Uint8Array(content), { executionProviders: [provider] });
+      session = await create(ort, new Uint8Array(content), [provider]);
     } catch (error) {
       throw new BundleError(`${spec.file} cannot be loaded by onnxruntime-web (${(error as Error).message})`);
     }
@@ -109,7 +124,7 @@ class OnnxGraph implements Graph {
       const name = this.session.inputNames[index]!;
       feed[name] = new this.ort.Tensor(spec.dtype as "float32", valuesOf(this.spec, spec, inputs), spec.shape);
     }
-    const results = await this.session.run(feed);
+    const results = await alone(() => this.session.run(feed));
     return Object.fromEntries(
       this.spec.outputs.map((spec, index) => [spec.name, results[this.session.outputNames[index]!]!.data as Float32Array]),
     );

@@ -2,7 +2,7 @@
  * Proves the package in a browser: the stages and golden cases of the sources, and the built package in its worker.
  * tests/web/test_sensor_module.py builds this page, serves the vectors beside it, and reads `proved` and `fed`.
  */
-import { openConversation, openSensor } from "../../dist/index.js";
+import { openConversation, openLiveConversation, openSensor, type UtteranceEstimate } from "../../dist/index.js";
 import { array, Bundle, loadGraphs, maxError, readGolden, readNpz, runCase } from "../../src/index.js";
 import { readGoldenFile } from "../golden_file.js";
 import { STAGES } from "../stages.js";
@@ -48,7 +48,53 @@ async function prove(): Promise<{ passed: string[]; failed: string[] }> {
     if (!refused.endsWith("SignalError")) throw new Error(`half a surrogate pair was answered by ${refused}`);
     talk.close();
   });
+  await attempt("dialogue: spoken, in the worker", () => speak(facts));
   return found;
+}
+
+/** Two microphones by the built package in its worker, with a recogniser on the page, as test/live.test.ts in Node.js. */
+async function speak({ talk, live, sensor: { rate } }: any): Promise<void> {
+  const pcm = (await readNpz(await fetched("vectors.npz"))).get("film_pcm")!.data;
+  const found: UtteranceEstimate[] = [];
+  const spoken = await openLiveConversation(
+    {
+      bundle: `${VECTORS}${talk}/`,
+      voice: { model: `${VECTORS}loud.onnx` },
+      utterance: { voice: { threshold: 0.3, hangover: 0.5 } },
+      streams: ["Anna", "Ben"],
+      staleSeconds: 600,
+    },
+    { recognise: (samples, rate) => `${samples.length} of ${rate}`, onEstimate: (estimate) => found.push(estimate) },
+  );
+  if (!spoken.inWorker) throw new Error("it runs on the page");
+  for (const { kind, begin, end, time, stream } of live.events) {
+    if (kind !== "sound") continue;
+    const channels = [0, 1].map((channel) => Float32Array.from({ length: end - begin }, (_, i) => pcm[2 * (begin + i) + channel]!));
+    if (!(await spoken.pushAudio(channels, rate, time, stream))) throw new Error("sound was not taken");
+  }
+  if (!(await spoken.finish())) throw new Error("it is not over");
+  const exact = (all: any[]) => JSON.stringify(all.map(({ index, time, speaker, text, emotion, state }) => [index, time, speaker, text, emotion, state]));
+  if (exact(found) !== exact(live.recognised)) throw new Error(`${exact(found)}, wanted ${exact(live.recognised)}`);
+  const away = live.recognised.map((one: any, index: number) =>
+    maxError(Object.values(found[index]!.probabilities), Object.values(one.probabilities)),
+  );
+  if (!(Math.max(...away) < 2e-5)) throw new Error(`probabilities are ${away} off`);
+  if ((await spoken.counts()).dropped || (await spoken.timeline()).length !== found.length) throw new Error("some were dropped");
+  spoken.close();
+  // What goes wrong on the page ends it, and is told.
+  const broken = await openLiveConversation(
+    { bundle: `${VECTORS}${talk}/`, voice: { model: `${VECTORS}loud.onnx` } },
+    {
+      recognise: () => {
+        throw new Error("no words");
+      },
+    },
+  );
+  await broken.pushAudio([new Float32Array(16000).fill(0.5)], 16000, 0);
+  await broken.finish();
+  const said = await broken.get().then(String, (error: Error) => `${error.name}: ${error.message}`);
+  if (!/^StreamError: .*no words/.test(said)) throw new Error(`an error of the recogniser was told as ${said}`);
+  broken.close();
 }
 
 /** The estimates of a clip, frames and sound given at fixed times, by the built package in a worker and with real bundles. */

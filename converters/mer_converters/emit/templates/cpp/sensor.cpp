@@ -35,6 +35,12 @@ void Sensor::reset(const Baseline& baseline) {
   others_.reset();
   steps_ = 0;
 }
+
+void Sensor::skip(std::int64_t steps) {
+  const auto most = std::min(steps, static_cast<std::int64_t>(kWindowSteps));
+  for (std::int64_t step = 0; step < most; ++step) windows.push({});
+  steps_ += steps;
+}
 //#if audio
 
 Features Sensor::hear(std::span<const float> chunk) {

@@ -44,6 +44,8 @@ class Sensor {
   /// A step whose sound is held back: its features, for `recall_sound`.
   Features hear(std::span<const float> chunk);
 //#end
+  /// Steps of a pause: they stand in the windows as missing, and no graph is run.
+  void skip(std::int64_t steps);
   /// The stream has ended: what is in the windows goes into the baselines, and the windows are empty.
   void finish() { windows.finish(); }
   /// Begins a new stream with empty windows. @param baseline of the first person.

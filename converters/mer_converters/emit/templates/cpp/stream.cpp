@@ -2,22 +2,16 @@
 #include "stream.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <stdexcept>
+#include <utility>
 
 namespace mer::@namespace@ {
 namespace {
 
-constexpr double kStep = kStepMs / 1000.0;
 // A stream that lags by more than this is not waited for, seconds.
 constexpr double kPatience = 2.0;
 //#if face
-// Time stamps are compared with this slack, seconds.
-constexpr double kSlack = 1e-6;
-// A picture lasts until the next one, for so long at most, seconds.
-constexpr double kHeld = 10.0;
-
-std::int64_t step_at(double seconds) { return static_cast<std::int64_t>(std::floor((seconds + kSlack) / kStep)); }
+constexpr double kSeconds = kStepMs / 1000.0;
 //#end
 
 }  // namespace
@@ -26,7 +20,7 @@ EmotionStream::EmotionStream(const std::filesystem::path& bundle, StreamOptions 
     : sensor(bundle, options.smoothing, options.threads)
 //#if audio
       ,
-      sound_(options.sample_rate, options.channels)
+      alignment_(options.sample_rate, options.channels)
 //#end
 {
 //#if audio
@@ -38,9 +32,8 @@ EmotionStream::EmotionStream(const std::filesystem::path& bundle, StreamOptions 
 }
 //#if audio
 
-std::vector<std::vector<Estimate>> EmotionStream::push_audio(std::span<const float> pcm) {
-  heard_ = true;
-  for (SoundStep& step : sound_.push(pcm)) chunks_.push_back(std::move(step));
+std::vector<std::vector<Estimate>> EmotionStream::push_audio(std::span<const float> pcm, std::optional<double> time) {
+  alignment_.add_sound(pcm, time);
   return finished();
 }
 //#end
@@ -49,101 +42,66 @@ std::vector<std::vector<Estimate>> EmotionStream::push_audio(std::span<const flo
 std::vector<std::vector<Estimate>> EmotionStream::push_frame(const Image& image, double time) {
   check_image(image);
   if (!tracks_) throw std::invalid_argument("no face detector was given, which finds the faces of a frame");
-  if (!std::isfinite(time) || time < video_time_ - kSlack) {
-    throw std::invalid_argument("a frame must not come before the last one's time");
-  }
-  hold(step_at(time), time);
-  // The last frame's end is guessed from the gap before it.
-  video_end_ = time + (shown_ ? std::min(time - video_time_, kStep) : 0.0);
-  video_time_ = time;
-  shown_ = Frame{time, std::make_shared<const std::vector<std::uint8_t>>(image.rgb.begin(), image.rgb.end()),
-                 image.width, image.height};
-  if (step_at(time) >= done_) frames_[step_at(time)].push_back(*shown_);
+  auto rgb = std::make_shared<const std::vector<std::uint8_t>>(image.rgb.begin(), image.rgb.end());
+  alignment_.add_frame({time, std::move(rgb), image.width, image.height});
   return finished();
-}
-
-void EmotionStream::hold(std::int64_t number, double until) {
-  if (!shown_) return;
-  const std::int64_t last = std::min(number, step_at(std::min(until, shown_->time + kHeld) - 2 * kSlack) + 1);
-  for (std::int64_t place = std::max(done_, step_at(shown_->time) + 1); place < last; ++place) {
-    Frame still = *shown_;
-    still.time = static_cast<double>(place) * kStep;
-    frames_[place] = {still};
-  }
 }
 //#end
 
 std::vector<std::vector<Estimate>> EmotionStream::flush() {
-  std::int64_t end = 0;
-//#if audio
-  for (SoundStep& step : sound_.flush()) chunks_.push_back(std::move(step));
-  end = sound_.made();
-//#end
-//#if face
-  if (shown_) end = std::max(end, static_cast<std::int64_t>(video_end_ / kStep + 0.5));
-  hold(step_at(video_end_) + 1, video_end_);
-  if (!frames_.empty() && done_ == 0) end = std::max(end, done_ + 1);
-//#end
+  const std::int64_t end = alignment_.end();
   std::vector<std::vector<Estimate>> estimates;
-  while (done_ < end) estimates.push_back(next());
+  while (alignment_.done() < end) next(estimates);
   sensor.finish();
   return estimates;
 }
 
-bool EmotionStream::ready() const {
-  const double end = static_cast<double>(done_ + 1) * kStep;
-  double lead = 0;
-  bool waits = false, all_lag = true;
-//#if audio
-  const double heard = static_cast<double>(sound_.made()) * kStep;
-  lead = std::max(lead, heard - end);
-//#end
-//#if face
-  lead = std::max(lead, video_time_ - end);
-//#end
-//#if audio
-  const bool sound_lags = sound_.made() <= done_;
-  waits = waits || (sound_lags && heard_ && lead <= kPatience);
-  all_lag = all_lag && sound_lags;
-//#end
-//#if face
-  const bool video_lags = video_time_ < end - kSlack;
-  waits = waits || (video_lags && shown_ && lead <= kPatience);
-  all_lag = all_lag && video_lags;
-//#end
-  return !waits && !all_lag;
-}
-
 std::vector<std::vector<Estimate>> EmotionStream::finished() {
   std::vector<std::vector<Estimate>> estimates;
-  while (ready()) estimates.push_back(next());
+  while (alignment_.ready(kPatience)) next(estimates);
   return estimates;
 }
 
-std::vector<Estimate> EmotionStream::next() {
-  const std::int64_t number = done_++;
-//#if audio
-  std::optional<std::vector<float>> chunk;
-  auto first = sound_.made() - static_cast<std::int64_t>(chunks_.size());
-  for (; !chunks_.empty() && first <= number; ++first) {
-    // What came too late is left out.
-    if (first == number && chunks_.front().covered) chunk = std::move(chunks_.front().chunk);
-    chunks_.pop_front();
+void EmotionStream::next(std::vector<std::vector<Estimate>>& estimates) {
+  const std::int64_t due = alignment_.done();
+  alignment_.skip_empty(static_cast<std::int64_t>(kWindowSteps));
+  if (alignment_.done() == due) {
+    estimates.push_back(estimate(alignment_.take()));
+  } else {
+    skip(alignment_.done() - due);
   }
+}
+
+void EmotionStream::skip(std::int64_t steps) {
+//#if audio
+  if (voice_) {
+    const auto most = static_cast<std::size_t>(std::min(steps, static_cast<std::int64_t>(kWindowSteps)));
+    if (voice_->undecided()) before_speech_.insert(before_speech_.end(), most, std::nullopt);
+    voice_->gap(static_cast<std::size_t>(steps) * kStepSamples);
+  }
+//#end
+  sensor.skip(steps);
+}
+
+std::vector<Estimate> EmotionStream::estimate(StepInput given) {
+//#if audio
+  const std::optional<std::vector<float>>& chunk = given.chunk;
   std::optional<bool> speech;
   if (voice_ && chunk) speech = voice_->step(std::span(*chunk).last(std::min(kStepSamples, kChunkSamples)));
   if (voice_ && !chunk) voice_->gap(kStepSamples);
 //#end
 //#if face
   std::vector<TrackedFace> faces;
-  const auto found = frames_.find(number);
-  if (tracks_) tracks_->pass_time(static_cast<double>(number) * kStep);
-  if (found != frames_.end()) {
-    std::vector<std::pair<double, Image>> given;
-    for (const Frame& frame : found->second) given.push_back({frame.time, {*frame.rgb, frame.width, frame.height}});
-    faces = tracks_->look(given);
+  if (tracks_) tracks_->pass_time(static_cast<double>(given.number) * kSeconds);
+  if (tracks_ && !given.frames.empty()) {
+    std::vector<std::pair<double, Image>> frames;
+    for (const TimedFrame& one : given.frames) frames.push_back({one.time, {*one.rgb, one.width, one.height}});
+//#if audio
+    faces = tracks_->look(frames, chunk ? std::span<const float>(*chunk) : std::span<const float>());
+//#else
+    faces = tracks_->look(frames);
+//#end
   }
-  frames_.erase(frames_.begin(), frames_.upper_bound(number));
   std::vector<PersonCrop> crops;
   for (const TrackedFace& face : faces) crops.push_back({face.person, face.crop});
 //#end

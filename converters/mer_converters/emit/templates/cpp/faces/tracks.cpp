@@ -13,6 +13,10 @@ namespace {
 
 // A step looks at its last frame; at earlier ones, up to so many in all, where that one is dark or lost the face.
 constexpr std::size_t kFramesTried = 3, kMostFaces = 8;
+// To hear who speaks, at least this many faces are followed, however few are asked for.
+constexpr std::size_t kWatched = 4;
+// Hz, of the sound of a step; what is before so many seconds belongs to no frame of it.
+constexpr double kSoundRate = 16000, kLongestSound = 0.5;
 
 // Every eighth pixel is enough: what this lets through, the crop refuses.
 bool is_dark(const Image& image) {
@@ -42,9 +46,10 @@ std::vector<std::size_t> looked_at(std::size_t count) {
 
 FaceTracks::FaceTracks(FaceDetector detector, FaceOptions options)
     : options_(options),
-      tracker_(std::move(detector), options.detect_seconds, options.faces),
+      tracker_(std::move(detector), options.detect_seconds,
+               options.prefer_speaking ? std::max(options.faces, kWatched) : options.faces),
       memory_(options.remember_seconds) {
-  if (options.faces > kMostFaces || !(options.detect_seconds <= 10) || !(options.remember_seconds >= 0)) {
+  if (options.faces < 1 || options.faces > kMostFaces || !(options.detect_seconds <= 10) || !(options.remember_seconds >= 0)) {
     throw std::invalid_argument("allowed are 1 to 8 faces, a search in 0 to 10 s, and 0 s or more to remember");
   }
 }
@@ -52,8 +57,9 @@ FaceTracks::FaceTracks(FaceDetector detector, FaceOptions options)
 void FaceTracks::reset() {
   tracker_.reset();
   memory_.reset();
+  speaking_.reset();
   known_.clear();
-  preferred_.reset();
+  watched_.reset();
 }
 
 void FaceTracks::forget(int person) {
@@ -69,19 +75,22 @@ void FaceTracks::drop(int track) {
   tracker_.drop(track);
   const auto found = known_.find(track);
   if (found == known_.end()) return;
-  if (preferred_ == found->second.person) preferred_.reset();
+  speaking_.forget(found->second.person);
   known_.erase(found);
 }
 
-std::vector<TrackedFace> FaceTracks::look(const std::vector<std::pair<double, Image>>& frames) {
+std::vector<TrackedFace> FaceTracks::look(const std::vector<std::pair<double, Image>>& frames,
+                                          std::span<const float> sound) {
   const bool followed = std::any_of(tracker_.tracks().begin(), tracker_.tracks().end(),
                                     [](const Track& track) { return !track.lost; });
   std::vector<Track> seen;
   double time = 0;
   Image image{};
+  std::size_t last = 0;
   const auto picks = looked_at(frames.size());
   for (auto pick = picks.rbegin(); pick != picks.rend(); ++pick) {
-    std::tie(time, image) = std::tie(frames[*pick].first, frames[*pick].second);
+    last = *pick;
+    std::tie(time, image) = std::tie(frames[last].first, frames[last].second);
     check_image(image);
     if (is_dark(image)) continue;
     seen = tracker_.follow(image, time);
@@ -99,19 +108,37 @@ std::vector<TrackedFace> FaceTracks::look(const std::vector<std::pair<double, Im
 
   std::vector<std::pair<int, Box>> boxes;
   for (const Track& track : seen) boxes.emplace_back(known_.at(track.id).person, track.box);
-  const auto held = std::find_if(boxes.begin(), boxes.end(), [&](const auto& one) { return one.first == preferred_; });
-  if (held == boxes.end() && !boxes.empty()) {
-    preferred_ = std::max_element(boxes.begin(), boxes.end(), [](const auto& a, const auto& b) {
-                   return a.second.width * a.second.height < b.second.width * b.second.height;
-                 })->first;
-  }
-  std::stable_partition(boxes.begin(), boxes.end(), [&](const auto& one) { return one.first == preferred_; });
+  if (options_.prefer_speaking && boxes.size() > 1) listen(std::span(frames).first(last + 1), boxes, sound);
+  const auto preferred = speaking_.prefer(boxes, time);
+  std::stable_partition(boxes.begin(), boxes.end(), [&](const auto& one) { return one.first == preferred; });
   std::vector<TrackedFace> faces;
   for (const auto& [person, box] : boxes) {
     if (auto crop = crop_face(image, box)) faces.push_back({person, box, std::move(*crop)});
   }
   while (faces.size() > options_.faces) faces.pop_back();
   return faces;
+}
+
+// Compares mouths with the sound in the step's middle and last frame; with one frame alone in that.
+void FaceTracks::listen(std::span<const std::pair<double, Image>> frames,
+                        const std::vector<std::pair<int, Box>>& boxes, std::span<const float> sound) {
+  const auto picks = looked_at(frames.size());
+  const double end = frames.back().first;
+  for (std::size_t place = picks.size() > 2 ? picks.size() - 2 : 0; place < picks.size(); ++place) {
+    const auto& [time, image] = frames[picks[place]];
+    check_image(image);
+    std::optional<double> level;
+    if (!sound.empty() && watched_) {
+      // Samples are counted from the end, which is at most a frame after the last one's time.
+      const auto count = static_cast<long>(sound.size());
+      const long stop = std::max(0L, count - std::lrint((end - time) * kSoundRate));
+      const long start = stop - std::lrint(std::min(time - *watched_, kLongestSound) * kSoundRate);
+      const long from = std::clamp(start, 0L, stop);
+      level = sound_level(sound.subspan(static_cast<std::size_t>(from), static_cast<std::size_t>(stop - from)));
+    }
+    speaking_.watch(image, boxes, time, level);
+    watched_ = time;
+  }
 }
 
 void FaceTracks::recognise(const Track& track, const Image& image, double time, const std::vector<Track>& seen) {

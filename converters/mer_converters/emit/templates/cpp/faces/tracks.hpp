@@ -4,10 +4,12 @@
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "identity.hpp"
+#include "speaker.hpp"
 #include "tracker.hpp"
 
 namespace mer::@namespace@ {
@@ -18,6 +20,9 @@ struct FaceOptions {
   std::size_t faces = 1;
   /// While all faces are followed surely, the detector searches once in so many seconds; 0 is every step.
   double detect_seconds = 1.0;
+  /// Among several faces, prefer the one whose mouth moves with the sound; else the one that was preferred before, at
+  /// first the largest.
+  bool prefer_speaking = true;
   /// How long a person is remembered who is not seen.
   double remember_seconds = 600.0;
 };
@@ -38,9 +43,11 @@ class FaceTracks {
  public:
   /// @throws std::invalid_argument no detector, or options outside their ranges.
   FaceTracks(FaceDetector detector, FaceOptions options = {});
-  /// The faces of a step, the preferred one first: the one that was preferred before, at first the largest.
+  /// The faces of a step, the preferred one first.
   /// @param frames of the step with their seconds, in order.
-  std::vector<TrackedFace> look(const std::vector<std::pair<double, Image>>& frames);
+  /// @param sound mono at 16 kHz, up to the step's end; empty where it is missing.
+  std::vector<TrackedFace> look(const std::vector<std::pair<double, Image>>& frames,
+                                std::span<const float> sound = {});
   /// It is so many seconds into the stream: who was not seen for long is forgotten.
   void pass_time(double time) { memory_.pass_time(time); }
   /// Forgets one person; while still in the picture, that face has a new id.
@@ -57,13 +64,17 @@ class FaceTracks {
     int described;
   };
   void recognise(const Track& track, const Image& image, double time, const std::vector<Track>& seen);
+  void listen(std::span<const std::pair<double, Image>> frames, const std::vector<std::pair<int, Box>>& boxes,
+              std::span<const float> sound);
   void drop(int track);
 
   FaceOptions options_;
   FaceTracker tracker_;
   IdentityMemory memory_;
+  ActiveSpeaker speaking_;
   std::map<int, Known> known_;
-  std::optional<int> preferred_;
+  // Seconds of the frame in which mouths were compared last.
+  std::optional<double> watched_;
 };
 
 }  // namespace mer::@namespace@

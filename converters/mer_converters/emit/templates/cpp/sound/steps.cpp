@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 
 namespace mer::@namespace@ {
 namespace {
@@ -11,30 +12,54 @@ namespace {
 // Silent is what moves by no more than a step and a half of 16 bits up or down, for so many seconds.
 constexpr float kStillSpan = 3.0f / 32768.0f;
 constexpr double kStillSeconds = 1.0;
+// Time stamps that differ by less are taken for one another, seconds.
+constexpr double kGapSeconds = 0.05;
 constexpr std::size_t kContext = kChunkSamples > kStepSamples ? kChunkSamples - kStepSamples : 0;
 
 }  // namespace
 
 SoundSteps::SoundSteps(int sample_rate, int channels)
-    : mix_(channels, sample_rate),
+    : rate_(sample_rate),
+      channels_(channels),
+      mix_(channels, sample_rate),
       resampler_(sample_rate, kSampleRate),
       buffer_(kContext, 0.0f),
       step_(sample_rate * (kStepMs / 1000.0)),
       still_(std::numeric_limits<double>::infinity()) {}
 
-std::vector<SoundStep> SoundSteps::push(std::span<const float> pcm) {
+std::vector<SoundStep> SoundSteps::push(std::span<const float> pcm, std::optional<double> stamp) {
   std::vector<SoundStep> steps;
+  if (stamp && std::abs(*stamp - time()) > kGapSeconds) {
+    const std::int64_t missing = std::lrint((*stamp - time()) * rate_);
+    if (missing < 0 && taken_ > 0) {
+      throw std::invalid_argument("sound of this time was given already; push it in order");
+    }
+    if (missing < 0) {
+      // Samples before the stream's start are left out.
+      pcm = pcm.subspan(std::min(pcm.size(), static_cast<std::size_t>(-missing * channels_)));
+    } else {
+      gaps_.emplace_back(time(), *stamp);
+      taken_ += missing;
+      std::vector<float> rest = mix_.flush();
+      rest.resize(rest.size() + static_cast<std::size_t>(missing), 0.0f);
+      advance(rest, steps);
+    }
+  }
+  taken_ += static_cast<std::int64_t>(pcm.size()) / channels_;
   advance(mix_.push(pcm), steps);
   return steps;
 }
 
 std::vector<SoundStep> SoundSteps::flush() {
   std::vector<SoundStep> steps;
+  if (ended_ || taken_ == 0) return steps;
+  ended_ = true;
   advance(mix_.flush(), steps);
   cut(resampler_.flush(), steps);
   const std::size_t pending = buffer_.size() - kContext;
   if (pending > 0 && (2 * pending >= kStepSamples || made_ == 0)) {
-    cut(std::vector<float>(kStepSamples - pending, 0.0f), steps);
+    buffer_.resize(kContext + kStepSamples, 0.0f);
+    steps.push_back({std::vector<float>(buffer_.end() - kChunkSamples, buffer_.end()), covered(pending)});
   }
   return steps;
 }
@@ -49,7 +74,7 @@ void SoundSteps::cut(const std::vector<float>& samples, std::vector<SoundStep>& 
   std::size_t first = 0;
   for (; buffer_.size() - first >= kContext + kStepSamples; first += kStepSamples) {
     const auto end = buffer_.begin() + static_cast<std::ptrdiff_t>(first + kContext + kStepSamples);
-    steps.push_back({std::vector<float>(end - kChunkSamples, end), covered()});
+    steps.push_back({std::vector<float>(end - kChunkSamples, end), covered(kStepSamples)});
   }
   buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(first));
 }
@@ -70,13 +95,18 @@ void SoundSteps::watch(const std::vector<float>& mono) {
   }
 }
 
-bool SoundSteps::covered() {
+bool SoundSteps::covered(std::size_t samples) {
   const auto span = spans_.find(made_);
   const bool moves = span != spans_.end() && span->second.second - span->second.first > kStillSpan;
   if (span != spans_.end()) spans_.erase(span);
   still_ = moves ? 0 : still_ + 1;
+  const double begin = static_cast<double>(made_ * static_cast<std::int64_t>(kStepSamples)) / kSampleRate;
+  const double end = begin + static_cast<double>(samples) / kSampleRate;
   ++made_;
-  return still_ * kStepMs / 1000.0 < kStillSeconds;
+  double missing = 0;
+  for (const auto& [start, stop] : gaps_) missing += std::max(0.0, std::min(end, stop) - std::max(begin, start));
+  std::erase_if(gaps_, [&](const auto& gap) { return gap.second <= end; });
+  return missing <= 0.5 * (end - begin) && still_ * kStepMs / 1000.0 < kStillSeconds;
 }
 
 }  // namespace mer::@namespace@

@@ -16,13 +16,14 @@ constexpr std::size_t kPieceSamples = 512;
 
 VoiceActivity::VoiceActivity(std::shared_ptr<SpeechModel> model, VoiceOptions options)
     : model_(std::move(model)), threshold_(options.threshold), hold_(std::lrint(options.hangover * kVoiceRate)),
-      pause_(std::lrint(options.pause * kVoiceRate)), lead_(std::lrint(options.lead * kVoiceRate)) {
+      lead_(std::lrint(options.lead * kVoiceRate)) {
   if (!model_ || !(options.threshold > 0 && options.threshold <= 1) || !(options.hangover >= 0)) {
     throw std::invalid_argument("voice activity needs a model, a threshold above 0 to 1 and a hangover of 0 or more");
   }
-  if (!(options.pause >= 0 && options.lead >= 0)) {
-    throw std::invalid_argument("voice activity needs a pause and a lead of 0 seconds or more");
+  if ((options.pause && !(*options.pause > 0)) || !(options.lead >= 0)) {
+    throw std::invalid_argument("voice activity needs a pause above 0 s, or none, and a lead of 0 s or more");
   }
+  if (options.pause) pause_ = std::lrint(*options.pause * kVoiceRate);
   undecided_ = hold_ > 0;
   model_->reset();
 }
@@ -55,13 +56,13 @@ void VoiceActivity::gap(std::size_t samples) {
 }
 
 void VoiceActivity::follow(std::int64_t end, bool voiced) {
-  if (pause_ == 0) return;
+  if (!pause_) return;
   if (voiced) {
     const std::int64_t begin = end - static_cast<std::int64_t>(kPieceSamples);
-    if (last_ < 0 || begin - last_ >= pause_) begin_ = std::max(begin_, begin - lead_);
+    if (!last_ || begin - *last_ >= *pause_) begin_ = std::max(begin_, begin - lead_);
     last_ = end;
-  } else if (last_ >= 0 && end - last_ >= pause_) {
-    begin_ = std::max(begin_, last_);
+  } else if (last_ && end - *last_ >= *pause_) {
+    begin_ = std::max(begin_, *last_);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -27,8 +28,8 @@ struct VoiceOptions {
   /// whether somebody speaks: what is heard then counts once a piece is voiced.
   double hangover = 2.0;
   /// An utterance is over, for the window, once nobody was voiced for so many seconds: what is said next is seen
-  /// without what was said before. 0 lets the window slide over all of it.
-  double pause = 0.75;
+  /// without what was said before. Without a pause the window slides over all of it.
+  std::optional<double> pause = 0.75;
   /// Seconds before an utterance's first voiced piece that the window still holds of it.
   double lead = 0.5;
 };
@@ -36,7 +37,7 @@ struct VoiceOptions {
 /// Hears whether somebody speaks, step by step.
 class VoiceActivity {
  public:
-  /// @throws std::invalid_argument a threshold outside 0 to 1, a hangover below 0, or no model.
+  /// @throws std::invalid_argument an option outside its range, or no model.
   VoiceActivity(std::shared_ptr<SpeechModel> model, VoiceOptions options = {});
   /// Takes the samples of one step, at 16 kHz and without the context before them; says whether they count as speech.
   bool step(std::span<const float> samples);
@@ -53,9 +54,11 @@ class VoiceActivity {
   // What a piece, or a gap, that ends at this sample says of utterances.
   void follow(std::int64_t end, bool voiced);
 
-  std::int64_t hold_, pause_, lead_, position_ = 0, held_until_ = 0;
-  // Where the present utterance, or the pause after it, begins; and where the last voiced piece ended, -1 for never.
-  std::int64_t begin_ = 0, last_ = -1;
+  std::int64_t hold_, lead_, position_ = 0, held_until_ = 0;
+  std::optional<std::int64_t> pause_;
+  // Where the present utterance, or the pause after it, begins; and where the last voiced piece ended.
+  std::int64_t begin_ = 0;
+  std::optional<std::int64_t> last_;
   bool undecided_;
   std::vector<float> left_;
 };

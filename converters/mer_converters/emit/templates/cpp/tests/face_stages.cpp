@@ -85,7 +85,7 @@ void check_tracks(File& file) {
   const auto options = file.at("stage_tracks_options").values;
   const auto most = static_cast<std::size_t>(options[1]);
   FaceTracker tracker(detector, options[0], most);
-  FaceTracks tracks(detector, {most, options[0], 600.0});
+  FaceTracks tracks(detector, {most, options[0], false, 600.0});
   const Array& backgrounds = file.at("stage_tracks_backgrounds");
   bool fine = true, asked = true, persons = true;
   for (; step < file.at("stage_tracks_times").size(); ++step) {
@@ -114,6 +114,66 @@ void check_tracks(File& file) {
   file.expect(picks, "which frames of a step are looked at");
 }
 
+// Lays a picture of rows of `width` pixels over a frame.
+void lay(std::span<const float> picture, std::size_t width, std::size_t left, std::size_t top, std::size_t across,
+         std::vector<std::uint8_t>& rgb) {
+  for (std::size_t at = 0; at < picture.size(); ++at) {
+    const std::size_t row = at / (3 * width), rest = at % (3 * width);
+    rgb[3 * ((top + row) * across + left) + rest] = static_cast<std::uint8_t>(picture[at]);
+  }
+}
+
+// A frame of the film in which people speak: their pictures, and the mouths of those that have them open.
+std::vector<std::uint8_t> speaking_frame(const File& file, std::size_t step, std::size_t number) {
+  const auto background = file.at("stage_tracks_backgrounds")[0];
+  const std::size_t width = file.at("stage_tracks_backgrounds").shape[2];
+  const Array &pictures = file.at("stage_tracks_pictures"), &mouths = file.at("stage_speaking_mouths");
+  std::vector<std::uint8_t> rgb(background.begin(), background.end());
+  for (std::size_t person = 0; person < pictures.size(); ++person) {
+    if (person == 0 && file.at("stage_speaking_gone").whole(step)) continue;
+    const auto box = file.at("stage_speaking_boxes")[person];
+    const auto left = static_cast<std::size_t>(box[0]), top = static_cast<std::size_t>(box[1]);
+    lay(pictures[person], pictures.shape[2], left, top, width, rgb);
+    const bool open = file.at("stage_speaking_open")[step][3 * number + person] != 0;
+    if (open) lay(mouths[person], mouths.shape[2], left + 14, top + 33, width, rgb);
+  }
+  return rgb;
+}
+
+void check_speaking(File& file) {
+  const Array& boxes = file.at("stage_speaking_boxes");
+  std::size_t step = 0;
+  const FaceDetector detector = [&](const Image&) {
+    std::vector<Box> found;
+    for (std::size_t person = 0; person < boxes.size(); ++person) {
+      const auto one = boxes[person];
+      if (person > 0 || !file.at("stage_speaking_gone").whole(step)) found.push_back({one[0], one[1], one[2], one[2]});
+    }
+    return found;
+  };
+  FaceTracks tracks(detector, {2, 0.0, true, 600.0});
+  const auto& shape = file.at("stage_tracks_backgrounds").shape;
+  const int width = static_cast<int>(shape[2]), height = static_cast<int>(shape[1]);
+  bool fine = true;
+  for (; step < file.at("stage_speaking_levels").size(); ++step) {
+    const double begin = 0.25 * static_cast<double>(step);
+    const auto first = speaking_frame(file, step, 0), second = speaking_frame(file, step, 1);
+    const auto levels = file.at("stage_speaking_levels")[step];
+    std::vector<float> sound;
+    if (levels[0] >= 0) {
+      sound.assign(2000, levels[0]);
+      sound.insert(sound.end(), 2000, levels[1]);
+    }
+    std::vector<std::pair<int, Box>> seen;
+    for (const TrackedFace& face : tracks.look(
+             {{begin + 0.0625, {first, width, height}}, {begin + 0.1875, {second, width, height}}}, sound)) {
+      seen.emplace_back(face.person, face.box);
+    }
+    fine = fine && same(seen, file.at("stage_speaking_persons")[step]);
+  }
+  file.expect(fine, "the face whose mouth moves with the sound is preferred");
+}
+
 void check_squares(File& file) {
   const Array& points = file.at("stage_square_points");
   bool fine = true;
@@ -133,6 +193,7 @@ void check_faces(File& file) {
   check_squares(file);
   check_crops(file);
   check_tracks(file);
+  check_speaking(file);
 }
 
 }  // namespace mer::@namespace@::golden

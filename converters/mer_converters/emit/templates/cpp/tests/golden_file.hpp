@@ -63,6 +63,9 @@ void check_sound(File& file);
 //#end
 //#if face
 void check_faces(File& file);
+//#if audio
+void check_alignment(File& file);
+//#end
 //#end
 //#end
 //#if dialogue

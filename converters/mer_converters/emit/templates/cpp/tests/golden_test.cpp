@@ -128,6 +128,9 @@ void check(const std::string& bundle, File& file) {
 //#end
 //#if face
   check_faces(file);
+//#if audio
+  check_alignment(file);
+//#end
 //#end
   Sensor sensor(bundle);
   check_cases(sensor, file);

@@ -82,7 +82,7 @@ class Scripted final : public SpeechModel {
 void check_voice(File& file, std::size_t option) {
   const auto options = file.at("stage_voice_options")[option];
   VoiceActivity voice(std::make_shared<Scripted>(file.at("stage_voice_probabilities")),
-                      {options[0], std::lrint(1000 * options[1]) / 1000.0, 0.0, 0.0});
+                      {options[0], std::lrint(1000 * options[1]) / 1000.0, std::nullopt, 0.0});
   PersonWindows windows;
   std::vector<Features> before;
   std::vector<float> speech, undecided, masks, window;

@@ -10,7 +10,36 @@ internal class DialogueCheck(private val golden: Golden) {
         if ("stage_text" in golden) checkTexts()
 //#end
         if ("stage_dialogue_speakers" in golden) checkWindows()
+//#if audio
+        if ("stage_cutter_options" in golden) checkCutter()
+//#end
     }
+//#if audio
+
+    private fun checkCutter() {
+        val options = golden["stage_cutter_options"]
+        val sizes = golden["stage_cutter_pieces"].ints()
+        for (index in 0 until options.count) {
+            val (threshold, hangover, minimum, longest, preRoll) = options[index].map(Float::toDouble)
+            val left = golden["stage_cutter_probabilities"].values.iterator()
+            val model = object : SpeechModel {
+                override fun reset() = Unit
+
+                override fun probability(piece: FloatArray) = left.next().toDouble()
+            }
+            val rules = UtteranceOptions(VoiceOptions(threshold, hangover), minimum, longest, preRoll)
+            val cutter = UtteranceCutter(model, rules)
+            val found = ArrayList<Float>()
+            fun told(place: Int, cuts: List<Cut>) = cuts.forEach {
+                found += listOf(place, it.begin, it.begin + it.samples.size, cutter.short).map(Number::toFloat)
+            }
+            for ((place, size) in sizes.withIndex()) told(place, cutter.push(FloatArray(size)))
+            told(sizes.size, cutter.end())
+            val wanted = golden["stage_cutter${index}_cuts"].values
+            golden.near("cuts of utterances $index", found.toFloatArray(), wanted, 0.0)
+        }
+    }
+//#end
 //#if text
 
     private fun checkTexts() {

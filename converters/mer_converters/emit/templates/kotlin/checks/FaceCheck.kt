@@ -6,6 +6,7 @@ internal class FaceCheck(private val golden: Golden) {
     fun run() {
         checkCrops()
         if ("stage_tracks_found" in golden) checkTracks()
+        if ("stage_speaking_open" in golden) checkSpeaking()
         if ("stage_square_points" in golden) checkSquares()
     }
 
@@ -51,6 +52,51 @@ internal class FaceCheck(private val golden: Golden) {
         golden.expect("which frames of a step are looked at", picks)
     }
 
+    private fun checkSpeaking() {
+        var step = 0
+        val boxes = golden["stage_speaking_boxes"]
+        val gone = golden["stage_speaking_gone"].ints()
+        val detector = FaceDetector { _ ->
+            val there = (0 until boxes.count).filter { it > 0 || gone[step] == 0 }
+            there.map { boxes[it] }.map { (x, y, side) -> Detection(box(floatArrayOf(x, y, side, side), 0), 1.0) }
+        }
+        val tracks = FaceTracks(detector, FaceOptions(faces = 2, detectSeconds = 0.0))
+        val levels = golden["stage_speaking_levels"]
+        var fine = true
+        for (index in 0 until levels.count) {
+            step = index
+            val frames = listOf(0.0625, 0.1875).mapIndexed { number, since ->
+                val frame = speakingFrame(index, number, gone[index] != 0)
+                TimedFrame(0.25 * index + since) { frame }
+            }
+            val (first, second) = levels[index].asList()
+            val sound = FloatArray(4000) { if (it < 2000) first else second }.takeIf { first >= 0 }
+            val seen = tracks.look(frames, sound).map(TrackedFace::view)
+            fine = fine && same(seen, golden["stage_speaking_persons"].part(index))
+        }
+        golden.expect("the face whose mouth moves with the sound is preferred", fine)
+    }
+
+    /** A background with faces, and the mouths of those that have them open. */
+    private fun speakingFrame(step: Int, number: Int, gone: Boolean): Frame {
+        val frame = frameOf(golden["stage_tracks_backgrounds"].part(0))
+        val open = golden["stage_speaking_open"].part(step)[number]
+        for (person in open.indices.filter { it > 0 || !gone }) {
+            val (left, top) = golden["stage_speaking_boxes"][person].map(Float::toInt)
+            lay(frameOf(golden["stage_tracks_pictures"].part(person)), left, top, frame)
+            if (open[person] == 0f) continue
+            lay(frameOf(golden["stage_speaking_mouths"].part(person)), left + 14, top + 33, frame)
+        }
+        return frame
+    }
+
+    private fun lay(picture: Frame, left: Int, top: Int, frame: Frame) {
+        for (y in 0 until picture.height) {
+            val to = (top + y) * frame.width + left
+            picture.pixels.copyInto(frame.pixels, to, y * picture.width, (y + 1) * picture.width)
+        }
+    }
+
     private fun checkSquares() {
         val points = golden["stage_square_points"]
         for (index in 0 until points.count) {
@@ -69,11 +115,7 @@ internal class FaceCheck(private val golden: Golden) {
         for (index in 0 until places.count) {
             val (left, top) = places[index].map(Float::toInt)
             if (left < 0) continue
-            val picture = frameOf(golden["stage_tracks_pictures"].part(index))
-            for (y in 0 until picture.height) {
-                val to = (top + y) * frame.width + left
-                picture.pixels.copyInto(frame.pixels, to, y * picture.width, (y + 1) * picture.width)
-            }
+            lay(frameOf(golden["stage_tracks_pictures"].part(index)), left, top, frame)
         }
         return frame
     }

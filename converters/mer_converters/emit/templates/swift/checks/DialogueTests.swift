@@ -15,6 +15,33 @@ final class DialogueTests: GoldenCase {
     }
 
 //#end
+//#if audio
+    func testCutsOfUtterances() throws {
+        guard golden.has("stage_cutter_options") else { return }
+        let options = try golden["stage_cutter_options"]
+        let sizes = try golden["stage_cutter_pieces"].ints
+        for index in 0..<options.count {
+            let row = options.row(index).map { Double($0) }
+            let model = Probabilities(try golden["stage_cutter_probabilities"].values)
+            var rules = UtteranceOptions()
+            rules.voice = VoiceOptions(threshold: row[0], hangover: row[1])
+            (rules.minimum, rules.longest, rules.preRoll) = (row[2], row[3], row[4])
+            let cutter = UtteranceCutter(model, options: rules)
+            var found: [Float] = []
+            func told(_ place: Int, _ cuts: [Cut]) {
+                for cut in cuts {
+                    found += [place, cut.begin, cut.begin + cut.samples.count, cutter.short].map { Float($0) }
+                }
+            }
+            for (place, size) in sizes.enumerated() {
+                told(place, cutter.push([Float](repeating: 0, count: size)))
+            }
+            told(sizes.count, cutter.end())
+            near(found, try golden["stage_cutter\(index)_cuts"].values, 0, "cuts \(index)")
+        }
+    }
+
+//#end
     func testWindowsOfUtterances() throws {
         guard golden.has("stage_dialogue_speakers") else { return }
         let fusion = FusionRecorder()
@@ -41,3 +68,16 @@ final class DialogueTests: GoldenCase {
         }
     }
 }
+//#if audio
+
+/// Gives probabilities in order.
+private final class Probabilities: SpeechModel {
+    private var left: ArraySlice<Float>
+
+    init(_ values: [Float]) { left = values[...] }
+
+    func reset() {}
+
+    func probability(_ piece: [Float]) -> Double { Double(left.removeFirst()) }
+}
+//#end

@@ -39,6 +39,27 @@ final class FaceTests: GoldenCase {
         }
     }
 
+    func testTheFaceWhoseMouthMovesWithTheSoundIsPreferred() throws {
+        guard golden.has("stage_speaking_open") else { return }
+        let boxes = try golden["stage_speaking_boxes"]
+        let gone = try golden["stage_speaking_gone"].ints
+        let levels = try golden["stage_speaking_levels"]
+        let detector = Script()
+        let tracks = FaceTracks(detector, options: FaceOptions(faces: 2, detectSeconds: 0))
+        for step in 0..<levels.count {
+            let there = (0..<boxes.count).filter { $0 > 0 || gone[step] == 0 }.map { boxes.row($0) }
+            detector.faces = there.map { Detection(box: box([$0[0], $0[1], $0[2], $0[2]]), score: 1) }
+            let frames = try [0.0625, 0.1875].enumerated().map { number, since in
+                let picture = try speakingFilm(step, number, gone: gone[step] != 0)
+                return TimedFrame(time: 0.25 * Double(step) + since) { picture }
+            }
+            let level = levels.row(step)
+            let halves = level.flatMap { [Float](repeating: $0, count: 2000) }
+            let seen = try tracks.look(frames, sound: level[0] < 0 ? nil : halves).map(\.view)
+            try same(seen, golden["stage_speaking_persons"].part(step), "faces of step \(step)")
+        }
+    }
+
     func testWhichFramesOfAStepAreLookedAt() throws {
         guard golden.has("stage_tracks_looked") else { return }
         let looked = try golden["stage_tracks_looked"]
@@ -68,14 +89,34 @@ final class FaceTests: GoldenCase {
         for index in 0..<places.count {
             let (left, top) = (Int(places.row(index)[0]), Int(places.row(index)[1]))
             if left < 0 { continue }
-            let picture = try golden["stage_tracks_pictures"].part(index)
-            let line = 3 * picture.shape[1]
-            for row in 0..<picture.count {
-                let to = 3 * ((top + row) * width + left)
-                values.replaceSubrange(to..<(to + line), with: picture.row(row))
-            }
+            lay(try golden["stage_tracks_pictures"].part(index), left, top, over: &values, width: width)
         }
         return try frame(Golden.Values(shape: background.shape, values: values))
+    }
+
+    /// A background with faces, and the mouths of those that have them open.
+    private func speakingFilm(_ step: Int, _ number: Int, gone: Bool) throws -> Frame {
+        let background = try golden["stage_tracks_backgrounds"].part(0)
+        var values = background.values
+        let width = background.shape[1]
+        let open = try golden["stage_speaking_open"].part(step).row(number)
+        for person in open.indices where person > 0 || !gone {
+            let place = try golden["stage_speaking_boxes"].row(person).map { Int($0) }
+            let face = try golden["stage_tracks_pictures"].part(person)
+            lay(face, place[0], place[1], over: &values, width: width)
+            if open[person] == 0 { continue }
+            let mouth = try golden["stage_speaking_mouths"].part(person)
+            lay(mouth, place[0] + 14, place[1] + 33, over: &values, width: width)
+        }
+        return try frame(Golden.Values(shape: background.shape, values: values))
+    }
+
+    private func lay(_ picture: Golden.Values, _ left: Int, _ top: Int, over values: inout [Float], width: Int) {
+        let line = 3 * picture.shape[1]
+        for row in 0..<picture.count {
+            let to = 3 * ((top + row) * width + left)
+            values.replaceSubrange(to..<(to + line), with: picture.row(row))
+        }
     }
 
     /// Ids are the same; boxes to a tenth of a pixel.
