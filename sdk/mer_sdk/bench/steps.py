@@ -104,7 +104,7 @@ class TimedStep:
             rows["text"] = self._talk.read(self._input.text)  # type: ignore[assignment]  # there are words
         self._turn += 1
         output = self._talk.advance(UtteranceFeatures(rows), f"speaker {self._turn % 2}")
-        return decide(output.probabilities, self.manifest, output.state)
+        return decide(output.probabilities.tolist(), self.manifest, output.state)
 
     def _text_encoder(self, bundle: Bundle):  # type: ignore[no-untyped-def]  # a TextEncoder, or None
         encode, spent = bundle.encode_text, self._spent

@@ -61,8 +61,12 @@ def expectation(probabilities: Mapping[str, float]) -> tuple[float, float]:
     Raises:
         OptionError: no norm is known for one of the labels.
     """
-    valences, arousals = _norms(tuple(probabilities))
-    shares = probabilities.values()
+    return expected(tuple(probabilities), tuple(probabilities.values()))
+
+
+def expected(labels: tuple[str, ...], shares: Sequence[float]) -> tuple[float, float]:
+    """`expectation` where labels and probabilities come apart."""
+    valences, arousals = _norms(labels)
     return sum(map(mul, shares, valences)), sum(map(mul, shares, arousals))
 
 

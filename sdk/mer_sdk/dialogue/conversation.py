@@ -210,7 +210,7 @@ class Conversation:
     def _words(
         self, output: DialogueOutput, text: str | None, speaker: Hashable, time: float | None, begin: float
     ) -> UtteranceEstimate:
-        decided = decide(output.probabilities, self.manifest, output.state)
+        decided = decide(output.probabilities.tolist(), self.manifest, output.state)
         return UtteranceEstimate(
             index=len(self._timeline),
             time=time,

@@ -49,8 +49,8 @@ class Graph(Protocol):
     """One loaded graph."""
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Run once. `inputs` holds every input of the graph's spec by name, in the spec's shapes and types; the result
-        holds every output by name, in arrays that the caller owns.
+        """Run once. `inputs` holds every input of the graph's spec by name, in the spec's shapes and types, and the
+        caller writes into them again; the result holds every output by name, in arrays that the caller owns.
 
         Raises:
             SignalError: an input is missing, has another shape, or holds fractions where whole numbers are read.

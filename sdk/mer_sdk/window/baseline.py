@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -31,27 +32,40 @@ class PersonalBaseline:
 
     def __init__(self, contract: BaselineContract, fixed: bool = False) -> None:
         self._fixed = fixed
-        self._prior = float(contract.prior_steps)
+        # All modalities lie in one vector: a step then takes a handful of numpy's calls, each of which costs more than
+        # what it computes. Counts and the prior are as long, as equal shapes are what numpy adds and divides quickest.
+        self._places = places_of(contract)
         self._population = {name: np.asarray(mean, np.float64) for name, mean in contract.population_mean.items()}
-        self._weighted = {name: self._prior * mean for name, mean in self._population.items()}
-        self._sum: dict[str, np.ndarray] = {}
-        self._count: dict[str, int] = {}
-        self.reset()
+        size = sum(map(len, self._population.values()))
+        self._prior = np.full(size, float(contract.prior_steps))
+        self._weighted = self._prior * (np.concatenate(list(self._population.values())) if size else np.zeros(0))
+        self._sum, self._count, self._total, self._weight = (np.zeros(size) for _ in range(4))
+        self._one = np.ones(size)
+        self._mean = np.zeros(size, np.float32)
+        self._means = {name: self._mean[place] for name, place in self._places.items()}
+        self._sums = {name: self._sum[place] for name, place in self._places.items()}
+        self._counts = {name: self._count[place] for name, place in self._places.items()}
+        self._stale = True
 
     @property
     def steps(self) -> dict[str, int]:
         """Modality -> number of observed steps; all 0 when cold."""
-        return dict(self._count)
+        return {name: int(count[0]) for name, count in self._counts.items()}
+
+    def means(self) -> Mapping[str, np.ndarray]:
+        """Modality -> its baseline, float32 vector: what to subtract from its features. The next call writes into the
+        same vectors; see `mean`."""
+        if self._stale:
+            np.add(self._weighted, self._sum, self._total)
+            np.add(self._prior, self._count, self._weight)
+            np.divide(self._total, self._weight, self._total)
+            self._mean[...] = self._total
+            self._stale = False
+        return self._means
 
     def mean(self, modality: str) -> np.ndarray:
-        """The baseline of one modality, float32 vector: what to subtract from its features."""
-        mean = self._means.get(modality)
-        if mean is None:
-            total = np.add(self._weighted[modality], self._sum[modality])
-            mean = np.empty(len(total), np.float32)
-            weight = self._prior + self._count[modality]
-            self._means[modality] = np.divide(total, weight, out=mean, casting="same_kind")
-        return mean
+        """The baseline of one modality, float32 vector, for the caller to keep."""
+        return self.means()[modality].copy()
 
     def observe(self, modality: str, features: np.ndarray) -> None:
         """Take in features of this person: one vector, or one per row. Rows that are not finite are left out."""
@@ -59,9 +73,9 @@ class PersonalBaseline:
             return
         rows = np.atleast_2d(np.asarray(features, np.float64))
         rows = rows[np.isfinite(rows).all(axis=1)]
-        self._sum[modality] += rows.sum(axis=0)
-        self._count[modality] += len(rows)
-        self._means.pop(modality, None)
+        self._sums[modality] += rows.sum(axis=0)
+        self._counts[modality] += len(rows)
+        self._stale = True
 
     def observe_step(self, modality: str, features: np.ndarray) -> None:
         """`observe` for one float vector, which the sensor does at every step."""
@@ -71,15 +85,27 @@ class PersonalBaseline:
         row = np.asarray(features, np.float64)
         # A sum of squares is finite only where all its terms are: those of float32 do not overflow float64.
         if math.isfinite(row.dot(row)):
-            self._sum[modality] += row
-            self._count[modality] += 1
-            self._means.pop(modality, None)
+            self._sums[modality] += row
+            self._counts[modality] += 1
+            self._stale = True
+
+    def observe_all(self, row: np.ndarray) -> None:
+        """`observe_step` for every modality at once: float64, one vector after the other as `places_of` says."""
+        if self._fixed:
+            return
+        if math.isfinite(row.dot(row)):
+            np.add(self._sum, row, self._sum)
+            np.add(self._count, self._one, self._count)
+            self._stale = True
+        else:
+            for name, place in self._places.items():
+                self.observe_step(name, row[place])
 
     def reset(self) -> None:
         """Forget the person: back to the population's means."""
-        self._sum = {name: np.zeros_like(mean) for name, mean in self._population.items()}
-        self._count = dict.fromkeys(self._population, 0)
-        self._means: dict[str, np.ndarray] = {}
+        self._sum[...] = 0.0
+        self._count[...] = 0.0
+        self._stale = True
 
     @property
     def encoders(self) -> str:
@@ -95,7 +121,8 @@ class PersonalBaseline:
         Raises:
             OptionError: it cannot be written.
         """
-        profile = {name: {"sum": self._sum[name].tolist(), "steps": self._count[name]} for name in self._population}
+        steps = self.steps
+        profile = {name: {"sum": total.tolist(), "steps": steps[name]} for name, total in self._sums.items()}
         content = {"mer_baseline": VERSION, "encoders": self.encoders, "modalities": profile}
         try:
             with atomic_output(path) as aside:
@@ -138,8 +165,19 @@ class PersonalBaseline:
         if min(counts.values(), default=0) < 0:
             raise ValueError("a number of steps is below 0")
         with np.errstate(all="ignore"):
-            means = [(self._weighted[name] + sums[name]) / (self._prior + counts[name]) for name in sums]
-            if not all(np.isfinite(mean.astype(np.float32)).all() for mean in means):
-                raise ValueError("a mean is beyond what features can be")
-        self._sum, self._means = sums, {}
-        self._count = counts
+            for name, place in self._places.items():
+                mean = (self._weighted[place] + sums[name]) / (self._prior[place] + counts[name])
+                if not np.isfinite(mean.astype(np.float32)).all():
+                    raise ValueError("a mean is beyond what features can be")
+        for name in self._population:
+            self._sums[name][...] = sums[name]
+            self._counts[name][...] = counts[name]
+        self._stale = True
+
+
+def places_of(contract: BaselineContract) -> dict[str, slice]:
+    """Where each modality lies where the vectors of all follow one another."""
+    ends = list(accumulate(map(len, contract.population_mean.values())))
+    return {
+        name: slice(begin, end) for name, begin, end in zip(contract.population_mean, [0, *ends], ends, strict=False)
+    }

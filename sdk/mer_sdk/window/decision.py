@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mer_sdk.contract.affect import expectation
+from mer_sdk.contract.affect import expected
 from mer_sdk.contract.estimate import NOTHING, UNKNOWN
 from mer_sdk.contract.manifest import Manifest
 
@@ -23,28 +24,32 @@ class DecidedLabel:
     arousal: float
 
 
-def decide(probabilities: np.ndarray, manifest: Manifest, state: str, label: int | None = None) -> DecidedLabel:
-    """The decision on [K] probabilities in a modality state; "unknown", at the origin, in the state "none".
+def decide(shares: Sequence[float], manifest: Manifest, state: str, label: int | None = None) -> DecidedLabel:
+    """The decision on the probabilities of the labels in a modality state; "unknown", at the origin, in the state
+    "none".
 
     `label` is the index of the one that holds, see `Smoother`; None takes the likeliest.
     """
-    values = probabilities.tolist()
     if label is None:
-        label = values.index(max(values))
-    shares, confidence = dict(zip(manifest.labels, values, strict=True)), values[label]
+        label = shares.index(max(shares))
+    labels, confidence = manifest.labels, shares[label]
     present = state != NOTHING
     known = present and confidence >= manifest.decision.of(state).abstention_threshold
-    valence, arousal = expectation(shares) if present else (0.0, 0.0)
-    return DecidedLabel(manifest.labels[label] if known else UNKNOWN, confidence, shares, valence, arousal)
+    valence, arousal = expected(labels, shares) if present else (0.0, 0.0)
+    named = dict(zip(labels, shares, strict=True))
+    return DecidedLabel(labels[label] if known else UNKNOWN, confidence, named, valence, arousal)
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     """Probabilities, float64, of logits over a temperature, over the last axis."""
     if logits.ndim > 1:
         return np.stack([softmax(row, temperature) for row in logits])
-    # For a handful of labels this is quicker than six calls of numpy, whose code is no longer cached after a graph.
-    values = logits.tolist()
-    most = max(values)
-    shares = [math.exp((value - most) / temperature) for value in values]
+    return np.array(shares_of(logits.tolist(), temperature))
+
+
+def shares_of(logits: Sequence[float], temperature: float) -> list[float]:
+    """`softmax` of a handful of logits: quicker than six calls of numpy, whose code is not cached after a graph."""
+    most = max(logits)
+    shares = [math.exp((value - most) / temperature) for value in logits]
     total = sum(shares)
-    return np.array([share / total for share in shares])
+    return [share / total for share in shares]

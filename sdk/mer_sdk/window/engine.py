@@ -13,8 +13,8 @@ import numpy as np
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import NOTHING, state_of
 from mer_sdk.errors import OptionError
-from mer_sdk.window.baseline import PersonalBaseline
-from mer_sdk.window.decision import softmax
+from mer_sdk.window.baseline import PersonalBaseline, places_of
+from mer_sdk.window.decision import shares_of
 from mer_sdk.window.encoders import Encoders
 from mer_sdk.window.feature_window import FeatureWindow
 
@@ -37,7 +37,7 @@ class StepOutput:
 
     Attributes:
         logits: [K], before the temperature; all 0 where the window is empty.
-        probabilities: [K], softmax of logits / temperature; uniform where the window is empty.
+        shares: K probabilities, softmax of logits / temperature; uniform where the window is empty.
         reliance: modality -> share; sums to 1, all 0 where the window is empty.
         present: modality -> number of steps of the window that hold it.
         steps: steps of the window that hold any modality.
@@ -45,11 +45,16 @@ class StepOutput:
     """
 
     logits: np.ndarray
-    probabilities: np.ndarray
+    shares: list[float]
     reliance: dict[str, float]
     present: dict[str, int]
     steps: int
     state: str
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """The shares as an array, float64 [K]."""
+        return np.array(self.shares)
 
 
 class StepEngine:
@@ -87,8 +92,17 @@ class StepEngine:
         sizes = {tensor.name: tensor.shape for tensor in self.manifest.graphs["fusion"].inputs}
         self._size = {name: sizes[name][2] for name in MODALITIES if name in sizes}
         self._length = self.manifest.clock.window_steps
+        # What the fusion graph reads is written into the same arrays at every step.
+        self._rows = {name: np.zeros((1, self._length, size), np.float32) for name, size in self._size.items()}
         self._masks = {name: f"{name}_mask" for name in self._size}
         self._full_mask = np.ones((1, self._length), np.float32)
+        self._full = {**self._rows, **dict.fromkeys(self._masks.values(), self._full_mask)}
+        self._all_present = dict.fromkeys(self._size, self._length)
+        self._all_state = state_of(self._size)
+        self._all_temperature = self.manifest.decision.of(self._all_state).temperature
+        places = places_of(self.manifest.baseline)
+        self._leaving = np.zeros(max((place.stop for place in places.values()), default=0))
+        self._left = {name: self._leaving[place] for name, place in places.items()}
         self.reset(baseline)
 
     @property
@@ -233,30 +247,33 @@ class StepEngine:
             window.settle(person)
 
     def _append(self, features: StepFeatures, others: Mapping[int, np.ndarray]) -> None:
-        person = self._person
-        early = self._enrol_steps > 0 and (features.audio is not None or features.face is not None)
+        person, audio, face = self._person, features.audio, features.face
+        early = self._enrol_steps > 0 and (audio is not None or face is not None)
+        heard = None if self._sound is None else self._sound.append(audio, person, early, self._left["audio"])
+        if "face" in self._size:
+            seen = others if face is None else {**others, person: face}
+            for owner in seen:
+                if owner not in self._faces:
+                    self._faces[owner] = FeatureWindow(self._length, self._size["face"])
+                    self._meet(owner)
+            for owner, window in tuple(self._faces.items()):
+                row = seen.get(owner)
+                due = window.append(row, owner, early and owner == person, self._left["face"])
+                if due is not None and due == heard:
+                    if due in self._baselines:
+                        self._baselines[due].observe_all(self._leaving)
+                    heard = None
+                elif due is not None:
+                    self._observe(due, "face", self._left["face"])
+                if row is None and window.empty:
+                    del self._faces[owner]
+        if heard is not None:
+            self._observe(heard, "audio", self._left["audio"])
         if early:
             self._enrol_steps -= 1
-        if self._sound is not None:
-            self._take("audio", self._sound, features.audio, person, early)
-        if "face" not in self._size:
-            return
-        seen = {**others, person: features.face} if features.face is not None else others
-        for owner in seen:
-            if owner not in self._faces:
-                self._faces[owner] = FeatureWindow(self._length, self._size["face"])
-                self._meet(owner)
-        for owner, window in list(self._faces.items()):
-            self._take("face", window, seen.get(owner), owner, early and owner == person)
-            if window.empty:
-                del self._faces[owner]
-
-    def _take(self, name: str, window: FeatureWindow, row: np.ndarray | None, owner: int, early: bool) -> None:
-        leaving = window.append(row, owner, early)
-        if leaving is not None:
-            self._observe(leaving[0], name, leaving[1])
-        if early and row is not None:
-            self._observe(owner, name, row)
+            for name, row in (("audio", audio), ("face", face)):
+                if row is not None and name in self._size:
+                    self._observe(person, name, row)
 
     def _observe(self, owner: int, name: str, row: np.ndarray) -> None:
         if owner in self._baselines:
@@ -285,33 +302,48 @@ class StepEngine:
             self._faces.pop(oldest, None)
 
     def _fuse(self, person: int, sound: bool) -> StepOutput:
-        baseline = self._baselines[person]
+        means = self._baselines[person].means()
+        windows = {
+            name: self._faces.get(person) if name == "face" else self._sound if sound else None for name in self._size
+        }
+        if all(window is not None and window.is_full(person) for window in windows.values()):
+            for name, window in windows.items():
+                assert window is not None  # as they are full
+                window.read(means[name], self._rows[name])
+            return self._said(self._full, dict(self._all_present), self._length, None)
+        return self._fuse_some(person, windows, means)
+
+    def _fuse_some(
+        self, person: int, windows: Mapping[str, FeatureWindow | None], means: Mapping[str, np.ndarray]
+    ) -> StepOutput:
+        """Of windows that are not all full."""
         inputs: dict[str, np.ndarray] = {}
-        present: dict[str, int] = {}
-        held: list[list[bool]] = []
-        for name, size in self._size.items():
-            window = self._faces.get(person) if name == "face" else self._sound if sound else None
-            if window is not None and window.is_full(person):
-                inputs[name], inputs[self._masks[name]] = window.read(baseline.mean(name)), self._full_mask
-                present[name] = self._length
-                continue
+        held: dict[str, list[bool]] = {}
+        for name, window in windows.items():
+            inputs[name] = rows = self._rows[name]
             if window is None:
-                rows, there = np.zeros((1, self._length, size), np.float32), [False] * self._length
+                rows[...] = 0.0
+                held[name] = [False] * self._length
             else:
-                rows, there = window.read_some(baseline.mean(name), person)
-            inputs[name], inputs[self._masks[name]] = rows, np.array([there], np.float32)
-            present[name] = there.count(True)
-            held.append(there)
-        steps = max(present.values())
-        if 0 < steps < self._length:
-            steps = sum(map(any, zip(*held, strict=True)))
+                held[name] = window.read_some(means[name], person, rows)
+            inputs[self._masks[name]] = np.array([held[name]], np.float32)
+        present = {name: there.count(True) for name, there in held.items()}
+        steps = sum(map(any, zip(*held.values(), strict=True)))
         if not steps:
             labels = len(self.manifest.labels)
             empty = np.zeros(labels, np.float32)
-            return StepOutput(empty, np.full(labels, 1.0 / labels), dict.fromkeys(present, 0.0), present, 0, NOTHING)
+            return StepOutput(empty, [1.0 / labels] * labels, dict.fromkeys(present, 0.0), present, 0, NOTHING)
+        return self._said(inputs, present, steps, state_of([name for name in present if present[name]]))
+
+    def _said(
+        self, inputs: Mapping[str, np.ndarray], present: dict[str, int], steps: int, state: str | None
+    ) -> StepOutput:
+        """Run the fusion graph; `state` is None where every modality is there."""
         outputs = self._graphs["fusion"].run(inputs)
         logits = outputs["logits"].reshape(-1)
         reliance = dict(zip(present, outputs["reliance"].reshape(-1).tolist(), strict=True))
-        state = state_of([name for name in present if present[name]])
-        shares = softmax(logits, self.manifest.decision.of(state).temperature)
-        return StepOutput(logits, shares, reliance, present, steps, state)
+        if state is None:
+            state, temperature = self._all_state, self._all_temperature
+        else:
+            temperature = self.manifest.decision.of(state).temperature
+        return StepOutput(logits, shares_of(logits.tolist(), temperature), reliance, present, steps, state)

@@ -28,20 +28,20 @@ class FeatureWindow:
         self.owners: deque[int | None] = deque([None] * length, length)
         self._due: deque[bool] = deque([False] * length, length)
 
-    def append(self, row: np.ndarray | None, owner: int, observed: bool = False) -> tuple[int, np.ndarray] | None:
+    def append(self, row: np.ndarray | None, owner: int, observed: bool, leaving: np.ndarray) -> int | None:
         """Take a row [size], or None where it is missing.
 
         Args:
             row, owner: the features and whose they are.
             observed: the row was already taken into its owner's baseline.
+            leaving: float64 [size]; the row that leaves the window is written there if it is due for a baseline.
 
         Returns:
-            The owner and the row, float64, that leave the window and are due for the owner's baseline, or None.
+            Whose baseline that is, or None.
         """
-        leaving = None
-        owned = self.owners[0]
-        if owned is not None and self._due[0]:
-            leaving = (owned, self._rows[self._end - self._length].astype(np.float64))
+        due = self.owners[0] if self._due[0] else None
+        if due is not None:
+            leaving[...] = self._rows[self._end - self._length]
         if self._end == len(self._rows):
             self._rows[: self._length - 1] = self._rows[self._end - self._length + 1 :]
             self._end = self._length - 1
@@ -49,7 +49,7 @@ class FeatureWindow:
         self._end += 1
         self.owners.append(None if row is None else owner)
         self._due.append(row is not None and not observed)
-        return leaving
+        return due
 
     def fill(self, rows: Sequence[np.ndarray | None], owner: int) -> None:
         """Put rows [size] in the places of the newest ones, where these are missing; None leaves a place as it is.
@@ -102,12 +102,13 @@ class FeatureWindow:
         """Whether every row is there and a person's."""
         return self.owners.count(person) == self._length
 
-    def read(self, mean: np.ndarray) -> np.ndarray:
-        """The rows of a full window less a baseline, float32 [1, length, size]."""
-        return self._batch[:, self._end - self._length : self._end] - mean
+    def read(self, mean: np.ndarray, out: np.ndarray) -> None:
+        """Write the rows of a full window less a baseline into float32 [1, length, size]."""
+        np.subtract(self._batch[:, self._end - self._length : self._end], mean, out)
 
-    def read_some(self, mean: np.ndarray, person: int) -> tuple[np.ndarray, list[bool]]:
-        """As `read`, of a person's rows alone, 0 where missing; and which rows are there."""
-        rows, held = self.read(mean), [owner == person for owner in self.owners]
-        rows[0, [not one for one in held]] = 0.0
-        return rows, held
+    def read_some(self, mean: np.ndarray, person: int, out: np.ndarray) -> list[bool]:
+        """As `read`, of a person's rows alone, 0 where missing; which rows are there."""
+        self.read(mean, out)
+        held = [owner == person for owner in self.owners]
+        out[0, [not one for one in held]] = 0.0
+        return held

@@ -32,15 +32,15 @@ def postprocess(
         speech: see `EmotionEstimate`.
     """
     state = output.state
-    smoothed = raw = output.probabilities
-    label = None
-    if state != NOTHING:
-        held = smoother.update(raw, end, view.id if view else None)
-        smoothed, label = held.probabilities, held.label
-    else:
-        smoother.forget()
-    decided = decide(smoothed, manifest, state, label)
-    alone = decided.probabilities if smoothed is raw else dict(zip(manifest.labels, raw.tolist(), strict=True))
+    shares, label = output.shares, None
+    if not smoother.idle:
+        if state != NOTHING:
+            held = smoother.update(output.probabilities, end, view.id if view else None)
+            shares, label = held.probabilities.tolist(), held.label
+        else:
+            smoother.forget()
+    decided = decide(shares, manifest, state, label)
+    alone = decided.probabilities if smoother.idle else dict(zip(manifest.labels, output.shares, strict=True))
     return EmotionEstimate(
         time=round(end, 6),
         emotion=decided.emotion,

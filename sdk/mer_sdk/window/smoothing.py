@@ -68,10 +68,14 @@ class Smoother:
 
     Args:
         options: see `Smoothing`.
+
+    Attributes:
+        idle: whether the options change nothing, so that a step need not be given.
     """
 
     def __init__(self, options: Smoothing) -> None:
         self.options = options
+        self.idle = options == Smoothing()
         self.reset()
 
     def reset(self) -> None:

@@ -30,15 +30,18 @@ def test_large_logits_do_not_overflow_and_nan_is_not_hidden():
 def test_the_label_that_holds_is_judged_by_its_own_probability(tiny_onnx):
     manifest = replace(Bundle.open(tiny_onnx).manifest, decision=Decision(abstention_threshold=0.3))
     shares = np.array([0.5, 0.35, 0.15, 0.0, 0.0, 0.0, 0.0])
-    likeliest = decide(shares, manifest, "face")
+    likeliest = decide(shares.tolist(), manifest, "face")
     assert (likeliest.emotion, likeliest.confidence) == ("neutral", 0.5)
-    held = decide(shares, manifest, "face", label=1)
+    held = decide(shares.tolist(), manifest, "face", label=1)
     assert (held.emotion, held.confidence, held.probabilities) == ("happy", 0.35, likeliest.probabilities)
     assert held.valence == pytest.approx(0.35 * 0.81 - 0.15 * 0.63)
-    assert decide(shares, manifest, "face", label=2).emotion == "unknown"
+    assert decide(shares.tolist(), manifest, "face", label=2).emotion == "unknown"
     own = replace(manifest, decision=Decision(abstention_threshold=0.3, states={"audio": StateDecision(1.0, 0.6)}))
-    assert (decide(shares, own, "audio").emotion, decide(shares, own, "face").emotion) == ("unknown", "neutral")
-    nothing = decide(shares, manifest, "none")
+    assert (decide(shares.tolist(), own, "audio").emotion, decide(shares.tolist(), own, "face").emotion) == (
+        "unknown",
+        "neutral",
+    )
+    nothing = decide(shares.tolist(), manifest, "none")
     assert (nothing.emotion, nothing.valence, nothing.arousal) == ("unknown", 0.0, 0.0)
 
 

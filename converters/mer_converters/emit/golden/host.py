@@ -60,7 +60,7 @@ def _decisions(source: SourceBundle, random: np.random.Generator) -> dict[str, n
     for state in source.states[1:]:
         for row in logits:
             share = softmax(row, manifest.decision.of(state_of(state)).temperature)
-            said = decide(share, manifest, state_of(state))
+            said = decide(share.tolist(), manifest, state_of(state))
             named = -1 if said.emotion == UNKNOWN else manifest.labels.index(said.emotion)
             present.append([float(name in state) for name in source.modalities])
             given.append(row)

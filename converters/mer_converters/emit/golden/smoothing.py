@@ -68,7 +68,7 @@ def _run(
         state = state_of(name for name, steps in counts.items() if steps)
         temperature = manifest.decision.of(state).temperature
         probabilities = softmax(row, temperature) if any(held) else np.full(len(row), 1.0 / len(row))
-        output = StepOutput(row, probabilities, dict.fromkeys(counts, 0.0), counts, max(held), state)
+        output = StepOutput(row, probabilities.tolist(), dict.fromkeys(counts, 0.0), counts, max(held), state)
         view = None if person < 0 else FaceView(person, (0.0, 0.0, 1.0, 1.0))
         said = postprocess(output, manifest, smoother, time, view, 0.0)
         shares.append(list(said.probabilities.values()))
