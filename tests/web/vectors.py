@@ -85,7 +85,7 @@ def write_vectors(folder: Path) -> None:
         "manifests": [vars(case) for case in cases()],
         "mutations": mutations(300),
     }
-    pipeline.write_loud(folder / "loud.onnx")
+    pipeline_vectors.write_loud(folder / "loud.onnx")
     _resampled(arrays)
     _crops(arrays)
     # The stages of every port, see mer_converters.emit.golden; each bundle has those of its kind.
