@@ -45,14 +45,15 @@ class Counting:
         python: of the checkout.
         bundles: folder of its bundles.
         count: runs of each part.
+        only: see `--only`.
     """
 
-    def __init__(self, python: Path, bundles: Path, count: int) -> None:
+    def __init__(self, python: Path, bundles: Path, count: int, only: list[str]) -> None:
         self._count = count
         self._folder = tempfile.TemporaryDirectory(prefix="mer-instructions-")
         command = ["valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={self._folder.name}/counts"]
         command += [f"--dump-before={MARK}", os.path.abspath(python), "-m", "benchmarks.speed.side"]
-        command += [os.path.abspath(bundles), "--count", str(count)]
+        command += [os.path.abspath(bundles), "--count", str(count), "--only", *only]
         environment = {**compiled_environment(), **blas_environment(1), "PYTHONHASHSEED": "0"}
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
 
@@ -83,6 +84,7 @@ def main() -> None:
     parser.add_argument("--baseline", type=Path, help="python of another checkout")
     parser.add_argument("--baseline-bundles", type=Path, help="folder of its bundles")
     parser.add_argument("--count", type=int, default=10)
+    parser.add_argument("--only", nargs="*", default=[], help="parts alone whose names begin so, and quickly")
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
     if shutil.which("valgrind") is None:
@@ -90,8 +92,8 @@ def main() -> None:
     before: dict[str, int] = {}
     other = None
     if options.baseline is not None:
-        other = Counting(options.baseline, options.baseline_bundles or options.bundles, options.count)
-    after = Counting(Path(sys.executable), options.bundles, options.count).counts()
+        other = Counting(options.baseline, options.baseline_bundles or options.bundles, options.count, options.only)
+    after = Counting(Path(sys.executable), options.bundles, options.count, options.only).counts()
     if other is not None:
         before = other.counts()
     rows = [Row(name, before.get(name), count) for name, count in after.items()]
