@@ -61,27 +61,35 @@ def sdk_part(bundle: Bundle) -> Runner:
     return timed(step)
 
 
-def parts(bundles: Path, counted: bool) -> dict[str, Runner]:
-    """Every part that this SDK can run, the bundles of a folder among them; where instructions are counted, fewer."""
+def parts(bundles: Path, counted: bool, only: tuple[str, ...] = ()) -> dict[str, Runner]:
+    """Every part that this SDK can run, the bundles of a folder among them; where instructions are counted, fewer.
+
+    Args:
+        bundles: the folder.
+        counted: whether instructions are counted.
+        only: parts alone whose names begin so; no other bundle is loaded. None of them takes all.
+    """
     opened = {path.stem: Bundle.open(path) for path in sorted(bundles.glob("*.mer"))}
     finder = next((bundle for bundle in opened.values() if bundle.manifest.finder is not None), None)
     windows = {name: bundle for name, bundle in opened.items() if bundle.manifest.finder is None}
     found = {**(sound_parts(COUNTED_RATES) if counted else sound_parts()), **picture_parts(finder)}
     if windows:
         found["SDK without graphs"] = sdk_part(next(iter(windows.values())))
-    return {**found, **step_parts(windows)}
+    steps = {name: bundle for name, bundle in windows.items() if name.startswith(only or "")}
+    return {name: runner for name, runner in {**found, **step_parts(steps)}.items() if name.startswith(only or "")}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundles", type=Path, help="folder of bundles")
     parser.add_argument("--count", type=int, default=0)
+    parser.add_argument("--only", nargs="*", default=[])
     options = parser.parse_args()
     # What a runtime prints must not come between the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     count_cpu_time()
-    runners = parts(options.bundles, bool(options.count))
+    runners = parts(options.bundles, bool(options.count), tuple(options.only))
     if options.count:
         for runner in runners.values():
             for _ in range(WARM_UP):

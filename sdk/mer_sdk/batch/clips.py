@@ -11,11 +11,10 @@ from pathlib import Path
 from mer_sdk.dialogue.text_file import read_text
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets.clip import SOUND_SUFFIXES, VIDEO_SUFFIXES
-from mer_sdk.evaluation.datasets.own.table import TABLE_SUFFIXES, read_rows
+from mer_sdk.evaluation.datasets.own.table import read_rows
+from mer_sdk.media.names import is_list
 
 MEDIA_SUFFIXES = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES)
-# A line of a list is a path; the other lists are tables with a column file.
-LIST_SUFFIXES = TABLE_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -35,17 +34,9 @@ class ClipFile:
     modified: int | None = None
 
 
-def is_many(inputs: Sequence[str]) -> bool:
-    """Whether the inputs of a command mean more than one file, or may."""
-    return len(inputs) > 1 or any(
-        os.path.isdir(given) or _is_list(given) or (glob.has_magic(given) and not os.path.lexists(given))
-        for given in inputs
-    )
-
-
 def lists_of(inputs: Sequence[str]) -> dict[str, str]:
     """The inputs that are lists, by what they are, for refusing to write over them."""
-    return {f"the list {given}": given for given in inputs if _is_list(given)}
+    return {f"the list {given}": given for given in inputs if is_list(given)}
 
 
 def find_clips(inputs: Sequence[str]) -> tuple[tuple[ClipFile, ...], tuple[str, ...]]:
@@ -84,7 +75,7 @@ def _expanded(given: str, notes: list[str]) -> Iterator[tuple[str, str]]:
     """(name, path) of each file that one input means."""
     if os.path.isdir(given):
         yield from _of_folder(given, notes)
-    elif _is_list(given):
+    elif is_list(given):
         yield from _of_list(Path(given), notes)
     elif os.path.lexists(given):
         yield given, given
@@ -129,10 +120,6 @@ def _of_list(path: Path, notes: list[str]) -> Iterator[tuple[str, str]]:
         raise DataError(f"{path} lists no file; write a path a line")
     for name in listed:
         yield name, os.path.join(path.parent, os.path.expanduser(name))
-
-
-def _is_list(given: str) -> bool:
-    return Path(given).suffix.lower() in LIST_SUFFIXES and os.path.isfile(given)
 
 
 def _clip(name: str, place: str) -> ClipFile:

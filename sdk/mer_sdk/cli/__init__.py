@@ -1,23 +1,43 @@
 """The `mer` command: one subcommand for everything that what is installed can do.
 
-Subcommands are the entry points of the group `mer.commands`; the extra that one names says which packages it needs.
-A subcommand's module is imported when it is called; the help reads its first words from the source.
+The SDK's subcommands are listed here; other packages add theirs by entry points of the group `mer.commands`, in the
+same words. The extra that one names says which packages it needs. A subcommand's module is imported when it is called;
+the help reads its first words from the source.
 """
 
 from __future__ import annotations
 
-import ast
 import os
+import re
 import sys
 from collections.abc import Sequence
-from importlib.metadata import EntryPoint, entry_points
+from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
+from inspect import cleandoc
 from pathlib import Path
+from typing import Any
 
-from mer_sdk.cli.program import raising_exits, run_program
+from mer_sdk.cli.program import import_help_pages, raising_exits, run_program
 from mer_sdk.cli.typed import help_text
 from mer_sdk.errors import MissingExtra, OptionError
 
+# The SDK's own, which need no look at every distribution that is installed.
+OWN = {
+    "run": "mer_sdk.cli.run.command:run [cli]",
+    "evaluate": "mer_sdk.cli.evaluate:evaluate [cli]",
+    "inspect": "mer_sdk.cli.inspect:inspect",
+    "verify": "mer_sdk.cli.verify.command:verify",
+    "compare": "mer_sdk.cli.compare:compare",
+    "doctor": "mer_sdk.cli.doctor:doctor",
+    "sign": "mer_sdk.cli.sign:sign [sign]",
+    "report": "mer_sdk.cli.report:report [cli]",
+    "data": "mer_sdk.cli.data.check:data [cli]",
+    "label": "mer_sdk.cli.data.label:label [cli]",
+    "runs": "mer_sdk.cli.runs:runs [cli]",
+    "bench": "mer_sdk.cli.bench:bench [cli]",
+    "phone-check": "mer_sdk.cli.phone_check:phone_check [cli]",
+}
 COMMANDS = "mer.commands"
 # Import names of what an extra brings.
 PACKAGES = {
@@ -39,12 +59,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run_program("mer", lambda: _run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
-def commands() -> dict[str, EntryPoint]:
+@dataclass(frozen=True)
+class Command:
+    """A subcommand: the function of a module, and the extras that it needs."""
+
+    name: str
+    module: str
+    attr: str
+    extras: tuple[str, ...]
+
+    @classmethod
+    def of(cls, name: str, value: str) -> Command:
+        """The command that an entry point of this name and value means: "module:function [extra]"."""
+        target, _, extras = value.partition(" ")
+        module, _, attr = target.partition(":")
+        return cls(name, module, attr, tuple(re.findall(r"[\w-]+", extras)))
+
+    def load(self) -> Any:
+        """The function, whose module is imported."""
+        return getattr(import_module(self.module), self.attr)
+
+
+def commands() -> dict[str, Command]:
     """All subcommands that are installed, by name."""
-    return {entry.name: entry for entry in sorted(entry_points(group=COMMANDS), key=lambda entry: entry.name)}
+    from importlib.metadata import entry_points
+
+    values = {entry.name: entry.value for entry in entry_points(group=COMMANDS)} | OWN
+    return {name: Command.of(name, values[name]) for name in sorted(values)}
 
 
-def missing_package(entry: EntryPoint) -> tuple[str, str] | None:
+def missing_package(entry: Command) -> tuple[str, str] | None:
     """(package, extra) that a subcommand lacks here, or None where it can run."""
     for extra in entry.extras:
         for package in PACKAGES.get(extra, ()):
@@ -53,7 +97,7 @@ def missing_package(entry: EntryPoint) -> tuple[str, str] | None:
     return None
 
 
-def can_run(entry: EntryPoint) -> bool:
+def can_run(entry: Command) -> bool:
     """Whether a subcommand's module and its packages are installed."""
     return missing_package(entry) is None and _has_module(entry.module)
 
@@ -71,9 +115,11 @@ def _run(arguments: list[str]) -> None:
             raise MissingExtra("the command line", package, "cli")
     import typer
 
+    if "--help" in arguments or not arguments:
+        import_help_pages()
     app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-    found = commands()
     named = next((word for word in arguments if not word.startswith("-")), None)
+    found = {named: Command.of(named, OWN[named])} if named in OWN else commands()
     if named is not None and named not in found:
         raise OptionError.unknown("command", named, (name for name, entry in found.items() if can_run(entry)))
 
@@ -96,7 +142,7 @@ def _run(arguments: list[str]) -> None:
     else:
         for name, entry in found.items():
             if can_run(entry):
-                app.command(name, help=help_text(_docstring(entry)))(_listed)
+                app.command(name, help=help_text(_docstring(entry).partition("\n\n")[0]))(_listed)
     app(arguments, prog_name="mer")
 
 
@@ -104,15 +150,15 @@ def _listed() -> None:
     """Stands for a command that the help lists and nobody calls."""
 
 
-def _docstring(entry: EntryPoint) -> str:
-    """What a subcommand's function says of itself, without importing what it needs."""
+def _docstring(entry: Command) -> str:
+    """What a subcommand's function says of itself, without importing what it needs, or taking the source apart."""
     spec = find_spec(entry.module)
-    source = Path(spec.origin).read_bytes() if spec is not None and spec.origin is not None else b""
-    functions = [part for part in ast.parse(source).body if isinstance(part, ast.FunctionDef)]
-    return next((ast.get_docstring(one) or "" for one in functions if one.name == entry.attr), "")
+    source = Path(spec.origin).read_text(encoding="utf-8") if spec is not None and spec.origin is not None else ""
+    found = re.search(rf'^def {entry.attr}\(.*?^    """(.*?)"""', source, re.MULTILINE | re.DOTALL)
+    return "" if found is None else cleandoc(found[1])
 
 
-def _load(entry: EntryPoint):  # type: ignore[no-untyped-def]  # any function that typer can call
+def _load(entry: Command):  # type: ignore[no-untyped-def]  # any function that typer can call
     lacking = missing_package(entry)
     if lacking is not None:
         raise MissingExtra(f"mer {entry.name}", *lacking)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mer_sdk.errors import OptionError
-from mer_sdk.jobs import LocalWorkers, Workers, processors
+
+if TYPE_CHECKING:
+    from mer_sdk.jobs import Workers
 
 # How often work is begun whose process is killed or crashes; as often as a Dask scheduler does by default.
 TRIES = 4
@@ -145,5 +147,7 @@ def open_workers(jobs: int | None, cluster: str | None, threads: int = 1) -> Wor
         from mer_sdk.jobs.cluster import ClusterWorkers
 
         return ClusterWorkers(cluster)
+    from mer_sdk.jobs import LocalWorkers, processors
+
     environment = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     return LocalWorkers(jobs or processors(), environment, tries=TRIES)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
+from types import ModuleType
 from typing import Any, NoReturn
 
 from mer_sdk.errors import MerError
@@ -19,6 +20,10 @@ INTERRUPTED, UNREAD = 130, 141
 # What services, `timeout` and a terminal that is closed send.
 ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 FAILED = 1
+# Modules that Typer's pages import -> the class that they take of each. Markdown is one of Typer's ways to write help,
+# which no command here uses, and tracebacks are left to Python (`pretty_exceptions_enable`). Both bring packages of
+# their own, and take longer to import than Typer itself.
+UNUSED = {"rich.markdown": "Markdown", "rich.traceback": "Traceback"}
 
 
 def run_program(name: str, work: Callable[[], object]) -> None:
@@ -143,3 +148,17 @@ def _end(name: str, sentence: str, code: int) -> NoReturn:
     with suppress(OSError, ValueError):
         print(f"{name}: {' '.join(sentence.split())}", file=sys.stderr, flush=True)
     raise SystemExit(code)
+
+
+def import_help_pages() -> None:
+    """Import Typer's help pages with empty classes in place of `UNUSED`; who imports those later gets the real ones."""
+    absent = [name for name in UNUSED if name not in sys.modules]
+    for name in absent:
+        stand_in = ModuleType(name)
+        setattr(stand_in, UNUSED[name], type(UNUSED[name], (), {}))
+        sys.modules[name] = stand_in
+    try:
+        import typer.rich_utils  # noqa: F401  # Typer imports it by itself where a page is shown
+    finally:
+        for name in absent:
+            del sys.modules[name]

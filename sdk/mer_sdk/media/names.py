@@ -1,15 +1,19 @@
-"""Names of inputs: what is a file, what is an address of a network, and how either is written in a message."""
+"""Names of inputs: what is a file, a list of files, an address of a network, and how they are written in messages."""
 
 from __future__ import annotations
 
+import glob
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from mer_sdk.errors import MediaError
 
 # A name longer than this is shortened in messages.
 SHOWN = 160
+# A line of a list is a path; the other lists are tables with a column file.
+LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -23,6 +27,19 @@ def shown(name: str | os.PathLike[str]) -> str:
 def is_address(name: str) -> bool:
     """Whether a name is an address of a network, such as https://..., and no file."""
     return _ADDRESS.match(name) is not None and not os.path.lexists(name)
+
+
+def is_list(name: str) -> bool:
+    """Whether a name is a list of files, or a table that may be one."""
+    return Path(name).suffix.lower() in LIST_SUFFIXES and os.path.isfile(name)
+
+
+def is_many(inputs: Sequence[str]) -> bool:
+    """Whether the inputs of a command mean more than one file, or may."""
+    return len(inputs) > 1 or any(
+        os.path.isdir(given) or is_list(given) or (glob.has_magic(given) and not os.path.lexists(given))
+        for given in inputs
+    )
 
 
 def check_file(path: str | os.PathLike[str]) -> Path:

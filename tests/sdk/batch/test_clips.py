@@ -6,8 +6,9 @@ import os
 
 import pytest
 
-from mer_sdk.batch.clips import find_clips, is_many
+from mer_sdk.batch.clips import find_clips
 from mer_sdk.errors import DataError, OptionError
+from mer_sdk.media.names import is_many
 
 FOUND = ["clips/0.wav", "clips/2.wav", "clips/4.wav", "clips/6.wav", "clips/bad.wav", "clips/empty.wav"] + [
     f"clips/b/{number}.wav" for number in (1, 3, 5, 7)

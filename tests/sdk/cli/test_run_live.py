@@ -16,7 +16,8 @@ from mer_sdk.bench.timing import blas_threads
 from mer_sdk.cli import main
 from mer_sdk.cli.run import live
 from mer_sdk.cli.run.command import _few_threads
-from mer_sdk.cli.run.live import open_sensor, run_conversation
+from mer_sdk.cli.run.live import run_conversation
+from mer_sdk.cli.run.sensors import open_sensor
 from mer_sdk.cli.run.timeline import RunOptions
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import MissingExtra

@@ -9,6 +9,7 @@ import pytest
 from fake_devices import FakeSound, Time
 
 from mer_sdk.errors import MediaError, MissingExtra, OptionError
+from mer_sdk.live.names import is_live
 from mer_sdk.live.sources import (
     BackOff,
     Camera,
@@ -18,7 +19,6 @@ from mer_sdk.live.sources import (
     Picture,
     Playback,
     camera,
-    is_live,
     microphone,
     named_sources,
 )

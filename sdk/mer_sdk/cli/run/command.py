@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,21 +22,24 @@ from mer_sdk.cli.options import (
     TrustOption,
 )
 from mer_sdk.cli.program import INTERRUPTED, OutputClosed, leave_output
-from mer_sdk.cli.run.dialogues import run_dialogues
-from mer_sdk.cli.run.live import check_conversation, open_sensor, run_conversation, run_live
-from mer_sdk.cli.run.many import ManyOptions, refuse_with_out, run_many, single_input
+from mer_sdk.cli.run.inputs import ManyOptions, refuse_with_out, single_input
 from mer_sdk.cli.run.plot import PLOT_SUFFIXES, pyplot
+from mer_sdk.cli.run.sensors import open_sensor
 from mer_sdk.cli.run.timeline import RunOptions, Timeline, tell_notes
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import EmotionEstimate
 from mer_sdk.contract.output_files import check_outputs, is_same
 from mer_sdk.errors import MerError, OptionError
 from mer_sdk.frontends.face_tracks import FaceOptions
-from mer_sdk.live.sources import PcmPipe, is_live, named_sources
+from mer_sdk.live.names import is_live
 from mer_sdk.media.names import check_file, is_address
 from mer_sdk.runtimes import runtime_note
 from mer_sdk.window.sensor import EmotionSensor
 from mer_sdk.window.smoothing import Smoothing
+
+# What one kind of input alone needs is imported where that is run: a short clip is done in less time than it all takes.
+if TYPE_CHECKING:
+    from mer_sdk.live.sources import PcmPipe
 
 
 def run(
@@ -182,6 +185,8 @@ def run(
                 "--channels": channels != 1,
             }
         )
+        from mer_sdk.cli.run.many import run_many
+
         run_many(bundle, inputs, out, options, many)
         return
     media = single_input(inputs, many)
@@ -207,8 +212,13 @@ def run(
     if opened.manifest.dialogue is not None:
         _check_dialogue(opened, media, options)
         if not is_live(media):
+            from mer_sdk.cli.run.dialogues import run_dialogues
+
             run_dialogues(opened, Path(media), options)
             return
+        from mer_sdk.cli.run.live import check_conversation, run_conversation
+        from mer_sdk.live.sources import named_sources
+
         sources = named_sources(media, rate, channels)
         check_conversation(opened, sources)
         with _few_threads(threads):
@@ -226,6 +236,9 @@ def run(
             if interrupted:
                 raise typer.Exit(INTERRUPTED)
             return
+        from mer_sdk.cli.run.live import run_live
+        from mer_sdk.live.sources import PcmPipe, named_sources
+
         sources = named_sources(media, rate, channels)
         if isinstance(sources[0], PcmPipe) and len(sources) == 1:
             pipe = sources[0]

@@ -12,62 +12,21 @@ from rich.live import Live
 
 from mer_sdk.cli.run.live_view import LiveView
 from mer_sdk.cli.run.plot import draw
+from mer_sdk.cli.run.sensors import open_sensor
 from mer_sdk.cli.run.timeline import PLOTTED, Recorder, RunOptions, Timeline, say, utterance_line, utterances_line
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import EmotionEstimate, UtteranceEstimate
 from mer_sdk.dialogue.options import ConversationOptions
-from mer_sdk.errors import MerError, MissingExtra, OptionError
-from mer_sdk.frontends.voice_activity import VOICE_RATE, SileroModel, VoiceOptions
+from mer_sdk.errors import MerError, OptionError
 from mer_sdk.live.conversation import LiveConversation
 from mer_sdk.live.sensor import LiveSensor
 from mer_sdk.live.sources import Capture, Source, SourceState
 from mer_sdk.live.step_queue import LiveOptions
 from mer_sdk.live.worker import LiveWorker
-from mer_sdk.window.sensor import EmotionSensor
 
 Estimated = TypeVar("Estimated", EmotionEstimate, UtteranceEstimate)
 # How long an estimate is waited for before the sources are looked at again, seconds.
 LOOK_SECONDS = 0.25
-
-
-def open_sensor(bundle: Bundle, options: RunOptions, sound: bool = True) -> EmotionSensor:
-    """A sensor as the options say; sound counts only where somebody speaks, unless they say otherwise.
-
-    Args:
-        bundle: of a window model.
-        options: see `RunOptions`.
-        sound: whether there may be any.
-
-    Raises:
-        MissingExtra: voice activity is asked for, and its package is not installed.
-        OptionError, RuntimeUnavailable, BundleError: see `EmotionSensor.open`.
-    """
-    return EmotionSensor.open(
-        bundle,
-        options.runtime,
-        options.threads,
-        detector=options.detector,
-        baseline=options.baseline,
-        smoothing=options.smoothing,
-        faces=options.faces,
-        voice=VoiceOptions() if options.voice or (options.voice is None and sound and may_hear(bundle)) else None,
-        trust=options.trust or None,
-    )
-
-
-def may_hear(bundle: Bundle) -> bool:
-    """Whether voice activity can run, which was not asked for; a note says where it cannot."""
-    if "audio" not in bundle.manifest.modalities:
-        return False
-    why = f"{bundle.name} reads another sample rate than {VOICE_RATE} Hz"
-    try:
-        if bundle.manifest.audio.sample_rate == VOICE_RATE:
-            SileroModel()
-            return True
-    except MissingExtra as error:
-        why = str(error)
-    print(f"mer: all sound counts, also where nobody speaks: {why}", file=sys.stderr)
-    return False
 
 
 def run_live(bundle: Bundle, options: RunOptions, sources: Sequence[Source]) -> None:

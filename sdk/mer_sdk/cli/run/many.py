@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
 
-from mer_sdk.batch.clips import find_clips, is_many, lists_of
+from mer_sdk.batch.clips import find_clips, lists_of
 from mer_sdk.batch.estimating import BatchPlan, fingerprint
 from mer_sdk.batch.journal import journal_path
 from mer_sdk.batch.run import BatchResult, check_out, run_batch
@@ -19,7 +18,8 @@ from mer_sdk.cli.bundles import inputs_of, is_finder, open_bundle, without_runti
 from mer_sdk.cli.options import open_workers
 from mer_sdk.cli.program import FAILED, INTERRUPTED
 from mer_sdk.cli.progress import progress_bars
-from mer_sdk.cli.run.live import may_hear
+from mer_sdk.cli.run.inputs import ManyOptions
+from mer_sdk.cli.run.sensors import may_hear
 from mer_sdk.cli.run.timeline import RunOptions, tell_notes
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
@@ -30,46 +30,6 @@ from mer_sdk.frontends.face_detection import PACKAGED
 from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.runtimes import runtime_note
 from mer_sdk.window.smoothing import Smoothing
-
-
-@dataclass(frozen=True)
-class ManyOptions:
-    """What `mer run` was asked for many files, beside `RunOptions`; see its help."""
-
-    out: Path | None = None
-    jobs: int | None = None
-    cluster: str | None = None
-    overwrite: bool = False
-    retry: bool = False
-    audio_track: int | None = None
-
-
-def refuse_with_out(given: Mapping[str, bool]) -> None:
-    """Raise an `OptionError` where an option was given (option -> whether) that says nothing to many files."""
-    for option, there in given.items():
-        if there:
-            raise OptionError(f"{option} is for one file or stream, and --out for many: leave one out")
-
-
-def single_input(inputs: Sequence[str], many: ManyOptions) -> str:
-    """The only input, where there is no --out.
-
-    Raises:
-        OptionError: it means several files, or an option was given that is for many.
-    """
-    for option, there in {
-        "--jobs": many.jobs is not None,
-        "--cluster": many.cluster is not None,
-        "--overwrite": many.overwrite,
-        "--retry": many.retry,
-    }.items():
-        if there:
-            raise OptionError(f"{option} is for many files: say with --out where their estimates go")
-    # A csv file may be a dialogue, which is an input by itself.
-    if is_many(inputs) and not (len(inputs) == 1 and inputs[0].lower().endswith(".csv")):
-        what = inputs[0] if len(inputs) == 1 else f"{len(inputs)} inputs"
-        raise OptionError(f"{what} may be many files: say where their estimates go, such as --out estimates.csv")
-    return inputs[0]
 
 
 def run_many(given: str, inputs: Sequence[str], out: Path, options: RunOptions, many: ManyOptions) -> None:

@@ -23,18 +23,11 @@ __all__ = [
     "Playback",
     "Source",
     "SourceState",
-    "is_live",
     "named_sources",
 ]
 
-_FIRST = re.compile(r"(camera|microphone)(:|\+|$)|-(\+|$)|play:")
 # A "+" is part of a name unless a source comes after it.
 _BETWEEN = re.compile(r"\+(?=(?:camera|microphone)(?::|\+|$)|-(?:\+|$))")
-
-
-def is_live(text: str) -> bool:
-    """Whether an input names live sources; a file of such a name is given as ./camera."""
-    return _FIRST.match(text) is not None
 
 
 def named_sources(text: str, rate: int = 16000, channels: int = 1) -> list[Source]:

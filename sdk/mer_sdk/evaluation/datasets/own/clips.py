@@ -24,9 +24,9 @@ from mer_sdk.dialogue.dialogue_file import Dialogue, Utterance
 from mer_sdk.dialogue.text_file import is_unicode
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets.clip import IMAGE_SUFFIXES, SOUND_SUFFIXES, VIDEO_SUFFIXES, Clip, LeftOut
-from mer_sdk.evaluation.datasets.own.table import TABLE_SUFFIXES, Row, read_rows
+from mer_sdk.evaluation.datasets.own.table import Row, read_rows
 from mer_sdk.evaluation.datasets.registry import register
-from mer_sdk.media.names import shown
+from mer_sdk.media.names import LIST_SUFFIXES, shown
 
 TRAIN, DEV, TEST = "train", "dev", "test"
 # What people call the splits.
@@ -220,8 +220,8 @@ def _table_of(path: Path) -> Path | None:
     """
     if path.is_dir():
         return next((path / name for name in TABLE_NAMES if (path / name).is_file()), None)
-    if path.suffix.lower() not in TABLE_SUFFIXES:
-        raise DataError(f"{path} is no table of clips; give a {', '.join(TABLE_SUFFIXES)} file, or a folder")
+    if path.suffix.lower() not in LIST_SUFFIXES:
+        raise DataError(f"{path} is no table of clips; give a {', '.join(LIST_SUFFIXES)} file, or a folder")
     return path
 
 

@@ -26,7 +26,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "dialogue": ("dialogue_id", "conversation"),
 }
 NEEDED = ("file", "label")
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
 _SEPARATORS = (",", ";", "\t", "|")
 
 
