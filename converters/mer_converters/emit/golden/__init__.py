@@ -16,7 +16,6 @@ from mer_converters.emit.golden import (
     sound,
     speaking,
     spoken,
-    square,
     tracks,
     voice,
 )
@@ -41,5 +40,5 @@ def golden_bytes(source: SourceBundle) -> bytes:
         arrays |= sound.stages(source) | voice.stages(source)
     if "face" in source.modalities:
         film = tracks.stages(source)
-        arrays |= film | speaking.stages(source, film) | square.stages()
+        arrays |= film | speaking.stages(source, film) | tracks.square_stages()
     return pack(arrays)

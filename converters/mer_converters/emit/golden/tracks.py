@@ -8,6 +8,7 @@ import numpy as np
 
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_sdk.frontends.face_crop import Box, Detection
+from mer_sdk.frontends.face_square import square_of_landmarks
 from mer_sdk.frontends.face_tracking import FaceTracker
 from mer_sdk.frontends.face_tracks import FaceOptions, FaceTracks, searched
 
@@ -16,6 +17,7 @@ STEPS, MOST = 30, 3
 # The step before which the picture is cut to another scene.
 CUT = 20
 COUNTS = 12
+SQUARES = 12
 
 
 def stages(source: SourceBundle) -> dict[str, np.ndarray]:
@@ -146,3 +148,26 @@ def _persons(
         seen = tracks.look([(time, partial(np.asarray, frame))])
         found.append(rows_of([(face.view.id, face.view.box) for face in seen]))
     return np.stack(found)
+
+
+def square_stages() -> dict[str, np.ndarray]:
+    """The contract's square from eyes and mouth, for detectors of a system with boxes of their own.
+
+    `stage_square_*`: points [N, 6] (x and y of one eye, the other eye and the mouth) to boxes [N, 4].
+    """
+    random = np.random.default_rng(27)
+    # Upright, turned and nodding heads of some sizes, at any angle, of whole and half pixels.
+    size, angle = random.uniform(20, 200, SQUARES), random.uniform(-1.0, 1.0, SQUARES)
+    wide, long = random.uniform(0.2, 0.5, SQUARES) * size, random.uniform(0.4, 1.1, SQUARES) * size
+    shape = np.stack([-wide, 0 * wide, wide, 0 * wide, random.uniform(-0.3, 0.3, SQUARES) * wide, long], axis=1)
+    x, y = shape[:, 0::2], shape[:, 1::2]
+    turned = np.stack(
+        [
+            x * np.cos(angle)[:, None] - y * np.sin(angle)[:, None],
+            x * np.sin(angle)[:, None] + y * np.cos(angle)[:, None],
+        ],
+        axis=2,
+    )
+    points = np.round((turned + random.uniform(100, 500, (SQUARES, 1, 2))) * 2) / 2
+    boxes = [square_of_landmarks(*(tuple(point) for point in row.tolist())) for row in points]
+    return {"stage_square_points": points.reshape(SQUARES, 6), "stage_square_boxes": np.array(boxes)}
