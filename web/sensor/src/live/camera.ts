@@ -14,12 +14,14 @@ const PATIENCE = 0.5;
  * - `video`: shows the pictures; without it they are not shown.
  * - `devices`: "both" unless said otherwise.
  * - `worklet`: address of the package's live/worklet.js, where a bundler does not find it.
+ * - `onAllowed`: called once the devices may be used; the model may still be on its way.
  * - `onError`: called where estimates break off.
  */
 export interface CameraOptions extends OpenOptions {
   video?: HTMLVideoElement;
   devices?: "both" | "camera" | "microphone";
   worklet?: string;
+  onAllowed?: () => void;
   onError?: (error: unknown) => void;
   progress?: Progress;
 }
@@ -44,6 +46,7 @@ export class LiveCamera {
     const model = Promise.resolve(opened);
     model.catch(() => undefined);
     const { stream, lacking } = await openDevices(options.devices);
+    options.onAllowed?.();
     const video = options.video ?? document.createElement("video");
     video.muted = video.playsInline = true;
     try {
@@ -106,10 +109,10 @@ export async function startCamera(
   options: CameraOptions,
   onEstimate: (estimate: EmotionEstimate) => void,
 ): Promise<LiveCamera> {
-  const { video, devices, worklet, onError, progress, ...model } = options;
+  const { video, devices, worklet, onAllowed, onError, progress, ...model } = options;
   const sensor = openLive(model, progress);
   const rest = Object.fromEntries(
-    Object.entries({ video, devices, worklet, onError }).filter(([, value]) => value !== undefined),
+    Object.entries({ video, devices, worklet, onAllowed, onError }).filter(([, value]) => value !== undefined),
   );
   try {
     return await LiveCamera.start(sensor, rest, onEstimate);

@@ -14,6 +14,8 @@ const STYLE = `
   font: 600 1rem/1.3 system-ui, sans-serif; border-radius: 12px; }
 :host([hidden]) { display: none; }
 video, svg { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: cover; transform: scaleX(-1); }
+/* On a white wall a white line is seen by its shadow. */
+svg { filter: drop-shadow(0 0 1px #000) drop-shadow(0 0 2px rgb(0 0 0 / 60%)); }
 rect { fill: none; stroke: #fff; stroke-width: 2; vector-effect: non-scaling-stroke; }
 rect + rect { stroke-opacity: 0.5; }
 output { position: absolute; left: 0.75rem; bottom: 0.75rem; padding: 0.25rem 0.6rem; border-radius: 8px;
@@ -74,6 +76,7 @@ export class MerCameraElement extends Base {
           video,
           devices: (this.getAttribute("devices") ?? "both") as "both",
           ...(worklet ? { worklet } : {}),
+          onAllowed: () => (notice.textContent = "Loading the model …"),
           onError: (error) => this.fail(error),
         },
         (estimate) => this.show(estimate),

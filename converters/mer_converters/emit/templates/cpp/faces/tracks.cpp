@@ -49,7 +49,8 @@ FaceTracks::FaceTracks(FaceDetector detector, FaceOptions options)
       tracker_(std::move(detector), options.detect_seconds,
                options.prefer_speaking ? std::max(options.faces, kWatched) : options.faces),
       memory_(options.remember_seconds) {
-  if (options.faces < 1 || options.faces > kMostFaces || !(options.detect_seconds <= 10) || !(options.remember_seconds >= 0)) {
+  const bool enough = options.faces >= 1 && options.faces <= kMostFaces;
+  if (!enough || !(options.detect_seconds <= 10) || !(options.remember_seconds >= 0)) {
     throw std::invalid_argument("allowed are 1 to 8 faces, a search in 0 to 10 s, and 0 s or more to remember");
   }
 }
