@@ -33,14 +33,15 @@ PHONE := web/phone/wheel
 # Named after the content of what it was built from: a checkout that only touches the files rebuilds nothing.
 STAMP := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 
-.PHONY: help convert convert-all finder web docs test lint format wheel wheel-phone sbom schema results check-aarch64 bench bench-small clean
+.PHONY: help convert convert-all finder web docs test test-slow lint format wheel wheel-phone sbom schema results check-aarch64 bench bench-small clean
 
 help:
 	@echo "make convert   build .venv, convert GRJCA to all targets (fp32, fp16) into $(BUNDLES)/"
 	@echo "make convert-all   the other shipped models and the face finder, too"
 	@echo "make finder    the packaged face finder, into $(FINDER)/, from its checkpoint"
 	@echo "make web       @mer-edge/web and the page of the phone check, by npm and Vite"
-	@echo "make test      build .venv if needed; ruff, mypy and all tests, those of the web parts where there is npm"
+	@echo "make test      build .venv if needed; ruff, mypy and the tests, those of the web parts where there is npm"
+	@echo "make test-slow   the tests that take more than ten seconds each: conversions, compilers, trainings"
 	@echo "make lint      ruff and mypy only"
 	@echo "make format    let ruff format the code"
 	@echo "make docs      the documentation site, into site/; a broken link is an error"
@@ -96,7 +97,11 @@ wheel-phone: web $(STAMP)
 # The tests of the web parts need npm and Chromium, and say so where they are skipped.
 test: lint
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web || echo "The web parts were not built: their tests are skipped"; fi
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+
+# Continuous integration runs both.
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
 
 # Material announces its end of life in 2027 at every build; it is pinned, and the site needs no server.
 docs: $(STAMP)
