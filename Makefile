@@ -30,6 +30,7 @@ EXTRAS ?= litert,media
 PACKAGED := sdk/mer_sdk/bundles
 FINDER := sdk/mer_sdk/frontends/packaged
 PHONE := web/phone/wheel
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 # Named after the content of what it was built from: a checkout that only touches the files rebuilds nothing.
 STAMP := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 
@@ -97,11 +98,11 @@ wheel-phone: web $(STAMP)
 # The tests of the web parts need npm and Chromium, and say so where they are skipped.
 test: lint
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web || echo "The web parts were not built: their tests are skipped"; fi
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+	$(PYTEST) -m "not slow"
 
 # Continuous integration runs both.
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
+	$(PYTEST) -m slow
 
 # Material announces its end of life in 2027 at every build; it is pinned, and the site needs no server.
 docs: $(STAMP)

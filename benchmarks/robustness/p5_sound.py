@@ -25,17 +25,15 @@ from benchmarks.accuracy.held_out_sets import held_out_sets
 from benchmarks.results.figures import accuracy_figure
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.evaluation.conditions import predict
-from mer_sdk.evaluation.datasets import Clip, Ravdess, Selection, SpeechCorpus, load_audio
+from mer_sdk.evaluation.datasets import Clip, Ravdess, Selection, SpeechCorpus, load_audio_at
 from mer_sdk.evaluation.datasets.classes import class_of, held_classes
 from mer_sdk.evaluation.features import ClipFeatures, wave_chunks
-from mer_sdk.evaluation.sound_changes import CHANGES, SoundChange
-from mer_sdk.frontends.resampling import Resampler
+from mer_sdk.evaluation.sound_changes import CHANGES, RATE, SoundChange
 from mer_sdk.window.engine import StepEngine
 
 ROOT = Path(__file__).resolve().parents[2]
 TEST_FOLD = 3
 ORDERS = 3
-_RATE = 16000
 
 
 class Encoded:
@@ -58,10 +56,7 @@ class Encoded:
 
 
 def _encoded(engine: StepEngine, clip: Clip, change: SoundChange) -> ClipFeatures:
-    wave, rate = load_audio(clip)
-    if rate != _RATE:
-        wave = Resampler(rate, _RATE).whole(wave)
-    chunks = wave_chunks(change(wave), _RATE, engine.manifest)
+    chunks = wave_chunks(change(load_audio_at(clip, RATE)), RATE, engine.manifest)
     return ClipFeatures(clip, tuple(engine.encode(chunk, None) for chunk in chunks))
 
 

@@ -27,12 +27,10 @@ import numpy as np
 from benchmarks.results.result_tables import Json, prose, table, write_result
 from mer_sdk.contract.bundle import open_trusted
 from mer_sdk.evaluation.conditions import predict
-from mer_sdk.evaluation.datasets import TEST_FOLD, Clip, RavdessPairs, Selection, open_dataset
-from mer_sdk.evaluation.datasets.clip import load_audio
+from mer_sdk.evaluation.datasets import TEST_FOLD, Clip, RavdessPairs, Selection, load_audio_at, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.features import ClipFeatures, clip_steps, wave_chunks
 from mer_sdk.evaluation.sound_changes import CHANGES, RATE, SoundChange
-from mer_sdk.frontends.resampling import Resampler
 from mer_sdk.window.engine import StepEngine, StepOutput
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,9 +90,7 @@ def encoded(engine: StepEngine, clip: Clip, sound: SoundChange | None, face: Fac
     steps = clip_steps(clip, engine.manifest)
     chunks: Sequence[Crop] = [chunk for chunk, _ in steps]
     if sound is not None:
-        wave, rate = load_audio(clip)
-        wave = wave if rate == RATE else Resampler(rate, RATE).whole(wave)
-        chunks = list(wave_chunks(sound(wave), RATE, engine.manifest))
+        chunks = list(wave_chunks(sound(load_audio_at(clip, RATE)), RATE, engine.manifest))
     crops = [crop if face is None else face(number, crop) for number, (_, crop) in enumerate(steps)]
     return ClipFeatures(clip, tuple(engine.encode(chunk, crop) for chunk, crop in zip(chunks, crops, strict=True)))
 
@@ -105,27 +101,20 @@ def answers_of(engine: StepEngine, clips: Sequence[ClipFeatures]) -> Answers:
     leaned: dict[str, float] = {}
 
     def watch(item: ClipFeatures, outputs: Sequence[StepOutput]) -> None:
+        # None where one modality is shown alone.
         both = [one for one in outputs if one.state == STATES[0]]
         if both:
             leaned[item.clip.id] = float(
                 np.average([one.reliance["audio"] for one in both], weights=[one.steps for one in both])
             )
 
-    found = {
-        one.state: one
-        for state in STATES
-        for one in predict(clips, engine, (state,), ("warm",), orders=1, watch=watch if state == STATES[0] else _unseen)
-    }
+    found = predict(clips, engine, STATES, ("warm",), orders=1, watch=watch)
     kept = [item.clip for item in clips if item.clip.id in leaned]
     right = {}
-    for state, one in found.items():
+    for one in found:
         said = dict(zip(one.clips, one.log_probabilities[0].argmax(axis=1).tolist(), strict=True))
-        right[state] = np.array([said[clip.id] == labels.index(words[clip.label]) for clip in kept])
+        right[one.state] = np.array([said[clip.id] == labels.index(words[clip.label]) for clip in kept])
     return Answers(np.array([leaned[clip.id] for clip in kept]), right)
-
-
-def _unseen(item: ClipFeatures, outputs: Sequence[StepOutput]) -> None:
-    """Nothing is kept of answers from one modality: they rely on it alone."""
 
 
 def bins_of(answers: Answers) -> list[Json]:

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from mer_sdk.errors import DataError, MissingExtra
-from mer_sdk.evaluation.datasets import Clip, clip_duration, load_audio, load_faces, load_frames, load_image
+from mer_sdk.evaluation.datasets import (
+    Clip,
+    clip_duration,
+    load_audio,
+    load_audio_at,
+    load_faces,
+    load_frames,
+    load_image,
+)
 
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)).astype(np.float32)
 EMPTY = Clip("x", "happy", 5)
@@ -27,6 +35,15 @@ def test_audio_is_mono_float(tmp_path, media, suffix):
     assert (samples.dtype, rate) == (np.float32, 16000)
     np.testing.assert_allclose(samples, TONE / 2, atol=1e-4)
     assert clip_duration(clip) == pytest.approx(1.0)
+
+
+def test_audio_comes_at_the_wanted_rate(tmp_path, media):
+    clip = clip_of(media["wav"](tmp_path / "a.wav", TONE))
+    np.testing.assert_array_equal(load_audio_at(clip, 16000), load_audio(clip)[0])
+    slower = load_audio_at(clip, 8000)
+    assert slower.dtype == np.float32
+    # In the middle, where the resampler's filter sees no beginning and no end.
+    np.testing.assert_allclose(slower[1000:7000], TONE[::2][1000:7000], atol=1e-3)
 
 
 def test_audio_of_mp4(tmp_path, media):

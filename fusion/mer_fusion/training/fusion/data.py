@@ -25,12 +25,11 @@ from mer_sdk.evaluation.datasets import (
     RavdessPairs,
     Selection,
     SpeechCorpus,
-    load_audio,
+    load_audio_at,
     open_datasets,
 )
 from mer_sdk.evaluation.datasets.ravdess import SPEAKER_FOLDS, fold_of, merge_labels
 from mer_sdk.evaluation.datasets.teacher_scores import distillation_targets
-from mer_sdk.frontends.resampling import Resampler
 
 LABELS = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 SAMPLE_RATE = 16000
@@ -145,8 +144,7 @@ def read_speech(ravdess: Ravdess, waves: list[np.ndarray] | None = None) -> Spee
         print(f"no published teacher, labels alone: {error}", flush=True)
         scores = {}
     for clip in with_progress(clips, "reading RAVDESS"):
-        wave, rate = load_audio(clip)
-        sound.append(wave if rate == SAMPLE_RATE else Resampler(rate, SAMPLE_RATE).whole(wave))
+        sound.append(load_audio_at(clip, SAMPLE_RATE))
         if clip.id in scores:
             known[clip.id] = _merged(scores[clip.id], ravdess.labels, mapping)
     labels = [LABELS.index(mapping[clip.label]) for clip in clips]

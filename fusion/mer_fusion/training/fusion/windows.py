@@ -156,7 +156,8 @@ class WindowSampler:
 
         audio_rows, face_rows = self._mismatched(rows, generator), self._mismatched(rows, generator)
         if options.paired_by_label:
-            face_rows = torch.where(face_rows == rows, self._paired_by_label(rows, generator), face_rows)
+            others = self._other_takes(rows, cache.labels[rows], options.paired_by_label, generator)
+            face_rows = torch.where(face_rows == rows, others, face_rows)
         length = cache.audio_mask[audio_rows].sum(dim=1)
         share = options.earliest_end + (1 - options.earliest_end) * rand(count)
         late = torch.randint(2, (count,), generator=generator)
@@ -192,9 +193,6 @@ class WindowSampler:
         """The takes that a modality comes from: at times another one of the person, of a random label."""
         labels = torch.randint(self._classes, (len(rows),), generator=generator)
         return self._other_takes(rows, labels, self._options.mismatch, generator)
-
-    def _paired_by_label(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        return self._other_takes(rows, self._cache.labels[rows], self._options.paired_by_label, generator)
 
     def _other_takes(self, rows: Tensor, labels: Tensor, share: float, generator: torch.Generator) -> Tensor:
         """The rows, a share of those with faces exchanged for takes of the same people with the given labels."""

@@ -18,11 +18,10 @@ from mer_sdk.evaluation.datasets import (
     CremadVotes,
     OwnClips,
     SpeechCorpus,
-    load_audio,
+    load_audio_at,
     refuse_test_corpora,
 )
 from mer_sdk.evaluation.datasets.classes import merge_table
-from mer_sdk.frontends.resampling import Resampler
 
 SAMPLE_RATE = 16000
 Corpus = CremadLogMel | CremadVotes | SpeechCorpus | OwnClips
@@ -80,11 +79,11 @@ def sound_corpus(corpus: SpeechCorpus | OwnClips, labels: Sequence[str]) -> Spee
     spectra, kept, damaged = [], [], []
     for clip in with_progress(clips, f"reading {corpus.name}"):
         try:
-            wave, rate = load_audio(clip)
+            wave = load_audio_at(clip, SAMPLE_RATE)
         except DataError as error:
             damaged.append(error)
             continue
-        spectra.append(log_mel(wave if rate == SAMPLE_RATE else Resampler(rate, SAMPLE_RATE).whole(wave)))
+        spectra.append(log_mel(wave))
         kept.append(clip)
     if not kept or (not own and len(damaged) > _DAMAGED_SHARE * (len(kept) + len(damaged))):
         raise DataError(f"{len(damaged)} files of {corpus.name} cannot be read, the first: {damaged[0]}")

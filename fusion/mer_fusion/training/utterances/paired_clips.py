@@ -19,11 +19,10 @@ from mer_fusion.training.loop import History, LoopOptions, fit
 from mer_fusion.training.speech.encoder import AudioLearner, AudioOptions, AudioTask
 from mer_fusion.training.speech.spectra import SpeechSet, make_speech_set
 from mer_sdk.errors import DataError, OptionError
-from mer_sdk.evaluation.datasets import Ravdess, load_audio
+from mer_sdk.evaluation.datasets import Ravdess, load_audio_at
 from mer_sdk.evaluation.datasets.action_units import read_action_units
 from mer_sdk.evaluation.datasets.ravdess import LABELS
 from mer_sdk.evaluation.datasets.teacher_scores import distillation_targets, read_teacher_scores
-from mer_sdk.frontends.resampling import Resampler
 
 FOLDS = (0, 1, 2, 3)
 
@@ -116,10 +115,7 @@ def read_paired_speech(ravdess: Ravdess, paired: PairedClips) -> SpeechSet:
         DataError: a take has no sound, or its file is damaged.
     """
     found = {clip.id: clip for clip in ravdess.clips()}
-    waves = []
-    for code in paired.codes:
-        wave, rate = load_audio(found[code])
-        waves.append(wave if rate == SAMPLE_RATE else Resampler(rate, SAMPLE_RATE).whole(wave))
+    waves = [load_audio_at(found[code], SAMPLE_RATE) for code in paired.codes]
     return make_speech_set(waves, paired.labels.tolist(), paired.speakers.tolist(), paired.codes, {}, len(LABELS))
 
 

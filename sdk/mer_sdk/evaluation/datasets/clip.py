@@ -21,6 +21,7 @@ import numpy as np
 from mer_sdk.contract.npy import DAMAGED
 from mer_sdk.errors import DataError, MissingExtra
 from mer_sdk.evaluation.datasets import media_parts
+from mer_sdk.frontends.resampling import Resampler
 from mer_sdk.media.names import shown
 
 SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff", ".amr")
@@ -143,6 +144,12 @@ def load_audio(clip: Clip) -> tuple[np.ndarray, int]:
     if not np.isfinite(samples).all():
         raise DataError(f"{path} holds samples that are not finite (NaN or infinity); fetch the file again")
     return samples, rate
+
+
+def load_audio_at(clip: Clip, rate: int) -> np.ndarray:
+    """The sound of a clip, mono float32 samples in [-1, 1], at `rate` Hz; raises what `load_audio` raises."""
+    samples, own = load_audio(clip)
+    return samples if own == rate else Resampler(own, rate).whole(samples)
 
 
 def clip_duration(clip: Clip) -> float:
