@@ -29,6 +29,7 @@ from mer_converters.targets.registry import ExportJob
 from mer_fusion.checkpoint import SHIPPED
 from mer_fusion.models.face_finder import FaceFinder, FaceFinderCard, load_face_finder
 from mer_fusion.training.finder.banks import FaceBank
+from mer_fusion.training.finder.figures import drawn, matched
 from mer_fusion.training.finder.scenes import SceneOptions, Scenes
 from mer_fusion.training.finder.teachers import (
     MEDIAPIPE_TO_SQUARE,
@@ -40,7 +41,6 @@ from mer_fusion.training.finder.teachers import (
     label_faces,
     square_from,
 )
-from mer_fusion.training.finder.train import drawn, matched
 from mer_quantization.calibration import save_samples
 from mer_quantization.schemes import find_scheme
 from mer_sdk.bench.timing import measure, ratio

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.faces.made_scenes import MadeSet
+from mer_fusion.training.finder.figures import matched
 from mer_fusion.training.finder.teachers import MediaPipe, corner_box, square_from
-from mer_fusion.training.finder.train import matched
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.frontends.face_crop import Detection, overlap
 from mer_sdk.frontends.face_detection import FaceDetector

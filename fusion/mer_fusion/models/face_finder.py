@@ -212,8 +212,13 @@ def save_face_finder(finder: FaceFinder, card: FaceFinderCard, path: Path) -> Fa
     aside.chmod(0o644)  # safetensors writes for the owner alone, which would travel into the wheel
     card = replace(card, weights_sha256=file_sha256(aside))
     aside.replace(path)
-    path.with_suffix(".json").write_text(json.dumps(to_json(card), indent=2) + "\n")
+    save_face_finder_card(card, path)
     return card
+
+
+def save_face_finder_card(card: FaceFinderCard, path: Path) -> None:
+    """Write the card of a checkpoint that lies at `path` (.safetensors)."""
+    path.with_suffix(".json").write_text(json.dumps(to_json(card), indent=2) + "\n")
 
 
 def load_face_finder(path: str | Path) -> tuple[FaceFinder, FaceFinderCard]:

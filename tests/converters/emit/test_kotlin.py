@@ -25,14 +25,13 @@ import numpy as np
 import pytest
 from one_modality import one_modality
 from signature_cases import private_key, public_line, write_cases
+from spoken_recording import check_said, recording
 
 from mer_converters.emit import emit, emit_app, find_language
 from mer_converters.emit.source_bundle import open_source_bundle
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.signature import key_line
 from mer_sdk.contract.signing import sign_bundle
-from mer_sdk.frontends.voice_activity import VoiceOptions
-from mer_sdk.window.sensor import EmotionSensor
 
 pytestmark = pytest.mark.slow
 
@@ -210,45 +209,15 @@ def test_kotlin_checks_signatures(compiled: Compiled, tmp_path: Path) -> None:
     assert "passed" in told.stdout, told.stdout + told.stderr
 
 
-class _Loudness:
-    """Takes loud sound for speech, as SessionVectors.kt does."""
-
-    def reset(self) -> None:
-        """It has no state."""
-
-    def __call__(self, piece: np.ndarray) -> float:
-        return 0.9 if piece.max() > 0.2 else 0.1
-
-
 def test_a_kotlin_session_begins_windows_where_the_sensor_does(
     compiled: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Speech, a pause of 1.3 s within the hang-over, speech, a long pause, speech: each without the speech before."""
-    random = np.random.default_rng(7)
-    sound = random.uniform(-0.1, 0.1, 12 * 16000).astype(np.float32)
-    for begin, end in ((0.8, 2.1), (3.4, 5.0), (9.2, 10.4)):
-        spoken = slice(int(begin * 16000), int(end * 16000))
-        sound[spoken] = random.uniform(-0.8, 0.8, spoken.stop - spoken.start)
-    sound.astype("<f4").tofile(tmp_path / "sound.f32")
+    sound = recording(tmp_path / "sound.f32")
     bundle, _ = compiled.golden["first"]
     server = f"{sys.executable}|{NATIVE / 'jvm' / 'serve_graphs.py'}"
     told = compiled.run("mer.sessions.SessionVectorsKt", str(tmp_path / "sound.f32"), server=server, bundle=bundle)
     assert told.returncode == 0, told.stderr[-3000:]
-    monkeypatch.setattr("mer_sdk.frontends.voice_activity.SileroModel", _Loudness)
-    cut, sliding = (_heard(bundle, sound, voice) for voice in (VoiceOptions(), VoiceOptions(pause=None)))
-    lines = [line.split() for line in told.stdout.splitlines()]
-    assert [line[:2] for line in lines] == [[str(time), str(speech).lower()] for time, speech, _ in cut]
-    found = np.array([line[2:] for line in lines], np.float32)
-    np.testing.assert_allclose(found, np.stack([shares for *_, shares in cut]), atol=1e-4)
-    assert np.abs(found - np.stack([shares for *_, shares in sliding])).max() > 1e-2
-
-
-def _heard(bundle: Path, sound: np.ndarray, voice: VoiceOptions) -> list[tuple[float, bool | None, np.ndarray]]:
-    """Time, speech and probabilities of each step, as the sensor of this SDK has them."""
-    pieces = [sound[place : place + 1000] for place in range(0, len(sound), 1000)]
-    with EmotionSensor.open(bundle, voice=voice) as sensor:
-        said = [estimate for piece in pieces for estimate in sensor.push_audio(piece, 16000)] + sensor.flush()
-    return [(one.time, one.speech, np.array([*one.probabilities.values()])) for one in said]
+    check_said(told.stdout.splitlines(), bundle, sound, monkeypatch)
 
 
 def test_a_kotlin_session_sees_whom_the_sensor_sees(compiled: Compiled, tmp_path: Path) -> None:

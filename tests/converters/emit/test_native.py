@@ -22,6 +22,7 @@ import pytest
 from one_modality import one_modality
 from sandboxed import run_sandboxed
 from signature_cases import private_key, public_line, write_cases
+from spoken_recording import check_said, recording
 
 import mer_converters.emit as emit_module
 from mer_converters.emit import emit, emit_app, find_language
@@ -198,9 +199,9 @@ def build(bundles: Path, app: App | None, tmp_path_factory: pytest.TempPathFacto
     return built
 
 
-def _whole(code: Path, folder: Path) -> Path:
+def _whole(code: Path, folder: Path, left_out: tuple[str, ...] = ("trust",)) -> Path:
     """One source of all, as the build of the app has it; who checks signatures adds trust/."""
-    sources = [path for path in sorted(code.rglob("*.cpp")) if path.parent.name != "trust"]
+    sources = [path for path in sorted(code.rglob("*.cpp")) if path.parent.name not in left_out]
     whole = folder / "whole.cc"
     whole.write_text("".join(f'#include "{path}"\n' for path in sources))
     return whole
@@ -254,14 +255,15 @@ def test_cpp_of_one_modality_compiles(kept: str, build: Callable[..., Built], tm
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_cpp_of_dialogues_and_of_the_face_finder(target: str, build: Callable[..., Built], tmp_path: Path) -> None:
-    for name, stage in (
-        (f"{target}-talk", "window of utterances"),
-        (f"face_finder-{target}-fp32", "outputs to faces 2"),
+    for name, stages in (
+        (f"{target}-talk", ("window of utterances", "cuts of utterances 2")),
+        (f"face_finder-{target}-fp32", ("outputs to faces 2",)),
     ):
         built = build(target, name)
         passed = built.run(tmp_path)
         assert passed.returncode == 0, passed.stdout + passed.stderr
-        assert stage in passed.stdout
+        for stage in stages:
+            assert f"ok     {stage}" in passed.stdout, stage
         assert "largest error of the" in passed.stdout
 
 
@@ -409,3 +411,13 @@ def test_cpp_hashes_files_of_any_length(build: Callable[..., Built], tmp_path: P
     hashing = [built.native.compile(built.code, path) for path in (built.code / "sha256.cpp", source)]
     told = _done([str(built.native.link(hashing, tmp_path / "hashing")), *map(str, files)], tmp_path).split()
     assert told == [file_sha256(path) for path in files]
+
+
+def test_a_cpp_stream_begins_windows_where_the_sensor_does(
+    build: Callable[..., Built], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built, sound = build("onnx"), recording(tmp_path / "sound.f32")
+    sources = (_whole(built.code, tmp_path, ("trust", "tests")), NATIVE / "session.cc")
+    program = built.native.link([built.native.compile(built.code, path) for path in sources], tmp_path / "session")
+    told = _done([str(program), str(built.bundle), str(tmp_path / "sound.f32")], tmp_path)
+    check_said(told.splitlines(), built.bundle, sound, monkeypatch)

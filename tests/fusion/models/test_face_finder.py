@@ -1,5 +1,6 @@
 """The face finder: its graph, the scenes it learns from, its targets, and a training that learns and resumes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,21 @@ from mer_fusion.models.face_finder import (
 from mer_fusion.models.temporal import parameter_count
 from mer_fusion.training.finder.banks import FaceBank, cut_out, kept
 from mer_fusion.training.finder.convention import brought_to_convention, differences
+from mer_fusion.training.finder.figures import (
+    HUNDREDTHS,
+    RULE,
+    SEED,
+    STEPS,
+    chosen_threshold,
+    drawn,
+    figures,
+    judged,
+    matched,
+)
 from mer_fusion.training.finder.scenes import SceneOptions, Scenes, read_pictures
 from mer_fusion.training.finder.targets import FinderOptions, cell_targets, finder_loss
 from mer_fusion.training.finder.teachers import FRAMED, corner_box, label_faces, square_from
-from mer_fusion.training.finder.train import FinderLearner, FinderTask, chosen_threshold, drawn, figures, matched
+from mer_fusion.training.finder.train import FinderLearner, FinderTask
 from mer_fusion.training.loop import LoopOptions, fit
 from mer_sdk.errors import CheckpointError, DataError, OptionError
 from mer_sdk.frontends.face_finder import FinderContract
@@ -146,6 +158,32 @@ def test_figures_count_what_is_found_and_what_is_false() -> None:
     assert (high["recall"], high["false_faces"], high["f1"]) == (1.0, 0.0, 1.0)
 
 
+def test_a_box_that_lies_badly_on_a_face_is_no_false_face() -> None:
+    shown = [(np.zeros((64, 64, 3), np.uint8), np.array([[20.0, 20.0, 16.0]], np.float32))]
+
+    class Says(FaceFinder):
+        def forward(self, frame: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return torch.tensor([[0.8]]), torch.tensor([[[19.0, 12.0, 16.0, 16.0]]]) / 64  # overlap 0.39
+
+    (row,) = figures(Says(SMALL).eval(), shown, (0.5,))
+    assert (row["recall"], row["false_faces"], row["f1"]) == (0.0, 0.0, 0.0)
+
+
+def test_the_threshold_is_chosen_where_nothing_is_pasted_to_be_taken_for_a_face() -> None:
+    torch.manual_seed(0)
+    finder, options = FaceFinder(SMALL).eval(), replace(LIVELY, decoys=1.0)
+    with torch.no_grad():
+        for head in finder.heads:
+            head.score.bias.fill_(-0.8)
+    threshold, results = judged(finder, [bank()], [], options, 3, count=4)
+    plain = figures(finder, drawn(Scenes([bank()], [], LIVELY, seed=3), 4, SEED), HUNDREDTHS)
+    assert results["threshold"] == {"rule": RULE, **chosen_threshold(plain)}
+    assert threshold == results["threshold"]["threshold"]
+    assert 0.2 < threshold < 0.7
+    assert [row["threshold"] for row in results["held-out scenes"]] == list(STEPS)
+    assert results["held-out scenes"] != results["held-out scenes without decoys"]
+
+
 def test_the_threshold_is_the_lowest_that_leaves_few_false_faces() -> None:
     rows = [{"threshold": value, "false_faces": false} for value, false in ((0.6, 0.01), (0.3, 0.4), (0.5, 0.09))]
     assert chosen_threshold(rows)["threshold"] == 0.5
@@ -212,6 +250,8 @@ def test_the_shipped_finder_fits_its_card() -> None:
     finder, card = load_face_finder(SHIPPED / "face_finder.safetensors")
     assert card.parameters == parameter_count(finder) < 80_000
     assert (card.contract.height, card.contract.width) == (card.network.height, card.network.width)
+    assert card.contract.threshold == card.results["threshold"]["threshold"]
+    assert card.results["threshold"]["rule"] == RULE
     assert all(source.licence for source in card.data)
 
 

@@ -37,7 +37,7 @@ _WINDOW += tuple(
 )
 _WINDOW += ("tests/window_stages.cpp",)
 _SOUND = tuple(f"sound/{name}.{end}" for name in ("resampler", "downmix", "steps") for end in ("hpp", "cpp"))
-_VOICE = ("sound/voice.hpp", "sound/voice.cpp", "tests/sound_stages.cpp")
+_VOICE = ("sound/voice.hpp", "sound/voice.cpp")
 _PICTURE = ("faces/picture.hpp", "faces/picture.cpp")
 _CROP = ("faces/crop.hpp", "faces/crop.cpp")
 _FACES = tuple(
@@ -48,6 +48,7 @@ _FACES = tuple(
 _FINDER = ("finder/face_finder.hpp", "finder/face_finder.cpp", "tests/finder_stages.cpp")
 _DIALOGUE = ("dialogue/conversation.hpp", "dialogue/conversation.cpp", "tests/dialogue_stages.cpp")
 _TEXT = ("dialogue/text.hpp", "dialogue/text.cpp", "dialogue/unicode.cpp")
+_CUTTER = (*_VOICE, "dialogue/utterances.hpp", "dialogue/utterances.cpp")
 
 
 @register
@@ -94,7 +95,9 @@ def _of_kind(source: SourceBundle) -> list[str]:
     sound, face = "audio" in source.modalities, "face" in source.modalities
     if source.kind == "dialogue":
         text = _TEXT if "text" in source.modalities else ()
-        return [*_ESTIMATE, *_DIALOGUE, *text, *(_SOUND if sound else ()), *((*_PICTURE, *_CROP) if face else ())]
+        spoken = (*_SOUND, *_CUTTER) if sound else ()
+        return [*_ESTIMATE, *_DIALOGUE, *text, *spoken, *((*_PICTURE, *_CROP) if face else ())]
     both = ("tests/alignment_stages.cpp",) if sound and face else ()
     faces = (*_PICTURE, *_CROP, *_FACES, "tests/face_stages.cpp")
-    return [*_ESTIMATE, *_WINDOW, *((*_SOUND, *_VOICE) if sound else ()), *(faces if face else ()), *both]
+    heard = (*_SOUND, *_VOICE, "tests/sound_stages.cpp")
+    return [*_ESTIMATE, *_WINDOW, *(heard if sound else ()), *(faces if face else ()), *both]

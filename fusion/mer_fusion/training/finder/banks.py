@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from mer_fusion.training.finder.teachers import MediaPipe, UltraFace, cascade_squares, label_faces
-from mer_sdk.errors import DataError
+from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets import load_faces, open_dataset
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.datasets.tables import opened_table
@@ -28,6 +28,8 @@ from mer_sdk.evaluation.datasets.tables import opened_table
 BENCHMARK_ACTOR = 5
 PAIRS_FOLDS = {"train": (1, 2), "valid": (0,)}
 PORTRAIT_TURNS = {"train": (0, 1, 2), "valid": (3,), "benchmark": (4,)}
+EVERY = {"train": 2, "valid": 4}  # of FER+'s crops one in so many is taken: finding their boxes takes minutes
+SHARES = {"ferplus": 0.5, "ravdess_pairs": 0.15, "portraits": 0.35}  # of the people in scenes
 PICTURES_OF_A_CLIP = 3
 PORTRAIT_SIZE = 256
 
@@ -146,3 +148,32 @@ def kept(path: Path, make: Callable[[], FaceBank]) -> FaceBank:
     with np.load(path) as file:
         masks = file["masks"]
         return FaceBank(file["faces"], file["squares"], masks if len(masks) else None, float(file["share"]))
+
+
+def named_sources(data: Sequence[str]) -> tuple[str, str]:
+    """FER+ and RAVDESS pairs of what --data names; the second is empty where it is not named.
+
+    Raises:
+        OptionError: FER+ is missing, or something else is named.
+    """
+    given = {item.partition(":")[0]: item for item in data}
+    if "ferplus" not in given or set(given) - {"ferplus", "ravdess_pairs"} or len(given) != len(data):
+        raise OptionError(
+            f"the face finder reads --data ferplus:PATH and, if wanted, --data ravdess_pairs:PATH; {', '.join(data)} "
+            "was given"
+        )
+    return given["ferplus"], given.get("ravdess_pairs", "")
+
+
+def read_banks(
+    split: str, ferplus: str, pairs: str, portraits: Path | None, teachers: tuple[UltraFace, MediaPipe], kept_in: Path
+) -> list[FaceBank]:
+    """The banks of a split, their labels kept in a folder; `pairs` may be empty and `portraits` None."""
+    makers: dict[str, Callable[[], FaceBank]] = {
+        "ferplus": lambda: ferplus_bank(ferplus, split, teachers, EVERY[split], SHARES["ferplus"])
+    }
+    if pairs:
+        makers["ravdess_pairs"] = lambda: pairs_bank(pairs, split, teachers, SHARES["ravdess_pairs"])
+    if portraits is not None:
+        makers["portraits"] = lambda: portrait_bank(portraits, split, SHARES["portraits"])
+    return [kept(kept_in / f"{name}_{split}.npz", make) for name, make in makers.items()]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,21 +26,18 @@ from mer_fusion.models.face_finder import (
 )
 from mer_fusion.models.temporal import parameter_count
 from mer_fusion.training.cards import checkpoint_path
-from mer_fusion.training.finder.banks import FaceBank, ferplus_bank, kept, pairs_bank, portrait_bank
+from mer_fusion.training.finder.banks import named_sources, read_banks
 from mer_fusion.training.finder.convention import brought_to_convention
+from mer_fusion.training.finder.figures import drawn, figures, judged
 from mer_fusion.training.finder.scenes import PICTURES, SceneOptions, Scenes, read_pictures
 from mer_fusion.training.finder.targets import FinderOptions, cell_targets, finder_loss
-from mer_fusion.training.finder.teachers import MediaPipe, UltraFace, corner_box
+from mer_fusion.training.finder.teachers import MediaPipe, UltraFace
 from mer_fusion.training.loop import LoopOptions, fit
 from mer_sdk.contract.manifest import DataSource
 from mer_sdk.errors import MerError, OptionError
-from mer_sdk.frontends.face_crop import Detection, overlap
-from mer_sdk.frontends.face_finder import FinderContract, suppressed
+from mer_sdk.frontends.face_finder import FinderContract
 
 MOST_FACES = 6
-FALSE_FACES = 0.1
-EVERY = {"train": 2, "valid": 4}  # of FER+'s crops one in so many is taken: finding their boxes takes minutes
-SHARES = {"ferplus": 0.5, "ravdess_pairs": 0.15, "portraits": 0.35}  # of the people in scenes
 PAIRS_SOURCE = DataSource(
     "RAVDESS (Livingstone and Russo 2018), face crops of folds 0-2 without actor 05",
     "CC BY-NC-SA 4.0",
@@ -117,85 +114,6 @@ class FinderTask:
         return {f"f1@{row['threshold']}": row["f1"] for row in rows} | {"overlap": rows[1]["overlap"]}
 
 
-Drawn = list[tuple[np.ndarray, np.ndarray]]
-
-
-def drawn(scenes: Scenes, count: int, seed: int) -> Drawn:
-    """`count` scenes, always the same of one seed."""
-    rng = np.random.default_rng([seed, 11])
-    return [scenes.draw(rng) for _ in range(count)]
-
-
-def matched(found: Sequence[Detection], wanted: Sequence[Sequence[float]], limit: float = 0.5) -> list[float]:
-    """Overlaps of the pairs, best scores first, each wanted box once; pairs that overlap less than `limit` are none."""
-    free = list(wanted)
-    overlaps = []
-    for face in sorted(found, key=lambda item: -item[4]):
-        best = max(free, key=lambda box: overlap(face[:4], box), default=None)
-        if best is not None and (shared := overlap(face[:4], best)) >= limit:
-            overlaps.append(shared)
-            free.remove(best)
-    return overlaps
-
-
-@torch.no_grad()
-def figures(finder: FaceFinder, scenes: Drawn, thresholds: Sequence[float], limit: float = 0.4) -> list[dict[str, Any]]:
-    """Recall, false faces a scene, F1 and mean overlap of what is found, at each threshold; `limit`: suppression."""
-    config = finder.config
-    extent = np.array([config.width, config.height] * 2, np.float32)
-    found: list[list[Detection]] = []
-    for start in range(0, len(scenes), 64):
-        frames = torch.from_numpy(np.stack([frame for frame, _ in scenes[start : start + 64]])).float()
-        scores, boxes = (item.numpy() for item in finder(frames))
-        for row in range(len(frames)):
-            kept = np.flatnonzero(scores[row] > min(thresholds))
-            found.append(suppressed(boxes[row, kept] * extent, scores[row, kept], limit))
-    rows = []
-    for threshold in thresholds:
-        overlaps, wrong, faces = [], 0, 0
-        for detections, (_, squares) in zip(found, scenes, strict=True):
-            above = [face for face in detections if face[4] > threshold]
-            pairs = matched(above, [corner_box(square) for square in squares])
-            overlaps += pairs
-            wrong += len(above) - len(pairs)
-            faces += len(squares)
-        right = len(overlaps)
-        rows.append(
-            {
-                "threshold": threshold,
-                "recall": round(right / max(faces, 1), 4),
-                "false_faces": round(wrong / len(scenes), 4),
-                "f1": round(2 * right / max(right + wrong + faces, 1), 4),
-                "overlap": round(float(np.mean(overlaps)) if overlaps else 0.0, 4),
-            }
-        )
-    return rows
-
-
-def chosen_threshold(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The row of `figures` with the lowest threshold that leaves at most `FALSE_FACES` a scene; else the highest one.
-
-    Held-out scenes are harder than what a camera sees, and a false face spoils a person's baseline where a missed one
-    waits for the next search. So few false faces come first.
-    """
-    ordered = sorted(rows, key=lambda row: float(row["threshold"]))
-    return next((row for row in ordered if row["false_faces"] <= FALSE_FACES), ordered[-1])
-
-
-def read_banks(
-    split: str, ferplus: str, pairs: str, portraits: Path | None, teachers: tuple[UltraFace, MediaPipe], kept_in: Path
-) -> list[FaceBank]:
-    """The banks of a split, their labels kept in a folder; `pairs` may be empty and `portraits` None."""
-    makers: dict[str, Callable[[], FaceBank]] = {
-        "ferplus": lambda: ferplus_bank(ferplus, split, teachers, EVERY[split], SHARES["ferplus"])
-    }
-    if pairs:
-        makers["ravdess_pairs"] = lambda: pairs_bank(pairs, split, teachers, SHARES["ravdess_pairs"])
-    if portraits is not None:
-        makers["portraits"] = lambda: portrait_bank(portraits, split, SHARES["portraits"])
-    return [kept(kept_in / f"{name}_{split}.npz", make) for name, make in makers.items()]
-
-
 def main(
     data: Annotated[
         list[str],
@@ -222,16 +140,10 @@ def main(
 ) -> None:
     """Train the face finder and save it with the threshold that leaves few false faces on held-out scenes."""
     checkpoint_path(out)
-    given = {item.partition(":")[0]: item for item in data}
-    if "ferplus" not in given or set(given) - {"ferplus", "ravdess_pairs"} or len(given) != len(data):
-        raise OptionError(
-            f"the face finder reads --data ferplus:PATH and, if wanted, --data ravdess_pairs:PATH; {', '.join(data)} "
-            "was given"
-        )
+    ferplus, pairs = named_sources(data)
     cv2.setNumThreads(1)  # scenes are small: threads of OpenCV only wait for each other
     teachers = (UltraFace(ultraface, 0.5), MediaPipe(mediapipe))
     pictures = read_pictures(backgrounds)
-    pairs = given.get("ravdess_pairs", "")
     used = (SOURCES[0], *((PAIRS_SOURCE,) if pairs else ()), *((PORTRAITS_SOURCE,) if portraits else ()), *SOURCES[1:])
     if backgrounds is not None:
         if not backgrounds_licence:
@@ -240,10 +152,7 @@ def main(
         used += (DataSource(f"pictures without faces: {names}", backgrounds_licence, "backgrounds of scenes"),)
     config, options = FaceFinderConfig(), FinderOptions()
     scene_options = SceneOptions(config.height, config.width)
-    banks = [
-        read_banks(split, given["ferplus"], pairs, portraits, teachers, run_dir / "banks")
-        for split in ("train", "valid")
-    ]
+    banks = [read_banks(split, ferplus, pairs, portraits, teachers, run_dir / "banks") for split in ("train", "valid")]
     training, tuning = (Scenes(split, pictures, scene_options, seed=seed + n) for n, split in enumerate(banks))
     torch.manual_seed(seed)
     task = FinderTask(config, training, tuning, options)
@@ -269,10 +178,9 @@ def main(
     finder = task.module.finder.eval()
     if portraits is not None:
         finder = brought_to_convention(finder, banks[1][-1])
-    rows = figures(finder, drawn(tuning, 1500, 2), [round(0.05 * step, 2) for step in range(4, 15)])
-    best = chosen_threshold(rows)
+    threshold, results = judged(finder, banks[1], pictures, scene_options, seed + 1)
     config = finder.config
-    contract = FinderContract(config.height, config.width, threshold=best["threshold"])
+    contract = FinderContract(config.height, config.width, threshold=threshold)
     training_facts = {
         "loop": asdict(loop),
         "options": asdict(options),
@@ -291,11 +199,11 @@ def main(
         used,
         parameter_count(task.module),
         training=training_facts,
-        results={"held-out scenes": rows},
+        results=results,
         notes=NOTES,
     )
     save_face_finder(finder, card, out)
-    typer.echo(f"{out}: {card.parameters:,} parameters; on held-out scenes: {best}")
+    typer.echo(f"{out}: {card.parameters:,} parameters; on held-out scenes: {results['threshold']}")
 
 
 if __name__ == "__main__":

@@ -7,12 +7,6 @@
 #include <utility>
 
 namespace mer::@namespace@ {
-namespace {
-
-constexpr int kVoiceRate = 16000;
-constexpr std::size_t kPieceSamples = 512;
-
-}  // namespace
 
 VoiceActivity::VoiceActivity(std::shared_ptr<SpeechModel> model, VoiceOptions options)
     : model_(std::move(model)), threshold_(options.threshold), hold_(std::lrint(options.hangover * kVoiceRate)),
@@ -24,26 +18,40 @@ VoiceActivity::VoiceActivity(std::shared_ptr<SpeechModel> model, VoiceOptions op
     throw std::invalid_argument("voice activity needs a pause above 0 s, or none, and a lead of 0 s or more");
   }
   if (options.pause) pause_ = std::lrint(*options.pause * kVoiceRate);
+  reset();
+}
+
+void VoiceActivity::reset() {
+  position_ = held_until_ = begin_ = 0;
+  last_.reset();
   undecided_ = hold_ > 0;
+  left_.clear();
   model_->reset();
 }
 
-bool VoiceActivity::step(std::span<const float> samples) {
-  const std::int64_t begin = position_;
+std::vector<float> VoiceActivity::pieces(std::span<const float> samples) {
   // Where the first piece ends, counted from the start of the stream.
   std::int64_t end = position_ - static_cast<std::int64_t>(left_.size()) + static_cast<std::int64_t>(kPieceSamples);
   left_.insert(left_.end(), samples.begin(), samples.end());
   position_ += static_cast<std::int64_t>(samples.size());
   bool voiced = false;
   std::size_t taken = 0;
+  std::vector<float> found;
   for (; left_.size() - taken >= kPieceSamples; taken += kPieceSamples, end += kPieceSamples) {
-    const bool loud = model_->probability(std::span(left_).subspan(taken, kPieceSamples)) >= threshold_;
+    found.push_back(model_->probability(std::span(left_).subspan(taken, kPieceSamples)));
+    const bool loud = found.back() >= threshold_;
     follow(end, loud);
     voiced = voiced || loud;
     if (loud) held_until_ = end + hold_;
   }
   left_.erase(left_.begin(), left_.begin() + static_cast<std::ptrdiff_t>(taken));
   undecided_ = undecided_ && !voiced && position_ < hold_;
+  return found;
+}
+
+bool VoiceActivity::step(std::span<const float> samples) {
+  const std::int64_t begin = position_;
+  pieces(samples);
   return held_until_ > begin;
 }
 

@@ -10,6 +10,10 @@
 
 namespace mer::@namespace@ {
 
+/// Voice activity reads sound at so many samples a second, in pieces of so many samples.
+inline constexpr int kVoiceRate = 16000;
+inline constexpr std::size_t kPieceSamples = 512;
+
 /// What tells speech from other sound, such as Silero VAD, which the app brings: it reads 512 samples at 16 kHz.
 class SpeechModel {
  public:
@@ -41,6 +45,10 @@ class VoiceActivity {
   VoiceActivity(std::shared_ptr<SpeechModel> model, VoiceOptions options = {});
   /// Takes the samples of one step, at 16 kHz and without the context before them; says whether they count as speech.
   bool step(std::span<const float> samples);
+  /// The probability of speech of each piece that these samples complete; they go on from those before.
+  std::vector<float> pieces(std::span<const float> samples);
+  /// Begins a new stream.
+  void reset();
   /// So many samples are missing, as in a step without sound.
   void gap(std::size_t samples);
   /// Whether the stream is no older than the hangover and no piece of it was voiced: hold the sound back.

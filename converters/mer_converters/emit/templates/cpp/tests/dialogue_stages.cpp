@@ -1,10 +1,16 @@
 // @generated@
-// Dialogues outside of their graphs: words to ids, speakers, and the window of utterances.
+// Dialogues outside of their graphs: words to ids, speakers, the window of utterances, and where utterances are cut.
+//#if audio
+#include <memory>
+//#end
 #include <string>
 
 #include "../dialogue/conversation.hpp"
 //#if text
 #include "../dialogue/text.hpp"
+//#end
+//#if audio
+#include "../dialogue/utterances.hpp"
 //#end
 #include "golden_file.hpp"
 
@@ -62,6 +68,46 @@ void check_windows(File& file) {
     file.expect(same, "each speaker's baseline: " + std::string(kModalities[m]));
   }
 }
+//#if audio
+
+// A network that gives the probabilities in order.
+class Told : public SpeechModel {
+ public:
+  explicit Told(const Array& probabilities) : left_(probabilities.values) {}
+  void reset() override {}
+  float probability(std::span<const float>) override { return left_.at(next_++); }
+
+ private:
+  std::vector<float> left_;
+  std::size_t next_ = 0;
+};
+
+void check_cutters(File& file) {
+  const Array& options = file.at("stage_cutter_options");
+  const Array& sizes = file.at("stage_cutter_pieces");
+  for (std::size_t index = 0; index < options.size(); ++index) {
+    const auto given = options[index];
+    const UtteranceOptions rules{{.threshold = given[0], .hangover = given[1]}, given[2], given[3], given[4]};
+    UtteranceCutter cutter(std::make_shared<Told>(file.at("stage_cutter_probabilities")), rules);
+    std::vector<float> found;
+    const auto tell = [&](std::size_t place, const std::vector<Cut>& cuts) {
+      for (const Cut& cut : cuts) {
+        const auto end = cut.begin + static_cast<std::int64_t>(cut.samples.size());
+        for (const std::int64_t one : {static_cast<std::int64_t>(place), cut.begin, end}) {
+          found.push_back(static_cast<float>(one));
+        }
+        found.push_back(static_cast<float>(cutter.left_out()));
+      }
+    };
+    for (std::size_t place = 0; place < sizes.size(); ++place) {
+      tell(place, cutter.push(std::vector<float>(static_cast<std::size_t>(sizes.whole(place)))));
+    }
+    tell(sizes.size(), cutter.end());
+    file.expect(furthest(found, file.at("stage_cutter" + std::to_string(index) + "_cuts").values) == 0,
+                "cuts of utterances " + std::to_string(index));
+  }
+}
+//#end
 
 }  // namespace
 
@@ -70,6 +116,9 @@ void check_dialogue(File& file) {
   check_text(file);
 //#end
   check_windows(file);
+//#if audio
+  if (file.has("stage_cutter_options")) check_cutters(file);
+//#end
 }
 
 }  // namespace mer::@namespace@::golden
