@@ -1,11 +1,11 @@
 """What an audio graph with a memory would save: time a step, state, and how far its features are from the present ones.
 
-    python -m benchmarks.speed.kept_between_steps bundles/grjca-tflite-fp32.mer bundles/grjca-onnx-fp32.mer
+    python -m benchmarks.speed.kept_between_steps bundles/grjca-{tflite,onnx}-fp32.mer --clips *.mp4
 
 A step adds 20 of a chunk's 120 frames. The encoder of `--model` is exported to the target of each bundle four times: as
 it is, and with log-mel frames, then the stem's output, then the first stage's output as inputs and outputs that a
 sensor would hand from step to step. All are measured beside a whole step of the bundle in one interleaved run. Features
-are compared in torch on a seeded voice-like sound, from the step on at which the state is full. Goes to
+are compared in torch on the sound of the clips, one after the other without a pause, once the state is full. Goes to
 docs/results/kept_between_steps.json and the page docs/ship/bench.md.
 """
 
@@ -37,6 +37,7 @@ from mer_sdk.bench.timing import Runner, measure, ratio
 from mer_sdk.cli.bench import this_machine
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
+from mer_sdk.evaluation.datasets import Clip, load_audio_at
 from mer_sdk.runtimes import load_graph
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
@@ -44,7 +45,6 @@ OUT, PAGE = Path("docs/results/kept_between_steps.json"), Path("docs/ship/bench.
 MARKERS = ("<!-- kept: written by benchmarks/speed/kept_between_steps.py -->", "<!-- end of kept -->")
 STEP_FRAMES = 20
 NEW_SAMPLES = HOP_SAMPLES * (STEP_FRAMES + 1)
-STEPS = 24
 
 
 class Kept(nn.Module):
@@ -175,32 +175,29 @@ def encoder_of(model: str) -> AudioEncoder:
     return encoder
 
 
-def voice_like(steps: int) -> Tensor:
-    """Seeded noise in syllables and sentences, (1, samples)."""
-    time = np.arange(NEW_SAMPLES - HOP_SAMPLES + steps * STEP_FRAMES * HOP_SAMPLES) / 16000
-    rng = np.random.default_rng(0)
-    noise = np.convolve(rng.standard_normal(len(time)), np.hanning(9) / 4.0, "same")
-    envelope = np.clip(np.sin(2 * np.pi * 3.1 * time), 0, 1) * (0.6 + 0.4 * np.sin(2 * np.pi * 0.4 * time))
-    return torch.from_numpy((0.1 * noise * envelope + 1e-3 * rng.standard_normal(len(time))).astype(np.float32))[None]
+def sound_of(clips: list[Path]) -> Tensor:
+    """The sound of clips at 16 kHz, one after the other, (1, samples)."""
+    waves = [load_audio_at(Clip(path.stem, "", 0, media=path), 16000) for path in clips]
+    return torch.from_numpy(np.concatenate(waves))[None]
 
 
-def measured_row(variant: Kept) -> Row:
-    """Run through a sound step by step, and compare with the whole chunk's features."""
+def measured_row(variant: Kept, sound: Tensor) -> Row:
+    """Run through a sound (1, samples) step by step, and compare with the whole chunk's features."""
     encoder, chunk = variant.encoder, variant.encoder.config.chunk_samples
     # What is kept longest was made with energies that are as old as it is itself.
     full = 2 * math.ceil(chunk / (STEP_FRAMES * HOP_SAMPLES))
-    sound = voice_like(full + STEPS)
     state = [torch.zeros(shape) for shape in variant.shapes()]
     mine, whole = [], []
     with torch.inference_mode():
-        for number in range(full + STEPS):
-            end = NEW_SAMPLES + number * STEP_FRAMES * HOP_SAMPLES
+        for number, end in enumerate(range(NEW_SAMPLES, sound.shape[1] + 1, STEP_FRAMES * HOP_SAMPLES)):
             if end < variant.samples:
                 continue
             made, *state = variant(sound[:, end - variant.samples : end], *state)
-            if number >= full and end >= chunk:
+            if number >= full:
                 mine.append(made)
                 whole.append(encoder(sound[:, end - chunk : end]))
+    if not mine:
+        sys.exit(f"the clips hold {sound.shape[1] / 16000:.1f} s of sound; give more")
     found, wanted = torch.cat(mine), torch.cat(whole)
     spread = (wanted - wanted.mean(dim=0)).square().mean().sqrt()
     kilobytes = sum(math.prod(shape) for shape in variant.shapes()) * 4 / 1024
@@ -258,6 +255,7 @@ def page_lines(result: Json) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", nargs="+", help="bundles of the model in fp32, one a target")
+    parser.add_argument("--clips", type=Path, nargs="+", required=True, help="files with speech, four seconds or more")
     parser.add_argument("--model", default="grjca")
     parser.add_argument("--rounds", type=int, default=400)
     parser.add_argument("--out", type=Path, default=OUT)
@@ -265,7 +263,8 @@ def main() -> None:
     options = parser.parse_args()
     encoder = encoder_of(options.model)
     variants = [kind(encoder) for kind in VARIANTS]
-    rows = [measured_row(variant) for variant in variants]
+    sound = sound_of(options.clips)
+    rows = [measured_row(variant, sound) for variant in variants]
     print("\n".join(map(str, rows)), flush=True)
     parts: dict[str, Runner] = {}
     opened = [Bundle.open(path) for path in options.bundle]
