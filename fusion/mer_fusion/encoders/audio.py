@@ -25,8 +25,8 @@ from mer_sdk.errors import OptionError
 
 FRAME_SAMPLES = 400
 HOP_SAMPLES = 200
-# Points of the first stage, whose sums run over every 16th sample, and of the second. Of the ways to factor 400 that two
-# runtimes were timed with this one is the quickest: its matrices fill their vectors best.
+# Points of the first stage, whose sums run over every 16th sample, and of the second. Of the ways to factor 400 that
+# were timed with LiteRT (8, 10, 16, 20, 25) this one is the quickest: its matrices fill the vectors best.
 _FIRST, _SECOND = 25, 16
 _HALF = _FIRST // 2 + 1
 # XNNPACK joins at most five tensors at once.
