@@ -261,6 +261,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--page", type=Path, default=PAGE)
     options = parser.parse_args()
+    torch.set_num_threads(1)
     encoder = encoder_of(options.model)
     variants = [kind(encoder) for kind in VARIANTS]
     sound = sound_of(options.clips)

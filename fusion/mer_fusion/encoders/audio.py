@@ -138,6 +138,8 @@ class LogMel(nn.Module):
         self.bins = tuple((bins.start, bins.stop) for _, bins in groups)
         constants = {
             "window": window,
+            # A division by tensors: the reciprocal that is made of `1 / x` has 1e-4 added to x in Core ML.
+            "one": torch.ones(1),
             # exp(-i a) with the sign of the imaginary part left positive: only the power is read.
             "first": torch.cat([torch.cos(first), torch.sin(first)]),
             "twiddle_cosine": torch.cos(twiddle),
@@ -152,7 +154,7 @@ class LogMel(nn.Module):
         blocks = pcm.reshape(pcm.shape[0], -1, HOP_SAMPLES)
         loudest = blocks.abs().amax(dim=-1, keepdim=True)
         peak = torch.maximum(loudest[:, :-1], loudest[:, 1:]).clamp(min=self.quietest_peak)
-        frames = torch.cat([blocks[:, :-1], blocks[:, 1:]], dim=-1) * (1.0 / peak) * self.window
+        frames = torch.cat([blocks[:, :-1], blocks[:, 1:]], dim=-1) * (self.one / peak) * self.window
         x = frames.reshape(-1, _FIRST, _SECOND).transpose(1, 2)
         y = F.linear(x, self.first).transpose(1, 2)
         real, imaginary = y[:, :_HALF], y[:, _HALF:]
