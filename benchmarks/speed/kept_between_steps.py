@@ -4,9 +4,9 @@
 
 A step adds 20 of a chunk's 120 frames. The encoder of `--model` is exported to the target of each bundle four times: as
 it is, and with log-mel frames, then the stem's output, then the first stage's output as inputs and outputs that a
-sensor would hand from step to step. All are measured beside a whole step of the bundle in one interleaved run. Features
-are compared in torch on the sound of the clips, one after the other without a pause, once the state is full. Goes to
-docs/results/kept_between_steps.json and the page docs/ship/bench.md.
+sensor would hand from step to step. CPU time is measured, beside a whole step of the bundle in one interleaved run.
+Features are compared in torch on the sound of the clips, one after the other without a pause, once the state is full.
+Goes to docs/results/kept_between_steps.json and the page docs/ship/bench.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.results.result_tables import Json, prose, table, write_result
-from benchmarks.speed.parts import timed
+from benchmarks.speed.parts import count_cpu_time, timed
 from mer_converters.pipeline.graphs import fold_batch_norms
 from mer_converters.targets import find_target
 from mer_converters.targets.registry import ExportJob
@@ -234,7 +234,7 @@ def page_lines(result: Json) -> list[str]:
     machine, targets = result["machine"], result["targets"]
     steps = ", ".join(f"{one['step']:.2f} ms in {one['runtime']}" for one in targets)
     lines = prose(
-        f"The audio graph of {result['model']} in fp32, medians of {result['rounds']} interleaved rounds on one core, "
+        f"The audio graph of {result['model']} in fp32, CPU time, medians of {result['rounds']} interleaved rounds, "
         f"{machine['cpu'] or machine['machine']}, load {result['load']:.0f}. A whole step (graphs and SDK) takes "
         f"{steps}."
     )
@@ -262,6 +262,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=PAGE)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    count_cpu_time()
     encoder = encoder_of(options.model)
     variants = [kind(encoder) for kind in VARIANTS]
     sound = sound_of(options.clips)
