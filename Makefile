@@ -180,6 +180,8 @@ results: convert-all
 	$(BIN)/python -m benchmarks.streams.live_hour $(BUNDLES)/grjca-tflite-fp32.mer $(DATA)/ravdess_av/mp4/01-01-03-01-01-02-05.mp4 --voice
 	$(BIN)/python -m benchmarks.robustness.step_phase --clips $(DATA)/ravdess_av/mp4 --bundle $(BUNDLES)/grjca-onnx-fp32.mer \
 		--detector $(BUNDLES)/face_finder-onnx-fp32.mer
+	$(BIN)/python -m benchmarks.speed.kept_between_steps $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/grjca-onnx-fp32.mer \
+		--clips $(DATA)/ravdess_av/mp4/*.mp4
 	$(MAKE) web
 	$(BIN)/python -m benchmarks.speed.browser --bundles $(BUNDLES)/grjca-onnx-fp32.mer $(BUNDLES)/grjca-tflite-fp32.mer \
 		$(QUANTIZED)/grjca-onnx-int8.mer $(QUANTIZED)/grjca-tflite-int8.mer

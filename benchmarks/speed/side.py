@@ -91,7 +91,8 @@ def main() -> None:
     count_cpu_time()
     runners = parts(options.bundles, bool(options.count), tuple(options.only))
     if options.count:
-        for runner in runners.values():
+        for number, (name, runner) in enumerate(runners.items(), start=1):
+            print(f"{name}: {number} of {len(runners)}", file=sys.stderr, flush=True)
             for _ in range(WARM_UP):
                 runner()
             os.getppid()

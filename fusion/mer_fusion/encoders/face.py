@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from mer_fusion.encoders.backbone import EncoderConfig, convolution_backbone
 
@@ -27,7 +28,7 @@ class FaceEncoder(nn.Module):
     def __init__(self, config: FaceEncoderConfig) -> None:
         super().__init__()
         self.config = config
-        self.register_buffer("luma", torch.tensor([0.299, 0.587, 0.114]).reshape(1, 1, 1, 3) / 255.0, persistent=False)
+        self.register_buffer("luma", torch.tensor([[0.299, 0.587, 0.114]]) / 255.0, persistent=False)
         self.backbone = convolution_backbone(config)
         self.dropout = nn.Dropout(config.dropout)
         self.project = nn.Linear(config.channels[-1], config.features)
@@ -46,4 +47,4 @@ class FaceEncoder(nn.Module):
 
     def forward(self, crop: Tensor) -> Tensor:
         # Around 0 fp16 keeps more of the differences between pixels; the offset goes with the mean.
-        return self.encode(((crop - 128.0) * self.luma).sum(dim=3))
+        return self.encode(functional.linear(crop - 128.0, self.luma).squeeze(3))

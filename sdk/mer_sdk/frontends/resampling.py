@@ -13,7 +13,6 @@ from functools import lru_cache
 from math import ceil, gcd
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from mer_sdk.errors import SignalError
 
@@ -118,10 +117,12 @@ class Resampler:
         if len(given) < needed:
             given = np.concatenate([given, np.zeros(needed - len(given), np.float32)])
         result = np.empty((blocks, ROWS, filters.outputs), np.float32)
+        width = given.itemsize
+        strides = (step * width, filters.inputs * width, width)
         for band in filters.bands:
             span, count = band.weights.shape
-            strides = [number * given.itemsize for number in (step, filters.inputs, 1)]
-            rows = as_strided(given[band.start :], (blocks, ROWS, span), strides, writeable=False)
+            # Rows overlap in the buffer; `as_strided` would take several times as long to say so.
+            rows = np.ndarray((blocks, ROWS, span), np.float32, given, band.start * width, strides)
             np.matmul(rows, band.weights, out=result[:, :, band.first : band.first + count])
         begin = self._block * size
         made = result.reshape(-1)[self._sent - begin : until - begin]

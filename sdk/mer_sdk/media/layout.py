@@ -102,29 +102,25 @@ class Downmix:
         """Which channels are heard from the block on whose powers [channels, channels] these are."""
         self._power *= DECAY
         self._power += power
-        loud = self._power.diagonal().tolist()
-        most = max(loud[place] for place in self._candidates)
+        # As a list: of a few channels, each of numpy's calls takes longer than all that is asked of them.
+        rows = self._power.tolist()
+        loud = [row[place] for place, row in enumerate(rows)]
+        most = max([loud[place] for place in self._candidates])
         if most <= NOTHING:
             return  # nothing to choose by: what was chosen stays
-        chosen = tuple(
-            place for place in self._candidates if loud[place] >= (DEAD if place in self._alive else ALIVE) * most
-        )
+        alive, faint, dead = self._alive, ALIVE * most, DEAD * most
+        chosen = [place for place in self._candidates if loud[place] >= (dead if place in alive else faint)]
         self._alive = frozenset(chosen)
         why = "as the others are silent or far fainter"
         if self._centre is not None and loud[self._centre] > max(CENTRE * most, NOTHING):
-            chosen, why = (self._centre,), "where voices are"
-        elif len(chosen) > 1 and self._cancel(chosen, sum(loud[place] for place in chosen)):
-            loudest = max(self._candidates, key=loud.__getitem__)
-            chosen, why = (loudest,), "as the channels cancel one another"
-        self._heard = chosen
+            chosen, why = [self._centre], "where voices are"
+        elif len(chosen) > 1 and _cancel(rows, chosen):
+            chosen, why = [max(self._candidates, key=loud.__getitem__)], "as the channels cancel one another"
+        self._heard = tuple(chosen)
         self._said = "" if len(chosen) == self.channels else f"{self._words(chosen)}, {why}"
         self._decided = True
 
-    def _cancel(self, chosen: tuple[int, ...], unrelated: float) -> bool:
-        power = self._power if len(chosen) == self.channels else self._power[np.ix_(chosen, chosen)]
-        return float(power.sum()) < CANCELS * unrelated
-
-    def _words(self, chosen: tuple[int, ...]) -> str:
+    def _words(self, chosen: Sequence[int]) -> str:
         if len(chosen) > 1:
             return f"the mean of {len(chosen)} of {self.channels} channels"
         place = chosen[0]
@@ -132,8 +128,14 @@ class Downmix:
         return f"channel {place + 1} of {self.channels}" + (f" ({name})" if name else "")
 
 
+def _cancel(powers: Sequence[Sequence[float]], chosen: Sequence[int]) -> bool:
+    """Whether the mean of the channels has less power than that of unrelated ones, by the powers of their products."""
+    together = sum([powers[one][other] for one in chosen for other in chosen])
+    return together < CANCELS * sum([powers[place][place] for place in chosen])
+
+
 def _powers(planes: np.ndarray, size: int, apart: int) -> np.ndarray:
-    """The powers of the channels and of their products, [blocks, channels, channels], without constants.
+    """The powers of the channels and of their products, float64 [blocks, channels, channels], without constants.
 
     Args:
         planes: [channels, blocks * size].
@@ -141,12 +143,13 @@ def _powers(planes: np.ndarray, size: int, apart: int) -> np.ndarray:
         apart: of each block every so-manieth sample is looked at.
     """
     if not size:
-        return np.zeros((0, len(planes), len(planes)), np.float32)
+        return np.zeros((0, len(planes), len(planes)))
     blocks = np.ascontiguousarray(planes.reshape(len(planes), -1, size)[:, :, ::apart])
-    moved = blocks - blocks.mean(axis=2, keepdims=True)
+    count = np.float32(blocks.shape[2])
+    moved = blocks - np.add.reduce(blocks, axis=2, keepdims=True) / count
     # For a few channels and long blocks this is quicker than a product of matrices.
-    result: np.ndarray = np.einsum("abn,cbn->bac", moved, moved) / np.float32(blocks.shape[2])
-    return result
+    result = np.einsum("abn,cbn->bac", moved, moved) / count
+    return result.astype(np.float64)
 
 
 def _mix(planes: np.ndarray, heard: tuple[int, ...], result: np.ndarray) -> None:
@@ -181,7 +184,7 @@ class MonoMix:
     def push(self, samples: np.ndarray, names: Sequence[str] = ()) -> np.ndarray:
         """Take float32 [n] or [n, channels], give mono float32 as far as the choice of channels is made."""
         count = 1 if samples.ndim == 1 else samples.shape[1]
-        rest = np.zeros(0, np.float32)
+        rest = None
         if self._mix is not None and (self._mix.channels != count or (names and self._mix.names != tuple(names))):
             rest, self._mix = self._mix.flush(), None
         if count == 1:
@@ -189,7 +192,7 @@ class MonoMix:
         else:
             self._mix = self._mix or Downmix(count, self._rate, names)
             mono = self._mix.push(samples)
-        return np.concatenate([rest, mono]) if len(rest) else mono
+        return mono if rest is None else np.concatenate([rest, mono])
 
     def flush(self) -> np.ndarray:
         """The samples still held back."""
