@@ -103,10 +103,10 @@ def page_lines(result: Json) -> list[str]:
         (name, f"{case['wall']:.0f}", f"{case['cpu']:.0f}", f"{case['silence']:.1f}", str(case.get("wall_ratio", "")))
         for name, case in cases.items()
     ]
+    runs = "one run each" if result["rounds"] == 1 else f"medians of {result['rounds']} rounds"
     lines = prose(
         f"`mer-convert --model {result['model']}` into an empty folder, each case in a process of its own, on "
-        f"{machine['cpus']} cores at a load of {machine['load']}, medians of {result['rounds']} rounds. *silence*: the "
-        "longest time without output."
+        f"{machine['cpus']} cores at a load of {machine['load']}, {runs}. *silence*: the longest time without output."
     )
     columns = ("converted", "wall, s", "CPU, s", "silence, s", "wall, ratio to the baseline")
     kept = len(columns) - (not any(row[-1] for row in rows))
