@@ -260,7 +260,7 @@ def section(result: dict[str, Any]) -> list[str]:
     lines += measured_section(result)
     lines += prose(
         f"One search, one core, {result['rounds']} interleaved rounds, milliseconds; ratio: of medians, to the cascade "
-        "[95 % interval]. Other work ran meanwhile."
+        "[95 % interval]."
     )
     rows = []
     for size, name, one in ((size, name, one) for size, each in result["times"].items() for name, one in each.items()):

@@ -134,9 +134,9 @@ def section(result: dict[str, Any]) -> list[str]:
     return [
         *prose(
             f"Median ms of {result['rounds']} steps in each of {result['turns']} turns, {' and '.join(browsers)} "
-            f"(headless) with {' and '.join(runtimes)}, beside Python on the same two cores, which other programs used "
-            "too: read the ratios, which are to the same bundle in Python. *error*: of the golden cases' logits, the "
-            "largest difference from where the bundle was made, and from torch."
+            f"(headless) with {' and '.join(runtimes)}, beside Python on the same two cores: read the ratios, "
+            "which are to the same bundle in Python. *error*: of the golden cases' logits, the largest difference from "
+            "where the bundle was made, and from torch."
         ),
         *table(("bundle", "where", *STAGES, "step, ratio", "error"), rows),
         *prose(

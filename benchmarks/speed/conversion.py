@@ -145,6 +145,7 @@ def main() -> None:
         "machine": {"cpus": os.cpu_count(), "machine": platform.machine(), "load": round(os.getloadavg()[0], 1)},
         "cases": {name: summary(*both) for name, both in runs.items()},
     }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     write_result(result, options.out, options.page, MARKERS, page_lines(result))
 
 

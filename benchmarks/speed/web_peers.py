@@ -195,8 +195,8 @@ def section(result: dict[str, Any]) -> list[str]:
     return [
         *prose(
             f"Medians of {result['turns']} visits in turn with an empty cache, headless Chromium without a GPU, "
-            "packed by gzip, camera and microphone fed with one clip and allowed at once. Other programs used the two "
-            "cores, too: compare the rows with one another. *page busy*: tasks of over 50 ms on the page's own thread "
+            "packed by gzip, camera and microphone fed with one clip and allowed at once. Compare the rows "
+            "with one another. *page busy*: tasks of over 50 ms on the page's own thread "
             "before the first result, in which it answers no click."
         ),
         *table(("package", "reads", "MB on the wire", "first result, s", "after permission, s", "page busy, s"), rows),

@@ -129,7 +129,7 @@ class Downmix:
 
 
 def _cancel(powers: Sequence[Sequence[float]], chosen: Sequence[int]) -> bool:
-    """Whether the mean of the channels has less power than that of unrelated ones, by the powers of their products."""
+    """Whether the mean of the channels keeps hardly any of the power that unrelated ones would leave in it."""
     together = sum([powers[one][other] for one in chosen for other in chosen])
     return together < CANCELS * sum([powers[place][place] for place in chosen])
 

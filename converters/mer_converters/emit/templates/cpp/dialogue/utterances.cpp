@@ -16,9 +16,10 @@ std::int64_t voice_samples(double seconds) { return std::lrint(seconds * kVoiceR
 UtteranceCutter::UtteranceCutter(std::shared_ptr<SpeechModel> model, const UtteranceOptions& options)
     : voice_(std::move(model), options.voice), threshold_(options.voice.threshold) {
   const double least = options.minimum + options.pre_roll + static_cast<double>(kPieceSamples) / kVoiceRate;
-  if (!(options.minimum >= 0) || !(options.pre_roll >= 0) || !(options.longest >= least)) {
+  const bool finite = std::isfinite(options.longest);  // minimum and pre-roll are smaller
+  if (!(options.minimum >= 0) || !(options.pre_roll >= 0) || !(options.longest >= least) || !finite) {
     throw std::invalid_argument(
-        "utterances need a minimum and a pre-roll of 0 s or more, and a longest of at least both and 0.032 s");
+        "utterances need a minimum and a pre-roll of 0 s or more, and a finite longest of at least both and 0.032 s");
   }
   minimum_ = voice_samples(options.minimum);
   longest_ = voice_samples(options.longest);

@@ -11,11 +11,14 @@ namespace mer::@namespace@ {
 VoiceActivity::VoiceActivity(std::shared_ptr<SpeechModel> model, VoiceOptions options)
     : model_(std::move(model)), threshold_(options.threshold), hold_(std::lrint(options.hangover * kVoiceRate)),
       lead_(std::lrint(options.lead * kVoiceRate)) {
-  if (!model_ || !(options.threshold > 0 && options.threshold <= 1) || !(options.hangover >= 0)) {
-    throw std::invalid_argument("voice activity needs a model, a threshold above 0 to 1 and a hangover of 0 or more");
+  const auto seconds = [](double value) { return value >= 0 && std::isfinite(value); };
+  if (!model_ || !(options.threshold > 0 && options.threshold <= 1) || !seconds(options.hangover)) {
+    throw std::invalid_argument(
+        "voice activity needs a model, a threshold above 0 to 1 and a finite hangover of 0 s or more");
   }
-  if ((options.pause && !(*options.pause > 0)) || !(options.lead >= 0)) {
-    throw std::invalid_argument("voice activity needs a pause above 0 s, or none, and a lead of 0 s or more");
+  if ((options.pause && !(*options.pause > 0 && std::isfinite(*options.pause))) || !seconds(options.lead)) {
+    throw std::invalid_argument(
+        "voice activity needs a finite pause above 0 s, or none, and a finite lead of 0 s or more");
   }
   if (options.pause) pause_ = std::lrint(*options.pause * kVoiceRate);
   reset();

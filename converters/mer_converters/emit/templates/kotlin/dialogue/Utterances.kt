@@ -18,7 +18,9 @@ data class UtteranceOptions(
     init {
         require(minimum >= 0 && preRoll >= 0) { "minimum and preRoll are 0 or more" }
         val least = minimum + preRoll + PIECE_SAMPLES.toDouble() / VOICE_RATE
-        require(longest >= least) { "longest is $longest s; with this minimum and preRoll it is at least $least s" }
+        require(longest >= least && longest.isFinite()) {
+            "longest is $longest s; with this minimum and preRoll it is finite and at least $least s"
+        }
     }
 }
 
