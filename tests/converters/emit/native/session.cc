@@ -4,7 +4,9 @@
 #include <iomanip>
 #include <iostream>
 #include <iterator>
+#include <limits>
 #include <memory>
+#include <stdexcept>
 #include <vector>
 
 #include "stream.hpp"
@@ -18,6 +20,20 @@ class Loudness : public mer::first::SpeechModel {
     return *std::max_element(piece.begin(), piece.end()) > 0.2f ? 0.9f : 0.1f;
   }
 };
+
+// Whether voice activity refuses options without an end.
+bool refuses(double hangover, double lead, double pause) {
+  mer::first::VoiceOptions options;
+  options.hangover = hangover;
+  options.lead = lead;
+  options.pause = pause;
+  try {
+    mer::first::VoiceActivity(std::make_shared<Loudness>(), options);
+  } catch (const std::invalid_argument&) {
+    return true;
+  }
+  return false;
+}
 
 // A line a step: time, speech, then the probabilities.
 void print(const std::vector<std::vector<mer::first::Estimate>>& steps) {
@@ -34,6 +50,8 @@ void print(const std::vector<std::vector<mer::first::Estimate>>& steps) {
 
 // Arguments: the bundle, and a file of float32 samples at 16 kHz.
 int main(int, char** given) {
+  const double endless = std::numeric_limits<double>::infinity();
+  if (refuses(1, 0, 1) || !refuses(endless, 0, 1) || !refuses(1, endless, 1) || !refuses(1, 0, endless)) return 1;
   std::ifstream file(given[2], std::ios::binary);
   const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
   const auto* samples = reinterpret_cast<const float*>(bytes.data());
