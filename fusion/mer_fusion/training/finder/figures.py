@@ -13,6 +13,7 @@ from mer_fusion.models.face_finder import FaceFinder
 from mer_fusion.training.finder.banks import FaceBank
 from mer_fusion.training.finder.scenes import SceneOptions, Scenes
 from mer_fusion.training.finder.teachers import corner_box
+from mer_sdk.cli.progress import with_progress
 from mer_sdk.frontends.face_crop import Detection, overlap
 from mer_sdk.frontends.face_finder import suppressed
 
@@ -30,10 +31,11 @@ RULE = (
 Drawn = list[tuple[np.ndarray, np.ndarray]]
 
 
-def drawn(scenes: Scenes, count: int, seed: int) -> Drawn:
-    """`count` scenes, always the same of one seed."""
+def drawn(scenes: Scenes, count: int, seed: int, quiet: bool = True) -> Drawn:
+    """`count` scenes, always the same of one seed; `quiet` False tells how far it is."""
     rng = np.random.default_rng([seed, 11])
-    return [scenes.draw(rng) for _ in range(count)]
+    steps = range(count) if quiet else with_progress(range(count), "drawing scenes")
+    return [scenes.draw(rng) for _ in steps]
 
 
 def matched(found: Sequence[Detection], wanted: Sequence[Sequence[float]], limit: float = 0.5) -> list[float]:
@@ -49,7 +51,9 @@ def matched(found: Sequence[Detection], wanted: Sequence[Sequence[float]], limit
 
 
 @torch.no_grad()
-def figures(finder: FaceFinder, scenes: Drawn, thresholds: Sequence[float], limit: float = 0.4) -> list[dict[str, Any]]:
+def figures(
+    finder: FaceFinder, scenes: Drawn, thresholds: Sequence[float], limit: float = 0.4, quiet: bool = True
+) -> list[dict[str, Any]]:
     """Recall, false faces a scene, F1 and mean overlap of what is found, at each threshold; `limit`: suppression.
 
     A face is found where the overlap is 0.5 or more; what finds none counts against F1, and is a false face where it
@@ -58,7 +62,8 @@ def figures(finder: FaceFinder, scenes: Drawn, thresholds: Sequence[float], limi
     config = finder.config
     extent = np.array([config.width, config.height] * 2, np.float32)
     found: list[list[Detection]] = []
-    for start in range(0, len(scenes), 64):
+    starts = range(0, len(scenes), 64)
+    for start in starts if quiet else with_progress(starts, "looking for faces"):
         frames = torch.from_numpy(np.stack([frame for frame, _ in scenes[start : start + 64]])).float()
         scores, boxes = (item.numpy() for item in finder(frames))
         for row in range(len(frames)):
@@ -114,13 +119,13 @@ def judged(
     """
 
     def scenes(decoys: float) -> Drawn:
-        return drawn(Scenes(banks, pictures, replace(options, decoys=decoys), seed=seed), count, SEED)
+        return drawn(Scenes(banks, pictures, replace(options, decoys=decoys), seed=seed), count, SEED, quiet=False)
 
-    plain = figures(finder, scenes(0.0), HUNDREDTHS)
+    plain = figures(finder, scenes(0.0), HUNDREDTHS, quiet=False)
     best = chosen_threshold(plain)
     results = {
         "threshold": {"rule": RULE, **best},
-        "held-out scenes": figures(finder, scenes(options.decoys), STEPS),
+        "held-out scenes": figures(finder, scenes(options.decoys), STEPS, quiet=False),
         "held-out scenes without decoys": [row for row in plain if row["threshold"] in STEPS],
     }
     return float(best["threshold"]), results
