@@ -30,7 +30,7 @@ from mer_converters.pipeline.graphs import fold_batch_norms
 from mer_converters.targets import find_target
 from mer_converters.targets.registry import ExportJob
 from mer_fusion.checkpoint import load_checkpoint, shipped_checkpoint
-from mer_fusion.encoders.audio import HOP_SAMPLES, QUIETEST_LEVEL, RELATIVE_FLOOR, AudioEncoder
+from mer_fusion.encoders.audio import HOP_SAMPLES, QUIETEST_LEVEL, AudioEncoder, above_level, log_mean
 from mer_quantization.schemes import find_scheme
 from mer_sdk.bench.steps import TimedStep
 from mer_sdk.bench.timing import Runner, measure, ratio
@@ -94,9 +94,9 @@ class KeptStem(Kept):
     def new_rows(self, pcm: Tensor, last: Tensor, energies: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The stem's new rows, the last frame, and the energies of all frames."""
         frames = self.encoder.frontend(pcm)
-        energies = torch.cat([energies, _log_mean(frames, 2)], dim=1)
-        level = _log_mean(energies, 1).clamp(min=QUIETEST_LEVEL)
-        seen = torch.log(torch.exp(torch.cat([last, frames], dim=1) - level) + RELATIVE_FLOOR) * 0.25
+        energies = torch.cat([energies, log_mean(frames, (2,))], dim=1)
+        level = log_mean(energies, (1,)).clamp(min=QUIETEST_LEVEL)
+        seen = above_level(torch.cat([last, frames], dim=1), level)
         stem = self.encoder.backbone[0]
         assert isinstance(stem, nn.Conv2d)
         padded = functional.pad(seen.unsqueeze(1), (1, 1))
@@ -140,18 +140,9 @@ class KeptStage(KeptStem):
 VARIANTS: tuple[type[Kept], ...] = (Kept, KeptFrames, KeptStem, KeptStage)
 
 
-def _log_mean(values: Tensor, axis: int) -> Tensor:
-    """The logarithm of the mean of exp(values)."""
-    most = values.amax(dim=axis, keepdim=True)
-    return most + torch.log(torch.exp(values - most).mean(dim=axis, keepdim=True))
-
-
 def _features(encoder: AudioEncoder, begin: int, maps: Tensor) -> Tensor:
     """From the maps that part `begin` of the backbone reads."""
-    for layer in list(encoder.backbone)[begin:]:
-        maps = layer(maps)
-    found: Tensor = encoder.project(torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1))
-    return found
+    return encoder.pooled(encoder.backbone[begin:](maps))
 
 
 @dataclass(frozen=True)

@@ -202,9 +202,18 @@ def relative_level(log_mel: Tensor) -> Tensor:
     Any gain gives the same. What lies 40 dB below the mean (about 60 dB below the loudest cells) is floor. The mean of
     a chunk counts as at least -100 dB, so that silence is read as silence and not as noise.
     """
-    peak = log_mel.amax(dim=(1, 2), keepdim=True)
-    mean = peak + torch.log(torch.exp(log_mel - peak).mean(dim=(1, 2), keepdim=True))
-    return torch.log(torch.exp(log_mel - mean.clamp(min=QUIETEST_LEVEL)) + RELATIVE_FLOOR) * 0.25
+    return above_level(log_mel, log_mean(log_mel, (1, 2)).clamp(min=QUIETEST_LEVEL))
+
+
+def above_level(log_mel: Tensor, level: Tensor) -> Tensor:
+    """Log-mel energies (B, frames, mels) relative to a level (B, 1, 1), floored and scaled into about [-2, 2]."""
+    return torch.log(torch.exp(log_mel - level) + RELATIVE_FLOOR) * 0.25
+
+
+def log_mean(values: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """The logarithm of the mean of exp(values) over some axes, which stay with a length of 1."""
+    peak = values.amax(dim=axes, keepdim=True)
+    return peak + torch.log(torch.exp(values - peak).mean(dim=axes, keepdim=True))
 
 
 class AudioEncoder(nn.Module):
@@ -224,7 +233,10 @@ class AudioEncoder(nn.Module):
     def encode(self, log_mel: Tensor) -> Tensor:
         """Features (B, features) of chunks of `LogMel` (B, frames, mels): what training uses, its spectra made once."""
         spectrum = relative_level(log_mel) if self.config.level == "chunk" else absolute_level(log_mel)
-        maps = self.backbone(spectrum.unsqueeze(1))
+        return self.pooled(self.backbone(spectrum.unsqueeze(1)))
+
+    def pooled(self, maps: Tensor) -> Tensor:
+        """Features (B, features) of the backbone's maps (B, channels, frames, mels)."""
         pooled = torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
         features: Tensor = self.project(self.dropout(pooled))
         return features

@@ -16,22 +16,24 @@ from mer_fusion.checkpoint import SHIPPED
 from mer_fusion.models.face_finder import load_face_finder, save_face_finder_card
 from mer_fusion.training.finder.banks import named_sources, read_banks
 from mer_fusion.training.finder.figures import judged
+from mer_fusion.training.finder.options import (
+    BackgroundsOption,
+    DataOption,
+    MediaPipeOption,
+    PortraitsOption,
+    UltraFaceOption,
+)
 from mer_fusion.training.finder.scenes import SceneOptions, read_pictures
 from mer_fusion.training.finder.teachers import MediaPipe, UltraFace
 from mer_sdk.errors import MerError
 
 
 def main(
-    data: Annotated[
-        list[str],
-        typer.Option(help="ferplus:PATH, faces with the split valid; ravdess_pairs:PATH, faces in colour."),
-    ],
-    ultraface: Annotated[Path, typer.Option(help="version-RFB-320.onnx: places the boxes.")],
-    mediapipe: Annotated[Path, typer.Option(help="face_detection_short_range.tflite: places the boxes.")],
-    portraits: Annotated[
-        Path | None, typer.Option(help="Folder of portraits before a plain wall, with labels.csv (file, person).")
-    ] = None,
-    backgrounds: Annotated[Path | None, typer.Option(help="Folder of pictures without faces.")] = None,
+    data: DataOption,
+    ultraface: UltraFaceOption,
+    mediapipe: MediaPipeOption,
+    portraits: PortraitsOption = None,
+    backgrounds: BackgroundsOption = None,
     checkpoint: Annotated[Path, typer.Option(help="The finder; its card beside it is written.")] = SHIPPED
     / "face_finder.safetensors",
     run_dir: Annotated[Path, typer.Option(help="Where the faces' boxes are kept, as in the training.")] = Path(

@@ -25,10 +25,18 @@ from mer_fusion.models.face_finder import (
     save_face_finder,
 )
 from mer_fusion.models.temporal import parameter_count
+from mer_fusion.options import RunDirOption, SeedOption, TrainingThreadsOption
 from mer_fusion.training.cards import checkpoint_path
 from mer_fusion.training.finder.banks import named_sources, read_banks
 from mer_fusion.training.finder.convention import brought_to_convention
 from mer_fusion.training.finder.figures import drawn, figures, judged
+from mer_fusion.training.finder.options import (
+    BackgroundsOption,
+    DataOption,
+    MediaPipeOption,
+    PortraitsOption,
+    UltraFaceOption,
+)
 from mer_fusion.training.finder.scenes import PICTURES, SceneOptions, Scenes, read_pictures
 from mer_fusion.training.finder.targets import FinderOptions, cell_targets, finder_loss
 from mer_fusion.training.finder.teachers import MediaPipe, UltraFace
@@ -115,28 +123,21 @@ class FinderTask:
 
 
 def main(
-    data: Annotated[
-        list[str],
-        typer.Option(help="ferplus:PATH, faces with the splits train and valid; ravdess_pairs:PATH, faces in colour."),
-    ],
-    ultraface: Annotated[Path, typer.Option(help="version-RFB-320.onnx: places the boxes.")],
-    mediapipe: Annotated[Path, typer.Option(help="face_detection_short_range.tflite: places the boxes.")],
-    portraits: Annotated[
-        Path | None, typer.Option(help="Folder of portraits before a plain wall, with labels.csv (file, person).")
-    ] = None,
-    backgrounds: Annotated[Path | None, typer.Option(help="Folder of pictures without faces.")] = None,
+    data: DataOption,
+    ultraface: UltraFaceOption,
+    mediapipe: MediaPipeOption,
+    portraits: PortraitsOption = None,
+    backgrounds: BackgroundsOption = None,
     backgrounds_licence: Annotated[str, typer.Option(help="Whose these pictures are, for the card.")] = "",
     out: Annotated[Path, typer.Option(help="Checkpoint to write, its JSON card beside it.")] = Path(
         "runs/face_finder.safetensors"
     ),
-    run_dir: Annotated[Path, typer.Option(help="Where state is kept; a run that was interrupted continues.")] = Path(
-        "runs/face_finder"
-    ),
+    run_dir: RunDirOption = Path("runs/face_finder"),
     start_from: Annotated[Path | None, typer.Option(help="Finder whose weights are gone on from.")] = None,
     epochs: Annotated[int, typer.Option(help="Epochs of 4096 scenes.")] = 24,
     learning_rate: Annotated[float, typer.Option(help="Peak of the schedule.")] = 4e-3,
-    seed: Annotated[int, typer.Option(help="One seed gives one result on one machine.")] = 0,
-    threads: Annotated[int, typer.Option(help="CPU threads; 0 takes torch's default.")] = 1,
+    seed: SeedOption = 0,
+    threads: TrainingThreadsOption = 1,
 ) -> None:
     """Train the face finder and save it with the threshold that leaves few false faces on held-out scenes."""
     checkpoint_path(out)
