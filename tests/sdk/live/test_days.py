@@ -1,5 +1,7 @@
 """What happens to a stream that runs for days: devices that go, a machine that sleeps, memory that ends."""
 
+import threading
+
 import numpy as np
 import pytest
 from live_streams import LONG, Faces, noise
@@ -95,15 +97,17 @@ def test_camera_and_microphone_go_and_come_back_together(tiny_onnx):
 
 
 def test_memory_that_ends_in_a_callback_is_told_and_all_is_let_go(tiny_onnx):
-    clock, taken = [0.0], []
+    clock, taken, pushed = [0.0], [], threading.Event()
 
     def full(estimate):
         taken.append(estimate.time)
         if len(taken) == 3:
+            assert pushed.wait(LONG)  # else a push would be refused for it, or not, as the threads run
             raise MemoryError
 
     live = open_live(tiny_onnx, clock, full)
     push(live, clock, 0.0, 8)
+    pushed.set()
     live._thread.join(LONG)
     assert taken == [0.25, 0.5, 0.75]
     with pytest.raises(StreamError, match="MemoryError") as caught:

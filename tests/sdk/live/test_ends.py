@@ -74,8 +74,8 @@ def test_an_error_of_the_detector_reaches_the_consumer(tiny_onnx):
 
     live = LiveSensor.open(tiny_onnx, detector=Broken())
     live.push_frame(np.full((60, 80, 3), 90, np.uint8), 0.0)
-    live.finish()
     with pytest.raises(StreamError, match="no model"):
+        live.finish()  # raises, too, should the thread have come to the frame before
         list(live)
     assert live.close()
 
