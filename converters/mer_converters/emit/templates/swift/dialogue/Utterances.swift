@@ -45,6 +45,11 @@ public final class UtteranceCutter {
     public private(set) var short = 0
 
     public init(_ model: SpeechModel, options: UtteranceOptions = UtteranceOptions()) {
+        precondition(options.minimum >= 0 && options.preRoll >= 0, "minimum and preRoll are 0 or more")
+        let least = options.minimum + options.preRoll + Double(pieceSamples) / Double(voiceRate)
+        precondition(
+            options.longest.isFinite && options.longest >= least,
+            "longest is \(options.longest) s; with this minimum and preRoll it is finite and at least \(least) s")
         func samples(_ seconds: Double) -> Int { Int((seconds * Double(voiceRate)).rounded(.toNearestOrEven)) }
         self.options = options
         voice = VoiceActivity(model, options: options.voice)
