@@ -74,9 +74,13 @@ def test_an_error_of_the_detector_reaches_the_consumer(tiny_onnx):
 
     live = LiveSensor.open(tiny_onnx, detector=Broken())
     live.push_frame(np.full((60, 80, 3), 90, np.uint8), 0.0)
-    with pytest.raises(StreamError, match="no model"):
+
+    def the_rest():
         live.finish()  # raises, too, should the thread have come to the frame before
-        list(live)
+        return list(live)
+
+    with pytest.raises(StreamError, match="no model"):
+        the_rest()
     assert live.close()
 
 
