@@ -39,7 +39,6 @@ def main(
     run_dir: Annotated[Path, typer.Option(help="Where the faces' boxes are kept, as in the training.")] = Path(
         "runs/face_finder"
     ),
-    seed: Annotated[int, typer.Option(help="That of the training.")] = 0,
 ) -> None:
     """Choose the threshold as the training does, and write it and what it was chosen by into the finder's card."""
     ferplus, pairs = named_sources(data)
@@ -49,7 +48,9 @@ def main(
     teachers = (UltraFace(ultraface, 0.5), MediaPipe(mediapipe))
     banks = read_banks("valid", ferplus, pairs, portraits, teachers, run_dir / "banks")
     options = SceneOptions(card.contract.height, card.contract.width)
-    threshold, results = judged(finder, banks, read_pictures(backgrounds), options, seed + 1)
+    # The scenes that the training itself chose by, see `train.py`.
+    seed = int(card.training["loop"]["seed"]) + 1
+    threshold, results = judged(finder, banks, read_pictures(backgrounds), options, seed)
     card = replace(card, contract=replace(card.contract, threshold=threshold), results=results)
     save_face_finder_card(card, checkpoint)
     typer.echo(f"{checkpoint}: {results['threshold']}")
