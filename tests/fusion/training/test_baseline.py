@@ -74,6 +74,15 @@ def test_a_card_says_what_the_recipe_asks_for() -> None:
     assert without == replace(said, neutral_offset={})
 
 
+def test_a_population_taken_from_a_card_gives_the_same() -> None:
+    # The card has 0.123456: less -0.0000003 that is 0.123456, and with the digit that the card drops 0.123457.
+    seen = cache()
+    exact = replace(seen, face=torch.full_like(seen.face, -0.0000003), face_population=torch.full((3,), 0.1234564))
+    card = baseline_contract(exact, student_recipe(0))
+    taken = replace(exact, face_population=torch.tensor(card.population_mean["face"]))
+    assert neutral_offset(exact, 1.0)["face"] == neutral_offset(taken, 1.0)["face"] == (0.123456,) * 3
+
+
 def test_what_cannot_be_is_told() -> None:
     for share in (-0.1, 1.5, float("nan")):
         with pytest.raises(OptionError, match=r"neutral_share is .*; give a number from 0"):

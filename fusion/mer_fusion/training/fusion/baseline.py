@@ -52,9 +52,10 @@ def neutral_offset(cache: FeatureCache, share: float) -> dict[str, tuple[float, 
     audio = _neutral_mean(cache, cache.audio[: cache.ravdess].mean(dim=1), cache.audio_mask[: cache.ravdess])
     images, there = cache.recorded_faces()
     face = _neutral_mean(cache, images, there)
+    # From the population's mean as the card has it, so that a cache that takes it from a card gives the same.
     return {
-        "audio": _rounded(share * (cache.audio_population - audio)),
-        "face": _rounded(share * (cache.face_population - face)),
+        "audio": _rounded(share * (_as_on_card(cache.audio_population) - audio)),
+        "face": _rounded(share * (_as_on_card(cache.face_population) - face)),
     }
 
 
@@ -76,6 +77,10 @@ def _neutral_mean(cache: FeatureCache, features: Tensor, mask: Tensor) -> Tensor
         mine = neutral & (speakers == speaker)
         means.append(features[mine][mask[mine] > 0].mean(dim=0))
     return torch.stack(means).mean(dim=0)
+
+
+def _as_on_card(mean: Tensor) -> Tensor:
+    return torch.tensor(_rounded(mean), dtype=mean.dtype)
 
 
 def _rounded(vector: Tensor) -> tuple[float, ...]:
