@@ -30,15 +30,11 @@ from mer_fusion.models.registry import PlainObjective
 from mer_fusion.network import EmotionNetwork
 from mer_fusion.training.cards import checkpoint_path, save_trained, shortened_loop
 from mer_fusion.training.dialogue.launch import is_dialogue_model
+from mer_fusion.training.fusion.baseline import baseline_contract
 from mer_fusion.training.fusion.data import LABELS, Sources, open_sources
 from mer_fusion.training.fusion.recipe import ENCODERS_OF, Recipe, student_recipe
 from mer_fusion.training.fusion.task import FusionTask
-from mer_fusion.training.fusion.train import (
-    Encoders,
-    baseline_contract,
-    feature_cache_of,
-    taken_encoders,
-)
+from mer_fusion.training.fusion.train import Encoders, feature_cache_of, taken_encoders
 from mer_fusion.training.fusion.windows import FeatureCache, WindowSampler, window_inputs
 from mer_fusion.training.loop import LoopOptions
 from mer_fusion.training.run import RunOptions, Trained

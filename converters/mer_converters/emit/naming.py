@@ -99,3 +99,8 @@ def code_conditions(source: SourceBundle) -> frozenset[str]:
 def means(source: SourceBundle, modality: str) -> list[str]:
     """The population's mean of one modality."""
     return [repr(float(value)) for value in source.manifest.baseline.population_mean[modality]]
+
+
+def offsets(source: SourceBundle, modality: str) -> list[str]:
+    """What an enrolment adds to the features of one modality; empty where it adds nothing."""
+    return [repr(float(value)) for value in source.manifest.baseline.neutral_offset.get(modality, ())]

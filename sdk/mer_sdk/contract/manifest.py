@@ -13,7 +13,7 @@ from mer_sdk.limits import Limits
 from mer_sdk.runtimes.graph import GraphSpec
 
 # A newer version is refused; of a newer minor version, fields that are unknown here are left out.
-SCHEMA_VERSION, SCHEMA_MINOR = 4, 2
+SCHEMA_VERSION, SCHEMA_MINOR = 4, 3
 # The one graph of a face finder's bundle.
 FINDER = "finder"
 
@@ -149,10 +149,19 @@ class BaselineContract:
 
     With `n` observed steps of mean `m`, the baseline is `(prior_steps * population_mean + n * m) / (prior_steps + n)`.
     A step is observed once it has left the window, so that a window is never judged against itself.
+
+    Attributes:
+        prior_steps: the weight of the population's mean.
+        population_mean: modality -> mean of the features of many people.
+        neutral_offset: modality -> features of a person's whole range of expressions, on average, less those at rest;
+            what an enrolment adds to each step that it takes in. As long as the population's means; empty adds nothing.
     """
 
     prior_steps: Annotated[float, Limits(least=0, most=1000000.0)]
     population_mean: Annotated[dict[str, tuple[float, ...]], Limits(least=-1000000.0, most=1000000.0, items=4096)]
+    neutral_offset: Annotated[dict[str, tuple[float, ...]], Limits(least=-1000000.0, most=1000000.0, items=4096)] = (
+        field(default_factory=dict)
+    )
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,12 @@ def _check_means(manifest: Manifest, sizes: dict[str, int]) -> None:
     absent = [name for name in sizes if name not in means]
     if manifest.dialogue is None and absent:
         _fail(f"there is no population mean of {_names(absent)}")
+    offsets = manifest.baseline.neutral_offset
+    if offsets and set(offsets) != set(means):
+        _fail(f"there is a neutral offset of {_names(offsets)}, and a population mean of {_names(means)}")
+    for name, offset in offsets.items():
+        if len(offset) != len(means[name]):
+            _fail(f"the neutral offset of {name} has {len(offset)} values, and its population mean {len(means[name])}")
 
 
 def _check_states(manifest: Manifest) -> None:

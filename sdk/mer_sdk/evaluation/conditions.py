@@ -168,12 +168,12 @@ def _visible(features: StepFeatures, state: str) -> StepFeatures:
 
 
 def enrol(baseline: PersonalBaseline, item: ClipFeatures, modalities: Sequence[str]) -> None:
-    """Take every step of a clip into a baseline."""
+    """Take every step of a neutral clip into a baseline, as the sensor's enrolment does."""
     for features in item.steps:
         for name in modalities:
             vector = getattr(features, name)
             if vector is not None:
-                baseline.observe(name, vector)
+                baseline.observe_neutral(name, vector)
 
 
 def holds(item: ClipFeatures, state: str) -> bool:

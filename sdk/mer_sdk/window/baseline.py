@@ -26,7 +26,8 @@ class PersonalBaseline:
     """Running means per modality, starting from the population's with the weight of `prior_steps` steps.
 
     Args:
-        contract: population means (modality -> vector) and the prior weight, from the bundle's manifest.
+        contract: population means (modality -> vector), the prior weight and what an enrolment adds, from the bundle's
+            manifest.
         fixed: nothing is observed, so that it stays as it is: at the population's means, or as loaded.
     """
 
@@ -36,6 +37,7 @@ class PersonalBaseline:
         # what it computes. Counts and the prior are as long, as equal shapes are what numpy adds and divides quickest.
         self._places = places_of(contract)
         self._population = {name: np.asarray(mean, np.float64) for name, mean in contract.population_mean.items()}
+        self._offset = {name: np.asarray(offset, np.float64) for name, offset in contract.neutral_offset.items()}
         size = sum(map(len, self._population.values()))
         self._prior = np.full(size, float(contract.prior_steps))
         self._weighted = self._prior * (np.concatenate(list(self._population.values())) if size else np.zeros(0))
@@ -88,6 +90,13 @@ class PersonalBaseline:
             self._sums[modality] += row
             self._counts[modality] += 1
             self._stale = True
+
+    def observe_neutral(self, modality: str, features: np.ndarray) -> None:
+        """`observe_step` for a step of an enrolment, in which the person is at rest: the contract's `neutral_offset` is
+        added, so that the baseline does not stand at the neutral end of what the person shows."""
+        offset = self._offset.get(modality)
+        row = np.asarray(features, np.float64)
+        self.observe_step(modality, row if offset is None else row + offset)
 
     def observe_all(self, row: np.ndarray) -> None:
         """`observe_step` for every modality at once: float64, one vector after the other as `places_of` says."""

@@ -183,9 +183,9 @@ class StepEngine:
         return self._baselines[person]
 
     def enrol(self, steps: int) -> None:
-        """Begin the current person's baseline anew with the next `steps` steps that hold anything of them.
+        """Begin the current person's baseline anew with the next `steps` steps that hold anything of them, at rest.
 
-        These are taken in at once, and what is in the window now is not. Afterwards the baseline goes on as usual.
+        They are taken in at once (`observe_neutral`), and what is in the window now is not. Then it goes on as usual.
         """
         self.baseline.reset()
         self._settle(self._person)
@@ -273,7 +273,7 @@ class StepEngine:
             self._enrol_steps -= 1
             for name, row in (("audio", audio), ("face", face)):
                 if row is not None and name in self._size:
-                    self._observe(person, name, row)
+                    self.baseline.observe_neutral(name, row)
 
     def _observe(self, owner: int, name: str, row: np.ndarray) -> None:
         if owner in self._baselines:

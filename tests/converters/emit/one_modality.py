@@ -14,5 +14,7 @@ def one_modality(manifest: Manifest, kept: str) -> Manifest:
     logits, reliance = fusion.outputs
     outputs = (logits, replace(reliance, shape=(1, 1)))
     graphs = {kept: manifest.graphs[kept], "fusion": replace(fusion, inputs=inputs, outputs=outputs)}
-    means = {kept: manifest.baseline.population_mean[kept]}
-    return replace(manifest, graphs=graphs, baseline=replace(manifest.baseline, population_mean=means))
+    baseline = manifest.baseline
+    means, offsets = ({kept: vectors[kept]} for vectors in (baseline.population_mean, baseline.neutral_offset))
+    baseline = replace(baseline, population_mean=means, neutral_offset=offsets)
+    return replace(manifest, graphs=graphs, baseline=baseline)

@@ -143,6 +143,9 @@ def test_recipe_from_data_to_student(tmp_path: Path) -> None:
     teacher = load_checkpoint(tmp_path / "full.safetensors")
     assert teacher.card.network == recipe.network
     assert teacher.card.baseline.population_mean.keys() == {"audio", "face"}
+    assert {name: len(vector) for name, vector in teacher.card.baseline.neutral_offset.items()} == dict.fromkeys(
+        ("audio", "face"), 8
+    )
     assert teacher.card.training["speakers"] == [1, 2, 3]
     assert teacher.card.training["held_out_speakers"] == [0]
     student = train_network(small_recipe("student"), data, tmp_path / "student", teacher, quiet=True)

@@ -54,6 +54,7 @@ def cache(width: int = 2, paired: int = 24, alone: int = 8, copies: int = 2) -> 
         torch.zeros(width),
         torch.ones(width),
         torch.ones(width),
+        count,
     )
 
 
@@ -197,7 +198,7 @@ def test_the_first_copy_is_what_the_device_encodes(kept: FeatureCache) -> None:
 
 def test_corpora_and_noise_say_what_they_know(kept: FeatureCache) -> None:
     first, corpus, noise = slice(0, 48), slice(48, 72), slice(72, 78)
-    assert len(kept) == 78
+    assert (len(kept), kept.ravdess) == (78, 48)
     assert (kept.priors[first] > -1e3).all()
     assert (kept.priors[corpus, 2] < -1e3).all()
     assert torch.equal(kept.targets[noise], torch.full((6, CLASSES), 1 / CLASSES))

@@ -120,7 +120,11 @@ def tiny_bundle() -> Bundle:
         target="numpy",
         scheme="fp32",
         graphs=graphs,
-        baseline=BaselineContract(2.0, {"audio": (0.1, 0.0), "face": (0.5, 0.4, 0.3)}),
+        baseline=BaselineContract(
+            2.0,
+            {"audio": (0.1, 0.0), "face": (0.5, 0.4, 0.3)},
+            {"audio": (0.2, -0.1), "face": (0.05, -0.1, 0.15)},
+        ),
         files=(),
         checkpoint_sha256="",
         parameters={},

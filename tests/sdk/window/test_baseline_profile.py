@@ -91,6 +91,20 @@ def test_a_damaged_profile_changes_nothing(profile, damage):
     assert known.steps == {"audio": 1, "face": 0}
 
 
+def test_a_profile_that_was_saved_before_there_was_an_offset_goes_on(profile):
+    path, known = profile
+    offset = {"audio": (1.0, 2.0), "face": (0.5, 0.0, -0.5)}
+    later = PersonalBaseline(dataclasses.replace(CONTRACT, neutral_offset=offset))
+    assert later.encoders == known.encoders
+    later.load(path)
+    np.testing.assert_array_equal(later.mean("face"), known.mean("face"))
+    later.observe_neutral("face", np.array([1.0, 1.0, 1.0], np.float32))
+    mean = (20 * np.array([-0.05, 0.0, 0.5]) + 1.0 + np.array([1.5, 1.0, 0.5])) / 22
+    np.testing.assert_allclose(later.mean("face"), mean, rtol=1e-6)
+    later.observe_neutral("face", np.array([np.nan, 1.0, 1.0], np.float32))
+    assert later.steps == {"audio": 2, "face": 2}
+
+
 def test_bundles_of_one_checkpoint_share_profiles(tiny_onnx, tiny_tflite, tmp_path):
     from mer_sdk import EmotionSensor
 

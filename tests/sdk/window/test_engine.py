@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -142,11 +144,32 @@ def test_enrolment_begins_the_baseline_anew_with_the_next_steps_alone(engine):
         engine.advance(features(number), person=4)
     assert engine.baseline.steps == {"audio": 2, "face": 2}  # at once, not when they leave the window
     expected = PersonalBaseline(engine.manifest.baseline)
-    for number in (1, 2, 3):
-        expected.observe("face", features(number).face)
+    for number in (1, 2):
+        expected.observe_neutral("face", features(number).face)
+    expected.observe("face", features(3).face)
     engine.finish()  # what was there before the enrolment stays out, what came after it goes in, each row once
     assert engine.baseline.steps == {"audio": 3, "face": 3}
     np.testing.assert_allclose(engine.baseline.mean("face"), expected.mean("face"), rtol=1e-6)
+
+
+@pytest.mark.parametrize("offset", [None, (0.25, -1.0, 2.0, 0.0, 0.75)])
+def test_an_enrolment_adds_the_neutral_offset_to_its_own_steps_alone(engine, offset):
+    contract = engine.manifest.baseline
+    moved = {} if offset is None else {"audio": (0.0,) * AUDIO, "face": offset}
+    engine.reset(PersonalBaseline(replace(contract, neutral_offset=moved)))
+    rest, still, added = np.linspace(-1, 1, FACE, dtype=np.float32), 5, 0.0 if offset is None else np.array(offset)
+    engine.enrol(still)
+    for _ in range(still):
+        engine.advance(StepFeatures(None, rest))
+    population, prior = np.array(contract.population_mean["face"]), contract.prior_steps
+    mean = (prior * population + still * (rest + added)) / (prior + still)
+    np.testing.assert_allclose(engine.baseline.mean("face"), mean, rtol=1e-6)
+    for _ in range(3):  # after it the baseline runs as ever
+        engine.advance(StepFeatures(None, rest))
+    engine.finish()
+    assert engine.baseline.steps["face"] == still + 3
+    mean = (prior * population + still * (rest + added) + 3 * rest) / (prior + still + 3)
+    np.testing.assert_allclose(engine.baseline.mean("face"), mean, rtol=1e-6)
 
 
 def test_a_step_without_anything_does_not_count_for_the_enrolment(engine):

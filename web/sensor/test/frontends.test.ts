@@ -129,11 +129,20 @@ test("softmax, affect and abstention equal Python's", () => {
 });
 
 test("a baseline moves from the population to the person and back", () => {
-  const baseline = new PersonalBaseline({ prior_steps: 3, population_mean: { face: [1, -1] } });
+  const baseline = new PersonalBaseline({ prior_steps: 3, population_mean: { face: [1, -1] }, neutral_offset: {} });
   baseline.observe("face", new Float32Array([5, 3]));
   baseline.observe("face", new Float32Array([Number.NaN, 0]));
   expect([...baseline.mean("face")]).toEqual([2, 0]);
   expect(baseline.steps).toEqual({ face: 1 });
   baseline.reset();
   expect([...baseline.mean("face")]).toEqual([1, -1]);
+  baseline.observeNeutral("face", new Float32Array([5, 3]));
+  expect([...baseline.mean("face")]).toEqual([2, 0]);
+});
+
+test("an enrolment adds what a face at rest lacks", () => {
+  const offsets = { neutral_offset: { face: [4, -8] } };
+  const baseline = new PersonalBaseline({ prior_steps: 3, population_mean: { face: [1, -1] }, ...offsets });
+  baseline.observeNeutral("face", new Float32Array([5, 3]));
+  expect([...baseline.mean("face")]).toEqual([3, -2]);
 });

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from mer_converters.emit.naming import decisions, figures, identifier, means
+from mer_converters.emit.naming import decisions, figures, identifier, means, offsets
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_converters.emit.template import wrapped
 from mer_sdk.contract.affect import norm
@@ -42,6 +42,8 @@ def _emotion_values(source: SourceBundle) -> dict[str, str]:
     raw = [_RAW[name] for name in modalities if name in _RAW]
     warm = [name for name in modalities if name in manifest.baseline.population_mean]
     pointers = [f"k{name.capitalize()}Mean.data()" if name in warm else "nullptr" for name in modalities]
+    moved = [name for name in modalities if offsets(source, name)]
+    added = [f"k{name.capitalize()}NeutralOffset.data()" if name in moved else "nullptr" for name in modalities]
     return {
         "labels": wrapped([f'"{label}"' for label in manifest.labels], "    "),
         "emotions": wrapped([identifier(label) for label in manifest.labels], "    "),
@@ -53,8 +55,10 @@ def _emotion_values(source: SourceBundle) -> dict[str, str]:
             f"inline constexpr std::size_t k{name.capitalize()} = {index};" for index, name in enumerate(modalities)
         ),
         "features_sizes": ", ".join(str(source.size(name)) for name in modalities),
-        "means": "\n".join(_mean(source, name) for name in warm),
+        "means": "\n".join(_vector(f"k{name.capitalize()}Mean", means(source, name)) for name in warm),
         "mean_data": ", ".join(pointers),
+        "offsets": "\n".join(_vector(f"k{name.capitalize()}NeutralOffset", offsets(source, name)) for name in moved),
+        "offset_data": ", ".join(added),
         "state_count": str(len(source.states)),
         "decisions": wrapped([f"{{{heat}, {threshold}}}" for heat, threshold in decisions(source)], "    "),
         "step_parameters": ", ".join(f"std::span<const float> {name}" for name in raw),
@@ -67,10 +71,9 @@ def _pair(valence: float, arousal: float) -> str:
     return f"{{{{{valence!r}, {arousal!r}}}}}"
 
 
-def _mean(source: SourceBundle, name: str) -> str:
-    numbers = means(source, name)
+def _vector(name: str, numbers: Sequence[str]) -> str:
     body = wrapped(numbers, "    ")
-    return f"inline constexpr std::array<double, {len(numbers)}> k{name.capitalize()}Mean{{\n    {body}}};"
+    return f"inline constexpr std::array<double, {len(numbers)}> {name}{{\n    {body}}};"
 
 
 def _title(graph: str) -> str:

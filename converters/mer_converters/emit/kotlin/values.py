@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from mer_converters.emit.naming import decisions, figures, identifier, means
+from mer_converters.emit.naming import decisions, figures, identifier, means, offsets
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_converters.emit.template import wrapped
 from mer_sdk.contract.affect import norm
@@ -86,9 +86,15 @@ def _emotion(label: str) -> str:
 def _modality(source: SourceBundle, name: str) -> str:
     size = source.size(name)
     if name not in source.manifest.baseline.population_mean:
-        return f"    {name.upper()}({size}, null),"
-    body = wrapped(means(source, name), " " * 12)
-    return f"    {name.upper()}(\n        {size},\n        doubleArrayOf(\n            {body},\n        ),\n    ),"
+        return f"    {name.upper()}({size}, null, null),"
+    vectors = [_vector(means(source, name)), _vector(offsets(source, name))]
+    return "\n".join([f"    {name.upper()}(", f"        {size},", *vectors, "    ),"])
+
+
+def _vector(numbers: Sequence[str]) -> str:
+    if not numbers:
+        return "        null,"
+    return f"        doubleArrayOf(\n            {wrapped(numbers, ' ' * 12)},\n        ),"
 
 
 def _graph(source: SourceBundle, name: str) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
-from mer_converters.emit.naming import decisions, figures, identifier, means
+from mer_converters.emit.naming import decisions, figures, identifier, means, offsets
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_converters.emit.template import wrapped
 from mer_sdk.contract.affect import norm
@@ -42,7 +42,14 @@ def values(source: SourceBundle) -> dict[str, str]:
             f"        case .{name}: return {f'{name}PopulationMean' if name in population else 'nil'}"
             for name in modalities
         ),
-        "means": "\n\n".join(_mean(source, name) for name in modalities if name in population),
+        "offset_cases": "\n".join(
+            f"        case .{name}: return {f'{name}NeutralOffset' if offsets(source, name) else 'nil'}"
+            for name in modalities
+        ),
+        "vectors": "\n\n".join(
+            [_vector(f"{name}PopulationMean", means(source, name)) for name in modalities if name in population]
+            + [_vector(f"{name}NeutralOffset", offsets(source, name)) for name in modalities if offsets(source, name)]
+        ),
         "decisions": "\n".join(
             f"        Decision(temperature: {heat}, abstentionThreshold: {threshold}),"
             for heat, threshold in decisions(source)
@@ -87,9 +94,9 @@ def _affect(label: str) -> str:
     return f"        case .{identifier(label)}: return ({valence!r}, {arousal!r})"
 
 
-def _mean(source: SourceBundle, name: str) -> str:
-    body = wrapped(means(source, name), "    ")
-    return f"private let {name}PopulationMean: [Double] = [\n    {body},\n]"
+def _vector(name: str, numbers: Sequence[str]) -> str:
+    body = wrapped(numbers, "    ")
+    return f"private let {name}: [Double] = [\n    {body},\n]"
 
 
 def _graph(source: SourceBundle, name: str) -> str:

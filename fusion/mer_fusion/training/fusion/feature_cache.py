@@ -15,7 +15,7 @@ from mer_fusion.encoders.audio import AudioEncoder
 from mer_fusion.encoders.face import FaceEncoder
 from mer_fusion.training.faces.talking_sets import TalkingFaces, TalkingOptions, changed
 from mer_fusion.training.fusion.data import Sources
-from mer_fusion.training.fusion.windows import FeatureCache
+from mer_fusion.training.fusion.windows import FeatureCache, images_at
 from mer_fusion.training.speech.conditions import UNCHANGED, SoundConditions, changed_windows
 from mer_fusion.training.speech.encoder import adjusted_priors
 from mer_fusion.training.speech.spectra import SpeechSet, device_chunks, inside_takes
@@ -76,7 +76,7 @@ def feature_cache(
     of_faces = _kept(
         folder, "face", face, pictures, options, lambda: _face_fields(face, talking, speech.steps(), options, device)
     )
-    return FeatureCache(**of_sound, **of_faces)
+    return FeatureCache(**of_sound, **of_faces, ravdess=len(speech))
 
 
 @torch.no_grad()
@@ -122,8 +122,7 @@ def _face_fields(
     seen = _face_features(face, talking, options, device)
     mask = (torch.arange(STEPS)[None] < steps[: len(talking), None]).float()
     at, near = _image_places(talking, mask)
-    images = torch.gather(seen[:, 0], 1, at.clamp(min=0)[..., None].expand(-1, -1, seen.shape[3]))
-    there = (at >= 0).float()
+    images, there = images_at(seen[:, 0], at)
     return {
         "face": seen,
         "face_at": at,

@@ -37,6 +37,8 @@ class Recipe:
         audio_loop, audio_last_loop: the audio encoder's two parts, see `train_audio`.
         audio_last_share: share of the clips that RAVDESS gives in the second.
         objective: options of the model's objective, empty for its defaults.
+        neutral_share: how much of the way from neutral takes to the population's mean an enrolment adds, 0-1. Features
+            of people whom the encoders know are further apart than those of strangers; so only a share counts.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Recipe:
     fusion: FusionOptions = field(default_factory=FusionOptions)
     cache: CacheOptions = field(default_factory=CacheOptions)
     objective: dict[str, Any] = field(default_factory=dict)
+    neutral_share: float = 0.5
 
 
 def full_precision_recipe(seed: int, model: str = "grjca") -> Recipe:

@@ -19,6 +19,7 @@ from mer_fusion.network import EmotionNetwork
 from mer_fusion.training.faces.encoder import FaceLearner, FaceSet, FaceTask, still_figures
 from mer_fusion.training.faces.talking import TalkingLearner, TalkingTask
 from mer_fusion.training.faces.talking_sets import TalkingFaces
+from mer_fusion.training.fusion.baseline import baseline_contract
 from mer_fusion.training.fusion.data import LABELS, Sources
 from mer_fusion.training.fusion.feature_cache import CacheOptions, feature_cache
 from mer_fusion.training.fusion.recipe import Recipe
@@ -29,7 +30,7 @@ from mer_fusion.training.loop import History, fit
 from mer_fusion.training.run import Trained
 from mer_fusion.training.speech.encoder import AudioLearner, AudioTask, held_out_figures
 from mer_fusion.training.speech.spectra import joined
-from mer_sdk.contract.manifest import AudioContract, BaselineContract, FaceContract
+from mer_sdk.contract.manifest import AudioContract, FaceContract
 from mer_sdk.evaluation.datasets.ravdess import SPEAKER_FOLDS, TEST_FOLD
 
 
@@ -290,6 +291,7 @@ def train_fusion(
     if large and teacher:
         means = teacher.card.baseline.population_mean
         large_cache = feature_cache_of(large.audio, large.face, sources, recipe.cache, run_dir, means)
+    baseline = baseline_contract(cache, recipe)
     sampler = WindowSampler(cache, recipe.fusion.windows)
     objective = fusion_model(recipe.network.model).objective(network.fusion, recipe.objective)
     task = FusionTask(
@@ -309,7 +311,7 @@ def train_fusion(
         role=recipe.role,
         network=recipe.network,
         labels=LABELS,
-        baseline=baseline_contract(cache, recipe),
+        baseline=baseline,
         data=sources.data,
         parameters=network.parameters_by_part(),
         audio=AudioContract(chunk_samples=network.audio.config.chunk_samples),
@@ -361,15 +363,6 @@ _RECONSTRUCTIONS = {
     "atsuko": ("Atsuko is reconstructed from its abstract and overview figure; the paper's scores are not its own.",),
     "fdrl": ("FDRL is reconstructed from its abstract; the paper's scores are not its own.",),
 }
-
-
-def baseline_contract(cache: FeatureCache, recipe: Recipe) -> BaselineContract:
-    """Population means of a cache, rounded to six digits so that the manifest stays readable."""
-    means = {"audio": cache.audio_population, "face": cache.face_population}
-    return BaselineContract(
-        recipe.fusion.windows.prior_steps,
-        {name: tuple(round(v, 6) for v in mean.tolist()) for name, mean in means.items()},
-    )
 
 
 def _drawn(recipe: Recipe) -> EmotionNetwork:

@@ -64,6 +64,7 @@ class FeatureCache:
         speakers: (N,).
         audio_population, face_population: means that cold baselines start from.
         audio_spread, face_spread: standard deviation of each feature.
+        ravdess: how many of the takes are RAVDESS's: they come first, and those with faces are among them.
     """
 
     audio: Tensor
@@ -79,6 +80,7 @@ class FeatureCache:
     face_population: Tensor
     audio_spread: Tensor
     face_spread: Tensor
+    ravdess: int
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -87,6 +89,10 @@ class FeatureCache:
     def paired(self) -> int:
         """How many takes have faces; they come first."""
         return len(self.face)
+
+    def recorded_faces(self) -> tuple[Tensor, Tensor]:
+        """Features (P, T, Df) of the steps in which an image lies, as recorded, and which they are: (P, T)."""
+        return images_at(self.face[:, 0], self.face_at)
 
 
 @dataclass(frozen=True)
@@ -211,9 +217,7 @@ class WindowSampler:
         audio_there = cache.audio_mask[sampled.audio_rows]
         face_there = (sampled.images >= 0).float() * audio_there
         if cache.paired:
-            width = cache.face.shape[3]
-            place = sampled.images.clamp(min=0)[..., None].expand(-1, -1, width)
-            face = torch.gather(cache.face[sampled.face_rows, sampled.face_copies], 1, place)
+            face, _ = images_at(cache.face[sampled.face_rows, sampled.face_copies], sampled.images)
         else:
             face = torch.zeros(*face_there.shape, cache.face.shape[3])
         jitter = torch.Generator().manual_seed(sampled.noise_seed)
@@ -236,6 +240,13 @@ class WindowSampler:
             "targets": cache.targets[sampled.rows],
             "priors": cache.priors[sampled.rows],
         }
+
+
+def images_at(features: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
+    """Features (P, T, D) and mask (P, T) of steps, from features (P, I, D) of images and which image lies in a step
+    (P, T), -1 for none."""
+    found = torch.gather(features, 1, at.clamp(min=0)[..., None].expand(-1, -1, features.shape[2]))
+    return found, (at >= 0).to(features.dtype)
 
 
 def cut_windows(features: Tensor, mask: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:

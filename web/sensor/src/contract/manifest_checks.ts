@@ -152,7 +152,7 @@ function checkEncoders(manifest: Manifest, sizes: ReadonlyMap<string, number>): 
 }
 
 function checkMeans(manifest: Manifest, sizes: ReadonlyMap<string, number>): void {
-  const means = manifest.baseline.population_mean;
+  const { population_mean: means, neutral_offset: offsets } = manifest.baseline;
   if (Object.keys(means).length && !manifest.baseline.prior_steps) {
     fail("prior_steps is 0, and a population mean without weight is no baseline");
   }
@@ -164,6 +164,14 @@ function checkMeans(manifest: Manifest, sizes: ReadonlyMap<string, number>): voi
   }
   const absent = [...sizes.keys()].filter((name) => !(name in means));
   if (!manifest.dialogue && absent.length) fail(`there is no population mean of ${listing(absent)}`);
+  const [moved, known] = [Object.keys(offsets), Object.keys(means)];
+  if (moved.length && (moved.length !== known.length || !moved.every((name) => known.includes(name)))) {
+    fail(`there is a neutral offset of ${listing(moved)}, and a population mean of ${listing(known)}`);
+  }
+  for (const [name, { length }] of Object.entries(offsets)) {
+    const wanted = means[name]!.length;
+    if (length !== wanted) fail(`the neutral offset of ${name} has ${length} values, and its population mean ${wanted}`);
+  }
 }
 
 function checkStates(manifest: Manifest): void {

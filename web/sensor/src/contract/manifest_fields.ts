@@ -67,9 +67,11 @@ export interface DialogueContract {
   causal: boolean;
 }
 
+/** `neutral_offset` is what an enrolment adds to each step that it takes in; empty where it adds nothing. */
 export interface BaselineContract {
   prior_steps: number;
   population_mean: Record<string, number[]>;
+  neutral_offset: Record<string, number[]>;
 }
 
 /** Logits are divided by the temperature; what is less sure than the threshold is "unknown". */

@@ -33,9 +33,21 @@ export class PersonalBaseline {
 
   /** Take in one step's features of this person; a vector that is not finite is left out. */
   observe(modality: string, features: Float32Array): void {
+    this.take(modality, features, undefined);
+  }
+
+  /**
+   * `observe` for a step of an enrolment, in which the person is at rest: the contract's `neutral_offset` is added, so that
+   * the baseline does not stand at the neutral end of what the person shows.
+   */
+  observeNeutral(modality: string, features: Float32Array): void {
+    this.take(modality, features, this.contract.neutral_offset[modality]);
+  }
+
+  private take(modality: string, features: Float32Array, offset: readonly number[] | undefined): void {
     const sum = this.sums.get(modality)!;
     if (!features.every(Number.isFinite)) return;
-    for (let index = 0; index < sum.length; index++) sum[index]! += features[index]!;
+    for (let index = 0; index < sum.length; index++) sum[index]! += features[index]! + (offset?.[index] ?? 0);
     this.counts.set(modality, this.counts.get(modality)! + 1);
     this.means.delete(modality);
   }

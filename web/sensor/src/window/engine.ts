@@ -138,8 +138,8 @@ export class StepEngine {
   }
 
   /**
-   * Begin the current person's baseline anew with the next `steps` steps that hold anything of them. These are taken in
-   * at once, and what is in the window now is not.
+   * Begin the current person's baseline anew with the next `steps` steps that hold anything of them, at rest. These are
+   * taken in at once, and what is in the window now is not.
    */
   enrol(steps: number): void {
     this.baseline.reset();
@@ -214,7 +214,7 @@ export class StepEngine {
   private take(name: string, window: FeatureWindow, row: Float32Array | null, owner: number, early: boolean): void {
     const leaving = window.append(row, owner, early);
     if (leaving) this.observe(name, leaving);
-    if (early && row) this.observe(name, { owner, features: row });
+    if (early && row) this.baselineOf(owner).observeNeutral(name, row);
   }
 
   private observe(name: string, row: DueRow): void {

@@ -82,6 +82,9 @@ inline constexpr const char* kEncoders = "@encoders@";
 @means@
 /// By modality; none where a modality has no baseline.
 inline constexpr std::array<const double*, @modality_count@> kPopulationMean{@mean_data@};
+@offsets@
+/// What an enrolment adds to the features of each step that it takes in, by modality; none where it adds nothing.
+inline constexpr std::array<const double*, @modality_count@> kNeutralOffset{@offset_data@};
 
 /// The decision: logits are divided by the temperature; below the threshold the emotion is unknown.
 struct Decision {

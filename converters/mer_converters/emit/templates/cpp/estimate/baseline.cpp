@@ -43,10 +43,16 @@ std::vector<float> Baseline::mean(std::size_t modality) const {
   return mean;
 }
 
-void Baseline::observe(std::size_t modality, std::span<const float> features) {
+void Baseline::observe(std::size_t modality, std::span<const float> features) { take(modality, features, nullptr); }
+
+void Baseline::observe_neutral(std::size_t modality, std::span<const float> features) {
+  take(modality, features, kNeutralOffset[modality]);
+}
+
+void Baseline::take(std::size_t modality, std::span<const float> features, const double* offset) {
   if (!kPopulationMean[modality]) return;
   if (!std::all_of(features.begin(), features.end(), [](float value) { return std::isfinite(value); })) return;
-  for (std::size_t i = 0; i < features.size(); ++i) sum_[modality][i] += features[i];
+  for (std::size_t i = 0; i < features.size(); ++i) sum_[modality][i] += features[i] + (offset ? offset[i] : 0.0);
   ++steps_[modality];
 }
 

@@ -21,6 +21,8 @@ class Baseline {
   std::vector<float> mean(std::size_t modality) const;
   /// Takes in the features of one step; features that are not finite are left out.
   void observe(std::size_t modality, std::span<const float> features);
+  /// The same for a step of an enrolment, in which the person is at rest: `kNeutralOffset` is added.
+  void observe_neutral(std::size_t modality, std::span<const float> features);
   /// Steps taken in of a modality.
   std::int64_t steps(std::size_t modality) const { return steps_[modality]; }
   /// Forgets the person: back to the population's means.
@@ -33,6 +35,8 @@ class Baseline {
   void load_json(const std::string& text);
 
  private:
+  void take(std::size_t modality, std::span<const float> features, const double* offset);
+
   std::array<std::vector<double>, kModalities.size()> sum_;
   std::array<std::int64_t, kModalities.size()> steps_{};
 };

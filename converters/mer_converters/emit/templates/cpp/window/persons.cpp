@@ -49,7 +49,7 @@ void PersonWindows::push(const std::array<Features, kModalities.size()>& feature
 
 void PersonWindows::take(std::size_t modality, FeatureWindow& window, const Features& row, int owner, bool early) {
   if (const auto leaving = window.append(row, owner, early)) observe(leaving->first, modality, leaving->second);
-  if (early && row) observe(owner, modality, *row);
+  if (early && row) baseline(owner).observe_neutral(modality, *row);
 }
 
 void PersonWindows::observe(int owner, std::size_t modality, const std::vector<float>& row) {

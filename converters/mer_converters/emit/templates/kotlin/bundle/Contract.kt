@@ -97,8 +97,14 @@ data class Decision(val temperature: Double, val abstentionThreshold: Double)
  * What the fusion graph reads, in the order of its inputs and of its reliance.
  *
  * @property features length of the feature vector.
+ * @property populationMean where a cold baseline stands; null where nothing is subtracted.
+ * @property neutralOffset what an enrolment adds to each step that it takes in; null where it adds nothing.
  */
-enum class Modality(val features: Int, internal val populationMean: DoubleArray?) {
+enum class Modality(
+    val features: Int,
+    internal val populationMean: DoubleArray?,
+    internal val neutralOffset: DoubleArray?,
+) {
 @modalities@
 }
 //#end

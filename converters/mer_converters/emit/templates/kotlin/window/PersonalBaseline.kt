@@ -39,10 +39,15 @@ class PersonalBaseline {
     }
 
     /** Takes one step's features in; those that are not finite, and modalities without a baseline, are left out. */
-    fun observe(modality: Modality, features: FloatArray) {
+    fun observe(modality: Modality, features: FloatArray) = take(modality, features, null)
+
+    /** [observe] for a step of an enrolment, in which the person is at rest: [Modality.neutralOffset] is added. */
+    fun observeNeutral(modality: Modality, features: FloatArray) = take(modality, features, modality.neutralOffset)
+
+    private fun take(modality: Modality, features: FloatArray, offset: DoubleArray?) {
         val sum = sums[modality] ?: return
         if (!features.all(Float::isFinite)) return
-        for (i in sum.indices) sum[i] += features[i].toDouble()
+        for (i in sum.indices) sum[i] += features[i].toDouble() + (offset?.get(i) ?: 0.0)
         counts[modality] = counts.getValue(modality) + 1
     }
 

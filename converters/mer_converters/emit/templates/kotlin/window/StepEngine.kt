@@ -145,7 +145,7 @@ class StepEngine(private val fusion: Fusion, baseline: PersonalBaseline? = null)
 
     private fun take(modality: Modality?, window: FeatureWindow, row: FloatArray?, owner: Int, early: Boolean) {
         window.append(row, owner, early)?.let { (leaving, old) -> observe(leaving, modality, old) }
-        if (early && row != null) observe(owner, modality, row)
+        if (early && row != null && modality != null) baselines[owner]?.observeNeutral(modality, row)
     }
 
     private fun observe(owner: Int, modality: Modality?, row: FloatArray) {

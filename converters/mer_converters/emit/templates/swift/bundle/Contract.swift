@@ -112,9 +112,16 @@ public enum Modality: String, CaseIterable, Codable, Sendable {
 @mean_cases@
         }
     }
+
+    /// What an enrolment adds to each step that it takes in; nil where it adds nothing.
+    var neutralOffset: [Double]? {
+        switch self {
+@offset_cases@
+        }
+    }
 }
 
-@means@
+@vectors@
 //#end
 
 /// One input or output of a graph: float32, or int32 where it is `integer`.

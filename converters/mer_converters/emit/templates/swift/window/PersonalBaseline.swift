@@ -70,8 +70,17 @@ public struct PersonalBaseline {
 
     /// Takes one step's features in; those that are not finite, and modalities without a baseline, are left out.
     public mutating func observe(_ modality: Modality, _ features: [Float]) {
+        take(modality, features, adding: nil)
+    }
+
+    /// `observe` for a step of an enrolment, in which the person is at rest: the modality's `neutralOffset` is added.
+    public mutating func observeNeutral(_ modality: Modality, _ features: [Float]) {
+        take(modality, features, adding: modality.neutralOffset)
+    }
+
+    private mutating func take(_ modality: Modality, _ features: [Float], adding offset: [Double]?) {
         guard var profile = profiles[modality], features.allSatisfy(\.isFinite) else { return }
-        for (index, value) in features.enumerated() { profile.sum[index] += Double(value) }
+        for (index, value) in features.enumerated() { profile.sum[index] += Double(value) + (offset?[index] ?? 0) }
         profile.steps += 1
         profiles[modality] = profile
     }

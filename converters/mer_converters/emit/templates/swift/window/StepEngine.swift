@@ -149,7 +149,7 @@ public final class StepEngine {
         _ modality: Modality, _ row: [Float]?, _ owner: Int, _ early: Bool, _ leaving: (owner: Int, features: [Float])?
     ) {
         if let leaving { observe(leaving.owner, modality, leaving.features) }
-        if early, let row { observe(owner, modality, row) }
+        if early, let row { baselines[owner]?.observeNeutral(modality, row) }
     }
 
     private func observe(_ owner: Int, _ modality: Modality?, _ row: [Float]) {
