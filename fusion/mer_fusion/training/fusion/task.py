@@ -22,7 +22,8 @@ class FusionOptions:
         prior_weight: how much of a corpus's class frequencies is added to the logits before the loss (logit adjustment,
             Menon and others 2021), so that the network need not learn them; classes that a corpus lacks are left out.
         smoothing: of the labels.
-        teacher_weight, teacher_temperature: for students, on the full-precision network's logits.
+        teacher_weight, teacher_temperature: for students, on the full-precision network's logits; a weight of 0 learns
+            from labels alone.
     """
 
     windows: WindowOptions = field(default_factory=WindowOptions)
