@@ -60,24 +60,13 @@ def train_audio(
     it goes on with the held-out speakers, too, and with RAVDESS for a larger share (`Recipe.audio_last_share`).
     """
     learner, history = train_first_audio(recipe, sources, run_dir, teacher, quiet)
-    heard = held_out_figures(copy.deepcopy(learner), sources.speech.subset(sources.heldout))
-    further = train_last_audio(recipe, learner, sources, run_dir, teacher, quiet)
-    return learner, heard, round(history.seconds + further.seconds)
-
-
-def train_last_audio(
-    recipe: Recipe,
-    learner: AudioLearner,
-    sources: Sources,
-    run_dir: Path,
-    teacher: Checkpoint | None = None,
-    quiet: bool = False,
-) -> History:
-    """The second part of `train_audio`: the learner goes on with every speaker of the sources."""
     large = teacher.network.audio if teacher and recipe.audio.feature_weight else None
+    heard = held_out_figures(copy.deepcopy(learner), sources.speech.subset(sources.heldout))
     everyone = joined([sources.speech, *sources.corpora]) if sources.corpora else sources.speech
     options = replace(recipe.audio, first_share=recipe.audio_last_share)
-    return fit(AudioTask(learner, everyone, None, options, large, "audio-last"), recipe.audio_last_loop, run_dir, quiet)
+    last = AudioTask(learner, everyone, None, options, large, name="audio-last")
+    further = fit(last, recipe.audio_last_loop, run_dir, quiet)
+    return learner, heard, round(history.seconds + further.seconds)
 
 
 def train_first_audio(
@@ -209,16 +198,12 @@ def unseen_encoders(
     Args:
         sources: all of them.
         stills: see `train_face`.
-        audio: an audio encoder that has not learned from them; None goes on from the first part of the recipe's, as
-            long as the other does.
+        audio: an audio encoder that has not learned from them; None takes the first part of the recipe's.
     """
-    network, fewer, folder = _drawn(recipe), without_held_out(sources), run_dir / "unseen"
-    if audio is None:
-        heard, _ = train_first_audio(recipe, sources, run_dir, teacher, quiet)
-        train_last_audio(recipe, heard, fewer, folder, teacher, quiet)
-        audio = heard.encoder
-    network.audio = audio
+    network, fewer = _drawn(recipe), without_held_out(sources)
+    network.audio = audio or train_first_audio(recipe, sources, run_dir, teacher, quiet)[0].encoder
     encoder, _ = _still_encoder(recipe, sources, run_dir, teacher, stills, quiet)
+    folder = run_dir / "unseen"
     learner, history = train_talking(recipe, encoder, sources.faces, fewer.talking, None, folder, teacher, quiet)
     network.face = learner.cpu().eval().encoder
     return Encoders(network, {}, {"seconds": {"face": round(history.seconds)}})
