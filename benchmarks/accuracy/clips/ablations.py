@@ -33,7 +33,7 @@ from mer_fusion.training.fusion.data import LABELS, open_sources
 from mer_fusion.training.fusion.recipe import student_recipe
 from mer_fusion.training.fusion.task import FusionTask
 from mer_fusion.training.fusion.train import feature_cache_of
-from mer_fusion.training.fusion.windows import FeatureCache, WindowSampler
+from mer_fusion.training.fusion.windows import FeatureCache, WindowOptions, WindowSampler
 from mer_fusion.training.loop import LoopOptions, fit
 from mer_sdk.evaluation.datasets import TEST_FOLD, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
@@ -80,6 +80,7 @@ VARIANTS = (
     Variant("atsuko", "router not supervised", {}, {"router_weight": 0.0}),
     Variant("atsuko", "no complementarity module", {}, {"router_weight": 0.0, "branch_weight": 0.0}),
     Variant("fdrl", "published"),
+    Variant("fdrl", "as few mismatched windows as the others", windows={"mismatch": WindowOptions.mismatch}),
     Variant("fdrl", "no alignment", {}, {"alignment": 0.0}),
     Variant("fdrl", "no disparity", {}, {"disparity": 0.0}),
     Variant("fdrl", "no predictors", {}, {"prediction": 0.0}),

@@ -116,8 +116,8 @@ BASELINES: dict[str, Callable[[tuple[int, ...]], nn.Module]] = {
 
 
 def baseline(name: str, seed: int, bench: Bench, epochs: int, run_dir: Path) -> nn.Module:
-    """A trained baseline, by the recipe of the FDRL student."""
-    recipe = student_recipe(seed, "fdrl")
+    """A trained baseline, by the recipe of the GRJCA student."""
+    recipe = student_recipe(seed)
     torch.manual_seed(seed + 2)
     cache = bench.learning
     objective = BASELINES[name]((cache.audio.shape[-1], cache.face.shape[-1]))
