@@ -60,13 +60,25 @@ def train_audio(
     it goes on with the held-out speakers, too, and with RAVDESS for a larger share (`Recipe.audio_last_share`).
     """
     learner, history = train_first_audio(recipe, sources, run_dir, teacher, quiet)
-    large = teacher.network.audio if teacher and recipe.audio.feature_weight else None
     heard = held_out_figures(copy.deepcopy(learner), sources.speech.subset(sources.heldout))
+    further = train_last_audio(recipe, learner, sources, run_dir, teacher, quiet)
+    return learner, heard, round(history.seconds + further.seconds)
+
+
+def train_last_audio(
+    recipe: Recipe,
+    learner: AudioLearner,
+    sources: Sources,
+    run_dir: Path,
+    teacher: Checkpoint | None = None,
+    quiet: bool = False,
+) -> History:
+    """The second part of `train_audio`: the learner goes on with every speaker of the sources."""
+    large = teacher.network.audio if teacher and recipe.audio.feature_weight else None
     everyone = joined([sources.speech, *sources.corpora]) if sources.corpora else sources.speech
     options = replace(recipe.audio, first_share=recipe.audio_last_share)
-    last = AudioTask(learner, everyone, None, options, large, name="audio-last")
-    further = fit(last, recipe.audio_last_loop, run_dir, quiet)
-    return learner, heard, round(history.seconds + further.seconds)
+    task = AudioTask(learner, everyone, None, options, large, name="audio-last")
+    return fit(task, recipe.audio_last_loop, run_dir, quiet)
 
 
 def train_first_audio(
@@ -198,14 +210,18 @@ def unseen_encoders(
     Args:
         sources: all of them.
         stills: see `train_face`.
-        audio: an audio encoder that has not learned from them; None takes the first part of the recipe's.
+        audio: an audio encoder that has not learned from them; None goes on from the first part of the recipe's, as
+            long as the other does: one that learned less is less sure of itself.
     """
-    network, fewer = _drawn(recipe), without_held_out(sources)
-    network.audio = audio or train_first_audio(recipe, sources, run_dir, teacher, quiet)[0].encoder
+    network, fewer, folder = _drawn(recipe), without_held_out(sources), run_dir / "unseen"
+    if audio is None:
+        learner, _ = train_first_audio(recipe, sources, run_dir, teacher, quiet)
+        train_last_audio(recipe, learner, fewer, folder, teacher, quiet)
+        audio = learner.encoder
+    network.audio = audio
     encoder, _ = _still_encoder(recipe, sources, run_dir, teacher, stills, quiet)
-    folder = run_dir / "unseen"
-    learner, history = train_talking(recipe, encoder, sources.faces, fewer.talking, None, folder, teacher, quiet)
-    network.face = learner.cpu().eval().encoder
+    talking, history = train_talking(recipe, encoder, sources.faces, fewer.talking, None, folder, teacher, quiet)
+    network.face = talking.cpu().eval().encoder
     return Encoders(network, {}, {"seconds": {"face": round(history.seconds)}})
 
 
