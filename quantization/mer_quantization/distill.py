@@ -1,9 +1,10 @@
 """Distillation: a student of the same class as its full-precision model, from features, logits and published scores.
 
 What the student learns from, part by part: labels; the full-precision encoders' features (a linear layer, thrown away
-afterwards, predicts them from the student's own); for audio, the published wav2vec2 scores; and for fusion, the
-full-precision logits on the same scenes. A dialogue model's student first gets a small text encoder, which learns the
-published sentence encoder's vectors. See Hinton et al. 2015 for the soft targets, Romero et al. 2015 for the hints.
+afterwards, predicts them from the student's own); for audio, the published wav2vec2 scores; and for fusion, but for
+FDRL, the full-precision logits on the same scenes. A dialogue model's student first gets a small text encoder, which
+learns the published sentence encoder's vectors. See Hinton et al. 2015 for the soft targets, Romero et al. 2015 for the
+hints.
 """
 
 from __future__ import annotations

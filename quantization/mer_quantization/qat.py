@@ -3,9 +3,10 @@
 First the encoders, each to give under fake quantization the features that it gives in float. Their hidden teachers are
 these features and not labels and the full-precision features again: the training heads that turn features into either
 were thrown away after distillation, and gradients of new heads move features that took 160 epochs. Then the fusion
-network, on labels and the full-precision logits. It reads features of the fake-quantized encoders, errors of rounding
-included, because those are what it is given in int8; the population's means and the temperature are made of them too.
-The losses that a paper adds to its own model are left out for the same reason: their branches are in no checkpoint.
+network, on labels and, where the recipe's student does, the full-precision logits. It reads features of the
+fake-quantized encoders, errors of rounding included, because those are what it is given in int8; the population's means
+and the temperature are made of them too. The losses that a paper adds to its own model are left out for the same
+reason: their branches are in no checkpoint.
 
 The result is an ordinary float checkpoint with other weights: every target and scheme converts it as any other.
 """
@@ -34,7 +35,7 @@ from mer_fusion.training.fusion.baseline import baseline_contract
 from mer_fusion.training.fusion.data import LABELS, Sources, open_sources
 from mer_fusion.training.fusion.recipe import ENCODERS_OF, Recipe, student_recipe
 from mer_fusion.training.fusion.task import FusionTask
-from mer_fusion.training.fusion.train import Encoders, feature_cache_of, taken_encoders
+from mer_fusion.training.fusion.train import Encoders, feature_cache_of, fusion_teacher, taken_encoders
 from mer_fusion.training.fusion.windows import FeatureCache, WindowSampler, window_inputs
 from mer_fusion.training.loop import LoopOptions
 from mer_fusion.training.run import RunOptions, Trained
@@ -246,26 +247,21 @@ class _Tuning:
         return self._fused(network, audio, face, Encoders(network, {}, {"seconds": seconds}))
 
     def _fused(self, network: EmotionNetwork, audio: AudioEncoder, face: FaceEncoder, ready: Encoders) -> Trained:
-        recipe, large = self.recipe, self.teacher.network
-        cache = self._cache(audio, face, ready.population)
-        large_cache = self._cache(large.audio, large.face, self.teacher.card.baseline.population_mean)
+        recipe, run_dir = self.recipe, self.run.run_dir
+        cache = feature_cache_of(audio, face, self.sources, recipe.cache, run_dir, ready.population)
+        teacher = fusion_teacher(recipe, self.teacher, self.sources, run_dir)
         sampler = WindowSampler(cache, recipe.fusion.windows)
         fold_norms(network.fusion)
         quantized = FakeQuantized(trainable(network.fusion), _example(sampler, cache), any_rows=False)
         name = self._name(f"fusion-{recipe.name}")
-        task = FusionTask(PlainObjective(quantized), cache, sampler, recipe.fusion, large.fusion, large_cache, name)
+        task = FusionTask(PlainObjective(quantized), cache, sampler, recipe.fusion, teacher, name)
         settle(task, self.options.settling, self.seed)
         self.figures["logits, fresh windows, before"] = _rounding(network.fusion, quantized, sampler, cache)
-        seconds = tune(task, recipe.fusion_loop, self.options.frozen, self.run.run_dir, self.run.quiet)
+        seconds = tune(task, recipe.fusion_loop, self.options.frozen, run_dir, self.run.quiet)
         restore(network.fusion, quantized.weights())
         network = network.cpu().eval()
         self.figures["logits, fresh windows, after"] = _rounding(network.fusion, quantized, sampler, cache)
         return Trained(network, self._card(network, cache, sampler, ready, round(seconds)))
-
-    def _cache(
-        self, audio: AudioEncoder, face: FaceEncoder, known: dict[str, tuple[float, ...]] | None
-    ) -> FeatureCache:
-        return feature_cache_of(audio, face, self.sources, self.recipe.cache, self.run.run_dir, known)
 
     def _card(
         self,

@@ -33,12 +33,20 @@ class FusionOptions:
     teacher_temperature: float = 2.0
 
 
+@dataclass(frozen=True)
+class FusionTeacher:
+    """A full-precision fusion network whose logits a student matches, and the same takes through its encoders."""
+
+    network: nn.Module
+    cache: FeatureCache
+
+
 class FusionTask:
     """See `mer_fusion.training.loop.Task`.
 
     Args:
         objective: an objective of `mer_fusion.models.registry` around the fusion network that learns.
-        teacher, teacher_cache: the full network and the same takes through its encoders; for students.
+        teacher: for students that match the full network's logits.
     """
 
     def __init__(
@@ -47,15 +55,14 @@ class FusionTask:
         cache: FeatureCache,
         sampler: WindowSampler,
         options: FusionOptions,
-        teacher: nn.Module | None = None,
-        teacher_cache: FeatureCache | None = None,
+        teacher: FusionTeacher | None = None,
         name: str = "fusion",
     ) -> None:
         self.name = name
         self.module = objective
         self._cache, self._sampler, self._options = cache, sampler, options
-        self._teacher = teacher.eval() if teacher is not None else None
-        self._teacher_cache = teacher_cache
+        self._teacher = teacher.network.eval() if teacher is not None else None
+        self._teacher_cache = teacher.cache if teacher is not None else None
         self._batches = len(sampler.batches(torch.Generator().manual_seed(0)))
 
     def batches_per_epoch(self) -> int:

@@ -23,7 +23,7 @@ from mer_fusion.training.fusion.baseline import baseline_contract
 from mer_fusion.training.fusion.data import LABELS, Sources
 from mer_fusion.training.fusion.feature_cache import CacheOptions, feature_cache
 from mer_fusion.training.fusion.recipe import Recipe
-from mer_fusion.training.fusion.task import FusionTask
+from mer_fusion.training.fusion.task import FusionTask, FusionTeacher
 from mer_fusion.training.fusion.windows import FeatureCache, WindowSampler
 from mer_fusion.training.held_out import HeldOut
 from mer_fusion.training.loop import History, fit
@@ -302,12 +302,7 @@ def train_fusion(
 ) -> Trained:
     """Train the fusion of a network whose encoders are ready; see `train_network`."""
     network = ready.network
-    large = teacher.network if teacher and recipe.fusion.teacher_weight else None
     cache = feature_cache_of(network.audio, network.face, sources, recipe.cache, run_dir, ready.population)
-    large_cache = None
-    if large and teacher:
-        means = teacher.card.baseline.population_mean
-        large_cache = feature_cache_of(large.audio, large.face, sources, recipe.cache, run_dir, means)
     baseline = baseline_contract(cache, recipe)
     sampler = WindowSampler(cache, recipe.fusion.windows)
     objective = fusion_model(recipe.network.model).objective(network.fusion, recipe.objective)
@@ -316,8 +311,7 @@ def train_fusion(
         cache,
         sampler,
         recipe.fusion,
-        large.fusion if large else None,
-        large_cache,
+        fusion_teacher(recipe, teacher, sources, run_dir),
         name=f"fusion-{recipe.name}",
     )
     history = fit(task, recipe.fusion_loop, run_dir, quiet, validate_every=10)
@@ -355,6 +349,15 @@ def train_fusion(
         ),
     )
     return Trained(network, card)
+
+
+def fusion_teacher(recipe: Recipe, teacher: Checkpoint | None, sources: Sources, run_dir: Path) -> FusionTeacher | None:
+    """What a student's fusion matches; None where it has no teacher, or learns from labels alone."""
+    if teacher is None or not recipe.fusion.teacher_weight:
+        return None
+    large, means = teacher.network, teacher.card.baseline.population_mean
+    cache = feature_cache_of(large.audio, large.face, sources, recipe.cache, run_dir, means)
+    return FusionTeacher(large.fusion, cache)
 
 
 def feature_cache_of(
