@@ -1,7 +1,7 @@
 """What each choice buys the face encoder that learns from people who talk: one left out at a time.
 
     python -m benchmarks.faces.talking_ablations --data ravdess_pairs:PATH --data ferplus:PATH
-        [--start CHECKPOINT] [--epochs 12] [--run-dir runs/talking_ablations]
+        [--start CHECKPOINT] [--epochs 12] [--precision no] [--run-dir runs/talking_ablations]
 
 The student's face encoder goes on from one that knows stills (--start; by default the shipped GRJCA student's, which
 has learned from the people asked here, too: give one that has not) on folds 1 and 2, for --epochs passes. What is
@@ -23,8 +23,9 @@ import torch
 from benchmarks.results.result_tables import percent, points, prose, table
 from benchmarks.results.write_results import write_block
 from mer_fusion.checkpoint import load_checkpoint, shipped_checkpoint
+from mer_fusion.encoders.face import FaceEncoder
 from mer_fusion.training.faces.talking import talking_figures
-from mer_fusion.training.faces.talking_sets import TalkingFaces, read_talking_faces
+from mer_fusion.training.faces.talking_sets import STORED_SIZE, TalkingFaces, read_talking_faces
 from mer_fusion.training.fusion.data import LABELS, TUNING_FOLD, read_faces
 from mer_fusion.training.fusion.recipe import Recipe, student_recipe
 from mer_fusion.training.fusion.train import train_talking
@@ -46,6 +47,9 @@ def variants(base: Recipe) -> dict[str, Recipe]:
         "no personal baseline": replace(base, talking=replace(talking, prior_steps=1e9)),
         "one still in place of 64": replace(base, talking_loss=replace(loss, stills=1)),
         "crops not varied": replace(base, talking=replace(talking, zoom=(1.0, 1.0), take_zoom=0.0, shift=0.0)),
+        "faces read at 48 pixels": replace(
+            base, network=replace(base.network, face=replace(base.network.face, size=48))
+        ),
     }
 
 
@@ -81,25 +85,30 @@ def main() -> None:
     parser.add_argument("--data", action="append", required=True, help="ravdess_pairs:PATH and ferplus:PATH")
     parser.add_argument("--start", type=Path, default=shipped_checkpoint("grjca", "student"))
     parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--precision", choices=("no", "bf16"), default="no", help="of training; bf16 for matrix units")
     parser.add_argument("--run-dir", type=Path, default=ROOT / "runs" / "talking_ablations")
     options = parser.parse_args()
     torch.set_num_threads(1)
     opened = {item.name: item for item in map(open_dataset, options.data)}
     pairs, stills = opened["ravdess_pairs"], read_faces(opened["ferplus"], "train")
     recipe = student_recipe(0)
-    recipe = replace(recipe, talking_loop=replace(recipe.talking_loop, epochs=options.epochs))
-    start = load_checkpoint(options.start)
+    loop = replace(recipe.talking_loop, epochs=options.epochs, precision=options.precision)
+    recipe = replace(recipe, talking_loop=loop)
+    start, recipes = load_checkpoint(options.start), variants(recipe)
     learned = [fold for fold in (0, 1, 2) if fold not in (TUNING_FOLD, TEST_FOLD)]
-    learning = takes(pairs, learned, 64)
-    asked = takes(pairs, [TUNING_FOLD], start.network.face.config.size)
+    learning = takes(pairs, learned, STORED_SIZE)
+    asked = {size: takes(pairs, [TUNING_FOLD], size) for size in {one.network.face.size for one in recipes.values()}}
     results: dict[str, Any] = {}
-    first = None
-    for name, variant in variants(recipe).items():
-        encoder = load_checkpoint(options.start).network.face
+    labels = first = None
+    for name, variant in recipes.items():
+        # A network of convolutions and a mean: its weights fit every size of crop.
+        encoder = FaceEncoder(variant.network.face)
+        encoder.load_state_dict(start.network.face.state_dict())
+        of_size = asked[variant.network.face.size]
         folder = options.run_dir / name.replace(" ", "-")
         learner, _ = train_talking(variant, encoder, stills, learning, None, folder)
-        found = talking_figures(learner, asked).predicted.numpy()
-        labels, first = asked.labels.numpy(), found if first is None else first
+        found = talking_figures(learner, of_size).predicted.numpy()
+        labels, first = of_size.labels.numpy(), found if first is None else first
         rows: dict[str, Any] = {}
         for protocol, runs, reference in (("cold", found[:1], first[:1]), ("warm", found[1:], first[1:])):
             interval = bootstrap_interval(labels, runs)
@@ -110,7 +119,7 @@ def main() -> None:
                 rows[protocol]["difference_interval"] = [paired.interval.low, paired.interval.high]
         results[name] = rows
         print(name, {key: value["uar"] for key, value in rows.items()}, flush=True)
-    report = {"start_sha256": start.sha256, "epochs": options.epochs, "takes": len(asked), "variants": results}
+    report = {"start_sha256": start.sha256, "epochs": options.epochs, "takes": len(labels), "variants": results}
     OUT.write_text(json.dumps(report, indent=1) + "\n")
     write_block(ROOT / "docs" / "models" / "train.md", "talking", section(report))
     print(OUT)

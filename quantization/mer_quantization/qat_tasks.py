@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mer_fusion.encoders.audio import AudioEncoder
 from mer_fusion.encoders.face import FaceEncoder
 from mer_fusion.training.episodes import speaker_batches
-from mer_fusion.training.faces.encoder import FaceOptions, FaceSet, augmented
+from mer_fusion.training.faces.encoder import FaceOptions, FaceSet, at_size, augmented
 from mer_fusion.training.loop import LoopOptions, Task, fit
 from mer_fusion.training.speech.encoder import AudioOptions, feature_distance
 from mer_fusion.training.speech.spectra import SpeechSet, training_windows
@@ -125,10 +125,10 @@ def face_task(encoder: FaceEncoder, faces: FaceSet, unseen: FaceSet, options: Fa
         order = torch.randperm(len(faces), generator=generator)
         for number in range(count):
             rows = order[number * options.batch : (number + 1) * options.batch]
-            yield augmented(faces.images[rows], options, generator)
+            yield augmented(at_size(faces.images[rows], size), options, generator)
 
-    count = len(faces) // options.batch
-    return EncoderTask(encoder, inputs, count, unseen.images[:1000], name)
+    count, size = len(faces) // options.batch, encoder.config.size
+    return EncoderTask(encoder, inputs, count, at_size(unseen.images[:1000], size), name)
 
 
 def settle(task: Task, batches: int, seed: int) -> None:

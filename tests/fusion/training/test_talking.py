@@ -11,6 +11,7 @@ from pairs_files import write_pairs
 from speech_like import face_set, speech_set, talking_faces
 
 from mer_fusion.encoders.face import FaceEncoder, FaceEncoderConfig
+from mer_fusion.training.faces.encoder import still_figures
 from mer_fusion.training.faces.talking import TalkingLearner, TalkingLoss, TalkingTask, talking_figures
 from mer_fusion.training.faces.talking_sets import (
     TalkingDraws,
@@ -92,6 +93,35 @@ def test_changes_are_those_of_the_person() -> None:
     within = (got[0] - got[3]).abs().mean()
     between = (got[0] - got[4]).abs().mean()
     assert float(between) > 1.5 * float(within)
+
+
+def test_crops_are_read_as_means_and_not_as_skipped_pixels() -> None:
+    fine = torch.zeros(1, 80, 80)
+    fine[:, ::2] = 1.0  # stripes of one pixel, which nothing of half the size can show
+    still = replace(
+        OPTIONS, zoom=(1.0, 1.0), take_zoom=0.0, image_zoom=0.0, rotation_degrees=0.0, shift=0.0, erased=0.0
+    )
+    place = torch.zeros(1, dtype=torch.long)
+    small = changed(fine, place, place, 40, still, torch.Generator().manual_seed(3))[0, 8:-8, 8:-8]
+    rows = small.mean(dim=1)
+    assert float(rows.diff().abs().max()) < 0.15
+
+
+def test_stills_of_another_size_are_learned_at_the_encoders_own(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    stills = face_set(48)
+    encoder = FaceEncoder(replace(SMALL, size=32))
+    learner = TalkingLearner(encoder, 3)
+    task = TalkingTask(learner, talking_faces(speech_set(clips=48)), None, stills, OPTIONS, TalkingLoss(stills=8))
+    seen: list[torch.Size] = []
+    encode = encoder.encode
+    encoder.encode = lambda grey: (seen.append(grey.shape), encode(grey))[1]  # type: ignore[method-assign]
+    fit(task, LoopOptions(epochs=1, precision="no", threads=1), tmp_path, quiet=True)
+    assert seen
+    assert {shape[1:] for shape in seen} == {torch.Size((32, 32))}
+    seen.clear()
+    assert 0.0 <= still_figures(learner.on_stills(), stills)["uar"] <= 1.0
+    assert {shape[1:] for shape in seen} == {torch.Size((32, 32))}
 
 
 def test_subsets_keep_their_images() -> None:

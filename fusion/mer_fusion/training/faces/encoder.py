@@ -37,7 +37,7 @@ class FaceOptions:
 
 @dataclass(frozen=True)
 class FaceSet:
-    """Grey faces (N, size, size) float32 in 0-1 and their label distributions (N, K)."""
+    """Grey faces (N, S, S) float32 in 0-1, of any size (`at_size`), and their label distributions (N, K)."""
 
     images: Tensor
     targets: Tensor
@@ -65,6 +65,13 @@ class FaceLearner(nn.Module):
         """Logits (B, K) and hinted features of grey crops (B, size, size) in 0-1."""
         features = self.encoder.encode(grey).float()
         return self.classify(features), None if self.hint is None else self.hint(features)
+
+
+def at_size(images: Tensor, size: int) -> Tensor:
+    """Grey images (B, S, S) as an encoder of another size reads them: (B, size, size)."""
+    if images.shape[1] == size:
+        return images
+    return F.interpolate(images[:, None], (size, size), mode="bilinear", antialias=True)[:, 0]
 
 
 def augmented(images: Tensor, options: FaceOptions, generator: torch.Generator) -> Tensor:
@@ -133,6 +140,7 @@ class FaceTask:
         self.name = name
         self.module: nn.Module = learner
         self._training, self._tuning, self._options = training, tuning, options
+        self._size = learner.encoder.config.size
         self._teacher = teacher.eval() if teacher is not None else None
         frequency = training.targets.sum(dim=0).clamp(min=1.0)
         self._weights = (training.targets * frequency**-options.balance).sum(dim=1)
@@ -145,7 +153,7 @@ class FaceTask:
         order = torch.multinomial(self._weights, len(self._training), replacement=True, generator=generator)
         for number in range(self.batches_per_epoch()):
             index = order[number * size : (number + 1) * size]
-            images = augmented(self._training.images[index], self._options, generator)
+            images = augmented(at_size(self._training.images[index], self._size), self._options, generator)
             if number % shard[1] == shard[0]:
                 yield {"images": images, "targets": self._training.targets[index]}
 
@@ -154,7 +162,7 @@ class FaceTask:
         loss = F.cross_entropy(logits, batch["targets"])
         if self._teacher is not None:
             with torch.no_grad():
-                features = self._teacher.encode(batch["images"]).float()
+                features = self._teacher.encode(at_size(batch["images"], self._teacher.config.size)).float()
             everyone = torch.ones(len(features), 1, device=features.device)
             loss = loss + self._options.feature_weight * feature_distance(hinted[:, None], features[:, None], everyone)
         return loss
@@ -166,8 +174,9 @@ class FaceTask:
 @torch.no_grad()
 def still_figures(learner: nn.Module, faces: FaceSet) -> dict[str, float]:
     """Accuracy and UAR on stills against the label with most votes; `learner` in evaluation mode."""
-    device = next(learner.parameters()).device
-    predicted = torch.cat([learner(part.to(device))[0].argmax(1).cpu() for part in faces.images.split(512)])
+    device, size = next(learner.parameters()).device, learner.get_submodule("encoder").config.size
+    parts = (at_size(part, size).to(device) for part in faces.images.split(512))
+    predicted = torch.cat([learner(part)[0].argmax(1).cpu() for part in parts])
     wanted = faces.targets.argmax(1)
     return {
         "accuracy": float((predicted == wanted).float().mean()),

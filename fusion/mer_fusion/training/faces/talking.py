@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from mer_fusion.encoders.face import FaceEncoder
 from mer_fusion.training.episodes import episode_baselines, random_history_mask, speaker_batches
-from mer_fusion.training.faces.encoder import FaceOptions, FaceSet, augmented
+from mer_fusion.training.faces.encoder import FaceOptions, FaceSet, at_size, augmented
 from mer_fusion.training.faces.talking_sets import TalkingDraws, TalkingFaces, TalkingOptions, changed
 from mer_fusion.training.held_out import HeldOut, held_out
 from mer_fusion.training.speech.encoder import feature_distance
@@ -152,7 +152,7 @@ class TalkingTask:
             talking = changed(images.flatten(0, 1), take, person, self._size, self._options, generator)
             talking = talking.unflatten(0, images.shape[:2])
             index = torch.multinomial(self._weights, self._loss.stills, generator=generator)
-            stills = augmented(self._stills.images[index], self._loss.still, generator)
+            stills = augmented(at_size(self._stills.images[index], self._size), self._loss.still, generator)
             history_mask = random_history_mask(len(takes), generator)
             if number % shard[1] == shard[0]:
                 yield {
@@ -173,7 +173,8 @@ class TalkingTask:
         loss = loss + F.cross_entropy(still_logits, batch["targets"])
         if self._teacher is not None:
             with torch.no_grad():
-                wanted = self._teacher.encode(torch.cat([talking.flatten(0, 1), stills])).float()
+                shown = at_size(torch.cat([talking.flatten(0, 1), stills]), self._teacher.config.size)
+                wanted = self._teacher.encode(shown).float()
             everyone = torch.ones(len(wanted), 1, device=wanted.device)
             hint: nn.Module = module.get_submodule("hint")
             loss = loss + self._loss.feature_weight * feature_distance(

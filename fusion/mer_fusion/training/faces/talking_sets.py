@@ -15,13 +15,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mer_fusion.training.faces.encoder import at_size
 from mer_sdk.cli.progress import with_progress
 from mer_sdk.errors import DataError
 from mer_sdk.evaluation.datasets import Clip, load_faces
 from mer_sdk.frontends.face_crop import resize_triangle
 
-# Crops are kept larger than encoders read them, so that a change of scale finds pixels.
-STORED_SIZE = 64
+# Crops are kept larger than encoders read them, so that a change of scale finds pixels, and no more than a third larger
+# when they are read: what skips pixels sees other faces than the device, which takes their mean.
+STORED_SIZE, _ROOM = 80, 4 / 3
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -205,6 +207,7 @@ def changed(
     Args:
         take, person: (N,) number of the take and of the person of each image, from 0.
     """
+    images = at_size(images, min(images.shape[1], round(_ROOM * size)))
     total, stored = len(images), images.shape[1]
     takes, people = int(take.max()) + 1, int(person.max()) + 1
 

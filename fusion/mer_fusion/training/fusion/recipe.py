@@ -87,11 +87,16 @@ def full_precision_recipe(seed: int, model: str = "grjca") -> Recipe:
 def student_recipe(seed: int, model: str = "grjca") -> Recipe:
     """The student: the same classes with about a tenth of the parameters, 64 features a modality.
 
+    Its face encoder reads crops of 64 pixels. With 48, asked about folds 0 to 2 in turn, the other two learned, face
+    alone under the head of training, three seeds had 58.9 % cold and 75.7 warm on average (63.6, 53.3, 59.9 and 76.2,
+    75.3, 75.7), and 64 pixels have, one seed, 62.8 and 77.0 (68.9, 58.1, 61.3 and 75.3, 79.3, 76.4). The mean of the
+    weights of those three seeds has 59.9 and 76.5.
+
     Raises:
         OptionError: a model that is none of `WINDOW_MODELS`.
     """
     audio = _audio_shape()
-    face = FaceEncoderConfig(stem=16, channels=(24, 48, 80), blocks=(1, 1, 1), separable=False, features=64)
+    face = FaceEncoderConfig(stem=16, channels=(24, 48, 80), blocks=(1, 1, 1), separable=False, features=64, size=64)
     return Recipe(
         model,
         "student",
