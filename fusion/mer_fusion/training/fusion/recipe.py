@@ -90,7 +90,7 @@ def student_recipe(seed: int, model: str = "grjca") -> Recipe:
     Its face encoder reads crops of 64 pixels. With 48, asked about folds 0 to 2 in turn, the other two learned, face
     alone under the head of training, three seeds had 58.9 % cold and 75.7 warm on average (63.6, 53.3, 59.9 and 76.2,
     75.3, 75.7), and 64 pixels have, one seed, 62.8 and 77.0 (68.9, 58.1, 61.3 and 75.3, 79.3, 76.4). The mean of the
-    weights of those three seeds has 59.9 and 76.5.
+    weights of those three seeds has 59.9 and 76.6.
 
     Raises:
         OptionError: a model that is none of `WINDOW_MODELS`.
