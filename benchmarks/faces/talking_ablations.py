@@ -99,16 +99,15 @@ def main() -> None:
     learning = takes(pairs, learned, STORED_SIZE)
     asked = {size: takes(pairs, [TUNING_FOLD], size) for size in {one.network.face.size for one in recipes.values()}}
     results: dict[str, Any] = {}
-    labels = first = None
+    labels, first = asked[recipe.network.face.size].labels.numpy(), None
     for name, variant in recipes.items():
         # A network of convolutions and a mean: its weights fit every size of crop.
         encoder = FaceEncoder(variant.network.face)
         encoder.load_state_dict(start.network.face.state_dict())
-        of_size = asked[variant.network.face.size]
         folder = options.run_dir / name.replace(" ", "-")
         learner, _ = train_talking(variant, encoder, stills, learning, None, folder)
-        found = talking_figures(learner, of_size).predicted.numpy()
-        labels, first = of_size.labels.numpy(), found if first is None else first
+        found = talking_figures(learner, asked[variant.network.face.size]).predicted.numpy()
+        first = found if first is None else first
         rows: dict[str, Any] = {}
         for protocol, runs, reference in (("cold", found[:1], first[:1]), ("warm", found[1:], first[1:])):
             interval = bootstrap_interval(labels, runs)

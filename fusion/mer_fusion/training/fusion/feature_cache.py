@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from mer_fusion.encoders.audio import AudioEncoder
 from mer_fusion.encoders.face import FaceEncoder
+from mer_fusion.training.faces.encoder import at_size
 from mer_fusion.training.faces.talking_sets import TalkingFaces, TalkingOptions, changed
 from mer_fusion.training.fusion.data import Sources
 from mer_fusion.training.fusion.windows import FeatureCache, images_at
@@ -215,7 +215,7 @@ def _face_features(face: FaceEncoder, talking: TalkingFaces, options: CacheOptio
             generator = torch.Generator().manual_seed(options.seed + copy)
             crops = changed(whole, owner, person, size, _CAMERA, generator)
         else:
-            crops = F.interpolate(whole[:, None], (size, size), mode="bilinear", antialias=True)[:, 0]
+            crops = at_size(whole, size)
         found = torch.cat([face.encode(part.to(device)).float().cpu() for part in crops.split(512)])
         features[owner, copy, place] = found
     return features
