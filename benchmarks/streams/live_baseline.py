@@ -23,8 +23,9 @@ from benchmarks.streams.smoothing import first_right
 from mer_fusion.training.fusion.data import STREAMED_ACTOR
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
+from mer_sdk.contract.manifest import NEUTRAL
 from mer_sdk.evaluation import metrics
-from mer_sdk.evaluation.conditions import NEUTRAL, enrol
+from mer_sdk.evaluation.conditions import enrol
 from mer_sdk.evaluation.datasets import Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.features import ClipFeatures, encode_clip

@@ -115,6 +115,7 @@ def manifest(target: str, suffix: str, folder: Path | None) -> Manifest:
             {"audio": (0.1,) * AUDIO, "face": (-0.05,) * FACE},
             # No two places alike, and none near 0: a port that adds another's, or nothing, is found.
             {name: tuple(0.5 + 0.1 * i for i in range(size)) for name, size in (("audio", AUDIO), ("face", FACE))},
+            neutral_prior=0.25,
         ),
         files=hash_files(folder) if folder else (),
         checkpoint_sha256=hashlib.sha256(b"random weights").hexdigest(),

@@ -13,9 +13,11 @@ from mer_sdk.limits import Limits
 from mer_sdk.runtimes.graph import GraphSpec
 
 # A newer version is refused; of a newer minor version, fields that are unknown here are left out.
-SCHEMA_VERSION, SCHEMA_MINOR = 4, 3
+SCHEMA_VERSION, SCHEMA_MINOR = 4, 4
 # The one graph of a face finder's bundle.
 FINDER = "finder"
+# The label of a person at rest.
+NEUTRAL = "neutral"
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,10 @@ class BaselineContract:
         population_mean: modality -> mean of the features of many people.
         neutral_offset: modality -> features of a person's whole range of expressions, on average, less those at rest;
             what an enrolment adds to each step that it takes in. As long as the population's means; empty adds nothing.
+        neutral_prior: share of neutral steps behind the population's means. A step is observed with as much of the
+            offset as the latest estimate finds the person more often neutral than that, so that who is neutral most of
+            the time does not become their own mean: `(p(neutral) - neutral_prior) / (1 - neutral_prior)` of it. 0: a
+            running baseline takes steps in as they are.
     """
 
     prior_steps: Annotated[float, Limits(least=0, most=1000000.0)]
@@ -162,6 +168,7 @@ class BaselineContract:
     neutral_offset: Annotated[dict[str, tuple[float, ...]], Limits(least=-1000000.0, most=1000000.0, items=4096)] = (
         field(default_factory=dict)
     )
+    neutral_prior: Annotated[float, Limits(least=0, most=0.9)] = 0.0
 
 
 @dataclass(frozen=True)

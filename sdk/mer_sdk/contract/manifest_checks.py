@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import combinations
 from pathlib import PurePosixPath
 
-from mer_sdk.contract.manifest import FINDER, Manifest
+from mer_sdk.contract.manifest import FINDER, NEUTRAL, Manifest
 from mer_sdk.errors import BundleError
 from mer_sdk.limits import shown
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
@@ -175,6 +175,8 @@ def _check_means(manifest: Manifest, sizes: dict[str, int]) -> None:
     for name, offset in offsets.items():
         if len(offset) != len(means[name]):
             _fail(f"the neutral offset of {name} has {len(offset)} values, and its population mean {len(means[name])}")
+    if manifest.baseline.neutral_prior and not (offsets and NEUTRAL in manifest.labels):
+        _fail(f"there is a neutral prior, which needs a neutral offset and the label {NEUTRAL}")
 
 
 def _check_states(manifest: Manifest) -> None:

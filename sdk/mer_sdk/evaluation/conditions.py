@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mer_sdk.contract.manifest import NEUTRAL
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.features import ClipFeatures
@@ -27,7 +28,6 @@ from mer_sdk.window.engine import StepEngine, StepFeatures, StepOutput
 
 STATES = {"audio+face": ("audio", "face"), "audio": ("audio",), "face": ("face",)}
 PROTOCOLS = ("cold", "warm", "enrolled", "none")
-NEUTRAL = "neutral"
 Watch = Callable[[ClipFeatures, Sequence[StepOutput]], None]
 
 

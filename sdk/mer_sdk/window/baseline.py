@@ -26,8 +26,8 @@ class PersonalBaseline:
     """Running means per modality, starting from the population's with the weight of `prior_steps` steps.
 
     Args:
-        contract: population means (modality -> vector), the prior weight and what an enrolment adds, from the bundle's
-            manifest.
+        contract: population means (modality -> vector), the prior weight, and how neutral steps are taken in, from the
+            bundle's manifest.
         fixed: nothing is observed, so that it stays as it is: at the population's means, or as loaded.
     """
 
@@ -38,7 +38,13 @@ class PersonalBaseline:
         self._places = places_of(contract)
         self._population = {name: np.asarray(mean, np.float64) for name, mean in contract.population_mean.items()}
         self._offset = {name: np.asarray(offset, np.float64) for name, offset in contract.neutral_offset.items()}
+        self._neutral_prior = contract.neutral_prior if self._offset else 0.0
+        self._share = 0.0
         size = sum(map(len, self._population.values()))
+        self._offsets = (
+            np.concatenate([self._offset[name] for name in self._population]) if self._offset else np.zeros(size)
+        )
+        self._moved = np.zeros(size)
         self._prior = np.full(size, float(contract.prior_steps))
         self._weighted = self._prior * (np.concatenate(list(self._population.values())) if size else np.zeros(0))
         self._sum, self._count, self._total, self._weight = (np.zeros(size) for _ in range(4))
@@ -79,24 +85,36 @@ class PersonalBaseline:
         self._counts[modality] += len(rows)
         self._stale = True
 
+    def expect_neutral(self, probability: float) -> None:
+        """Say how likely the latest estimate finds the person neutral, 0-1: steps that are observed from now on get as
+        much of the contract's `neutral_offset` as that is above (or below) its `neutral_prior`.
+
+        People are neutral most of the time, and the models learned with baselines of all that a person shows. As it is,
+        the baseline of a long stream would stand at its neutral end, as that of an enrolment would.
+        """
+        if self._neutral_prior:
+            self._share = (probability - self._neutral_prior) / (1.0 - self._neutral_prior)
+
     def observe_step(self, modality: str, features: np.ndarray) -> None:
-        """`observe` for one float vector, which the sensor does at every step."""
+        """Take in one float vector, as the sensor does at every step, with its share of the neutral offset."""
+        self._take(modality, features, self._share)
+
+    def observe_neutral(self, modality: str, features: np.ndarray) -> None:
+        """`observe_step` for a step of an enrolment, in which the person is at rest: the whole of the contract's
+        `neutral_offset` is added, so that the baseline does not stand at the neutral end of what the person shows."""
+        self._take(modality, features, 1.0)
+
+    def _take(self, modality: str, features: np.ndarray, share: float) -> None:
         if self._fixed:
             return
         # Cast once: a sum of two types takes numpy several times as long.
         row = np.asarray(features, np.float64)
         # A sum of squares is finite only where all its terms are: those of float32 do not overflow float64.
         if math.isfinite(row.dot(row)):
-            self._sums[modality] += row
+            offset = self._offset.get(modality)
+            self._sums[modality] += row if offset is None or not share else row + share * offset
             self._counts[modality] += 1
             self._stale = True
-
-    def observe_neutral(self, modality: str, features: np.ndarray) -> None:
-        """`observe_step` for a step of an enrolment, in which the person is at rest: the contract's `neutral_offset` is
-        added, so that the baseline does not stand at the neutral end of what the person shows."""
-        offset = self._offset.get(modality)
-        row = np.asarray(features, np.float64)
-        self.observe_step(modality, row if offset is None else row + offset)
 
     def observe_all(self, row: np.ndarray) -> None:
         """`observe_step` for every modality at once: float64, one vector after the other as `places_of` says."""
@@ -104,6 +122,9 @@ class PersonalBaseline:
             return
         if math.isfinite(row.dot(row)):
             np.add(self._sum, row, self._sum)
+            if self._share:
+                np.multiply(self._offsets, self._share, self._moved)
+                np.add(self._sum, self._moved, self._sum)
             np.add(self._count, self._one, self._count)
             self._stale = True
         else:
@@ -114,6 +135,7 @@ class PersonalBaseline:
         """Forget the person: back to the population's means."""
         self._sum[...] = 0.0
         self._count[...] = 0.0
+        self._share = 0.0
         self._stale = True
 
     @property

@@ -12,6 +12,7 @@ import numpy as np
 
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import NOTHING, state_of
+from mer_sdk.contract.manifest import NEUTRAL
 from mer_sdk.errors import OptionError
 from mer_sdk.window.baseline import PersonalBaseline, places_of
 from mer_sdk.window.decision import shares_of
@@ -100,6 +101,8 @@ class StepEngine:
         self._all_present = dict.fromkeys(self._size, self._length)
         self._all_state = state_of(self._size)
         self._all_temperature = self.manifest.decision.of(self._all_state).temperature
+        labels = self.manifest.labels
+        self._neutral = labels.index(NEUTRAL) if self.manifest.baseline.neutral_prior else None
         places = places_of(self.manifest.baseline)
         self._leaving = np.zeros(max((place.stop for place in places.values()), default=0))
         self._left = {name: self._leaving[place] for name, place in places.items()}
@@ -302,7 +305,13 @@ class StepEngine:
             self._faces.pop(oldest, None)
 
     def _fuse(self, person: int, sound: bool) -> StepOutput:
-        means = self._baselines[person].means()
+        baseline = self._baselines[person]
+        output = self._look(person, sound, baseline.means())
+        if self._neutral is not None and output.steps:
+            baseline.expect_neutral(output.shares[self._neutral])
+        return output
+
+    def _look(self, person: int, sound: bool, means: Mapping[str, np.ndarray]) -> StepOutput:
         windows = {
             name: self._faces.get(person) if name == "face" else self._sound if sound else None for name in self._size
         }

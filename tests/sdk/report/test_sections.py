@@ -54,6 +54,7 @@ def test_names_from_files_are_escaped(run, tiny_onnx, tmp_path, saved):
     manifest = json.loads((tiny_onnx / "manifest.json").read_text())
     labels = [HOSTILE + label for label in manifest["labels"]]
     named = {"name": HOSTILE, "model": HOSTILE, "scheme": HOSTILE, "gate": HOSTILE, "labels": labels}
+    named["baseline"] = {**manifest["baseline"], "neutral_prior": 0.0}  # none of the labels is neutral
     bundle = variant(tiny_onnx, tmp_path, contents=json.loads(text), **named, tools={HOSTILE: HOSTILE})
     file = saved(bundle=HOSTILE, model=HOSTILE, scheme=HOSTILE, labels=labels)
     page, _ = run(bundle, "--evaluation", file)

@@ -67,11 +67,15 @@ export interface DialogueContract {
   causal: boolean;
 }
 
-/** `neutral_offset` is what an enrolment adds to each step that it takes in; empty where it adds nothing. */
+/**
+ * `neutral_offset` is what an enrolment adds to each step that it takes in; empty where it adds nothing. `neutral_prior` is
+ * the share of neutral steps behind the population's means; 0 where a running baseline takes steps in as they are.
+ */
 export interface BaselineContract {
   prior_steps: number;
   population_mean: Record<string, number[]>;
   neutral_offset: Record<string, number[]>;
+  neutral_prior: number;
 }
 
 /** Logits are divided by the temperature; what is less sure than the threshold is "unknown". */
