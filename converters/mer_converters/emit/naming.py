@@ -51,6 +51,7 @@ def figures(source: SourceBundle, runtime: str) -> dict[str, str]:
         "margin": repr(float(manifest.face.margin)),
         "black_level": f"{float(manifest.face.black_level)!r}f",
         "prior_steps": repr(float(manifest.baseline.prior_steps)),
+        "neutral_prior": repr(float(manifest.baseline.neutral_prior)),
         "side_by_eyes": repr(SIDE_BY_EYES),
         "side_by_mouth": repr(SIDE_BY_MOUTH),
         "down_to_mouth": repr(DOWN_TO_MOUTH),

@@ -129,7 +129,8 @@ test("softmax, affect and abstention equal Python's", () => {
 });
 
 test("a baseline moves from the population to the person and back", () => {
-  const baseline = new PersonalBaseline({ prior_steps: 3, population_mean: { face: [1, -1] }, neutral_offset: {} });
+  const plain = { neutral_offset: {}, neutral_prior: 0 };
+  const baseline = new PersonalBaseline({ prior_steps: 3, population_mean: { face: [1, -1] }, ...plain });
   baseline.observe("face", new Float32Array([5, 3]));
   baseline.observe("face", new Float32Array([Number.NaN, 0]));
   expect([...baseline.mean("face")]).toEqual([2, 0]);
@@ -141,8 +142,24 @@ test("a baseline moves from the population to the person and back", () => {
 });
 
 test("an enrolment adds what a face at rest lacks", () => {
-  const offsets = { neutral_offset: { face: [4, -8] } };
+  const offsets = { neutral_offset: { face: [4, -8] }, neutral_prior: 0 };
   const baseline = new PersonalBaseline({ prior_steps: 3, population_mean: { face: [1, -1] }, ...offsets });
   baseline.observeNeutral("face", new Float32Array([5, 3]));
   expect([...baseline.mean("face")]).toEqual([3, -2]);
+  baseline.expectNeutral(1); // says nothing where there is no prior
+  baseline.reset();
+  baseline.observe("face", new Float32Array([5, 3]));
+  expect([...baseline.mean("face")]).toEqual([2, 0]);
+});
+
+test("a step gets as much of the offset as the person is neutral more often than the prior", () => {
+  const offsets = { neutral_offset: { face: [4, -8] }, neutral_prior: 0.2 };
+  const baseline = new PersonalBaseline({ prior_steps: 3, population_mean: { face: [1, -1] }, ...offsets });
+  for (const [probability, mean] of [[1, [3, -2]], [0.6, [2.5, -1]], [0.2, [2, 0]], [0, [1.75, 0.5]]] as const) {
+    baseline.reset();
+    baseline.expectNeutral(probability);
+    baseline.observe("face", new Float32Array([5, 3]));
+    expect(baseline.mean("face")[0]).toBeCloseTo(mean[0], 6);
+    expect(baseline.mean("face")[1]).toBeCloseTo(mean[1], 6);
+  }
 });

@@ -40,16 +40,21 @@ import { type Golden, near, of, row, texts } from "./golden_file.js";
 
 type Check = (golden: Golden, manifest: Manifest) => Promise<void> | void;
 
-/** A fusion graph that keeps what it was given, and says nothing. */
+/** A fusion graph that keeps what it was given. Its logits are the number of the run, from 1, modulo 2, 3, 4 and so on. */
 class Recorder implements Graph {
   given: Tensors | null = null;
+  private runs = 0;
 
   constructor(private readonly manifest: Manifest) {}
 
   async run(inputs: Tensors): Promise<Record<string, Float32Array>> {
     this.given = inputs;
+    this.runs += 1;
     const size = (shape: number[]) => shape.reduce((a, b) => a * b, 1);
-    return Object.fromEntries(this.manifest.graphs.fusion!.outputs.map((one) => [one.name, new Float32Array(size(one.shape))]));
+    const outputs = this.manifest.graphs.fusion!.outputs.map((one) => [one.name, new Float32Array(size(one.shape))] as const);
+    const answer = Object.fromEntries(outputs);
+    for (const index of answer.logits!.keys()) answer.logits![index] = this.runs % (index + 2);
+    return answer;
   }
 
   /** One input of the last run; zeros where the graph was not run. */

@@ -35,7 +35,7 @@ _WINDOW: tuple[str, ...] = (
 _WINDOW += tuple(
     f"window/{name}.{end}" for name in ("alignment", "feature_window", "persons") for end in ("hpp", "cpp")
 )
-_WINDOW += ("tests/window_stages.cpp",)
+_WINDOW += ("tests/fusion_script.hpp", "tests/window_stages.cpp")
 _SOUND = tuple(f"sound/{name}.{end}" for name in ("resampler", "downmix", "steps") for end in ("hpp", "cpp"))
 _VOICE = ("sound/voice.hpp", "sound/voice.cpp")
 _PICTURE = ("faces/picture.hpp", "faces/picture.cpp")

@@ -9,6 +9,7 @@ from mer_converters.emit.naming import decisions, figures, identifier, means, of
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_converters.emit.template import wrapped
 from mer_sdk.contract.affect import norm
+from mer_sdk.contract.manifest import NEUTRAL
 from mer_sdk.runtimes.graph import TensorSpec
 
 _RAW = {"audio": "chunk", "face": "crop"}
@@ -59,6 +60,7 @@ def _emotion_values(source: SourceBundle) -> dict[str, str]:
         "mean_data": ", ".join(pointers),
         "offsets": "\n".join(_vector(f"k{name.capitalize()}NeutralOffset", offsets(source, name)) for name in moved),
         "offset_data": ", ".join(added),
+        "neutral_index": str(manifest.labels.index(NEUTRAL) if NEUTRAL in manifest.labels else 0),
         "state_count": str(len(source.states)),
         "decisions": wrapped([f"{{{heat}, {threshold}}}" for heat, threshold in decisions(source)], "    "),
         "step_parameters": ", ".join(f"std::span<const float> {name}" for name in raw),

@@ -60,7 +60,7 @@ def write(folder: Path, targets: Sequence[str]) -> None:
         decision = Decision(1.7, 0.4, states=states)
         manifest = replace(tiny_bundle.manifest(name, suffix, path), model=model, decision=decision)
         if name == "tflite":  # as of a bundle that was made before there were offsets
-            manifest = replace(manifest, baseline=replace(manifest.baseline, neutral_offset={}))
+            manifest = replace(manifest, baseline=replace(manifest.baseline, neutral_offset={}, neutral_prior=0.0))
         (path / "manifest.json").write_text(manifest_to_text(manifest))
         _write_talk(folder / f"{name}-talk.mer", name, suffix)
         _write_finder(folder / f"face_finder-{name}-fp32.mer", name, suffix)

@@ -11,6 +11,7 @@ export class PersonalBaseline {
   private sums = new Map<string, Float64Array>();
   private counts = new Map<string, number>();
   private means = new Map<string, Float32Array>();
+  private share = 0;
 
   constructor(private readonly contract: BaselineContract) {
     this.reset();
@@ -31,23 +32,33 @@ export class PersonalBaseline {
     return mean;
   }
 
+  /**
+   * Say how likely the latest estimate finds the person neutral, 0-1: steps that are observed from now on get as much of
+   * the contract's `neutral_offset` as that is above (or below) its `neutral_prior`.
+   */
+  expectNeutral(probability: number): void {
+    const { neutral_prior: prior } = this.contract;
+    if (prior) this.share = (probability - prior) / (1 - prior);
+  }
+
   /** Take in one step's features of this person; a vector that is not finite is left out. */
   observe(modality: string, features: Float32Array): void {
-    this.take(modality, features, undefined);
+    this.take(modality, features, this.share);
   }
 
   /**
-   * `observe` for a step of an enrolment, in which the person is at rest: the contract's `neutral_offset` is added, so that
-   * the baseline does not stand at the neutral end of what the person shows.
+   * `observe` for a step of an enrolment, in which the person is at rest: the whole of the contract's `neutral_offset` is
+   * added, so that the baseline does not stand at the neutral end of what the person shows.
    */
   observeNeutral(modality: string, features: Float32Array): void {
-    this.take(modality, features, this.contract.neutral_offset[modality]);
+    this.take(modality, features, 1);
   }
 
-  private take(modality: string, features: Float32Array, offset: readonly number[] | undefined): void {
+  private take(modality: string, features: Float32Array, share: number): void {
     const sum = this.sums.get(modality)!;
+    const offset = this.contract.neutral_offset[modality];
     if (!features.every(Number.isFinite)) return;
-    for (let index = 0; index < sum.length; index++) sum[index]! += features[index]! + (offset?.[index] ?? 0);
+    for (let index = 0; index < sum.length; index++) sum[index]! += features[index]! + share * (offset?.[index] ?? 0);
     this.counts.set(modality, this.counts.get(modality)! + 1);
     this.means.delete(modality);
   }
@@ -59,6 +70,7 @@ export class PersonalBaseline {
       this.counts.set(name, 0);
     }
     this.means.clear();
+    this.share = 0;
   }
 
   /** Which encoders the features come from: a hash of the population's means, which every training changes. */

@@ -36,6 +36,7 @@ export interface StepOutput {
 export class StepEngine {
   private readonly length: number;
   private readonly sizes: Record<string, number> = {};
+  private readonly neutral: number;
   /** The latest last. */
   private baselines = new Map<number, PersonalBaseline>();
   private faces = new Map<number, FeatureWindow>();
@@ -58,6 +59,7 @@ export class StepEngine {
       );
     }
     this.length = manifest.clock.window_steps;
+    this.neutral = manifest.labels.indexOf("neutral");
     for (const name of modalities(manifest)) {
       this.sizes[name] = manifest.graphs.fusion!.inputs.find((tensor) => tensor.name === name)!.shape[2]!;
     }
@@ -271,7 +273,9 @@ export class StepEngine {
     const logits = outputs.logits!;
     const reliance = Object.fromEntries(names.map((name, index) => [name, outputs.reliance![index]!]));
     const { temperature } = decisionOf(this.manifest.decision, stateOf(present));
-    return { logits, probabilities: softmax(logits, temperature), reliance, present, steps };
+    const probabilities = softmax(logits, temperature);
+    if (this.neutral >= 0) this.baselineOf(person).expectNeutral(probabilities[this.neutral]!);
+    return { logits, probabilities, reliance, present, steps };
   }
 }
 

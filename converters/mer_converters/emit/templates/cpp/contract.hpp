@@ -83,8 +83,12 @@ inline constexpr const char* kEncoders = "@encoders@";
 /// By modality; none where a modality has no baseline.
 inline constexpr std::array<const double*, @modality_count@> kPopulationMean{@mean_data@};
 @offsets@
-/// What an enrolment adds to the features of each step that it takes in, by modality; none where it adds nothing.
+/// What an enrolment adds to the features of each step that it takes in, by modality; none where it adds nothing. Other
+/// steps get as much of it as the person is neutral more often than `kNeutralPrior`; 0 leaves them as they are.
 inline constexpr std::array<const double*, @modality_count@> kNeutralOffset{@offset_data@};
+inline constexpr double kNeutralPrior = @neutral_prior@;
+/// Position of neutral in `kLabels`, which counts where `kNeutralPrior` is above 0.
+inline constexpr std::size_t kNeutral = @neutral_index@;
 
 /// The decision: logits are divided by the temperature; below the threshold the emotion is unknown.
 struct Decision {

@@ -85,12 +85,13 @@ std::vector<Estimate> Sensor::advance(std::array<Features, kModalities.size()> f
                                       const std::map<int, std::vector<float>>& others) {
   windows.push(features, person, others);
   ++steps_;
-  std::vector<Estimate> estimates{fuse(windows.read(), smoother_, person)};
-  for (const auto& [other, row] : others) estimates.push_back(fuse(windows.look_at(other), others_, other));
+  const int current = windows.person();
+  std::vector<Estimate> estimates{fuse(windows.read(), current, smoother_, person)};
+  for (const auto& [other, row] : others) estimates.push_back(fuse(windows.look_at(other), other, others_, other));
   return estimates;
 }
 
-Estimate Sensor::fuse(const FusionInput& input, Smoother& smoother, std::optional<int> person) {
+Estimate Sensor::fuse(const FusionInput& input, int owner, Smoother& smoother, std::optional<int> person) {
   const double time = static_cast<double>(steps_) * kStepMs / 1000.0;
   if (state_of(input.present) == 0) {
     return smoother.update(std::vector<float>(kLabels.size(), 0.0f), input.present, time, person);
@@ -99,6 +100,7 @@ Estimate Sensor::fuse(const FusionInput& input, Smoother& smoother, std::optiona
   for (const auto& rows : input.rows) inputs.emplace_back(rows);
   for (const auto& mask : input.masks) inputs.emplace_back(mask);
   const auto outputs = fusion_->run(inputs);
+  windows.baseline(owner).expect_neutral(probabilities_of(outputs[kLogits], input.present)[kNeutral]);
   Estimate estimate = smoother.update(outputs[kLogits], input.present, time, person);
   std::copy(outputs[kReliance].begin(), outputs[kReliance].end(), estimate.reliance.begin());
   return estimate;

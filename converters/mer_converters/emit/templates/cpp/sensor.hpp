@@ -57,7 +57,7 @@ class Sensor {
  private:
   std::vector<Estimate> advance(std::array<Features, kModalities.size()> features, std::optional<int> person,
                                 const std::map<int, std::vector<float>>& others);
-  Estimate fuse(const FusionInput& input, Smoother& smoother, std::optional<int> person);
+  Estimate fuse(const FusionInput& input, int owner, Smoother& smoother, std::optional<int> person);
 
 //#if audio
   std::unique_ptr<Graph> audio_;

@@ -31,6 +31,7 @@ void Baseline::reset() {
     sum_[m].assign(static_cast<std::size_t>(kFeatures[m]), 0.0);
     steps_[m] = 0;
   }
+  share_ = 0.0;
 }
 
 std::vector<float> Baseline::mean(std::size_t modality) const {
@@ -43,16 +44,23 @@ std::vector<float> Baseline::mean(std::size_t modality) const {
   return mean;
 }
 
-void Baseline::observe(std::size_t modality, std::span<const float> features) { take(modality, features, nullptr); }
-
-void Baseline::observe_neutral(std::size_t modality, std::span<const float> features) {
-  take(modality, features, kNeutralOffset[modality]);
+void Baseline::expect_neutral(double probability) {
+  if (kNeutralPrior > 0) share_ = (probability - kNeutralPrior) / (1.0 - kNeutralPrior);
 }
 
-void Baseline::take(std::size_t modality, std::span<const float> features, const double* offset) {
+void Baseline::observe(std::size_t modality, std::span<const float> features) { take(modality, features, share_); }
+
+void Baseline::observe_neutral(std::size_t modality, std::span<const float> features) {
+  take(modality, features, 1.0);
+}
+
+void Baseline::take(std::size_t modality, std::span<const float> features, double share) {
+  const double* offset = kNeutralOffset[modality];
   if (!kPopulationMean[modality]) return;
   if (!std::all_of(features.begin(), features.end(), [](float value) { return std::isfinite(value); })) return;
-  for (std::size_t i = 0; i < features.size(); ++i) sum_[modality][i] += features[i] + (offset ? offset[i] : 0.0);
+  for (std::size_t i = 0; i < features.size(); ++i) {
+    sum_[modality][i] += features[i] + (offset ? share * offset[i] : 0.0);
+  }
   ++steps_[modality];
 }
 

@@ -19,9 +19,12 @@ class Baseline {
   Baseline();
   /// What to subtract from a modality's features (its position in `kModalities`); zeros for one without a baseline.
   std::vector<float> mean(std::size_t modality) const;
+  /// Says how likely the latest estimate finds the person neutral: steps that are observed from now on get as much of
+  /// `kNeutralOffset` as that is above (or below) `kNeutralPrior`.
+  void expect_neutral(double probability);
   /// Takes in the features of one step; features that are not finite are left out.
   void observe(std::size_t modality, std::span<const float> features);
-  /// The same for a step of an enrolment, in which the person is at rest: `kNeutralOffset` is added.
+  /// The same for a step of an enrolment, in which the person is at rest: all of `kNeutralOffset` is added.
   void observe_neutral(std::size_t modality, std::span<const float> features);
   /// Steps taken in of a modality.
   std::int64_t steps(std::size_t modality) const { return steps_[modality]; }
@@ -35,10 +38,11 @@ class Baseline {
   void load_json(const std::string& text);
 
  private:
-  void take(std::size_t modality, std::span<const float> features, const double* offset);
+  void take(std::size_t modality, std::span<const float> features, double share);
 
   std::array<std::vector<double>, kModalities.size()> sum_;
   std::array<std::int64_t, kModalities.size()> steps_{};
+  double share_ = 0.0;
 };
 
 }  // namespace mer::@namespace@

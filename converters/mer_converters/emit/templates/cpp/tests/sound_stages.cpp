@@ -8,6 +8,7 @@
 
 #include "../sound/steps.hpp"
 #include "../sound/voice.hpp"
+#include "fusion_script.hpp"
 #include "golden_file.hpp"
 #include "../window/persons.hpp"
 
@@ -84,6 +85,7 @@ void check_voice(File& file, std::size_t option) {
   VoiceActivity voice(std::make_shared<Scripted>(file.at("stage_voice_probabilities")),
                       {options[0], std::lrint(1000 * options[1]) / 1000.0, std::nullopt, 0.0});
   PersonWindows windows;
+  FusionScript fusion;
   std::vector<Features> before;
   std::vector<float> speech, undecided, masks, window;
   const Array& rows = file.at("stage_voice_rows");
@@ -103,7 +105,7 @@ void check_voice(File& file, std::size_t option) {
     std::array<Features, kModalities.size()> features;
     if (says != 0) features[kAudio] = heard;
     windows.push(features);
-    const FusionInput given = windows.read();
+    const FusionInput given = fusion.run(windows.read(), windows.baseline());
     append(masks, std::vector<float>(given.masks[kAudio]));
     if (step == static_cast<std::size_t>(file.at("stage_voice_window_at").whole(0))) window = given.rows[kAudio];
     speech.push_back(says);
@@ -121,6 +123,7 @@ void check_voice(File& file, std::size_t option) {
 void check_utterances(File& file) {
   VoiceActivity voice(std::make_shared<Scripted>(file.at("stage_voice_probabilities")));
   PersonWindows windows;
+  FusionScript fusion;
   std::vector<Features> before;
   std::vector<float> fresh, masks, faces, observed;
   const Array& rows = file.at("stage_voice_rows");
@@ -146,7 +149,7 @@ void check_utterances(File& file) {
     features[kFace] = Features(std::in_place, face.begin(), face.end());
 //#end
     windows.push(features);
-    const FusionInput given = windows.read();
+    const FusionInput given = fusion.run(windows.read(), windows.baseline());
     append(masks, std::vector<float>(given.masks[kAudio]));
 //#if face
     append(faces, std::vector<float>(given.masks[kFace]));

@@ -2,6 +2,7 @@
 // Windows with masks, personal baselines, an enrolment, and several persons.
 #include <optional>
 
+#include "fusion_script.hpp"
 #include "golden_file.hpp"
 #include "../window/persons.hpp"
 
@@ -15,6 +16,8 @@ Features features_of(const Array& rows, const Array& mask, std::size_t step) {
 
 void check_one(File& file) {
   PersonWindows windows;
+  FusionScript fusion;
+  FusionInput given;
   const std::size_t steps = file.at("host_mask_" + std::string(kModalities[0])).size();
   for (std::size_t step = 0; step < steps; ++step) {
     if (step == kHostEnrolAt) windows.enrol(kHostEnrolSteps);
@@ -24,8 +27,8 @@ void check_one(File& file) {
       features[m] = features_of(file.at("host_rows_" + name), file.at("host_mask_" + name), step);
     }
     windows.push(features);
+    given = fusion.run(windows.read(), windows.baseline());
   }
-  const FusionInput given = windows.read();
   windows.finish();
   for (std::size_t m = 0; m < kModalities.size(); ++m) {
     const std::string name(kModalities[m]);
@@ -50,6 +53,7 @@ bool same(File& file, const std::string& prefix, std::size_t step, const FusionI
 
 void check_several(File& file) {
   PersonWindows windows;
+  FusionScript fusion;
   const Array& faces = file.at("stage_persons_faces");
   const Array& seen = file.at("stage_persons_faces_mask");
   const std::size_t size = static_cast<std::size_t>(kFeatures[kFace]);
@@ -68,11 +72,11 @@ void check_several(File& file) {
       else rest[static_cast<int>(person)].assign(row.begin(), row.end());
     }
     windows.push(features, named < 0 ? std::nullopt : std::optional<int>(static_cast<int>(named)), rest);
-    current = current && same(file, "stage_persons_window_", step, windows.read());
-    const long other = file.at("stage_persons_other").whole(step);
-    if (other >= 0) {
-      others = others && same(file, "stage_persons_other_", step, windows.look_at(static_cast<int>(other)));
-    }
+    current = same(file, "stage_persons_window_", step, fusion.run(windows.read(), windows.baseline())) && current;
+    const int other = static_cast<int>(file.at("stage_persons_other").whole(step));
+    if (other < 0) continue;
+    const FusionInput seen_alone = fusion.run(windows.look_at(other), windows.baseline(other));
+    others = same(file, "stage_persons_other_", step, seen_alone) && others;
   }
   windows.finish();
   file.expect(current, "several persons: the current one's window");

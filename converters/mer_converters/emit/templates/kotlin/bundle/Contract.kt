@@ -57,6 +57,9 @@ object Contract {
     /** The personal baseline: the population's mean counts as so many steps. */
     const val PRIOR_STEPS = @prior_steps@
 
+    /** Share of neutral steps behind the population's mean; 0 where a running baseline takes steps in as they are. */
+    const val NEUTRAL_PRIOR = @neutral_prior@
+
     /** The decision by what is there: bit m of the index is set where modality m is. */
     val DECISIONS = listOf(
 @decisions@
@@ -98,7 +101,8 @@ data class Decision(val temperature: Double, val abstentionThreshold: Double)
  *
  * @property features length of the feature vector.
  * @property populationMean where a cold baseline stands; null where nothing is subtracted.
- * @property neutralOffset what an enrolment adds to each step that it takes in; null where it adds nothing.
+ * @property neutralOffset what an enrolment adds to each step that it takes in, null where it adds nothing. Other steps
+ *   get as much of it as the person is neutral more often than [Contract.NEUTRAL_PRIOR].
  */
 enum class Modality(
     val features: Int,

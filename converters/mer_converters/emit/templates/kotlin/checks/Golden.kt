@@ -85,13 +85,17 @@ internal fun frameOf(array: GoldenArray): Frame {
 //#end
 //#if finder
 //#else
-/** A fusion graph that keeps what it was given, and says nothing. */
+/** A fusion graph that keeps what it was given. Its logits are the number of the run, from 1, modulo 2, 3, 4, ... */
 internal class FusionRecorder : Fusion {
     private var given: List<FloatArray>? = null
+    private var runs = 0
 
     override fun run(inputs: List<FloatArray>): List<FloatArray> {
         given = inputs.map(FloatArray::copyOf)
-        return Contract.FUSION.outputs.map { FloatArray(it.elements) }
+        runs++
+        return Contract.FUSION.outputs.mapIndexed { place, output ->
+            FloatArray(output.elements) { if (place == Contract.LOGITS) (runs % (it + 2)).toFloat() else 0f }
+        }
     }
 
     fun clear() {

@@ -19,6 +19,7 @@ class ProfileException(message: String) : IllegalArgumentException(message)
 class PersonalBaseline {
     private val sums = LinkedHashMap<Modality, DoubleArray>()
     private val counts = HashMap<Modality, Long>()
+    private var share = 0.0
 
     init {
         for (modality in Modality.entries) {
@@ -38,16 +39,26 @@ class PersonalBaseline {
         return FloatArray(sum.size) { ((Contract.PRIOR_STEPS * population[it] + sum[it]) / weight).toFloat() }
     }
 
+    /**
+     * Says how likely the latest estimate finds the person neutral, 0-1: steps that are observed from now on get as
+     * much of [Modality.neutralOffset] as that is above (or below) [Contract.NEUTRAL_PRIOR].
+     */
+    fun expectNeutral(probability: Double) {
+        val prior = Contract.NEUTRAL_PRIOR
+        if (prior > 0) share = (probability - prior) / (1 - prior)
+    }
+
     /** Takes one step's features in; those that are not finite, and modalities without a baseline, are left out. */
-    fun observe(modality: Modality, features: FloatArray) = take(modality, features, null)
+    fun observe(modality: Modality, features: FloatArray) = take(modality, features, share)
 
-    /** [observe] for a step of an enrolment, in which the person is at rest: [Modality.neutralOffset] is added. */
-    fun observeNeutral(modality: Modality, features: FloatArray) = take(modality, features, modality.neutralOffset)
+    /** [observe] for a step of an enrolment, in which the person is at rest: all of the offset is added. */
+    fun observeNeutral(modality: Modality, features: FloatArray) = take(modality, features, 1.0)
 
-    private fun take(modality: Modality, features: FloatArray, offset: DoubleArray?) {
+    private fun take(modality: Modality, features: FloatArray, share: Double) {
         val sum = sums[modality] ?: return
+        val offset = modality.neutralOffset
         if (!features.all(Float::isFinite)) return
-        for (i in sum.indices) sum[i] += features[i].toDouble() + (offset?.get(i) ?: 0.0)
+        for (i in sum.indices) sum[i] += features[i].toDouble() + share * (offset?.get(i) ?: 0.0)
         counts[modality] = counts.getValue(modality) + 1
     }
 
@@ -55,6 +66,7 @@ class PersonalBaseline {
     fun reset() {
         sums.values.forEach { it.fill(0.0) }
         counts.replaceAll { _, _ -> 0L }
+        share = 0.0
     }
 
     /** A baseline of its own with the same sums. */

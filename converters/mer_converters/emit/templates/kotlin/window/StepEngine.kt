@@ -5,6 +5,7 @@ package @package@
 private const val PERSONS = 64
 private val AUDIO = Modality.entries.firstOrNull { it.name == "AUDIO" }
 private val FACE = Modality.entries.firstOrNull { it.name == "FACE" }
+private val NEUTRAL = Emotion.entries.firstOrNull { it.label == "neutral" }
 
 /** The fusion graph's inputs, in the order of [Contract.FUSION], to its outputs. */
 fun interface Fusion {
@@ -192,6 +193,8 @@ class StepEngine(private val fusion: Fusion, baseline: PersonalBaseline? = null)
         if (present.values.all { it == 0 }) return nothing(present)
         val outputs = fusion.run(rows + masks)
         val reliance = Modality.entries.zip(outputs[Contract.RELIANCE].asIterable()).toMap()
-        return decide(outputs[Contract.LOGITS], present).copy(reliance = reliance)
+        val estimate = decide(outputs[Contract.LOGITS], present).copy(reliance = reliance)
+        estimate.probabilities[NEUTRAL]?.let(baseline::expectNeutral)
+        return estimate
     }
 }

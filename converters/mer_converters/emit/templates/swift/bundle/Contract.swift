@@ -52,6 +52,8 @@ public enum Contract {
 //#else
     /// The personal baseline: the population's mean counts as so many steps.
     public static let priorSteps = @prior_steps@
+    /// Share of neutral steps behind the population's mean; 0 where a running baseline takes steps in as they are.
+    public static let neutralPrior = @neutral_prior@
 
     /// The decision by what is there: bit m of the index is set where modality m is.
     public static let decisions = [
@@ -113,7 +115,8 @@ public enum Modality: String, CaseIterable, Codable, Sendable {
         }
     }
 
-    /// What an enrolment adds to each step that it takes in; nil where it adds nothing.
+    /// What an enrolment adds to each step that it takes in; nil where it adds nothing. Other steps get as much of it
+    /// as the person is neutral more often than `Contract.neutralPrior`.
     var neutralOffset: [Double]? {
         switch self {
 @offset_cases@

@@ -97,13 +97,17 @@ func box(_ row: [Float]) -> Box {
 //#if finder
 //#else
 
-/// A fusion graph that keeps what it was given, and says nothing.
+/// A fusion graph that keeps what it was given. Its logits are the number of the run, from 1, modulo 2, 3, 4 and so on.
 final class FusionRecorder {
     private var given: [[Float]]?
+    private var runs = 0
 
     func run(_ inputs: [[Float]]) -> [[Float]] {
         given = inputs
-        return Contract.fusion.outputs.map { [Float](repeating: 0, count: $0.elements) }
+        runs += 1
+        return Contract.fusion.outputs.enumerated().map { place, output in
+            (0..<output.elements).map { place == Contract.logits ? Float(runs % ($0 + 2)) : 0 }
+        }
     }
 
     func clear() {

@@ -27,6 +27,7 @@ public struct PersonalBaseline {
     }
 
     private var profiles: [Modality: Profile] = [:]
+    private var share = 0.0
 
     public init() {
         reset()
@@ -68,25 +69,36 @@ public struct PersonalBaseline {
         return zip(population, profile.sum).map { Float((Contract.priorSteps * $0 + $1) / weight) }
     }
 
+    /// Says how likely the latest estimate finds the person neutral, 0-1: steps that are observed from now on get as
+    /// much of the modality's `neutralOffset` as that is above (or below) `Contract.neutralPrior`.
+    public mutating func expectNeutral(_ probability: Double) {
+        let prior = Contract.neutralPrior
+        if prior > 0 { share = (probability - prior) / (1 - prior) }
+    }
+
     /// Takes one step's features in; those that are not finite, and modalities without a baseline, are left out.
     public mutating func observe(_ modality: Modality, _ features: [Float]) {
-        take(modality, features, adding: nil)
+        take(modality, features, share)
     }
 
-    /// `observe` for a step of an enrolment, in which the person is at rest: the modality's `neutralOffset` is added.
+    /// `observe` for a step of an enrolment, in which the person is at rest: all of the `neutralOffset` is added.
     public mutating func observeNeutral(_ modality: Modality, _ features: [Float]) {
-        take(modality, features, adding: modality.neutralOffset)
+        take(modality, features, 1)
     }
 
-    private mutating func take(_ modality: Modality, _ features: [Float], adding offset: [Double]?) {
+    private mutating func take(_ modality: Modality, _ features: [Float], _ share: Double) {
         guard var profile = profiles[modality], features.allSatisfy(\.isFinite) else { return }
-        for (index, value) in features.enumerated() { profile.sum[index] += Double(value) + (offset?[index] ?? 0) }
+        let offset = modality.neutralOffset
+        for (index, value) in features.enumerated() {
+            profile.sum[index] += Double(value) + share * (offset?[index] ?? 0)
+        }
         profile.steps += 1
         profiles[modality] = profile
     }
 
     /// Forgets the person: back to the population's means.
     public mutating func reset() {
+        share = 0
         for modality in Modality.allCases where modality.populationMean != nil {
             profiles[modality] = Profile(sum: Array(repeating: 0, count: modality.features), steps: 0)
         }

@@ -4,6 +4,7 @@
 private let mostPersons = 64
 private let audioModality = Modality(rawValue: "audio")
 private let faceModality = Modality(rawValue: "face")
+private let neutral = Emotion(rawValue: "neutral")
 
 /// The fusion graph's inputs, in the order of `Contract.fusion`, to its outputs.
 typealias Fusion = ([[Float]]) throws -> [[Float]]
@@ -200,6 +201,7 @@ public final class StepEngine {
         let outputs = try fusion(rows + masks)
         var estimate = decide(outputs[Contract.logits], present: present)
         estimate.reliance = Dictionary(uniqueKeysWithValues: zip(Modality.allCases, outputs[Contract.reliance]))
+        if let neutral, let share = estimate.probabilities[neutral] { baselines[person]?.expectNeutral(share) }
         return estimate
     }
 }
