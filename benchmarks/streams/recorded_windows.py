@@ -1,7 +1,8 @@
 """The windows that an evaluation shows the fusion graph, recorded once and answered for many fusion networks.
 
-Encoders and personal baselines do not depend on the fusion, so all networks over the same encoders see the same
-windows under a protocol. Recording them turns an evaluation of minutes into one of seconds; the protocol itself stays
+Encoders do not depend on the fusion, and personal baselines only by how neutral it finds a person. So the windows that
+one checkpoint meets under a protocol are shown to all networks over its encoders: an evaluation of minutes takes
+seconds, and networks are compared on the same input. The protocol itself stays
 `mer_sdk.evaluation.conditions.predict`.
 """
 
@@ -43,7 +44,7 @@ class RecordedWindows:
     """Every window of the clips under some states and protocols.
 
     Args:
-        checkpoint: whose encoders and population means are used; its fusion is not.
+        checkpoint: whose encoders and baselines are used; the baselines follow its own fusion.
         clips: with speakers, sound and faces.
         states, protocols: see `mer_sdk.evaluation.conditions`.
     """
@@ -53,20 +54,15 @@ class RecordedWindows:
     ) -> None:
         bundle = open_checkpoint(checkpoint)
         self._manifest = bundle.manifest
-        self._encoders = {name: graph for name, graph in bundle.load_graphs(None, 1).items() if name != "fusion"}
+        self._graphs = bundle.load_graphs(None, 1)
         self._states, self._protocols = tuple(states), tuple(protocols)
-        self.recorder = FusionRecorder(len(self._manifest.labels))
-        engine = self._engine(self.recorder, Decision())
+        self.recorder = FusionRecorder(self._graphs["fusion"])
+        engine = self._engine(self.recorder, self._manifest.decision)
         self._clips = [encode_clip(clip, engine) for clip in clips]
         predict(self._clips, engine, self._states, self._protocols)
 
-    @property
-    def steps(self) -> int:
-        """Steps of all clips."""
-        return sum(len(item.steps) for item in self._clips)
-
-    def predictions(self, fusion: nn.Module, decision: Decision | None = None) -> list[ConditionPredictions]:
-        """What a fusion network says under every state and protocol, with the temperatures of a decision."""
+    def predictions(self, fusion: nn.Module) -> list[ConditionPredictions]:
+        """What a fusion network says under every state and protocol, with a temperature of 1."""
         fusion = fusion.eval()
         logits, reliance = [], []
         rows = self.recorder.rows
@@ -77,9 +73,9 @@ class RecordedWindows:
                 logits.append(output.logits.numpy())
                 reliance.append(output.reliance.numpy())
         answers = _Answers(np.concatenate(logits), np.concatenate(reliance))
-        engine = self._engine(answers, decision or Decision())
+        engine = self._engine(answers, Decision())
         return predict(self._clips, engine, self._states, self._protocols)
 
     def _engine(self, fusion: FusionRecorder | _Answers, decision: Decision) -> StepEngine:
-        graphs, manifest = {**self._encoders, "fusion": fusion}, replace(self._manifest, decision=decision)
+        graphs, manifest = {**self._graphs, "fusion": fusion}, replace(self._manifest, decision=decision)
         return StepEngine(Bundle(manifest, None, loader=lambda threads: dict(graphs)))

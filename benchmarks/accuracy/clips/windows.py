@@ -9,7 +9,6 @@ tuning set, together and by person. `mer evaluate BUNDLE --data ravdess_pairs:PA
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import time
 from collections.abc import Iterable
@@ -17,15 +16,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.streams.recorded_windows import RecordedWindows
-from mer_fusion.checkpoint import SHIPPED, Card, Checkpoint, load_checkpoint
+from mer_fusion.checkpoint import SHIPPED, Card, load_checkpoint
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.errors import RuntimeUnavailable
 from mer_sdk.evaluation.datasets import TEST_FOLD, Clip, RavdessPairs, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.dialogues import DialogueReport
-from mer_sdk.evaluation.evaluate import EvaluationOptions, EvaluationReport, evaluate, report_of
+from mer_sdk.evaluation.evaluate import EvaluationOptions, EvaluationReport, evaluate
 
 ROOT = Path(__file__).resolve().parents[3]
 ROLES = ("full", "student")
@@ -52,37 +50,12 @@ def sources(model: str, bundles: Path, schemes: Iterable[str]) -> Iterable[tuple
             yield "student", path.stem.removeprefix(f"{model}-"), path
 
 
-class Measuring:
-    """Reports of checkpoints and bundles on clips. What checkpoints see is recorded once for all with one pair of
-    encoders, as neither those nor baselines depend on the fusion."""
-
-    def __init__(self, clips: tuple[Clip, ...]) -> None:
-        self._clips = clips
-        self._windows: dict[bytes, RecordedWindows] = {}
-
-    def report(self, path: Path) -> tuple[EvaluationReport, float]:
-        """The report of one checkpoint or bundle and the seconds it took."""
-        begun = time.perf_counter()
-        bundle, options = Bundle.open(str(path)), EvaluationOptions()
-        labels = merge_labels(bundle.manifest.labels)
-        if path.suffix != ".safetensors":
-            return evaluate(bundle, self._clips, labels, options), time.perf_counter() - begun
-        checkpoint = load_checkpoint(path)
-        windows = self._recorded(checkpoint, options)
-        found = windows.predictions(checkpoint.network.fusion, checkpoint.card.decision)
-        report = report_of(bundle, self._clips, labels, options, found, windows.steps)
-        return report, time.perf_counter() - begun
-
-    def _recorded(self, checkpoint: Checkpoint, options: EvaluationOptions) -> RecordedWindows:
-        mark = hashlib.sha256(repr(checkpoint.card.baseline).encode())
-        for encoder in (checkpoint.network.audio, checkpoint.network.face):
-            for value in encoder.state_dict().values():
-                mark.update(value.numpy().tobytes())
-        key = mark.digest()
-        if key not in self._windows:
-            # Those of another pair are not wanted again: models come role by role.
-            self._windows = {key: RecordedWindows(checkpoint.path, self._clips, options.states, options.protocols)}
-        return self._windows[key]
+def measured(path: Path, clips: tuple[Clip, ...]) -> tuple[EvaluationReport, float]:
+    """The report of one checkpoint or bundle on clips, and the seconds it took."""
+    begun = time.perf_counter()
+    bundle = Bundle.open(str(path))
+    report = evaluate(bundle, clips, merge_labels(bundle.manifest.labels), EvaluationOptions())
+    return report, time.perf_counter() - begun
 
 
 def scores(report: EvaluationReport | DialogueReport) -> Any:
@@ -100,12 +73,12 @@ def main() -> None:
     dataset = open_dataset(options.data)
     assert isinstance(dataset, RavdessPairs), "P2 is defined on RAVDESS's real pairs"
     clips = dataset.clips(Selection(folds=(TEST_FOLD,)))
-    measuring, cards_of = Measuring(clips), window_cards()
+    cards_of = window_cards()
     wanted = [(model, *source) for model in cards_of for source in sources(model, options.bundles, options.schemes)]
     found: dict[str, list[dict[str, Any]]] = {model: [] for model in cards_of}
     for model, role, runs, path in sorted(wanted, key=lambda item: (item[1], item[2] != "torch")):
         try:
-            report, seconds = measuring.report(path)
+            report, seconds = measured(path, clips)
         except RuntimeUnavailable as error:
             print(f"{model}, {role}, {runs}: not run here ({error})", flush=True)
             continue

@@ -69,9 +69,10 @@ def test_a_card_says_what_the_recipe_asks_for() -> None:
     recipe = student_recipe(0)
     said = baseline_contract(cache(), recipe)
     assert said.neutral_offset == neutral_offset(cache(), 0.5)
+    assert said.neutral_prior == 0.6  # three of RAVDESS's five takes
     assert said.population_mean["face"] == pytest.approx((40, 41, 42.123457), abs=1e-5)
     without = baseline_contract(cache(), replace(recipe, neutral_share=0.0))
-    assert without == replace(said, neutral_offset={})
+    assert without == replace(said, neutral_offset={}, neutral_prior=0.0)
 
 
 def test_a_population_taken_from_a_card_gives_the_same() -> None:

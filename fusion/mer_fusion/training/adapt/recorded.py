@@ -1,7 +1,8 @@
 """What the fusion network is shown while a sensor runs over clips, kept so that it can learn from it.
 
-Encoders and personal baselines do not depend on the fusion network, so its windows are recorded once: cold and warm,
-and in every modality state that the clips can be in.
+Encoders do not depend on the fusion network, and personal baselines only by how neutral it finds a person. So the
+windows of the network that one begins with are recorded once: cold and warm, and in every modality state that the clips
+can be in.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from mer_sdk.evaluation.conditions import predict
 from mer_sdk.evaluation.datasets import Clip
 from mer_sdk.evaluation.features import ClipFeatures
 from mer_sdk.evaluation.metrics import log_softmax
+from mer_sdk.runtimes.graph import Graph
 from mer_sdk.window.engine import StepEngine, StepOutput
 
 PROTOCOLS = ("cold", "warm")
@@ -97,20 +99,20 @@ class Windows:
 
 
 class FusionRecorder:
-    """A fusion graph that keeps what it is shown, in order, and answers with zeros.
+    """A fusion graph that keeps what it is shown, in order, and answers as another does.
 
     Attributes:
         rows: of each window audio, face and their masks.
     """
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, fusion: Graph) -> None:
         self.rows: list[tuple[np.ndarray, ...]] = []
-        self._classes = classes
+        self._fusion = fusion
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         names = ("audio", "face", "audio_mask", "face_mask")
         self.rows.append(tuple(np.array(inputs[name], np.float32) for name in names))
-        return {"logits": np.zeros((1, self._classes), np.float32), "reliance": np.zeros((1, 2), np.float32)}
+        return self._fusion.run(inputs)
 
 
 def encoding_engine(checkpoint: Checkpoint) -> StepEngine:
@@ -130,8 +132,8 @@ def record(
         seed: of the order of the warm run.
     """
     manifest = manifest_of(checkpoint)
-    recorder = FusionRecorder(len(manifest.labels))
-    graphs = {**torch_bundle(checkpoint).load_graphs(None, 1), "fusion": recorder}
+    graphs = dict(torch_bundle(checkpoint).load_graphs(None, 1))
+    recorder = graphs["fusion"] = FusionRecorder(graphs["fusion"])
     engine = StepEngine(Bundle(manifest, None, loader=lambda threads: dict(graphs)))
     numbers = {item.clip.id: number for number, item in enumerate(clips)}
     inputs: list[tuple[np.ndarray, ...]] = []

@@ -1,4 +1,4 @@
-"""The personal baseline that a card says: population means of a feature cache, and what an enrolment adds."""
+"""The personal baseline that a card says: population means of a feature cache, and how neutral steps are taken in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NEUTRAL = LABELS.index("neutral")
 
 
 def baseline_contract(cache: FeatureCache, recipe: Recipe) -> BaselineContract:
-    """Population means of a cache, and the neutral offset of `recipe.neutral_share`.
+    """Population means of a cache, the neutral offset of `recipe.neutral_share`, and the share of neutral takes.
 
     Raises:
         OptionError, DataError: see `neutral_offset`.
@@ -25,7 +25,13 @@ def baseline_contract(cache: FeatureCache, recipe: Recipe) -> BaselineContract:
         recipe.fusion.windows.prior_steps,
         {name: _rounded(mean) for name, mean in means.items()},
         neutral_offset(cache, recipe.neutral_share),
+        neutral_prior(cache) if recipe.neutral_share else 0.0,
     )
+
+
+def neutral_prior(cache: FeatureCache) -> float:
+    """The share of neutral takes among those of RAVDESS, 0-1: `BaselineContract.neutral_prior`."""
+    return round(float((cache.labels[: cache.ravdess] == _NEUTRAL).float().mean()), 6)
 
 
 def neutral_offset(cache: FeatureCache, share: float) -> dict[str, tuple[float, ...]]:
