@@ -169,6 +169,8 @@ results: convert-all
 		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer
 	$(BIN)/python -m benchmarks.streams.live_baseline --data ravdess_pairs:$(PAIRS) \
 		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer
+	$(BIN)/python -m benchmarks.streams.neutral_streams --data ravdess_pairs:$(PAIRS) \
+		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer
 	$(BIN)/python -m benchmarks.streams.voice_activity --data ravdess:$(RAVDESS) --pairs ravdess_pairs:$(PAIRS) \
 		--bundles $(BUNDLES)/grjca-tflite-fp32.mer $(BUNDLES)/atsuko-tflite-fp32.mer $(BUNDLES)/fdrl-tflite-fp32.mer \
 		--sounds $(DATA)/vision_models/silero_vad/test.wav $(DATA)/ravdess_av/mp4/*.mp4
