@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from mer_fusion.encoders.audio import AudioEncoder, AudioEncoderConfig
 from mer_fusion.encoders.face import FaceEncoder, FaceEncoderConfig
+from mer_fusion.training.fusion.data import Sources
 from mer_fusion.training.fusion.feature_cache import STEPS, CacheOptions, feature_cache
 from mer_fusion.training.fusion.windows import (
     WINDOW_STEPS,
@@ -212,3 +214,18 @@ def test_one_seed_gives_one_cache_and_one_batch(kept: FeatureCache) -> None:
     for first, second in zip(one, other, strict=True):
         for name, value in first.items():
             assert torch.equal(value, second[name]), name
+
+
+def test_what_was_kept_is_of_the_same_sound_and_images(tmp_path: Path) -> None:
+    encoders, data = some_encoders(), sources(CLASSES)
+    options = CacheOptions(copies=1, speech_takes=6, speaker_takes=6, noise_speakers=1)
+
+    def made_anew(of: Sources) -> list[str]:
+        before = set(tmp_path.iterdir())
+        feature_cache(*encoders, of, options, torch.device("cpu"), tmp_path)
+        return sorted(path.name.split("-")[0] for path in set(tmp_path.iterdir()) - before)
+
+    assert made_anew(data) == ["audio", "face"]
+    assert made_anew(data) == []
+    assert made_anew(replace(data, talking=replace(data.talking, images=data.talking.images[:, 1:, 1:]))) == ["face"]
+    assert made_anew(replace(data, speech=replace(data.speech, mel=data.speech.mel + 0.5))) == ["audio"]

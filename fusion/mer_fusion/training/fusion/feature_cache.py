@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -67,12 +68,12 @@ def feature_cache(
     """
     order, talking = _faces_first(sources)
     speech = sources.speech.rows(order)
-    sound = [speech.lengths, speech.labels, speech.speakers]
-    sound += [item.labels for item in sources.corpora]
+    sound = [speech.mel, speech.lengths, speech.labels, speech.speakers]
+    sound += [part for item in sources.corpora for part in (item.mel, item.labels)]
     of_sound = _kept(
         folder, "audio", audio, sound, options, lambda: _audio_fields(audio, sources, order, options, device)
     )
-    pictures = [talking.times, talking.speakers, speech.lengths]
+    pictures = [talking.images, talking.times, talking.speakers, speech.lengths]
     of_faces = _kept(
         folder, "face", face, pictures, options, lambda: _face_fields(face, talking, speech.steps(), options, device)
     )
@@ -268,7 +269,7 @@ def _kept(
         return make()
     mark = hashlib.sha256(str(options).encode())
     for value in [*encoder.state_dict().values(), *inputs]:
-        mark.update(value.detach().cpu().contiguous().numpy().tobytes())
+        mark.update(np.ascontiguousarray(value.detach().cpu().numpy()).data)
     path = folder / f"{name}-{mark.hexdigest()[:16]}.safetensors"
     if path.exists():
         try:
