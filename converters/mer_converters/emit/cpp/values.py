@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mer_converters.emit.naming import decisions, figures, identifier, means, offsets
 from mer_converters.emit.source_bundle import SourceBundle
@@ -41,10 +41,8 @@ def values(source: SourceBundle, runtime: str, sources: Sequence[str], tests: Se
 def _emotion_values(source: SourceBundle) -> dict[str, str]:
     manifest, modalities = source.manifest, source.modalities
     raw = [_RAW[name] for name in modalities if name in _RAW]
-    warm = [name for name in modalities if name in manifest.baseline.population_mean]
-    pointers = [f"k{name.capitalize()}Mean.data()" if name in warm else "nullptr" for name in modalities]
-    moved = [name for name in modalities if offsets(source, name)]
-    added = [f"k{name.capitalize()}NeutralOffset.data()" if name in moved else "nullptr" for name in modalities]
+    means_of = {name: means(source, name) for name in modalities if name in manifest.baseline.population_mean}
+    offsets_of = {name: offsets(source, name) for name in means_of}
     return {
         "labels": wrapped([f'"{label}"' for label in manifest.labels], "    "),
         "emotions": wrapped([identifier(label) for label in manifest.labels], "    "),
@@ -56,10 +54,8 @@ def _emotion_values(source: SourceBundle) -> dict[str, str]:
             f"inline constexpr std::size_t k{name.capitalize()} = {index};" for index, name in enumerate(modalities)
         ),
         "features_sizes": ", ".join(str(source.size(name)) for name in modalities),
-        "means": "\n".join(_vector(f"k{name.capitalize()}Mean", means(source, name)) for name in warm),
-        "mean_data": ", ".join(pointers),
-        "offsets": "\n".join(_vector(f"k{name.capitalize()}NeutralOffset", offsets(source, name)) for name in moved),
-        "offset_data": ", ".join(added),
+        **_vectors("mean", "Mean", modalities, means_of),
+        **_vectors("offset", "NeutralOffset", modalities, offsets_of),
         "neutral_index": str(manifest.labels.index(NEUTRAL) if NEUTRAL in manifest.labels else 0),
         "state_count": str(len(source.states)),
         "decisions": wrapped([f"{{{heat}, {threshold}}}" for heat, threshold in decisions(source)], "    "),
@@ -73,9 +69,16 @@ def _pair(valence: float, arousal: float) -> str:
     return f"{{{{{valence!r}, {arousal!r}}}}}"
 
 
-def _vector(name: str, numbers: Sequence[str]) -> str:
-    body = wrapped(numbers, "    ")
-    return f"inline constexpr std::array<double, {len(numbers)}> {name}{{\n    {body}}};"
+def _vectors(key: str, end: str, modalities: Iterable[str], numbers: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Arrays of the modalities that have numbers, and pointers to them of all."""
+    arrays, pointers = [], []
+    for modality in modalities:
+        name, values = f"k{modality.capitalize()}{end}", numbers.get(modality, ())
+        pointers.append(f"{name}.data()" if values else "nullptr")
+        if values:
+            body = wrapped(values, "    ")
+            arrays.append(f"inline constexpr std::array<double, {len(values)}> {name}{{\n    {body}}};")
+    return {f"{key}s": "\n".join(arrays), f"{key}_data": ", ".join(pointers)}
 
 
 def _title(graph: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from mer_converters.emit.naming import decisions, figures, identifier, means, offsets
@@ -31,25 +31,17 @@ def values(source: SourceBundle) -> dict[str, str]:
     }
     if source.kind == "finder":
         return shared | {"sensor_graphs": "finder"}
-    population = manifest.baseline.population_mean
+    means_of = {name: means(source, name) for name in modalities if name in manifest.baseline.population_mean}
+    offsets_of = {name: numbers for name in means_of if (numbers := offsets(source, name))}
     return shared | {
         "swift_black_level": repr(float(manifest.face.black_level)),
         "emotions": "\n".join(_emotion(label) for label in manifest.labels),
         "affect": "\n".join(_affect(label) for label in manifest.labels),
         "modalities": "\n".join(f"    case {name}" for name in modalities),
         "sizes": "\n".join(f"        case .{name}: return {source.size(name)}" for name in modalities),
-        "mean_cases": "\n".join(
-            f"        case .{name}: return {f'{name}PopulationMean' if name in population else 'nil'}"
-            for name in modalities
-        ),
-        "offset_cases": "\n".join(
-            f"        case .{name}: return {f'{name}NeutralOffset' if offsets(source, name) else 'nil'}"
-            for name in modalities
-        ),
-        "vectors": "\n\n".join(
-            [_vector(f"{name}PopulationMean", means(source, name)) for name in modalities if name in population]
-            + [_vector(f"{name}NeutralOffset", offsets(source, name)) for name in modalities if offsets(source, name)]
-        ),
+        "mean_cases": _cases("PopulationMean", modalities, means_of),
+        "offset_cases": _cases("NeutralOffset", modalities, offsets_of),
+        "vectors": "\n\n".join([*_vectors("PopulationMean", means_of), *_vectors("NeutralOffset", offsets_of)]),
         "decisions": "\n".join(
             f"        Decision(temperature: {heat}, abstentionThreshold: {threshold}),"
             for heat, threshold in decisions(source)
@@ -94,9 +86,16 @@ def _affect(label: str) -> str:
     return f"        case .{identifier(label)}: return ({valence!r}, {arousal!r})"
 
 
-def _vector(name: str, numbers: Sequence[str]) -> str:
-    body = wrapped(numbers, "    ")
-    return f"private let {name}: [Double] = [\n    {body},\n]"
+def _cases(end: str, modalities: Iterable[str], numbers: Mapping[str, Sequence[str]]) -> str:
+    """What a switch over the modalities gives: the vector of each, nil where it has none."""
+    rows = [f"        case .{name}: return {f'{name}{end}' if name in numbers else 'nil'}" for name in modalities]
+    return "\n".join(rows)
+
+
+def _vectors(end: str, numbers: Mapping[str, Sequence[str]]) -> list[str]:
+    return [
+        f"private let {name}{end}: [Double] = [\n    {wrapped(values, '    ')},\n]" for name, values in numbers.items()
+    ]
 
 
 def _graph(source: SourceBundle, name: str) -> str:
