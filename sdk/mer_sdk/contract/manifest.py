@@ -157,10 +157,10 @@ class BaselineContract:
         population_mean: modality -> mean of the features of many people.
         neutral_offset: modality -> features of a person's whole range of expressions, on average, less those at rest;
             what an enrolment adds to each step that it takes in. As long as the population's means; empty adds nothing.
-        neutral_prior: share of neutral steps behind the population's means. A step is observed with as much of the
-            offset as the latest estimate finds the person more often neutral than that, so that who is neutral most of
-            the time does not become their own mean: `(p(neutral) - neutral_prior) / (1 - neutral_prior)` of it. 0: a
-            running baseline takes steps in as they are.
+        neutral_prior: share of neutral clips behind the population's means. A step is observed with
+            `(p(neutral) - neutral_prior) / (1 - neutral_prior)` of the offset, by the person's latest estimate: all of
+            it where they are surely neutral, none at the prior. So who is neutral most of the time does not become
+            their own mean. 0: a running baseline takes steps in as they are. Window bundles alone.
     """
 
     prior_steps: Annotated[float, Limits(least=0, most=1000000.0)]

@@ -175,6 +175,8 @@ def _check_means(manifest: Manifest, sizes: dict[str, int]) -> None:
     for name, offset in offsets.items():
         if len(offset) != len(means[name]):
             _fail(f"the neutral offset of {name} has {len(offset)} values, and its population mean {len(means[name])}")
+    if manifest.baseline.neutral_prior and manifest.dialogue is not None:
+        _fail("there is a neutral prior, and a dialogue's baselines take utterances in as they are")
     if manifest.baseline.neutral_prior and not (offsets and NEUTRAL in manifest.labels):
         _fail(f"there is a neutral prior, which needs a neutral offset and the label {NEUTRAL}")
 

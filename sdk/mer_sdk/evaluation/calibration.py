@@ -82,7 +82,6 @@ def state_answers(
     states: Sequence[str] = tuple(STATES),
     orders: int = 2,
     advance: Callable[[int], None] = lambda clips: None,
-    settle: Callable[[], None] = lambda: None,
 ) -> dict[str, StateAnswers]:
     """Modality state -> what the window said in it over all clips, cold and warm.
 
@@ -96,8 +95,6 @@ def state_answers(
         states: which modalities are shown, see `mer_sdk.evaluation.conditions`.
         orders: orders of the clips for the warm baselines.
         advance: called with the number of clips done since the last call.
-        settle: called once all clips are done, before the logits are read: a fusion graph may answer many windows at
-            once, and fill in then what it gave.
 
     Raises:
         OptionError: an unknown state.
@@ -115,7 +112,6 @@ def state_answers(
             rows.setdefault(output.state, []).append(row)
 
     predict(clips, engine, states, PROTOCOLS, orders=orders, advance=advance, watch=watch)
-    settle()
     found = {}
     for state, held in sorted(rows.items(), key=lambda item: list(STATES).index(item[0])):
         labels, logits, weights, people = zip(*held, strict=True)

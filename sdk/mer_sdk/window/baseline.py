@@ -87,12 +87,13 @@ class PersonalBaseline:
 
     def expect_neutral(self, probability: float) -> None:
         """Say how likely the latest estimate finds the person neutral, 0-1: steps that are observed from now on get as
-        much of the contract's `neutral_offset` as that is above (or below) its `neutral_prior`.
+        much of the contract's `neutral_offset` as that is above (or below) its `neutral_prior`: all of it at 1, none at
+        the prior, and a little less than none at 0. A probability that is not finite changes nothing.
 
         People are neutral most of the time, and the models learned with baselines of all that a person shows. As it is,
         the baseline of a long stream would stand at its neutral end, as that of an enrolment would.
         """
-        if self._neutral_prior:
+        if self._neutral_prior and math.isfinite(probability):
             self._share = (probability - self._neutral_prior) / (1.0 - self._neutral_prior)
 
     def observe_step(self, modality: str, features: np.ndarray) -> None:
@@ -203,6 +204,7 @@ class PersonalBaseline:
         for name in self._population:
             self._sums[name][...] = sums[name]
             self._counts[name][...] = counts[name]
+        self._share = 0.0
         self._stale = True
 
 

@@ -167,7 +167,7 @@ class StepEngine:
         return self._fuse(self._person, sound=True)
 
     def look_at(self, person: int) -> StepOutput:
-        """What the faces of another person say, without sound; of the steps so far.
+        """What the faces of another person say, without sound; of the steps so far. Their baseline follows it.
 
         Raises:
             OptionError: nobody of that number is known.

@@ -20,8 +20,8 @@ class Said:
     neutral = 1.0
 
     def run(self, inputs):
-        shares = [max(self.neutral, 1e-30)] + [max((1 - self.neutral) / 6, 1e-30)] * 6
-        return {"logits": np.log(np.array([shares], np.float32)), "reliance": np.array([[0.5, 0.5]], np.float32)}
+        shares = np.maximum([self.neutral, *[(1 - self.neutral) / 6] * 6], 1e-30)
+        return {"logits": np.log(shares[None].astype(np.float32)), "reliance": np.array([[0.5, 0.5]], np.float32)}
 
 
 @pytest.fixture
@@ -72,6 +72,46 @@ def test_one_modality_that_is_not_finite_leaves_the_other_its_share(engine, said
         engine.advance(StepFeatures(np.full(AUDIO, np.nan, np.float32) if step == 0 else SOUND, LOOK))
     assert engine.baseline.steps == {"audio": 0, "face": 1}
     np.testing.assert_allclose(engine.baseline.mean("face"), expected(engine, "face", LOOK, 1), atol=1e-6)
+
+
+def test_an_answer_that_is_not_finite_leaves_the_last_one_standing(engine, said):
+    for neutral in [1.0] * STEPS + [float("nan")] * 3:
+        said.neutral = neutral
+        engine.advance(StepFeatures(SOUND, LOOK))
+    np.testing.assert_allclose(engine.baseline.mean("face"), expected(engine, "face", LOOK, 1, 1, 1), atol=1e-6)
+
+
+def test_steps_without_an_estimate_leave_it_standing(engine, said):
+    for _ in range(STEPS):
+        engine.advance(StepFeatures(SOUND, None))
+    for _ in range(2):
+        engine.skip()
+    for _ in range(STEPS):
+        engine.advance(StepFeatures(None, None))  # until the window is empty, the last two steps
+    wanted = expected(engine, "audio", SOUND, *[1] * STEPS)
+    np.testing.assert_allclose(engine.baseline.mean("audio"), wanted, atol=1e-6)
+
+
+def test_sound_goes_to_whoever_was_current_with_what_was_said_of_them(engine, said):
+    for _ in range(STEPS):
+        engine.advance(StepFeatures(SOUND, LOOK), person=1)
+    said.neutral = 0.0
+    for _ in range(2):
+        engine.advance(StepFeatures(SOUND, LOOK), person=2)
+    for person, share in ((1, 1), (2, 0)):
+        count = engine.baseline_of(person).steps["audio"]
+        wanted = expected(engine, "audio", SOUND, *[share] * count)
+        np.testing.assert_allclose(engine.baseline_of(person).mean("audio"), wanted, atol=1e-6)
+    assert engine.baseline_of(1).steps["audio"] == 2
+
+
+def test_a_profile_begins_without(engine, tmp_path):
+    baseline = PersonalBaseline(engine.manifest.baseline)
+    baseline.save(tmp_path / "empty.json")
+    baseline.expect_neutral(1.0)
+    baseline.load(tmp_path / "empty.json")
+    baseline.observe_step("face", LOOK)
+    np.testing.assert_allclose(baseline.mean("face"), expected(engine, "face", LOOK, 0), atol=1e-6)
 
 
 def test_others_are_judged_by_their_own_estimates(engine, said):

@@ -158,6 +158,7 @@ test("a step gets as much of the offset as the person is neutral more often than
   for (const [probability, mean] of [[1, [3, -2]], [0.6, [2.5, -1]], [0.2, [2, 0]], [0, [1.75, 0.5]]] as const) {
     baseline.reset();
     baseline.expectNeutral(probability);
+    baseline.expectNeutral(Number.NaN); // changes nothing
     baseline.observe("face", new Float32Array([5, 3]));
     expect(baseline.mean("face")[0]).toBeCloseTo(mean[0], 6);
     expect(baseline.mean("face")[1]).toBeCloseTo(mean[1], 6);

@@ -172,6 +172,9 @@ function checkMeans(manifest: Manifest, sizes: ReadonlyMap<string, number>): voi
     const wanted = means[name]!.length;
     if (length !== wanted) fail(`the neutral offset of ${name} has ${length} values, and its population mean ${wanted}`);
   }
+  if (manifest.baseline.neutral_prior && manifest.dialogue) {
+    fail("there is a neutral prior, and a dialogue's baselines take utterances in as they are");
+  }
   if (manifest.baseline.neutral_prior && !(moved.length && manifest.labels.includes("neutral"))) {
     fail("there is a neutral prior, which needs a neutral offset and the label neutral");
   }

@@ -34,11 +34,12 @@ export class PersonalBaseline {
 
   /**
    * Say how likely the latest estimate finds the person neutral, 0-1: steps that are observed from now on get as much of
-   * the contract's `neutral_offset` as that is above (or below) its `neutral_prior`.
+   * the contract's `neutral_offset` as that is above (or below) its `neutral_prior`: all of it at 1, none at the prior. A
+   * probability that is not finite changes nothing.
    */
   expectNeutral(probability: number): void {
     const { neutral_prior: prior } = this.contract;
-    if (prior) this.share = (probability - prior) / (1 - prior);
+    if (prior && Number.isFinite(probability)) this.share = (probability - prior) / (1 - prior);
   }
 
   /** Take in one step's features of this person; a vector that is not finite is left out. */
@@ -133,6 +134,7 @@ export class PersonalBaseline {
     }
     this.sums = sums;
     this.counts = counts;
+    this.share = 0;
     this.means.clear();
   }
 

@@ -45,7 +45,7 @@ std::vector<float> Baseline::mean(std::size_t modality) const {
 }
 
 void Baseline::expect_neutral(double probability) {
-  if (kNeutralPrior > 0) share_ = (probability - kNeutralPrior) / (1.0 - kNeutralPrior);
+  if (kNeutralPrior > 0 && std::isfinite(probability)) share_ = (probability - kNeutralPrior) / (1.0 - kNeutralPrior);
 }
 
 void Baseline::observe(std::size_t modality, std::span<const float> features) { take(modality, features, share_); }

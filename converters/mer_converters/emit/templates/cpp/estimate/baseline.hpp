@@ -20,7 +20,8 @@ class Baseline {
   /// What to subtract from a modality's features (its position in `kModalities`); zeros for one without a baseline.
   std::vector<float> mean(std::size_t modality) const;
   /// Says how likely the latest estimate finds the person neutral: steps that are observed from now on get as much of
-  /// `kNeutralOffset` as that is above (or below) `kNeutralPrior`.
+  /// `kNeutralOffset` as that is above (or below) `kNeutralPrior`: all of it at 1, none at the prior. A probability
+  /// that is not finite changes nothing.
   void expect_neutral(double probability);
   /// Takes in the features of one step; features that are not finite are left out.
   void observe(std::size_t modality, std::span<const float> features);

@@ -31,7 +31,8 @@ struct FusionInput {
 class PersonWindows {
  public:
   explicit PersonWindows(const Baseline& baseline = {});
-  /// Takes one step.
+  /// Takes one step. What the fusion then says of a person goes to that person's baseline (`expect_neutral`), as
+  /// `Sensor` does it.
   /// @param features in the order of `kModalities`. @param person whose face it is; nothing where there is none.
   /// @param others face features of further persons.
   void push(const std::array<Features, kModalities.size()>& features, std::optional<int> person = std::nullopt,

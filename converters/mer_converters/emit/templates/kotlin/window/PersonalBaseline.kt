@@ -41,11 +41,12 @@ class PersonalBaseline {
 
     /**
      * Says how likely the latest estimate finds the person neutral, 0-1: steps that are observed from now on get as
-     * much of [Modality.neutralOffset] as that is above (or below) [Contract.NEUTRAL_PRIOR].
+     * much of [Modality.neutralOffset] as that is above (or below) [Contract.NEUTRAL_PRIOR]: all of it at 1, none at
+     * the prior. A probability that is not finite changes nothing.
      */
     fun expectNeutral(probability: Double) {
         val prior = Contract.NEUTRAL_PRIOR
-        if (prior > 0) share = (probability - prior) / (1 - prior)
+        if (prior > 0 && probability.isFinite()) share = (probability - prior) / (1 - prior)
     }
 
     /** Takes one step's features in; those that are not finite, and modalities without a baseline, are left out. */

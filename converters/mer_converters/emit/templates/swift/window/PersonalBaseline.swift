@@ -70,10 +70,11 @@ public struct PersonalBaseline {
     }
 
     /// Says how likely the latest estimate finds the person neutral, 0-1: steps that are observed from now on get as
-    /// much of the modality's `neutralOffset` as that is above (or below) `Contract.neutralPrior`.
+    /// much of the modality's `neutralOffset` as that is above (or below) `Contract.neutralPrior`: all of it at 1, none
+    /// at the prior. A probability that is not finite changes nothing.
     public mutating func expectNeutral(_ probability: Double) {
         let prior = Contract.neutralPrior
-        if prior > 0 { share = (probability - prior) / (1 - prior) }
+        if prior > 0, probability.isFinite { share = (probability - prior) / (1 - prior) }
     }
 
     /// Takes one step's features in; those that are not finite, and modalities without a baseline, are left out.
