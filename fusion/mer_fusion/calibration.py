@@ -12,14 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import nn
-
 from mer_fusion.checkpoint import Card, Checkpoint, load_checkpoint, save_checkpoint, write_card
 from mer_fusion.dialogue_answers import NOT_FITTED, dialogue_answers, dialogues_to_ask
 from mer_fusion.torch_bundle import open_checkpoint
-from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.manifest import Decision
 from mer_sdk.errors import OptionError
@@ -41,7 +36,6 @@ from mer_sdk.window.engine import StepEngine
 TUNING_FOLD = 0
 CONFIDENCE = "confidence"
 ORDERS = 2
-_BATCH = 512
 Progress = Callable[[str, float, float], None]
 
 
@@ -149,10 +143,7 @@ def answers_of(
     Raises:
         DataError: a clip cannot be read, or holds nothing.
     """
-    bundle = open_checkpoint(path)
-    fusion = _BatchedFusion(load_checkpoint(path).network.fusion, len(bundle.manifest.labels))
-    graphs = {**bundle.load_graphs(None, 1), "fusion": fusion}
-    engine = StepEngine(Bundle(bundle.manifest, None, loader=lambda threads: dict(graphs)))
+    engine = StepEngine(open_checkpoint(path))
     detector = detector_of(clips)
     encoded = []
     for number, clip in enumerate(clips):
@@ -167,38 +158,7 @@ def answers_of(
         done += count
         progress("asking", done, total)
 
-    return state_answers(encoded, engine, truth, states, ORDERS, advance, fusion.settle)
-
-
-class _BatchedFusion:
-    """A fusion network that answers many windows at once: what it gives is filled in when the batch is full.
-
-    No window depends on an answer, so a sensor's engine can go on without it.
-    """
-
-    def __init__(self, network: nn.Module, classes: int) -> None:
-        self._network, self._classes = network.eval(), classes
-        self._given: list[tuple[np.ndarray, ...]] = []
-        self._owed: list[np.ndarray] = []
-
-    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        names = ("audio", "face", "audio_mask", "face_mask")
-        self._given.append(tuple(np.array(inputs[name], np.float32) for name in names))
-        self._owed.append(np.zeros((1, self._classes), np.float32))
-        logits = self._owed[-1]
-        if len(self._given) == _BATCH:
-            self.settle()
-        return {"logits": logits, "reliance": np.zeros((1, 2), np.float32)}
-
-    @torch.inference_mode()
-    def settle(self) -> None:
-        """Answer what is waiting."""
-        if self._given:
-            columns = zip(*self._given, strict=True)
-            found = self._network(*(torch.from_numpy(np.concatenate(column)) for column in columns)).logits.numpy()
-            for owed, row in zip(self._owed, found, strict=True):
-                owed[0] = row
-        self._given, self._owed = [], []
+    return state_answers(encoded, engine, truth, states, ORDERS, advance)
 
 
 def calibration_clips(

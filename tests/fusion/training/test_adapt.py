@@ -12,15 +12,19 @@ import soundfile
 import torch
 
 from mer_fusion.checkpoint import find_checkpoint, load_checkpoint, shipped_checkpoint
+from mer_fusion.torch_bundle import torch_bundle
 from mer_fusion.training.adapt import parts
 from mer_fusion.training.adapt.learning import AdaptOptions, last_layer, learned_fusion, learned_head
 from mer_fusion.training.adapt.parts import left_out_parts
 from mer_fusion.training.adapt.procedure import adapt
-from mer_fusion.training.adapt.recorded import Windows
+from mer_fusion.training.adapt.recorded import Windows, record
 from mer_sdk.errors import DataError, OptionError
+from mer_sdk.evaluation.conditions import predict
 from mer_sdk.evaluation.datasets import OwnClips
 from mer_sdk.evaluation.datasets.clip import Clip
+from mer_sdk.evaluation.features import ClipFeatures
 from mer_sdk.evaluation.metrics import uar
+from mer_sdk.window.engine import StepEngine, StepFeatures, StepOutput
 
 TONES = {"happy": 900.0, "sad": 250.0}
 
@@ -92,6 +96,25 @@ def test_clips_are_left_out_by_person_where_there_are_many_and_with_labels_alike
     assert sorted(n for part in found for n in part) == list(range(36))
     assert all(Counter(alone[n].label for n in part)["sad"] == 3 for part in found)
     assert "labels alike" in how
+
+
+def test_what_is_recorded_is_what_a_sensor_meets() -> None:
+    checkpoint = load_checkpoint(find_checkpoint("grjca-student"))
+    assert checkpoint.card.baseline.neutral_prior > 0  # baselines follow what is said
+    random, clips = np.random.default_rng(0), []
+    for number in range(3):
+        steps = tuple(StepFeatures(random.normal(0, 2, 64).astype(np.float32), None) for _ in range(24))
+        clips.append(ClipFeatures(Clip(str(number), "happy", 1), steps))
+    plain: list[np.ndarray] = []
+    engine = StepEngine(torch_bundle(checkpoint))
+    for protocol in ("cold", "warm"):
+        predict(clips, engine, ("audio",), (protocol,), orders=1, watch=lambda _, said: plain.extend(map(logits, said)))
+    found = record(checkpoint, clips, [1, 1, 1], thin=1).logits(checkpoint.network.fusion)
+    np.testing.assert_allclose(found.numpy(), np.stack(plain), atol=1e-4)
+
+
+def logits(output: StepOutput) -> np.ndarray:
+    return output.logits
 
 
 def test_own_clips_make_a_checkpoint_that_says_so(tmp_path: Path) -> None:

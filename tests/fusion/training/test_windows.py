@@ -229,3 +229,4 @@ def test_what_was_kept_is_of_the_same_sound_and_images(tmp_path: Path) -> None:
     assert made_anew(data) == []
     assert made_anew(replace(data, talking=replace(data.talking, images=data.talking.images[:, 1:, 1:]))) == ["face"]
     assert made_anew(replace(data, speech=replace(data.speech, mel=data.speech.mel + 0.5))) == ["audio"]
+    assert made_anew(replace(data, speech=replace(data.speech, targets=data.speech.targets.flip(1)))) == ["audio"]

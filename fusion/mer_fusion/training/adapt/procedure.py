@@ -12,6 +12,7 @@ import numpy as np
 from torch import nn
 
 from mer_fusion.checkpoint import Card, Checkpoint, load_checkpoint, save_checkpoint
+from mer_fusion.network import EmotionNetwork
 from mer_fusion.training.adapt.learning import HEAD, AdaptOptions
 from mer_fusion.training.adapt.parts import Progress, Work
 from mer_fusion.training.adapt.recorded import Windows, encoding_engine, only, people_of, record
@@ -93,7 +94,8 @@ def adapt(
     """Adapt a window model to own clips and write it to `out`, unless it is worse than before.
 
     Clips of the split "test" are learned from by nobody and judge; where there are none, the clips judge in parts, each
-    part by what was learned from the others, and then all are learned from.
+    part by what was learned from the others, and then all are learned from. They are judged over the baselines that the
+    model has before; those of the check are over each model's own.
 
     Args:
         data: "clips:PATH"; names: label of the table -> label of the model.
@@ -140,10 +142,14 @@ def adapt(
     )
     if not all(item.passed for item in judged):
         return found
-    whole = copy.deepcopy(source.network)
-    whole.fusion = network
-    save_checkpoint(whole.eval(), _card(source, dataset, clips, found, check_data, out), out)
+    save_checkpoint(_with_fusion(source, network), _card(source, dataset, clips, found, check_data, out), out)
     return replace(found, checkpoint=out)
+
+
+def _with_fusion(source: Checkpoint, fusion: nn.Module) -> EmotionNetwork:
+    whole = copy.deepcopy(source.network)
+    whole.fusion = fusion
+    return whole.eval()
 
 
 def _judged(
@@ -191,8 +197,11 @@ def _check(
     encoded, _ = _encoded(source, clips, "clips of --check-data", progress)
     labels = merge_labels(source.card.labels)
     truth = [source.card.labels.index(labels[item.clip.label]) for item in encoded]
+    adapted = replace(source, network=_with_fusion(source, network))
+    # Each network meets windows over the baselines that its own answers lead to.
     windows = record(source, encoded, truth, seed=options.seed)
-    before, after = windows.logits(source.network.fusion).numpy(), windows.logits(network).numpy()
+    before = windows.logits(source.network.fusion).numpy()
+    after = record(adapted, encoded, truth, seed=options.seed).logits(network).numpy()
     everyone = range(len(encoded))
     found = [
         _judged(f"test clips of RAVDESS, {shown} shown", windows, truth, before, after, shown, everyone, -MOST_LOST)

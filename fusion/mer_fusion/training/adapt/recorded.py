@@ -126,6 +126,7 @@ def record(
     """Run a sensor over encoded clips and keep every window that holds anything.
 
     Args:
+        checkpoint: the baselines follow what its fusion says.
         clips: encoded by the checkpoint's encoders.
         truth: index of each clip's label.
         thin: one window in so many is kept, the last of each clip always: neighbours differ by one step.

@@ -30,7 +30,11 @@ def baseline_contract(cache: FeatureCache, recipe: Recipe) -> BaselineContract:
 
 
 def neutral_prior(cache: FeatureCache) -> float:
-    """The share of neutral takes among those of RAVDESS, 0-1: `BaselineContract.neutral_prior`."""
+    """The share of neutral takes among those of RAVDESS, 0-1: `BaselineContract.neutral_prior`.
+
+    The neutral offset leads from these takes, too. The further corpora behind a half of the sound's mean have as many
+    neutral clips, or fewer.
+    """
     return round(float((cache.labels[: cache.ravdess] == _NEUTRAL).float().mean()), 6)
 
 

@@ -68,12 +68,11 @@ def feature_cache(
     """
     order, talking = _faces_first(sources)
     speech = sources.speech.rows(order)
-    sound = [speech.mel, speech.lengths, speech.labels, speech.speakers]
-    sound += [part for item in sources.corpora for part in (item.mel, item.labels)]
+    sound = [part for item in (speech, *sources.corpora) for part in _parts(item)]
     of_sound = _kept(
         folder, "audio", audio, sound, options, lambda: _audio_fields(audio, sources, order, options, device)
     )
-    pictures = [talking.images, talking.times, talking.speakers, speech.lengths]
+    pictures = [talking.images, talking.first, talking.count, talking.times, talking.speakers, speech.lengths]
     of_faces = _kept(
         folder, "face", face, pictures, options, lambda: _face_fields(face, talking, speech.steps(), options, device)
     )
@@ -251,6 +250,11 @@ def _numbered(speakers: Sequence[Tensor]) -> Tensor:
         found.append(item + following)
         following = int(found[-1].max()) + 1
     return torch.cat(found)
+
+
+def _parts(speech: SpeechSet) -> list[Tensor]:
+    """What a cache holds, or depends on, of a set of clips."""
+    return [speech.mel, speech.lengths, speech.labels, speech.speakers, speech.targets, speech.corpora, speech.shares]
 
 
 def _kept(
