@@ -38,8 +38,9 @@ class Recipe:
         audio_loop, audio_last_loop: the audio encoder's two parts, see `train_audio`.
         audio_last_share: share of the clips that RAVDESS gives in the second.
         objective: options of the model's objective, empty for its defaults.
-        neutral_share: how much of the way from neutral takes to the population's mean an enrolment adds, 0-1. Features
-            of people whom the encoders know are further apart than those of strangers; so only a share counts.
+        neutral_share: how much of the way from neutral takes to the population's mean the neutral offset is, 0-1; 0
+            leaves the neutral prior out, too. Features of people whom the encoders know are further apart than those of
+            strangers; so only a share counts.
     """
 
     name: str
