@@ -5,26 +5,21 @@ Slow, as compilers are. It needs g++; Kotlin and Swift are in files of their own
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import struct
-import subprocess
 import sys
-import sysconfig
 import wave
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from cpp_builds import FLAGS, TARGETS, App, Built, done, one_source, wheel_runtime
 from one_modality import one_modality
-from sandboxed import run_sandboxed
 from signature_cases import private_key, public_line, write_cases
 from spoken_recording import check_said, recording
 
-import mer_converters.emit as emit_module
 from mer_converters.emit import emit, emit_app, find_language
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_sdk.contract.bundle import Bundle
@@ -39,90 +34,6 @@ from mer_sdk.window.smoothing import Smoothing
 pytestmark = pytest.mark.slow
 
 NATIVE = Path(__file__).with_name("native")
-WHEELS = Path(emit_module.__file__).parent / "templates" / "cpp" / "wheels"
-TARGETS = ("onnx", "tflite", "executorch")
-# Warnings are errors in what is generated; the runtimes' headers are their own.
-FLAGS = ("-std=c++20", "-O0", "-fPIC", "-Wall", "-Wextra", "-Werror", "-I.")
-
-
-@dataclass(frozen=True)
-class Native:
-    """A runtime of a Python wheel: a folder for what is made, where its headers are, and what is linked."""
-
-    folder: Path
-    headers: tuple[Path, ...]
-    libraries: tuple[Path, ...]
-    defines: tuple[str, ...] = ()
-
-    def compile(self, code: Path, source: Path) -> Path:
-        """An object file of one source, in the folder of this runtime."""
-        made = self.folder / f"{source.stem}.o"
-        includes = [word for path in self.headers for word in ("-isystem", str(path))]
-        _done(["g++", *FLAGS, *self.defines, *includes, "-c", str(source), "-o", str(made)], code)
-        return made
-
-    def link(self, objects: list[Path], made: Path, *more: str) -> Path:
-        """A program, or with -shared a library."""
-        paths = ":".join(str(path) for path in dict.fromkeys(library.parent for library in self.libraries))
-        tail = [*map(str, self.libraries), f"-Wl,-rpath,{paths}", "-Wl,--allow-shlib-undefined"]
-        _done(["g++", *map(str, objects), *more, "-o", str(made), "-Wl,--no-as-needed", *tail], self.folder)
-        return made
-
-
-def _done(command: list[str], folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
-    return done.stdout + done.stderr
-
-
-def _package(name: str) -> Path:
-    spec = importlib.util.find_spec(name)
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip(f"needs {name}, which is not installed")
-    return Path(next(iter(spec.submodule_search_locations)))
-
-
-def _library(folder: Path, pattern: str) -> Path:
-    found = sorted(folder.glob(pattern))
-    if not found:
-        pytest.skip(f"needs {pattern}, which the wheel in {folder.name} does not have")
-    return found[0]
-
-
-def _native(target: str, folder: Path) -> Native:
-    if target == "onnx":
-        library = _library(_package("onnxruntime") / "capi", "libonnxruntime.so.*")
-        # The library names itself with its major version alone.
-        linked = folder / "libonnxruntime.so.1"
-        linked.symlink_to(library)
-        return Native(folder, (WHEELS / "onnx",), (linked,))
-    if target == "tflite":
-        return Native(folder, (WHEELS / "litert",), (_library(_package("ai_edge_litert"), "libLiteRt.so"),))
-    root, torch = _package("executorch"), _package("torch") / "lib"
-    include = root / "include"
-    libraries = [_library(root / "extension" / "pybindings", "_portable_lib*.so")]
-    libraries.append(_library(root / "backends" / "qualcomm", "libqnn_executorch_backend.so"))
-    libraries += [_library(torch, f"lib{name}.so") for name in ("torch_python", "torch", "torch_cpu", "c10")]
-    libraries.append(_library(Path(str(sysconfig.get_config_var("LIBDIR"))), "libpython3.*.so"))
-    portable = include / "executorch" / "runtime" / "core" / "portable_type" / "c10"
-    return Native(folder, (include, portable), tuple(libraries), ("-DC10_USING_CUSTOM_GENERATED_MACROS",))
-
-
-@dataclass(frozen=True)
-class Built:
-    """A bundle with its C++ code and the program of its golden test."""
-
-    bundle: Path
-    code: Path
-    native: Native
-    program: Path
-
-    def run(self, folder: Path, golden: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """The golden test where it may open no socket and write no file, with nothing but a home, which stays empty."""
-        command = [str(self.program), str(self.bundle), str(golden or self.code / "golden.bin")]
-        return run_sandboxed(command, folder / "home", needed=False)
-
-
 # What the golden test of sound and faces checks beside the cases.
 STAGES = (
     "warm baseline: audio",
@@ -146,16 +57,8 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("g++") is None:
         pytest.skip("needs g++, which is not installed")
     folder = tmp_path_factory.mktemp("emit")
-    _done([sys.executable, str(NATIVE / "export_tiny.py"), str(folder)], folder)
+    done([sys.executable, str(NATIVE / "export_tiny.py"), str(folder)], folder)
     return folder
-
-
-@dataclass(frozen=True)
-class App:
-    """The project of the app for ONNX, and the folder in which CMake built it against the wheel's library."""
-
-    code: Path
-    built: Path
 
 
 @pytest.fixture(scope="module")
@@ -168,8 +71,8 @@ def app(bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> App | None:
         shutil.copytree(bundles / name, folder / name)
     code, built = emit_app(folder / "onnx.mer", "cpp"), folder / "build"
     options = (f"-DMER_PYTHON={sys.executable}", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O0")
-    _done(["cmake", "-S", str(code), "-B", str(built), *options], folder)
-    _done(["cmake", "--build", str(built)], folder)
+    done(["cmake", "-S", str(code), "-B", str(built), *options], folder)
+    done(["cmake", "--build", str(built)], folder)
     return App(code, built)
 
 
@@ -185,26 +88,18 @@ def build(bundles: Path, app: App | None, tmp_path_factory: pytest.TempPathFacto
     def built(target: str, name: str | None = None) -> Built:
         name = name or target
         if name not in kept:
-            bundle, native = bundles / f"{name}.mer", _native(target, tmp_path_factory.mktemp(name))
+            bundle, native = bundles / f"{name}.mer", wheel_runtime(target, tmp_path_factory.mktemp(name))
             if app is not None and name in of_app:
                 part, namespace = of_app[name]
                 program = app.built / part / f"golden_test_{namespace}"
                 kept[name] = Built(bundle, app.code / part, native, program)
             else:
                 code = emit(bundle, "cpp")
-                objects = [native.compile(code, _whole(code, native.folder))]
+                objects = [native.compile(code, one_source(code, native.folder))]
                 kept[name] = Built(bundle, code, native, native.link(objects, native.folder / "golden_test"))
         return kept[name]
 
     return built
-
-
-def _whole(code: Path, folder: Path, left_out: tuple[str, ...] = ("trust",)) -> Path:
-    """One source of all, as the build of the app has it; who checks signatures adds trust/."""
-    sources = [path for path in sorted(code.rglob("*.cpp")) if path.parent.name not in left_out]
-    whole = folder / "whole.cc"
-    whole.write_text("".join(f'#include "{path}"\n' for path in sources))
-    return whole
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -250,7 +145,7 @@ def test_cpp_of_one_modality_compiles(kept: str, build: Callable[..., Built], tm
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     headers = [word for path in built.native.headers for word in ("-isystem", str(path))]
-    _done(["g++", *FLAGS, *headers, "-fsyntax-only", str(_whole(tmp_path, tmp_path))], tmp_path)
+    done(["g++", *FLAGS, *headers, "-fsyntax-only", str(one_source(tmp_path, tmp_path))], tmp_path)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -321,14 +216,14 @@ def test_cpp_checks_signatures(build: Callable[..., Built], tmp_path: Path) -> N
     objects = [built.native.compile(built.code, path) for path in (built.code / "trust" / "signature.cpp", source)]
     program = built.native.link(objects, tmp_path / "signatures_test", "-lcrypto")
     command = [str(program), str(tmp_path / "signatures"), str(bundle), key_line(trusted), public_line(2)]
-    assert "passed" in _done(command, tmp_path)
+    assert "passed" in done(command, tmp_path)
 
 
 def test_cpp_app_says_what_the_sensor_says(app: App | None, bundles: Path, tmp_path: Path) -> None:
     """A wav and a raw video through the app, and through `mer_sdk`."""
     if app is None:
         pytest.skip("needs CMake, which is not installed")
-    _done(["ctest", "--test-dir", str(app.built), "--output-on-failure"], tmp_path)
+    done(["ctest", "--test-dir", str(app.built), "--output-on-failure"], tmp_path)
     sound, frames = _recording(tmp_path)
     command = [
         str(app.built / "mer_app"),
@@ -341,7 +236,7 @@ def test_cpp_app_says_what_the_sensor_says(app: App | None, bundles: Path, tmp_p
         "--fps",
         "12.5",
     ]
-    lines = _done([*command, "--smooth", "0.5", "--margin", "0.05"], tmp_path).splitlines()
+    lines = done([*command, "--smooth", "0.5", "--margin", "0.05"], tmp_path).splitlines()
     wanted = _estimates(bundles, sound, frames)
     assert len(lines) == len(wanted) == 13
     for line, estimate in zip(lines, wanted, strict=True):
@@ -409,7 +304,7 @@ def test_cpp_hashes_files_of_any_length(build: Callable[..., Built], tmp_path: P
     source = tmp_path / "hashing.cc"
     source.write_text(HASHING)
     hashing = [built.native.compile(built.code, path) for path in (built.code / "sha256.cpp", source)]
-    told = _done([str(built.native.link(hashing, tmp_path / "hashing")), *map(str, files)], tmp_path).split()
+    told = done([str(built.native.link(hashing, tmp_path / "hashing")), *map(str, files)], tmp_path).split()
     assert told == [file_sha256(path) for path in files]
 
 
@@ -417,7 +312,7 @@ def test_a_cpp_stream_begins_windows_where_the_sensor_does(
     build: Callable[..., Built], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built, sound = build("onnx"), recording(tmp_path / "sound.f32")
-    sources = (_whole(built.code, tmp_path, ("trust", "tests")), NATIVE / "session.cc")
+    sources = (one_source(built.code, tmp_path, ("trust", "tests")), NATIVE / "session.cc")
     program = built.native.link([built.native.compile(built.code, path) for path in sources], tmp_path / "session")
-    told = _done([str(program), str(built.bundle), str(tmp_path / "sound.f32")], tmp_path)
+    told = done([str(program), str(built.bundle), str(tmp_path / "sound.f32")], tmp_path)
     check_said(told.splitlines(), built.bundle, sound, monkeypatch)
