@@ -147,6 +147,7 @@ results: convert-all
 		$(foreach model,atsuko fdrl,fusion/mer_fusion/checkpoints/$(model)-student.safetensors)
 	$(BIN)/python -m benchmarks.robustness.reliance $(foreach model,grjca atsuko fdrl,$(BUNDLES)/$(model)-tflite-fp32.mer) --data ravdess_pairs:$(PAIRS)
 	$(BIN)/python -m benchmarks.robustness.sound_ablations --data ravdess:$(RAVDESS) $(MORE_SPEECH) --share 0.25 --precision bf16
+	$(BIN)/python -m benchmarks.robustness.left_out_corpora --data ravdess:$(RAVDESS) $(MORE_SPEECH) --share 0.4
 	$(BIN)/python -m benchmarks.accuracy.confidence $(foreach model,grjca atsuko fdrl,fusion/mer_fusion/checkpoints/$(model)-student.safetensors) \
 		--data ravdess_pairs:$(PAIRS) $(foreach corpus,urdu ased turev tess emovo,--data $(corpus):$(SPEECH)/$(corpus))
 	$(BIN)/python -m benchmarks.accuracy.own_clips.adaptation --data ravdess_pairs:$(PAIRS)
