@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.results.figures import accuracy_figure
 from benchmarks.results.result_tables import Json, percent, prose, table, write_result
 from benchmarks.robustness.sound_ablations import Variant, trained
 from mer_fusion.training.fusion.data import LABELS, read_speech
@@ -32,8 +33,7 @@ from mer_fusion.training.held_out import held_out
 from mer_fusion.training.speech.corpora import corpora_sets
 from mer_fusion.training.speech.encoder import AudioLearner, device_features
 from mer_fusion.training.speech.spectra import SpeechSet
-from mer_sdk.evaluation.datasets import CremadLogMel, Ravdess, SpeechCorpus, open_dataset
-from mer_sdk.evaluation.metrics import bootstrap_interval, uar
+from mer_sdk.evaluation.datasets import CremadLogMel, CremadVotes, Ravdess, SpeechCorpus, open_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKERS = (
@@ -56,18 +56,12 @@ def scored(learner: AudioLearner, corpus: SpeechSet) -> dict[str, Any]:
     features = device_features(learner.encoder, some)
     found = held_out(features, some.labels, some.speakers, decide, learner.population, len(LABELS))
     labels, said = some.labels.numpy(), found.predicted.numpy()
-    figures: dict[str, Any] = {
-        "clips": len(some),
+    return {
         "speakers": len(torch.unique(some.speakers)),
         "classes": int((~lacking).sum()),
+        "cold": accuracy_figure(labels, said[:1]),
+        "warm": accuracy_figure(labels, said[1:]),
     }
-    for protocol, runs in (("cold", said[:1]), ("warm", said[1:])):
-        interval = bootstrap_interval(labels, runs)
-        figures[protocol] = {
-            "uar": round(100 * uar(labels, runs), 2),
-            "interval": [round(100 * interval.low, 2), round(100 * interval.high, 2)],
-        }
-    return figures
 
 
 def section(result: Json) -> list[str]:
@@ -81,8 +75,8 @@ def section(result: Json) -> list[str]:
             name,
             str(one["classes"]),
             f"{100 / one['classes']:.0f}",
-            f"{one['clips']} of {one['speakers']}",
-            *(percent(one[protocol]["uar"], one[protocol]["interval"]) for protocol in ("cold", "warm")),
+            f"{one['cold']['clips']} of {one['speakers']}",
+            *(percent(one[protocol]["uar"], one[protocol]["uar_interval"]) for protocol in ("cold", "warm")),
         )
         for name, one in result["corpora"].items()
     ]
@@ -95,12 +89,13 @@ def open_corpora(specs: Sequence[str]) -> dict[str, SpeechSet]:
     ravdess = next(item for item in opened if isinstance(item, Ravdess))
     waves: list[np.ndarray] = []
     speech = read_speech(ravdess, waves)
-    others = [item for item in opened if item is not ravdess]
-    # In the order in which sets are made: CREMA-D's spectra first, its votes belong to them.
-    named = [item for item in others if isinstance(item, CremadLogMel)]
-    named += [item for item in others if isinstance(item, SpeechCorpus)]
-    sets = corpora_sets(others, LABELS, waves)
-    return {"RAVDESS": speech} | {item.title: found for item, found in zip(named, sets, strict=True)}
+    votes = [item for item in opened if isinstance(item, CremadVotes)]
+    corpora = {"RAVDESS": speech}
+    for item in opened:
+        if isinstance(item, CremadLogMel | SpeechCorpus):
+            theirs = votes if isinstance(item, CremadLogMel) else []
+            (corpora[item.title],) = corpora_sets([item, *theirs], LABELS, waves)
+    return corpora
 
 
 def main() -> None:

@@ -14,17 +14,18 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.results.figures import accuracy_figure
 from benchmarks.results.result_tables import Json, percent, points, prose, table, write_result
 from mer_sdk.contract.bundle import Bundle
-from mer_sdk.contract.manifest import NEUTRAL
+from mer_sdk.contract.manifest import NEUTRAL, BaselineContract
 from mer_sdk.evaluation import metrics
-from mer_sdk.evaluation.conditions import clip_log_probabilities
+from mer_sdk.evaluation.conditions import clip_answer
 from mer_sdk.evaluation.datasets import TEST_FOLD, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.features import ClipFeatures, encode_clip
@@ -42,29 +43,23 @@ ORDERS, SEED = 2, 0
 BASELINES = ("none", "as they are", "corrected")
 
 
-def engine_of(bundle: Bundle, baseline: str) -> StepEngine:
-    """An engine whose running baseline takes steps in as the bundle says, or as they are."""
-    if baseline == "corrected":
-        return StepEngine(bundle)
-    graphs, manifest = bundle.load_graphs(None, 1), bundle.manifest
-    plain = replace(manifest, baseline=replace(manifest.baseline, neutral_prior=0.0))
-    return StepEngine(Bundle(plain, None, loader=lambda threads: dict(graphs)))
+@dataclass(frozen=True, eq=False)
+class Person:
+    """One person's encoded clips: those that are scored, and neutral ones for between them."""
+
+    scored: list[ClipFeatures]
+    history: list[ClipFeatures]
 
 
 def stream(
-    scored: Sequence[ClipFeatures],
-    history: Sequence[ClipFeatures],
-    between: int,
-    engine: StepEngine,
-    baseline: PersonalBaseline,
-    random: np.random.Generator,
+    person: Person, between: int, engine: StepEngine, baseline: PersonalBaseline, random: np.random.Generator
 ) -> np.ndarray:
-    """One person's stream: the label [N] of each scored clip, in the order of `scored`."""
-    said = np.zeros(len(scored), int)
-    for index in random.permutation(len(scored)):
-        for place in random.integers(0, len(history), between):
-            _answer(history[place], engine, baseline)
-        said[index] = _answer(scored[index], engine, baseline)
+    """One person's stream: the label [N] of each scored clip, in the order of `person.scored`."""
+    said = np.zeros(len(person.scored), int)
+    for index in random.permutation(len(said)):
+        for place in random.integers(0, len(person.history), between):
+            _answer(person.history[place], engine, baseline)
+        said[index] = _answer(person.scored[index], engine, baseline)
     return said
 
 
@@ -72,55 +67,49 @@ def _answer(item: ClipFeatures, engine: StepEngine, baseline: PersonalBaseline) 
     engine.reset(baseline)
     outputs = [engine.advance(features) for features in item.steps]
     engine.finish()
-    shares = np.stack([np.log(np.maximum(output.probabilities, 1e-300)) for output in outputs])
-    return int(clip_log_probabilities(shares, np.array([output.steps for output in outputs])).argmax())
+    return int(clip_answer(outputs, engine.manifest.decision).argmax())
 
 
-def measured(bundle: Bundle, clips: Sequence[ClipFeatures]) -> list[dict[str, Any]]:
+def streams(
+    people: Sequence[Person], between: int, engine: StepEngine, contract: BaselineContract, fixed: bool = False
+) -> np.ndarray:
+    """Labels [ORDERS, N] of everybody's scored clips; each person's baseline is one of `contract`."""
+    runs = []
+    for order in range(ORDERS):
+        said = []
+        for person in people:
+            random = np.random.default_rng([SEED, order, person.scored[0].clip.speaker])
+            said.append(stream(person, between, engine, PersonalBaseline(contract, fixed), random))
+        runs.append(np.concatenate(said))
+    return np.stack(runs)
+
+
+def measured(engine: StepEngine, clips: Sequence[ClipFeatures]) -> list[dict[str, Any]]:
     """How many clips come between, and how right each baseline's labels are."""
-    merged, labels = merge_labels(bundle.manifest.labels), bundle.manifest.labels
-    engines = {baseline: engine_of(bundle, baseline) for baseline in BASELINES}
-    random = np.random.default_rng(SEED)
-    people: dict[int, tuple[list[ClipFeatures], list[ClipFeatures]]] = {}
-    for person in sorted({item.clip.speaker for item in clips}):
-        mine = [item for item in clips if item.clip.speaker == person]
+    labels, contract = engine.manifest.labels, engine.manifest.baseline
+    merged, random, people = merge_labels(labels), np.random.default_rng(SEED), []
+    for speaker in sorted({item.clip.speaker for item in clips}):
+        mine = [item for item in clips if item.clip.speaker == speaker]
         still = [item for item in mine if merged[item.clip.label] == NEUTRAL]
         history = [still[place] for place in sorted(random.permutation(len(still))[: len(still) // 2])]
-        people[person] = [item for item in mine if item not in history], history
-    scored = [item for mine, _ in people.values() for item in mine]
-    truth = np.array([labels.index(merged[item.clip.label]) for item in scored])
+        people.append(Person([item for item in mine if item not in history], history))
+    truth = np.array([labels.index(merged[item.clip.label]) for person in people for item in person.scored])
     neutral = truth == labels.index(NEUTRAL)
-    rows = []
+    # Nothing comes into a baseline that stays as it is, so that what is between does not matter.
+    none, rows = streams(people, 0, engine, contract, fixed=True), []
     for between in BETWEEN:
-        said = {
-            baseline: np.stack([_run(people, between, engine, baseline == "none", order) for order in range(ORDERS)])
-            for baseline, engine in engines.items()
-        }
-        share = (neutral.sum() + between * len(scored)) / ((1 + between) * len(scored))
-        row: dict[str, Any] = {"neutral_share": float(share), "between": between, "clips": len(scored)}
+        plain = streams(people, between, engine, replace(contract, neutral_prior=0.0))
+        said = dict(zip(BASELINES, (none, plain, streams(people, between, engine, contract)), strict=True))
+        row: dict[str, Any] = {"neutral": float((neutral.mean() + between) / (1 + between)), "clips": len(truth)}
         for baseline, found in said.items():
-            interval = metrics.bootstrap_interval(truth, found)
-            paired = metrics.paired_bootstrap(truth, found, said["none"])
-            row[baseline] = {
-                "uar": 100 * metrics.uar(truth, found),
-                "interval": [100 * interval.low, 100 * interval.high],
-                "difference": {
-                    "difference": 100 * paired.difference,
-                    "interval": [100 * paired.interval.low, 100 * paired.interval.high],
-                },
+            paired = metrics.paired_bootstrap(truth, found, none)
+            row[baseline] = accuracy_figure(truth, found) | {
+                "difference": 100 * paired.difference,
+                "interval": [100 * paired.interval.low, 100 * paired.interval.high],
                 "neutral_recall": 100 * float((found == truth)[:, neutral].mean()),
             }
         rows.append(row)
     return rows
-
-
-def _run(people: dict[int, Any], between: int, engine: StepEngine, fixed: bool, order: int) -> np.ndarray:
-    found = []
-    for person, (scored, history) in people.items():
-        baseline = PersonalBaseline(engine.manifest.baseline, fixed=fixed)
-        random = np.random.default_rng([SEED, order, person])
-        found.append(stream(scored, history, 0 if fixed else between, engine, baseline, random))
-    return np.concatenate(found)
 
 
 def section(result: Json) -> list[str]:
@@ -133,15 +122,15 @@ def section(result: Json) -> list[str]:
         "brackets how many of the neutral clips are called neutral."
     )
     rows = []
-    for name, streams in result["bundles"].items():
-        for one in streams:
+    for name, found in result["bundles"].items():
+        for one in found:
             plain = one["none"]
-            cells = [f"{percent(plain['uar'], plain['interval'])} ({plain['neutral_recall']:.0f})"]
+            cells = [f"{percent(plain['uar'], plain['uar_interval'])} ({plain['neutral_recall']:.0f})"]
             cells += [
-                f"{one[kind]['uar']:.1f}, {points(one[kind]['difference'])} ({one[kind]['neutral_recall']:.0f})"
+                f"{one[kind]['uar']:.1f}, {points(one[kind])} ({one[kind]['neutral_recall']:.0f})"
                 for kind in BASELINES[1:]
             ]
-            rows.append((name, f"{100 * one['neutral_share']:.0f} %", *cells))
+            rows.append((name, f"{100 * one['neutral']:.0f} %", *cells))
     return lines + table(("bundle", "neutral", *BASELINES), rows)
 
 
@@ -156,7 +145,7 @@ def main() -> None:
     for path in options.bundles:
         begun, bundle = time.perf_counter(), Bundle.open(path)
         engine = StepEngine(bundle)
-        rows = measured(bundle, [encode_clip(clip, engine) for clip in clips])
+        rows = measured(engine, [encode_clip(clip, engine) for clip in clips])
         bundles[bundle.name] = rows
         print(f"{bundle.name}: {len(rows)} streams, {time.perf_counter() - begun:.0f} s", flush=True)
     scored = next(iter(bundles.values()))[0]["clips"]

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mer_sdk.contract.manifest import NEUTRAL
+from mer_sdk.contract.manifest import NEUTRAL, Decision
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.features import ClipFeatures
@@ -66,6 +66,12 @@ def clip_log_probabilities(step_logits: np.ndarray, steps_held: np.ndarray) -> n
     if weights.sum() <= 0:
         raise DataError("no step of the clip holds any modality, so there is nothing to predict from")
     return log_softmax(weights @ log_softmax(logits) / weights.sum())
+
+
+def clip_answer(outputs: Sequence[StepOutput], decision: Decision) -> np.ndarray:
+    """`clip_log_probabilities` of what the window said at a clip's steps, with the temperature of each one's state."""
+    logits = np.stack([output.logits / decision.of(output.state).temperature for output in outputs])
+    return clip_log_probabilities(logits, np.array([output.steps for output in outputs]))
 
 
 def predict(
@@ -153,9 +159,7 @@ def _run(
         outputs = [engine.advance(_visible(features, state)) for features in item.steps]
         engine.finish()
         watch(item, outputs)
-        decision = engine.manifest.decision
-        logits = np.stack([output.logits / decision.of(output.state).temperature for output in outputs])
-        rows[index] = clip_log_probabilities(logits, np.array([output.steps for output in outputs]))
+        rows[index] = clip_answer(outputs, engine.manifest.decision)
         advance(1)
     return rows
 

@@ -37,14 +37,12 @@ class PersonalBaseline:
         # what it computes. Counts and the prior are as long, as equal shapes are what numpy adds and divides quickest.
         self._places = places_of(contract)
         self._population = {name: np.asarray(mean, np.float64) for name, mean in contract.population_mean.items()}
-        self._offset = {name: np.asarray(offset, np.float64) for name, offset in contract.neutral_offset.items()}
-        self._neutral_prior = contract.neutral_prior if self._offset else 0.0
-        self._share = 0.0
+        self._neutral_prior, self._share = contract.neutral_prior, 0.0
         size = sum(map(len, self._population.values()))
-        self._offsets = (
-            np.concatenate([self._offset[name] for name in self._population]) if self._offset else np.zeros(size)
-        )
-        self._moved = np.zeros(size)
+        self._offset, self._moved = np.zeros(size), np.zeros(size)
+        self._offsets = {name: self._offset[place] for name, place in self._places.items()}
+        for name, offset in contract.neutral_offset.items():
+            self._offsets[name][...] = offset
         self._prior = np.full(size, float(contract.prior_steps))
         self._weighted = self._prior * (np.concatenate(list(self._population.values())) if size else np.zeros(0))
         self._sum, self._count, self._total, self._weight = (np.zeros(size) for _ in range(4))
@@ -112,8 +110,7 @@ class PersonalBaseline:
         row = np.asarray(features, np.float64)
         # A sum of squares is finite only where all its terms are: those of float32 do not overflow float64.
         if math.isfinite(row.dot(row)):
-            offset = self._offset.get(modality)
-            self._sums[modality] += row if offset is None or not share else row + share * offset
+            self._sums[modality] += row + share * self._offsets[modality] if share else row
             self._counts[modality] += 1
             self._stale = True
 
@@ -124,7 +121,7 @@ class PersonalBaseline:
         if math.isfinite(row.dot(row)):
             np.add(self._sum, row, self._sum)
             if self._share:
-                np.multiply(self._offsets, self._share, self._moved)
+                np.multiply(self._offset, self._share, self._moved)
                 np.add(self._sum, self._moved, self._sum)
             np.add(self._count, self._one, self._count)
             self._stale = True

@@ -101,8 +101,8 @@ class StepEngine:
         self._all_present = dict.fromkeys(self._size, self._length)
         self._all_state = state_of(self._size)
         self._all_temperature = self.manifest.decision.of(self._all_state).temperature
-        labels = self.manifest.labels
-        self._neutral = labels.index(NEUTRAL) if self.manifest.baseline.neutral_prior else None
+        corrected = self.manifest.baseline.neutral_prior > 0
+        self._neutral = self.manifest.labels.index(NEUTRAL) if corrected else None
         places = places_of(self.manifest.baseline)
         self._leaving = np.zeros(max((place.stop for place in places.values()), default=0))
         self._left = {name: self._leaving[place] for name, place in places.items()}

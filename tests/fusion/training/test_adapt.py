@@ -24,7 +24,7 @@ from mer_sdk.evaluation.datasets import OwnClips
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.features import ClipFeatures
 from mer_sdk.evaluation.metrics import uar
-from mer_sdk.window.engine import StepEngine, StepFeatures, StepOutput
+from mer_sdk.window.engine import StepEngine, StepFeatures
 
 TONES = {"happy": 900.0, "sad": 250.0}
 
@@ -108,13 +108,16 @@ def test_what_is_recorded_is_what_a_sensor_meets() -> None:
     plain: list[np.ndarray] = []
     engine = StepEngine(torch_bundle(checkpoint))
     for protocol in ("cold", "warm"):
-        predict(clips, engine, ("audio",), (protocol,), orders=1, watch=lambda _, said: plain.extend(map(logits, said)))
+        predict(
+            clips,
+            engine,
+            ("audio",),
+            (protocol,),
+            orders=1,
+            watch=lambda _, said: plain.extend(one.logits for one in said),
+        )
     found = record(checkpoint, clips, [1, 1, 1], thin=1).logits(checkpoint.network.fusion)
     np.testing.assert_allclose(found.numpy(), np.stack(plain), atol=1e-4)
-
-
-def logits(output: StepOutput) -> np.ndarray:
-    return output.logits
 
 
 def test_own_clips_make_a_checkpoint_that_says_so(tmp_path: Path) -> None:

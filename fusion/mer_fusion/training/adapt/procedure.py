@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from mer_fusion.checkpoint import Card, Checkpoint, load_checkpoint, save_checkpoint
-from mer_fusion.network import EmotionNetwork
 from mer_fusion.training.adapt.learning import HEAD, AdaptOptions
 from mer_fusion.training.adapt.parts import Progress, Work
 from mer_fusion.training.adapt.recorded import Windows, encoding_engine, only, people_of, record
@@ -124,7 +122,8 @@ def adapt(
     windows = record(source, encoded, truth, seed=options.seed)
     work = Work(source, windows, clips, options, progress)
     crossed, held_out = work.judged_logits()
-    network = work.learned(work.learning)
+    adapted = replace(source, network=copy.deepcopy(source.network))
+    adapted.network.fusion = work.learned(work.learning)
     before = windows.logits(source.network.fusion).numpy()
     judged = [
         _judged(f"your clips, {shown} shown", windows, truth, before, crossed, shown, work.judging, 0.0)
@@ -133,7 +132,7 @@ def adapt(
     # The most that the clips can show comes first, and is what must not get worse.
     judged = [judged[0], *(replace(item, required=-1.0) for item in judged[1:])]
     if checks:
-        judged += _check(source, network, checks, options, progress)
+        judged += _check(source, adapted, checks, options, progress)
     people = people_of(clips)
     rows = work.rows(work.judging).numpy()
     decision = fitted_decision(only(windows, rows).answers(crossed[rows], people))
@@ -142,14 +141,8 @@ def adapt(
     )
     if not all(item.passed for item in judged):
         return found
-    save_checkpoint(_with_fusion(source, network), _card(source, dataset, clips, found, check_data, out), out)
+    save_checkpoint(adapted.network.eval(), _card(source, dataset, clips, found, check_data, out), out)
     return replace(found, checkpoint=out)
-
-
-def _with_fusion(source: Checkpoint, fusion: nn.Module) -> EmotionNetwork:
-    whole = copy.deepcopy(source.network)
-    whole.fusion = fusion
-    return whole.eval()
 
 
 def _judged(
@@ -191,17 +184,16 @@ def _check_clips(check_data: str) -> tuple[Clip, ...]:
 
 
 def _check(
-    source: Checkpoint, network: nn.Module, clips: Sequence[Clip], options: AdaptOptions, progress: Progress
+    source: Checkpoint, adapted: Checkpoint, clips: Sequence[Clip], options: AdaptOptions, progress: Progress
 ) -> list[HeldOutComparison]:
     """The test fold before and after: at most `MOST_LOST` may be lost with sound and face."""
     encoded, _ = _encoded(source, clips, "clips of --check-data", progress)
     labels = merge_labels(source.card.labels)
     truth = [source.card.labels.index(labels[item.clip.label]) for item in encoded]
-    adapted = replace(source, network=_with_fusion(source, network))
     # Each network meets windows over the baselines that its own answers lead to.
     windows = record(source, encoded, truth, seed=options.seed)
     before = windows.logits(source.network.fusion).numpy()
-    after = record(adapted, encoded, truth, seed=options.seed).logits(network).numpy()
+    after = record(adapted, encoded, truth, seed=options.seed).logits(adapted.network.fusion).numpy()
     everyone = range(len(encoded))
     found = [
         _judged(f"test clips of RAVDESS, {shown} shown", windows, truth, before, after, shown, everyone, -MOST_LOST)
