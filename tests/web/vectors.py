@@ -37,7 +37,7 @@ import pipeline_vectors  # noqa: E402
 import signature_cases  # noqa: E402
 import tiny_bundle  # noqa: E402
 import tiny_dialogue  # noqa: E402
-from benchmarks.robustness.fuzz_web import mutations  # noqa: E402
+from benchmarks.robustness.fuzz.web import mutations  # noqa: E402
 from manifests.cases import cases  # noqa: E402
 
 RATES = (8000, 16000, 22050, 44100, 48000)

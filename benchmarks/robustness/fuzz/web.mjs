@@ -1,10 +1,10 @@
-// Reads changed manifests with the sensor in TypeScript, and uses those that it takes: see fuzz_web.py, which starts this.
+// Reads changed manifests with the sensor in TypeScript, and uses those that it takes: see web.py, which starts this.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
-const WEB = join(import.meta.dirname, "../../web");
+const WEB = join(import.meta.dirname, "../../../web");
 const SLOW_SECONDS = 10;
 const sensor = await built();
 

@@ -1,4 +1,4 @@
-"""Small files of every data set's layout, and how each is read to its end, for `benchmarks.robustness.fuzz_inputs`."""
+"""Small files of every data set's layout, and how each is read to its end, for `benchmarks.robustness.fuzz.inputs`."""
 
 from __future__ import annotations
 

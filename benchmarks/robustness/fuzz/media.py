@@ -1,6 +1,6 @@
 """Damaged media files through `mer run --json`: does each end well, in time, in little memory, and with a sentence?
 
-    python -m benchmarks.robustness.media_fuzz BUNDLE [--cases 2000] [--first 0] [--keep FOLDER]
+    python -m benchmarks.robustness.fuzz.media BUNDLE [--cases 2000] [--first 0] [--keep FOLDER]
 
 Makes twelve small files of the usual kinds and damages them, each case by its own seed: cut, bits flipped, packets
 dropped and swapped, stamps moved, headers patched. The command runs within a worker process that is killed after 30 s,
@@ -28,10 +28,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results.result_tables import table, write_result
-from benchmarks.robustness.damaged_files import KINDS, damage, make
+from benchmarks.robustness.fuzz.damaged_files import KINDS, damage, make
 
-ROOT = Path(__file__).resolve().parents[2]
-BEGIN, END = "<!-- fuzz: written by benchmarks/robustness/media_fuzz.py -->", "<!-- end of fuzz -->"
+ROOT = Path(__file__).resolve().parents[3]
+BEGIN, END = "<!-- fuzz: written by benchmarks/robustness/fuzz/media.py -->", "<!-- end of fuzz -->"
 LIMIT_SECONDS, LIMIT_MB, REAL_EVERY = 30.0, 400, 40
 
 

@@ -18,10 +18,10 @@ from typing import Any
 from benchmarks.results.result_tables import table
 from mer_sdk.errors import MerError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "results" / "fuzz.md"
 RESULTS = ROOT / "docs" / "results"
-BEGIN, END = "<!-- campaigns: written by benchmarks/robustness/campaign.py -->", "<!-- end of campaigns -->"
+BEGIN, END = "<!-- campaigns: written by benchmarks/robustness/fuzz/campaign.py -->", "<!-- end of campaigns -->"
 HUNG_SECONDS, MOST_MB = 10.0, 300.0
 # What an attempt may take beyond what the process has; what asks for more gets a MemoryError, which is a finding.
 ROOM_BYTES = 4 * 2**30
@@ -100,18 +100,18 @@ def write_campaigns(results: dict[str, Any], out: Path) -> None:
 def campaign_table() -> list[str]:
     """The table of docs/results/fuzz.md, of what the JSON files in docs/results hold."""
     rows = []
-    for command in ("fuzz_bundles", "fuzz_inputs"):
-        path = RESULTS / f"{command}.json"
+    for module in ("bundles", "inputs"):
+        path = RESULTS / f"fuzz_{module}.json"
         for name, one in json.loads(path.read_text()).items() if path.exists() else ():
             counts = [f"{one[key]:,}" for key in ("mutations", "worked", "refused", "untyped", "hung", "large")]
-            rows.append([name, *counts, f"{one['slowest_seconds']:.1f} s", f"{one['most_mb']:.0f} MB", command])
+            rows.append([name, *counts, f"{one['slowest_seconds']:.1f} s", f"{one['most_mb']:.0f} MB", module])
     media = json.loads((RESULTS / "media_fuzz.json").read_text())
     counts = [f"{media[key]:,}" for key in ("cases", "read", "sentence", "faults")]
     worst = [f"{media['longest_seconds']:.1f} s", f"{media['most_mb']:.0f} MB"]
     # Its cases are whole commands with limits of their own, among them these two.
-    rows.append(["media files", *counts, "-", "-", *worst, "media_fuzz"])
+    rows.append(["media files", *counts, "-", "-", *worst, "media"])
     heads = ["input", "mutations", "worked", "refused", "untyped", "over 10 s", "over 300 MB", "slowest", "most memory"]
-    return table([*heads, "module of `benchmarks.robustness`"], rows)
+    return table([*heads, "module of `benchmarks.robustness.fuzz`"], rows)
 
 
 def _hung(number: int, frame: FrameType | None) -> None:

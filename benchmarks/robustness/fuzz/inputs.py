@@ -1,6 +1,6 @@
 """Damaged input: seeded mutations of profiles, phone reports, dialogues and data sets, read as commands read them.
 
-    python -m benchmarks.robustness.fuzz_inputs [--mutations 10000] [--only NAME] [--first N]
+    python -m benchmarks.robustness.fuzz.inputs [--mutations 10000] [--only NAME] [--first N]
 
 What may happen: it works, or one of the SDK's own errors, within 10 s and 300 MB. Writes docs/results/fuzz_inputs.json
 and the table of all campaigns in docs/results/fuzz.md; --only renews some of them, and with --first it prints alone.
@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.robustness.campaign import RESULTS, ROOT, campaign, write_campaigns
-from benchmarks.robustness.mutations import damaged, mutated_json, mutated_table
-from benchmarks.robustness.small_datasets import write_all
+from benchmarks.robustness.fuzz.campaign import RESULTS, ROOT, campaign, write_campaigns
+from benchmarks.robustness.fuzz.mutations import damaged, mutated_json, mutated_table
+from benchmarks.robustness.fuzz.small_datasets import write_all
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.golden import load_golden

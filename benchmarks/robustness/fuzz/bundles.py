@@ -1,6 +1,6 @@
 """Hostile bundles: seeded mutations of manifests and golden files, read and used as an app would.
 
-    python -m benchmarks.robustness.fuzz_bundles [--mutations 10000] [--bundles bundles]
+    python -m benchmarks.robustness.fuzz.bundles [--mutations 10000] [--bundles bundles]
 
 A manifest of tests/manifests is changed in one to four places (fields dropped, renamed, of another type, far out of
 range, texts that are no JSON any more) and, where it is still taken, its sensor is opened on graphs that keep to its
@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.robustness.campaign import RESULTS, ROOT, campaign, write_campaigns
-from benchmarks.robustness.mutations import damaged, mutated_json
+from benchmarks.robustness.fuzz.campaign import RESULTS, ROOT, campaign, write_campaigns
+from benchmarks.robustness.fuzz.mutations import damaged, mutated_json
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.golden import GOLDEN, read_golden
 from mer_sdk.contract.manifest import Manifest

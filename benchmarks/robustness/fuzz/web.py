@@ -1,10 +1,10 @@
-"""Hostile manifests against the sensor in TypeScript: the mutations of fuzz_bundles, read and used in Node.js.
+"""Hostile manifests against the sensor in TypeScript: the mutations of `fuzz.bundles`, read and used in Node.js.
 
-    python -m benchmarks.robustness.fuzz_web [--mutations 10000]
+    python -m benchmarks.robustness.fuzz.web [--mutations 10000]
 
-The manifests of tests/manifests are changed by the seeds of `fuzz_bundles`; Python and TypeScript must both take or
-both refuse each. What TypeScript takes is used: a step engine with two seconds of sound and frames, a dialogue engine
-with more utterances than its window holds, or a face finder, on graphs that keep to its shapes. Writes
+The manifests of tests/manifests are changed by the same seeds; Python and TypeScript must both take or both refuse
+each. What TypeScript takes is used: a step engine with two seconds of sound and frames, a dialogue engine with more
+utterances than its window holds, or a face finder, on graphs that keep to its shapes. Writes
 docs/results/fuzz_web.json and a table in docs/reference/bundle.md. Needs npm's packages (`cd web && npm ci`).
 """
 
@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results.result_tables import table, write_result
-from benchmarks.robustness.campaign import ROOT
-from benchmarks.robustness.fuzz_bundles import MANIFESTS, SEED
-from benchmarks.robustness.mutations import mutated_json
+from benchmarks.robustness.fuzz.bundles import MANIFESTS, SEED
+from benchmarks.robustness.fuzz.campaign import ROOT
+from benchmarks.robustness.fuzz.mutations import mutated_json
 from mer_sdk.contract.manifest_file import manifest_from_text
 from mer_sdk.errors import BundleError
 
 OUT = ROOT / "docs" / "results" / "fuzz_web.json"
 PAGE = ROOT / "docs" / "reference" / "bundle.md"
-BEGIN, END = "<!-- fuzz-web: written by benchmarks/robustness/fuzz_web.py -->", "<!-- end of fuzz-web -->"
+BEGIN, END = "<!-- fuzz-web: written by benchmarks/robustness/fuzz/web.py -->", "<!-- end of fuzz-web -->"
 
 
 def mutations(count: int, first: int = 0) -> list[dict[str, Any]]:
