@@ -1,4 +1,4 @@
-"""Makes the helper modules of this folder importable, which pytest's importlib mode does not, and conversions quick."""
+"""Makes the modules of this folder and of handlers importable, which importlib mode does not, and conversions quick."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from mer_converters.targets.coreml.tool import coremltools, validated_once
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "handlers")]
 
 # As conversions import it, before a test does: whole it takes twice as long, in every process that collects tests.
 coremltools()

@@ -17,9 +17,9 @@ NOT_CLAIMED = {"classify"}
 
 
 def all_cases() -> dict[str, list[Any]]:
-    """Operation -> its cases, of every test file of this folder; for an operation that no case can hold, its tests."""
+    """Operation -> its cases, of all test files below; for an operation that no case can hold, its tests."""
     found: dict[str, list[Any]] = {}
-    for path in sorted(Path(__file__).parent.glob("test_*.py")):
+    for path in sorted(Path(__file__).parent.rglob("test_*.py")):
         if path.stem != Path(__file__).stem:
             module = importlib.import_module(path.stem)
             for table in ("CASES", "TESTS"):
