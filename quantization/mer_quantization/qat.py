@@ -33,9 +33,10 @@ from mer_fusion.training.cards import checkpoint_path, save_trained, shortened_l
 from mer_fusion.training.dialogue.launch import is_dialogue_model
 from mer_fusion.training.fusion.baseline import baseline_contract
 from mer_fusion.training.fusion.data import LABELS, Sources, open_sources
+from mer_fusion.training.fusion.encoders import Encoders, taken_encoders
 from mer_fusion.training.fusion.recipe import ENCODERS_OF, Recipe, student_recipe
 from mer_fusion.training.fusion.task import FusionTask
-from mer_fusion.training.fusion.train import Encoders, feature_cache_of, fusion_teacher, taken_encoders
+from mer_fusion.training.fusion.train import feature_cache_of, fusion_teacher
 from mer_fusion.training.fusion.windows import FeatureCache, WindowSampler, window_inputs
 from mer_fusion.training.loop import LoopOptions
 from mer_fusion.training.run import RunOptions, Trained

@@ -11,16 +11,15 @@ import torch
 from mer_fusion.calibration import calibrate
 from mer_fusion.checkpoint import Checkpoint, load_checkpoint, part_sources, save_checkpoint, shipped_checkpoint
 from mer_fusion.training.fusion.data import Sources, open_sources
-from mer_fusion.training.fusion.recipe import ENCODERS_OF, Recipe, shortened, with_encoders
-from mer_fusion.training.fusion.train import (
+from mer_fusion.training.fusion.encoders import (
     taken_encoders,
     train_audio,
     train_face,
-    train_fusion,
-    train_network,
     unseen_encoders,
     without_held_out,
 )
+from mer_fusion.training.fusion.recipe import ENCODERS_OF, Recipe, shortened, with_encoders
+from mer_fusion.training.fusion.train import train_fusion, train_network
 from mer_fusion.training.run import RunOptions
 from mer_sdk.errors import OptionError
 from mer_sdk.evaluation.datasets import RavdessPairs
