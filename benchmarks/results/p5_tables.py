@@ -20,9 +20,10 @@ def p5_tables(result: Json) -> list[str]:
     models: Json = result["models"]
     return [
         *prose(
-            "UAR in % [95 % interval over clips] of corpora in languages that nobody learned from; the answer is the "
-            "likeliest of the classes that the corpus has. *cold*: each clip starts from the population's baseline; "
-            "*warm*: running baseline over the speaker's clips before. *all 7*: the answer may be any of the seven."
+            "UAR in % [95 % interval over clips] of corpora that nobody learned from, four of them in other languages; "
+            "the answer is the likeliest of the classes that the corpus has. *cold*: each clip starts from the "
+            "population's baseline; *warm*: running baseline over the speaker's clips before. *all 7*: the answer may "
+            "be any of the seven."
         ),
         *table(("corpus", "classes", "protocol", *models), _corpora(models)),
         *prose(

@@ -269,9 +269,9 @@ def overview(measured: Mapping[str, Json]) -> list[str]:
         *prose(
             "In %, [95 % interval]. P1: WAR of 8 emotions, 20 speakers, from sound and action units; full precision "
             "with the person's mean removed, student warm. P2: UAR of 7 emotions on real clips of five unseen actors, "
-            "warm. P5: mean UAR of speech in five languages that were not learned from, cold. P4: weighted F1 of 7 "
-            "emotions in dialogues of unseen episodes, from text. A dash: the model does not read such input, or was "
-            "not measured on it."
+            "warm. P5: mean UAR of speech of five corpora, four of them in other languages, that were not learned "
+            "from, cold. P4: weighted F1 of 7 emotions in dialogues of unseen episodes, from text. A dash: the model "
+            "does not read such input, or was not measured on it."
         ),
         *table(header, whole),
     ]

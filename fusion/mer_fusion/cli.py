@@ -24,7 +24,7 @@ from mer_fusion.options import (
     UnseenOption,
     refuse_inputs,
 )
-from mer_sdk.cli.options import JsonOption, LabelsOption, SplitOption, label_names
+from mer_sdk.cli.options import JsonOption, LabelsOption, label_names
 from mer_sdk.cli.progress import progress_bars
 from mer_sdk.errors import OptionError
 
@@ -101,7 +101,13 @@ def calibrate(
         ),
     ] = "",
     labels: LabelsOption = "",
-    split: SplitOption = "",
+    split: Annotated[
+        str,
+        typer.Option(
+            help="Part of the data: train, dev, test. Default: dev of MELD; of your own clips all but test, which "
+            "scores the model."
+        ),
+    ] = "",
     out: Annotated[
         Path | None,
         typer.Option(help="Copy of the checkpoint to write, its card beside it. Default: the checkpoint's own card."),

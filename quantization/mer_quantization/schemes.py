@@ -50,8 +50,8 @@ DYN8 = Scheme(
     8,
     False,
     None,
-    "weights in 8-bit integers; inputs of linear layers (TFLite: of convolutions too) turned to 8 bits as they come, "
-    "by their own range; all else in float",
+    "weights in 8-bit integers; inputs of linear layers (TFLite and ExecuTorch: of convolutions too) turned to 8 bits "
+    "as they come, by their own range; all else in float",
 )
 INT8 = Scheme(
     "int8",

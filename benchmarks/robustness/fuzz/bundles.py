@@ -1,6 +1,6 @@
 """Hostile bundles: seeded mutations of manifests and golden files, read and used as an app would.
 
-    python -m benchmarks.robustness.fuzz.bundles [--mutations 10000] [--bundles bundles]
+    python -m benchmarks.robustness.fuzz.bundles [--mutations 10000] [--only NAME] [--first N] [--bundles bundles]
 
 A manifest of tests/manifests is changed in one to four places (fields dropped, renamed, of another type, far out of
 range, texts that are no JSON any more) and, where it is still taken, its sensor is opened on graphs that keep to its
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.robustness.fuzz.campaign import RESULTS, ROOT, campaign, write_campaigns
+from benchmarks.robustness.fuzz.campaign import RESULTS, ROOT, add_choices, run_campaigns
 from benchmarks.robustness.fuzz.mutations import damaged, mutated_json
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.golden import GOLDEN, read_golden
@@ -78,7 +78,7 @@ def use(manifest: Manifest) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mutations", type=int, default=10000, help="of each kind of file")
+    add_choices(parser)
     parser.add_argument("--bundles", type=Path, default=ROOT / "bundles", help="whose golden files are changed")
     options = parser.parse_args()
     texts = [path.read_text() for path in MANIFESTS]
@@ -89,8 +89,6 @@ def main() -> None:
     def manifest(chance: random.Random) -> None:
         use(manifest_from_text(mutated_json(chance.choice(texts), chance)))
 
-    print("manifests", flush=True)
-    results = {"manifests": campaign(options.mutations, SEED, manifest)}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / GOLDEN
 
@@ -98,9 +96,8 @@ def main() -> None:
             path.write_bytes(damaged(chance.choice(golden), chance))
             read_golden(path)
 
-        print("golden files", flush=True)
-        results["golden files"] = campaign(options.mutations, SEED + 1, golden_file)
-    write_campaigns(results, RESULTS / "fuzz_bundles.json")
+        kinds = {"manifests": lambda: manifest, "golden files": lambda: golden_file}
+        run_campaigns(kinds, SEED, options, RESULTS / "fuzz_bundles.json")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import random
@@ -10,7 +11,7 @@ import signal
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -86,6 +87,37 @@ def campaign(count: int, seed: int, attempt: Callable[[random.Random], None], fi
         "most_mb": round(most, 1),
         "examples": dict(findings.most_common(20)),
     }
+
+
+def add_choices(parser: argparse.ArgumentParser) -> None:
+    """The options of `run_campaigns`."""
+    parser.add_argument("--mutations", type=int, default=10000, help="of each kind of file")
+    parser.add_argument("--only", help="a part of the name of a campaign")
+    parser.add_argument("--first", type=int, default=0, help="begin with this mutation; nothing is written then")
+
+
+def run_campaigns(
+    kinds: Mapping[str, Callable[[], Callable[[random.Random], None]]],
+    seed: int,
+    options: argparse.Namespace,
+    out: Path,
+) -> None:
+    """Run the campaigns that are chosen, and write them beside those that `out` has of the others.
+
+    Args:
+        kinds: name -> what makes the attempt of `campaign`.
+        seed: of the first campaign, whether it is chosen or not; the next ones follow it.
+        options: of `add_choices`.
+    """
+    results = {}
+    for number, (name, make) in enumerate(kinds.items(), start=seed):
+        if options.only is None or options.only in name:
+            print(name, flush=True)
+            results[name] = campaign(options.mutations, number, make(), options.first)
+            print(json.dumps(results[name], indent=1), flush=True)
+    if options.first == 0:
+        known = json.loads(out.read_text()) if out.exists() else {}
+        write_campaigns({name: (known | results)[name] for name in kinds if name in known | results}, out)
 
 
 def write_campaigns(results: dict[str, Any], out: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.robustness.fuzz.campaign import RESULTS, ROOT, campaign, write_campaigns
+from benchmarks.robustness.fuzz.campaign import RESULTS, ROOT, add_choices, run_campaigns
 from benchmarks.robustness.fuzz.mutations import damaged, mutated_json, mutated_table
 from benchmarks.robustness.fuzz.small_datasets import write_all
 from mer_sdk.contract.bundle import Bundle
@@ -46,6 +46,7 @@ from mer_sdk.window.baseline import PersonalBaseline
 
 Attempt = Callable[[random.Random], None]
 OUT = RESULTS / "fuzz_inputs.json"
+SEED = 11
 TABLES = (".csv", ".tsv", ".txt")
 DIALOGUE = """Dialogue_ID,Utterance_ID,Speaker,Utterance,Emotion,StartTime
 0,0,Anna,"Why, really?",surprise,"00:00:01,200"
@@ -156,14 +157,11 @@ def data_sets(folder: Path) -> Attempt:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mutations", type=int, default=10000, help="of each kind of file")
+    add_choices(parser)
     parser.add_argument(
         "--bundle", type=Path, default=ROOT / "bundles" / "grjca-tflite-fp32.mer", help="of the reports"
     )
-    parser.add_argument("--only", help="a part of the name of a campaign")
-    parser.add_argument("--first", type=int, default=0, help="begin with this mutation")
     options = parser.parse_args()
-    results = {}
     with tempfile.TemporaryDirectory() as folder:
         kinds: dict[str, Callable[[], Attempt]] = {
             "personal baselines": lambda: profiles(Path(folder)),
@@ -171,14 +169,7 @@ def main() -> None:
             "dialogue csv": lambda: dialogues(Path(folder)),
             "data-set files": lambda: data_sets(Path(folder) / "sets"),
         }
-        for seed, (name, make) in enumerate(kinds.items(), start=11):
-            if options.only is None or options.only in name:
-                print(name, flush=True)
-                results[name] = campaign(options.mutations, seed, make(), options.first)
-                print(json.dumps(results[name], indent=1), flush=True)
-    if options.first == 0:
-        known = json.loads(OUT.read_text()) if OUT.exists() else {}
-        write_campaigns({name: (known | results)[name] for name in kinds if name in known | results}, OUT)
+        run_campaigns(kinds, SEED, options, OUT)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 The descriptor is that of Ahonen, Hadid and Pietikainen, "Face Description with Local Binary Patterns" (2006): the
 histograms of uniform local binary patterns in 6 x 6 cells, here under a square root, so that their product is the
 Bhattacharyya coefficient. It knows a face in about the same pose and light again; of other poses it says "new", which
-costs a cold baseline, where a wrong merge would spoil one. docs/app/faces.md has the rates.
+costs a cold baseline, where a wrong merge would spoil one. docs/results/faces.md has the rates.
 """
 
 from __future__ import annotations

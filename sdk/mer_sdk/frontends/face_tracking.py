@@ -24,7 +24,7 @@ TRACK_SECONDS = 2.0
 TEMPLATE, REACH = 24, 12
 # At other scales it is searched for so many pixels away from where it was found at the last.
 SCALE_REACH = 2
-# Correlation from which the tracker is sure; docs/app/faces.md says how often a search was needed nevertheless.
+# Correlation from which the tracker is sure; docs/results/faces.md says how often a search was needed nevertheless.
 SURE = 0.75
 SCALES = (0.92, 1.09)
 # A scale other than the last must correlate better by this, so that boxes do not pulse.

@@ -211,7 +211,7 @@ class EmotionSensor:
 
         Raises:
             MediaError: the file cannot be read, or breaks off (after the estimates of all that could be decoded).
-            MissingExtra: PyAV, or for video OpenCV, is not installed.
+            MissingExtra: PyAV is not installed.
         """
         from mer_sdk.media.decode import AudioPiece, MediaFile
         from mer_sdk.media.frame_selection import FrameSelection
