@@ -16,6 +16,7 @@ from mer_sdk.evaluation.conditions import (
     predict,
 )
 from mer_sdk.evaluation.datasets.clip import Clip, LeftOut
+from mer_sdk.evaluation.datasets.ravdess import TAUGHT_FOLDS, TEST_FOLD
 from mer_sdk.evaluation.features import detector_of, encode_clip
 from mer_sdk.evaluation.omissions import Omissions, possible_protocols, possible_states
 from mer_sdk.evaluation.scores import AllLabels, ConditionResult, EvaluationOptions, EvaluationReport, summarise
@@ -112,6 +113,19 @@ def report_of(
         names={str(clip.speaker): clip.person for clip in clips if clip.person},
         left_out=tuple(left.clips),
         omitted=tuple(left.notes),
+        caution=people_learned_from(clips),
+    )
+
+
+def people_learned_from(clips: Sequence[Clip]) -> str:
+    """A sentence on people from whom the shipped models learned, "" where these clips are of nobody of them."""
+    people = {clip.speaker for clip in clips}
+    known = {clip.speaker for clip in clips if clip.fold in TAUGHT_FOLDS}
+    if not known:
+        return ""
+    return (
+        f"the shipped models learned from {len(known)} of these {len(people)} people: of strangers less is right; "
+        f"--folds {TEST_FOLD} scores people whom they have not met"
     )
 
 

@@ -117,6 +117,7 @@ class EvaluationReport:
         names: number of each person -> their name, where the data set names people.
         left_out: clips that could not be scored, and why.
         omitted: sentences on states, protocols and people that were left out.
+        caution: why the scores may be better than those of strangers; "" where nothing speaks for it.
     """
 
     bundle: str
@@ -135,6 +136,7 @@ class EvaluationReport:
     names: dict[str, str] = field(default_factory=dict)
     left_out: tuple[LeftOut, ...] = ()
     omitted: tuple[str, ...] = ()
+    caution: str = ""
 
     def result(self, state: str, protocol: str) -> ConditionResult:
         """The score of one condition; OptionError where it was not evaluated."""

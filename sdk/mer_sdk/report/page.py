@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.errors import OptionError
+from mer_sdk.evaluation.scores import EvaluationReport
 from mer_sdk.report import sections, tables
 from mer_sdk.report.contents import Contents, Entry, groups
 from mer_sdk.report.markup import Markup, element, joined
@@ -182,6 +183,9 @@ def _facts(contents: Contents) -> Markup:
         if entry.note:
             notes.setdefault(f"{entry.runtime}: {entry.note}", []).append(entry.label)
     rows += [f"{', '.join(labels)}: {note}." for note, labels in notes.items()]
+    reports = [item.report for entry in contents.entries for item in entry.measurements]
+    cautions = [report.caution for report in reports if isinstance(report, EvaluationReport) and report.caution]
+    rows += [f"{said[0].upper()}{said[1:]}." for said in _unique(cautions)]
     made: dict[str, list[str]] = {}
     for entry in contents.entries:
         tools = ", ".join(f"{name} {version}" for name, version in entry.tools.items())

@@ -37,6 +37,17 @@ def test_tables(run, paired_folder):
         assert text in result.output
 
 
+def test_people_from_whom_the_models_learned_are_told(run, paired_folder):
+    # Actor 5 is of fold 0.
+    told = "learned from 1 of these 1 people: of strangers less is right; --folds 3"
+    assert told in run("t", "--data", f"ravdess:{paired_folder}").output
+    for place in list(paired_folder.rglob("*-05[._]*")):
+        place.rename(place.with_name(place.name.replace("-05.", "-08.").replace("-05_", "-08_")))
+    strangers = run("t", "--data", f"ravdess:{paired_folder}", "--states", "audio", "--protocol", "cold")
+    assert strangers.exit_code == 0, strangers.output
+    assert "of strangers" not in strangers.output
+
+
 def test_json_and_out_hold_the_same_report(run, paired_folder, tmp_path):
     out = tmp_path / "report.json"
     result = run(

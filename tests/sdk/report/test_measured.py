@@ -15,7 +15,14 @@ def test_it_measures_what_it_is_asked_to(run, tiny_onnx, tmp_path, recordings):
     )
     assert page.sections == ALWAYS | {"cost", "states", "confusion", "confidence"}
     assert "--data" not in page.text
-    for text in ("6 clips of speaker 5", "seed 4", "CPUs", "3 rounds", "accuracy against latency"):
+    for text in (
+        "6 clips of speaker 5",
+        "seed 4",
+        "CPUs",
+        "3 rounds",
+        "accuracy against latency",
+        "The shipped models learned",
+    ):
         assert text in page.text
     found = json.loads(printed)
     assert set(found["latency_ms"]["bundles"]) == {"tiny", "tiny-fp16"}

@@ -32,6 +32,8 @@ def show_report(report: Report) -> None:
     for table in (_scores(report), _coverage(report), _classes(report)):
         console.print(table)
     if isinstance(report, EvaluationReport):
+        if report.caution:
+            console.print(report.caution, style="yellow", soft_wrap=True)
         if 1 < len(_named(report)) <= MOST_PEOPLE:
             console.print(_people(report))
         if any(result.all_labels for result in report.results):
