@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from mer_sdk.bench.result import read_board
 from mer_sdk.bench.steps import TimedStep
 from mer_sdk.bench.timing import interleaved
 from mer_sdk.contract.bundle import Bundle
@@ -100,7 +101,7 @@ def of_model(model: str, folder: Path, schemes: list[str], data: dict[str, Any],
             )
     timed = {name: bundle for name, bundle in bundles.items() if not runtime_note(bundle.runtime)}
     latency = interleaved({name: TimedStep(bundle) for name, bundle in timed.items()}, rounds)
-    return {"rows": rows, "latency_ms": to_json(latency), "rounds": rounds}
+    return {"rows": rows, "latency_ms": to_json(latency), "rounds": rounds, "processor": read_board().cpu}
 
 
 def main() -> None:
