@@ -3,7 +3,7 @@
 import contextlib
 import socket
 
-from phone_client import Client
+from phone_client import Client, port_of
 
 # Long enough for a busy machine: no test waits for it where all is well.
 PATIENCE = 120.0
@@ -13,9 +13,9 @@ class Raw:
     """A connection that sends what it likes; a context manager."""
 
     def __init__(self, server, source="127.0.0.1", context=None):
-        self._port = int(server.address.split(":")[2].split("/")[0])
-        self.host = f"127.0.0.1:{self._port}"
-        self.socket = socket.create_connection(("127.0.0.1", self._port), PATIENCE, (source, 0))
+        port = port_of(server)
+        self.host = f"127.0.0.1:{port}"
+        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE, (source, 0))
         if context is not None:
             self.socket = context.wrap_socket(self.socket)
 

@@ -4,11 +4,15 @@ import http.client
 from types import SimpleNamespace
 
 
+def port_of(server):
+    return int(server.address.split(":")[2].split("/")[0])
+
+
 class Client:
     """A browser, as far as the server can tell."""
 
     def __init__(self, server, token=None, context=None, source=None):
-        self._port = int(server.address.split(":")[2].split("/")[0])
+        self._port = port_of(server)
         self._token = server.token if token is None else token
         self._context = context
         self._source = (source, 0) if source else None

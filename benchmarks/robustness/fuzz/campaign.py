@@ -16,13 +16,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from benchmarks.results.result_tables import table
+from benchmarks.results.result_tables import table, write_block
 from mer_sdk.errors import MerError
 
+# One mutation and its use; it works or raises.
+Attempt = Callable[[random.Random], None]
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "results" / "fuzz.md"
 RESULTS = ROOT / "docs" / "results"
-BEGIN, END = "<!-- campaigns: written by benchmarks/robustness/fuzz/campaign.py -->", "<!-- end of campaigns -->"
+MARKERS = ("<!-- campaigns: written by benchmarks/robustness/fuzz/campaign.py -->", "<!-- end of campaigns -->")
 HUNG_SECONDS, MOST_MB = 10.0, 300.0
 # What an attempt may take beyond what the process has; what asks for more gets a MemoryError, which is a finding.
 ROOM_BYTES = 4 * 2**30
@@ -32,7 +34,7 @@ class Hung(BaseException):
     """An attempt took longer than `HUNG_SECONDS`."""
 
 
-def campaign(count: int, seed: int, attempt: Callable[[random.Random], None], first: int = 0) -> dict[str, Any]:
+def campaign(count: int, seed: int, attempt: Attempt, first: int = 0) -> dict[str, Any]:
     """Run one kind of mutation `count` times and count what came of it.
 
     Args:
@@ -97,12 +99,10 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
 
 
 def run_campaigns(
-    kinds: Mapping[str, Callable[[], Callable[[random.Random], None]]],
-    seed: int,
-    options: argparse.Namespace,
-    out: Path,
+    kinds: Mapping[str, Callable[[], Attempt]], seed: int, options: argparse.Namespace, out: Path
 ) -> None:
-    """Run the campaigns that are chosen, and write them beside those that `out` has of the others.
+    """Run the campaigns that are chosen, and write them beside those that `out` has of the others, and the table of the
+    campaigns of all commands.
 
     Args:
         kinds: name -> what makes the attempt of `campaign`.
@@ -116,17 +116,11 @@ def run_campaigns(
             results[name] = campaign(options.mutations, number, make(), options.first)
             print(json.dumps(results[name], indent=1), flush=True)
     if options.first == 0:
-        known = json.loads(out.read_text()) if out.exists() else {}
-        write_campaigns({name: (known | results)[name] for name in kinds if name in known | results}, out)
-
-
-def write_campaigns(results: dict[str, Any], out: Path) -> None:
-    """Write a command's campaigns as JSON, and the table of the campaigns of all commands."""
-    out.write_text(json.dumps(results, indent=1) + "\n")
-    begin, end = PAGE.read_text().split(BEGIN)[0], PAGE.read_text().split(END)[1]
-    text = "\n".join(campaign_table()).strip("\n")
-    PAGE.write_text(f"{begin}{BEGIN}\n\n{text}\n\n{END}{end}")
-    print(f"written: {out} and {PAGE}", flush=True)
+        found = (json.loads(out.read_text()) if out.exists() else {}) | results
+        out.write_text(json.dumps({name: found[name] for name in kinds if name in found}, indent=1) + "\n")
+        # The table is made of what lies there now.
+        write_block(PAGE, MARKERS, campaign_table())
+        print(f"written: {out} and {PAGE}", flush=True)
 
 
 def campaign_table() -> list[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.robustness.fuzz.campaign import RESULTS, ROOT, add_choices, run_campaigns
+from benchmarks.robustness.fuzz.campaign import RESULTS, ROOT, Attempt, add_choices, run_campaigns
 from benchmarks.robustness.fuzz.mutations import damaged, mutated_json, mutated_table
 from benchmarks.robustness.fuzz.small_datasets import write_all
 from mer_sdk.contract.bundle import Bundle
@@ -44,7 +44,6 @@ from mer_sdk.phone.report import (
 )
 from mer_sdk.window.baseline import PersonalBaseline
 
-Attempt = Callable[[random.Random], None]
 OUT = RESULTS / "fuzz_inputs.json"
 SEED = 11
 TABLES = (".csv", ".tsv", ".txt")

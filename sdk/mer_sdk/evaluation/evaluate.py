@@ -113,11 +113,11 @@ def report_of(
         names={str(clip.speaker): clip.person for clip in clips if clip.person},
         left_out=tuple(left.clips),
         omitted=tuple(left.notes),
-        caution=people_learned_from(clips),
+        caution=_caution(clips),
     )
 
 
-def people_learned_from(clips: Sequence[Clip]) -> str:
+def _caution(clips: Sequence[Clip]) -> str:
     """A sentence on people from whom the shipped models learned, "" where these clips are of nobody of them."""
     people = {clip.speaker for clip in clips}
     known = {clip.speaker for clip in clips if clip.fold in TAUGHT_FOLDS}
