@@ -31,7 +31,8 @@ from mer_sdk.evaluation.datasets import TEST_FOLD, Clip, RavdessPairs, Selection
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.features import ClipFeatures, clip_steps, wave_chunks
 from mer_sdk.evaluation.sound_changes import CHANGES, RATE, SoundChange
-from mer_sdk.window.engine import StepEngine, StepOutput
+from mer_sdk.window.engine import StepEngine
+from mer_sdk.window.step import StepOutput
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKERS = ("<!-- reliance: written by benchmarks/robustness/reliance.py -->", "<!-- end of reliance -->")

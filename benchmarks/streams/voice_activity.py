@@ -32,7 +32,8 @@ from mer_sdk.evaluation.datasets import Clip, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.features import ClipFeatures, audio_chunks, encode_clip
 from mer_sdk.frontends.voice_activity import PIECE_SAMPLES, VoiceActivity, VoiceOptions
-from mer_sdk.window.engine import StepEngine, StepFeatures
+from mer_sdk.window.engine import StepEngine
+from mer_sdk.window.step import StepFeatures
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = [

@@ -19,7 +19,8 @@ from mer_sdk.dialogue.engine import DialogueEngine, UtteranceFeatures
 from mer_sdk.errors import DataError
 from mer_sdk.runtimes import Graph
 from mer_sdk.window.baseline import PersonalBaseline
-from mer_sdk.window.engine import StepEngine, StepFeatures
+from mer_sdk.window.engine import StepEngine
+from mer_sdk.window.step import StepFeatures
 
 STATES = (("audio", "face"), ("audio",), ("face",))
 # Inputs kept of each graph: 64 clips have about 900 steps.

@@ -11,7 +11,8 @@ from mer_fusion.training.fusion.data import TUNING_FOLD
 from mer_sdk.errors import DataError
 from mer_sdk.evaluation.datasets import Clip, LeftOut, OwnClips
 from mer_sdk.evaluation.datasets.media_parts import streams
-from mer_sdk.evaluation.datasets.own.clips import DEV, reasons
+from mer_sdk.evaluation.datasets.own.clips import reasons
+from mer_sdk.evaluation.datasets.own.folders import DEV
 from mer_sdk.evaluation.datasets.ravdess import fold_of
 
 # Of one's own clips so large a share checks, at the least.

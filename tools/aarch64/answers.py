@@ -26,7 +26,7 @@ from mer_sdk.contract.codec import to_json
 from mer_sdk.dialogue.conversation import Conversation
 from mer_sdk.dialogue.dialogue_file import Dialogue
 from mer_sdk.evaluation.datasets import Clip, open_dataset
-from mer_sdk.evaluation.datasets.clip import load_image
+from mer_sdk.evaluation.datasets.clip_files import load_image
 from mer_sdk.evaluation.features import encode_clip
 from mer_sdk.frontends.face_finder import open_finder
 from mer_sdk.parity.face_finder_golden import verify_finder

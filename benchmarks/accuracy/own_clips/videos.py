@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from mer_sdk.evaluation.datasets import Clip
-from mer_sdk.evaluation.datasets.clip import load_audio, load_faces
+from mer_sdk.evaluation.datasets.clip_files import load_audio, load_faces
 
 WIDTH, HEIGHT, FACE, RATE, GREY = 640, 480, 240, 30, 120
 TEST_SENTENCE = 2

@@ -22,7 +22,8 @@ from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.conditions import STATES, holds, predict
 from mer_sdk.evaluation.features import ClipFeatures
 from mer_sdk.evaluation.metrics import log_softmax
-from mer_sdk.window.engine import StepEngine, StepOutput
+from mer_sdk.window.engine import StepEngine
+from mer_sdk.window.step import StepOutput
 
 PROTOCOLS = ("cold", "warm")
 LEAST, MOST = 0.2, 10.0

@@ -10,15 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from mer_sdk.errors import DataError, MerError
-from mer_sdk.evaluation.datasets.clip import (
-    IMAGE_SUFFIXES,
-    Clip,
-    clip_duration,
-    load_audio,
-    load_faces,
-    load_frames,
-    load_image,
-)
+from mer_sdk.evaluation.datasets.clip import IMAGE_SUFFIXES, Clip
+from mer_sdk.evaluation.datasets.clip_files import clip_duration, load_audio, load_faces, load_frames, load_image
 from mer_sdk.evaluation.datasets.media_parts import frames, streams
 from mer_sdk.frontends.face_detection import FaceDetector
 

@@ -24,7 +24,8 @@ from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.features import ClipFeatures
 from mer_sdk.evaluation.metrics import log_softmax
 from mer_sdk.window.baseline import PersonalBaseline
-from mer_sdk.window.engine import StepEngine, StepFeatures, StepOutput
+from mer_sdk.window.engine import StepEngine
+from mer_sdk.window.step import StepFeatures, StepOutput
 
 STATES = {"audio+face": ("audio", "face"), "audio": ("audio",), "face": ("face",)}
 PROTOCOLS = ("cold", "warm", "enrolled", "none")

@@ -11,15 +11,8 @@ import numpy as np
 
 from mer_sdk.contract.manifest import FaceContract, Manifest
 from mer_sdk.errors import DataError, MediaError, SignalError
-from mer_sdk.evaluation.datasets.clip import (
-    IMAGE_SUFFIXES,
-    Clip,
-    clip_duration,
-    load_audio,
-    load_faces,
-    load_frames,
-    load_image,
-)
+from mer_sdk.evaluation.datasets.clip import IMAGE_SUFFIXES, Clip
+from mer_sdk.evaluation.datasets.clip_files import clip_duration, load_audio, load_faces, load_frames, load_image
 from mer_sdk.evaluation.datasets.media_parts import read_part
 from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face_crop import check_frame, crop_face
@@ -27,8 +20,9 @@ from mer_sdk.frontends.face_detection import FaceDetector, open_detector
 from mer_sdk.frontends.face_tracks import FaceTracks
 from mer_sdk.media.decode import AudioPiece, MediaFile
 from mer_sdk.window.alignment import StreamAlignment
-from mer_sdk.window.engine import StepEngine, StepFeatures
+from mer_sdk.window.engine import StepEngine
 from mer_sdk.window.sensor import FILE_PATIENCE
+from mer_sdk.window.step import StepFeatures
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from mer_sdk.contract.manifest import Decision, Manifest
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.conditions import clip_log_probabilities
-from mer_sdk.evaluation.datasets.clip import Clip, LeftOut, load_audio
+from mer_sdk.evaluation.datasets.clip import Clip, LeftOut
+from mer_sdk.evaluation.datasets.clip_files import load_audio
 from mer_sdk.evaluation.datasets.media_parts import streams
 from mer_sdk.evaluation.features import audio_chunks, face_crops
 from mer_sdk.evaluation.metrics import Interval

@@ -15,7 +15,8 @@ from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.features import encode_clip
 from mer_sdk.evaluation.metrics import log_softmax
 from mer_sdk.frontends.face_detection import FaceDetector, open_detector
-from mer_sdk.window.engine import StepEngine, StepFeatures
+from mer_sdk.window.engine import StepEngine
+from mer_sdk.window.step import StepFeatures
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import time as clock
 from mer_sdk.contract.estimate import NOTHING, EmotionEstimate, FaceView
 from mer_sdk.contract.manifest import Manifest
 from mer_sdk.window.decision import decide
-from mer_sdk.window.engine import StepOutput
 from mer_sdk.window.smoothing import Smoother
+from mer_sdk.window.step import StepOutput
 
 
 def postprocess(

@@ -21,8 +21,9 @@ from mer_sdk.frontends.face_tracks import FaceOptions, searched
 from mer_sdk.frontends.voice_activity import VOICE_RATE, VoiceOptions
 from mer_sdk.window.alignment import HELD_SECONDS, StreamAlignment
 from mer_sdk.window.baseline import PersonalBaseline
-from mer_sdk.window.engine import StepEngine, StepFeatures, StepOutput
+from mer_sdk.window.engine import StepEngine
 from mer_sdk.window.smoothing import Smoothing
+from mer_sdk.window.step import StepFeatures, StepOutput
 from mer_sdk.window.step_estimator import StepEstimator
 
 # A stream that lags by more than this is taken as missing, so that a camera that stops does not stop the sound.

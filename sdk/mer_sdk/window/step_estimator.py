@@ -13,9 +13,10 @@ from mer_sdk.frontends.face_tracks import FaceOptions, FaceTracks, TrackedFace
 from mer_sdk.frontends.voice_activity import VoiceActivity, VoiceOptions
 from mer_sdk.window.alignment import StepInput
 from mer_sdk.window.baseline import PersonalBaseline
-from mer_sdk.window.engine import StepEngine, StepFeatures, StepOutput
+from mer_sdk.window.engine import StepEngine
 from mer_sdk.window.postprocessing import postprocess
 from mer_sdk.window.smoothing import Smoother, Smoothing
+from mer_sdk.window.step import StepFeatures, StepOutput
 
 
 class StepEstimator:

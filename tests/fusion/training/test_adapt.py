@@ -24,7 +24,8 @@ from mer_sdk.evaluation.datasets import OwnClips
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.features import ClipFeatures
 from mer_sdk.evaluation.metrics import uar
-from mer_sdk.window.engine import StepEngine, StepFeatures
+from mer_sdk.window.engine import StepEngine
+from mer_sdk.window.step import StepFeatures
 
 TONES = {"happy": 900.0, "sad": 250.0}
 

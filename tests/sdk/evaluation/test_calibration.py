@@ -21,7 +21,8 @@ from mer_sdk.evaluation.calibration import (
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.features import ClipFeatures
 from mer_sdk.evaluation.metrics import log_softmax
-from mer_sdk.window.engine import StepEngine, StepFeatures
+from mer_sdk.window.engine import StepEngine
+from mer_sdk.window.step import StepFeatures
 
 LABELS = 5
 

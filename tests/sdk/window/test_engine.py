@@ -7,7 +7,8 @@ from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import OptionError, SignalError
 from mer_sdk.window.baseline import PersonalBaseline
 from mer_sdk.window.decision import softmax
-from mer_sdk.window.engine import PERSONS, StepEngine, StepFeatures
+from mer_sdk.window.engine import PERSONS, StepEngine
+from mer_sdk.window.step import StepFeatures
 
 AUDIO, FACE, STEPS = 6, 5, 16
 

@@ -7,7 +7,8 @@ import pytest
 
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.window.baseline import PersonalBaseline
-from mer_sdk.window.engine import StepEngine, StepFeatures
+from mer_sdk.window.engine import StepEngine
+from mer_sdk.window.step import StepFeatures
 
 AUDIO, FACE, STEPS, PRIOR = 6, 5, 16, 0.25
 ROW = np.linspace(-1, 1, AUDIO + FACE, dtype=np.float32)

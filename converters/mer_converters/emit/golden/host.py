@@ -11,7 +11,8 @@ from mer_sdk.contract.estimate import UNKNOWN, state_of
 from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face_crop import crop_face
 from mer_sdk.window.decision import decide, softmax
-from mer_sdk.window.engine import StepEngine, StepFeatures
+from mer_sdk.window.engine import StepEngine
+from mer_sdk.window.step import StepFeatures
 
 # Where the steps of the host's part begin an enrolment, and with how many steps.
 ENROL_AT, ENROL_STEPS = 10, 3

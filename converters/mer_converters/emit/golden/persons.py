@@ -7,7 +7,8 @@ import numpy as np
 from mer_converters.emit.golden.recorder import FusionRecorder
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_sdk.contract.bundle import Bundle
-from mer_sdk.window.engine import StepEngine, StepFeatures
+from mer_sdk.window.engine import StepEngine
+from mer_sdk.window.step import StepFeatures
 
 STEPS, PERSONS = 44, 3
 # Who is current: (first step, person, or -1 where no face is preferred).

@@ -7,9 +7,9 @@ import numpy as np
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_sdk.contract.estimate import UNKNOWN, FaceView, state_of
 from mer_sdk.window.decision import softmax
-from mer_sdk.window.engine import StepOutput
 from mer_sdk.window.postprocessing import postprocess
 from mer_sdk.window.smoothing import Smoother, Smoothing
+from mer_sdk.window.step import StepOutput
 
 OPTIONS = ((0.0, 0.0), (1.0, 0.0), (0.0, 0.2), (1.5, 0.1))
 STEPS = 36

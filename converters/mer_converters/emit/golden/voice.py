@@ -12,7 +12,8 @@ from mer_converters.emit.golden.recorder import FusionRecorder
 from mer_converters.emit.source_bundle import SourceBundle
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.frontends.voice_activity import PIECE_SAMPLES, VOICE_RATE, VoiceActivity, VoiceOptions
-from mer_sdk.window.engine import StepEngine, StepFeatures
+from mer_sdk.window.engine import StepEngine
+from mer_sdk.window.step import StepFeatures
 
 OPTIONS = ((0.5, 2.0), (0.3, 0.6), (0.7, 0.0))
 STEPS = 40

@@ -21,7 +21,7 @@ from mer_fusion.training.adapt.learning import (
 )
 from mer_fusion.training.adapt.recorded import Windows, only
 from mer_sdk.evaluation.datasets import Clip
-from mer_sdk.evaluation.datasets.own.clips import TEST
+from mer_sdk.evaluation.datasets.own.folders import TEST
 
 # With so many known people clips are left out by person, not by clip.
 MANY_PEOPLE = 5

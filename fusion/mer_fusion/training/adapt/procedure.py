@@ -21,7 +21,7 @@ from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.calibration import fitted_decision
 from mer_sdk.evaluation.datasets import Clip, LeftOut, OwnClips, RavdessPairs, Selection, open_dataset
-from mer_sdk.evaluation.datasets.own.clips import TEST
+from mer_sdk.evaluation.datasets.own.folders import TEST
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.features import ClipFeatures, detector_of, encode_clip
 from mer_sdk.evaluation.metrics import Interval

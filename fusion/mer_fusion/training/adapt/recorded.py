@@ -23,7 +23,8 @@ from mer_sdk.evaluation.datasets import Clip
 from mer_sdk.evaluation.features import ClipFeatures
 from mer_sdk.evaluation.metrics import log_softmax
 from mer_sdk.runtimes.graph import Graph
-from mer_sdk.window.engine import StepEngine, StepOutput
+from mer_sdk.window.engine import StepEngine
+from mer_sdk.window.step import StepOutput
 
 PROTOCOLS = ("cold", "warm")
 _BATCH = 512

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.errors import OptionError
-from mer_sdk.evaluation.datasets.own.clips import MEDIA_SUFFIXES
+from mer_sdk.evaluation.datasets.own.folders import MEDIA_SUFFIXES
 from mer_sdk.evaluation.datasets.own.table import read_rows
 
 COLUMNS = ("file", "label", "speaker")

@@ -1,9 +1,7 @@
 """Labelled data, read from its published layouts; one file a data set, numpy alone until media is read."""
 
-from mer_sdk.evaluation.datasets.clip import (
-    ArchivedImage,
-    Clip,
-    LeftOut,
+from mer_sdk.evaluation.datasets.clip import ArchivedImage, Clip, LeftOut
+from mer_sdk.evaluation.datasets.clip_files import (
     clip_duration,
     load_audio,
     load_audio_at,

@@ -12,7 +12,8 @@ from mer_sdk.contract.npy import read_npy
 from mer_sdk.errors import DataError
 from mer_sdk.evaluation.datasets import Clip, CremadLogMel, CremadVotes, FerPlus, Mosi, Ravdess, load_audio, load_image
 from mer_sdk.evaluation.datasets.action_units import read_action_units
-from mer_sdk.evaluation.datasets.clip import LARGEST_IMAGE, ArchivedImage
+from mer_sdk.evaluation.datasets.clip import ArchivedImage
+from mer_sdk.evaluation.datasets.clip_files import LARGEST_IMAGE
 from mer_sdk.evaluation.datasets.speech_corpora import read_table
 from mer_sdk.evaluation.datasets.teacher_scores import read_teacher_scores
 

@@ -9,7 +9,7 @@ import pytest
 
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets import Clip, OwnClips, load_audio, load_frames, open_dataset
-from mer_sdk.evaluation.datasets.clip import clip_duration
+from mer_sdk.evaluation.datasets.clip_files import clip_duration
 from mer_sdk.evaluation.features import clip_steps, encode_clip
 from mer_sdk.window.engine import StepEngine
 from mer_sdk.window.sensor import EmotionSensor

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,25 +23,13 @@ from mer_sdk.contract.affect import SYNONYMS
 from mer_sdk.dialogue.dialogue_file import Dialogue, Utterance
 from mer_sdk.dialogue.text_file import is_unicode
 from mer_sdk.errors import DataError, OptionError
-from mer_sdk.evaluation.datasets.clip import IMAGE_SUFFIXES, SOUND_SUFFIXES, VIDEO_SUFFIXES, Clip, LeftOut
+from mer_sdk.evaluation.datasets.clip import Clip, LeftOut
+from mer_sdk.evaluation.datasets.own.folders import SPLIT_NAMES, TEST, folder_rows
 from mer_sdk.evaluation.datasets.own.table import Row, read_rows
 from mer_sdk.evaluation.datasets.registry import register
 from mer_sdk.media.names import LIST_SUFFIXES, shown
 
-TRAIN, DEV, TEST = "train", "dev", "test"
-# What people call the splits.
-SPLIT_NAMES = {
-    "train": TRAIN,
-    "training": TRAIN,
-    "dev": DEV,
-    "val": DEV,
-    "valid": DEV,
-    "validation": DEV,
-    "test": TEST,
-    "testing": TEST,
-}
 TABLE_NAMES = tuple(f"{stem}{suffix}" for stem in ("clips", "labels") for suffix in (".csv", ".tsv", ".parquet"))
-MEDIA_SUFFIXES = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES, *IMAGE_SUFFIXES)
 # Of a table that is no Unicode: its letters may be others.
 GUESSED = ", or save the table as UTF-8 if these letters look wrong"
 # Reasons of one kind that a message quotes.
@@ -91,7 +79,7 @@ class OwnClips:
         self._table = _table_of(self.path)
         self.folder = self._table.parent if self._table else self.path
         self._unicode = self._table is None or self._table.suffix.lower() == ".parquet" or is_unicode(self._table)
-        rows = read_rows(self._table) if self._table else list(_folder_rows(self.path))
+        rows = read_rows(self._table) if self._table else list(folder_rows(self.path))
         clips, left = _checked(rows, self.folder, self._table)
         renamed = {_label(old): _label(new) for old, new in (names or {}).items()}
         there = {clip.label for clip in clips}
@@ -223,41 +211,6 @@ def _table_of(path: Path) -> Path | None:
     if path.suffix.lower() not in LIST_SUFFIXES:
         raise DataError(f"{path} is no table of clips; give a {', '.join(LIST_SUFFIXES)} file, or a folder")
     return path
-
-
-def _folder_rows(folder: Path) -> Iterator[Row]:
-    """Rows of the media files below a folder, their labels the names of folders."""
-    number, others = 0, []
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(name for name in files if not name.startswith(".")):
-            path = Path(parent, name)
-            if path.suffix.lower() not in MEDIA_SUFFIXES:
-                others.append(path)
-                continue
-            number += 1
-            yield _placed(number, path.relative_to(folder))
-    if not number:
-        seen = f"{len(others)} files of other kinds, such as {others[0].name}" if others else "it is empty"
-        raise DataError(
-            f"{folder} holds no sound, video or picture ({seen}); give a folder with one folder for each label, or a "
-            "table with the columns file and label"
-        )
-
-
-def _placed(number: int, path: Path) -> Row:
-    """What the folders of a file say: LABEL, SPEAKER/LABEL, SPLIT/LABEL or SPLIT/SPEAKER/LABEL."""
-    parts = list(path.parts[:-1])
-    cells = {"file": path.as_posix(), "label": "", "speaker": "", "split": ""}
-    if not parts:
-        return Row(number, cells, "it lies in no folder that names its label")
-    cells["label"] = parts.pop()
-    if parts and parts[0].lower() in SPLIT_NAMES:
-        cells["split"] = parts.pop(0)
-    if len(parts) > 1:
-        return Row(number, cells, "it lies too deep: folders are LABEL, SPEAKER/LABEL or SPLIT/SPEAKER/LABEL")
-    cells["speaker"] = parts[0] if parts else ""
-    return Row(number, cells)
 
 
 def _checked(rows: Sequence[Row], folder: Path, table: Path | None) -> tuple[list[Clip], list[LeftOut]]:
