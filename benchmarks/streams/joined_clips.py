@@ -114,7 +114,7 @@ def as_live(
             for at, image in pictures:
                 live.push_frame(image, at)
             live.push_audio(samples, recording.rate, time)
-            while time - reached[0] > AHEAD:
+            while time - reached[0] > AHEAD and not live.over:
                 clock.sleep(0.001)
         live.finish()
         assert live.dropped == live.late == 0

@@ -21,6 +21,7 @@ from mer_sdk.frontends.face_crop import check_frame
 from mer_sdk.frontends.face_detection import PACKAGED, FaceDetector, open_detector
 from mer_sdk.frontends.face_tracks import FaceTracks, Frame
 from mer_sdk.frontends.text import utf8_text
+from mer_sdk.media.frame_selection import step_number
 from mer_sdk.window.baseline import PersonalBaseline
 from mer_sdk.window.decision import decide
 
@@ -93,8 +94,10 @@ class Conversation:
         self.close()
 
     def close(self) -> None:
-        """End the use of it. Closing twice is allowed."""
+        """Let the graphs, the window and the timeline go; `baseline` stays, for the app to save. Closing twice is
+        allowed."""
         self._closed = True
+        self._engine.close()
         self._begin()
 
     def reset(self) -> None:
@@ -198,7 +201,7 @@ class Conversation:
         for rgb, time in frames:
             if not (math.isfinite(time) and time >= last):
                 raise SignalError(f"a frame at {time} s came after one at {last:.3f} s; give frames in order")
-            last, step = time, int(time * 1000 / self.manifest.clock.step_ms)
+            last, step = time, step_number(time, self.manifest.clock.step_ms / 1000)
             steps.setdefault(step, []).append((time, partial(check_frame, rgb)))
         if not steps:
             return []

@@ -88,15 +88,19 @@ class DialogueEngine:
                 "mer_sdk.EmotionSensor, or run it with `mer run BUNDLE MEDIA_FILE`"
             )
         self.contract = self.manifest.dialogue
-        graphs = bundle.load_graphs(runtime, threads)
-        self._fusion = graphs["fusion"]
-        self._encoders = Encoders(self.manifest.graphs, graphs)
+        self._graphs = bundle.load_graphs(runtime, threads)
+        self._encoders = Encoders(self.manifest.graphs, self._graphs)
         self._encode_text = bundle.encode_text
-        self._text = TextFrontend(self.manifest.text) if self.manifest.text and "text" in graphs else None
+        self._text = TextFrontend(self.manifest.text) if self.manifest.text and "text" in self._graphs else None
         sizes = {tensor.name: tensor.shape for tensor in self.manifest.graphs["fusion"].inputs}
         self._size = {name: sizes[name][2] for name in self.manifest.modalities}
         self._window: deque[_Row] = deque()
         self._baselines: dict[Hashable, PersonalBaseline] = {}
+
+    def close(self) -> None:
+        """Let the graphs and what is in the window go; the baselines stay."""
+        self._graphs, self._encoders, self._encode_text = {}, Encoders({}, {}), None
+        self._window.clear()
 
     def encode(self, name: str, values: Sequence[np.ndarray]) -> np.ndarray:
         """Features [S, D] of one modality of an utterance: its ids (one), or the chunks or crops of its S steps.
@@ -171,7 +175,7 @@ class DialogueEngine:
         if not any(inputs[f"{name}_mask"].any() for name in self._size):
             empty = np.zeros((len(self._window), labels), np.float32)
             return DialogueOutput(empty, np.full(labels, 1 / labels), dict.fromkeys(self._size, 0.0), ())
-        outputs = self._fusion.run(inputs)
+        outputs = self._graphs["fusion"].run(inputs)
         logits = outputs["logits"][0, first:]
         shares = outputs["reliance"][0, -1]
         reliance = {name: float(share) for name, share in zip(self._size, shares, strict=True)}

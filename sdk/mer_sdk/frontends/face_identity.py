@@ -101,10 +101,6 @@ class IdentityMemory:
         """Forget one person; an id that is not known is no error. Who comes back gets a new id."""
         self._persons.pop(person, None)
 
-    def forget_all(self) -> None:
-        """Forget everybody; ids go on from where they are."""
-        self._persons.clear()
-
 
 def describe(rgb: np.ndarray, box: Box) -> np.ndarray | None:
     """The descriptor of a face: float32 [2124], of length 1, all values at least 0; None where it is too small.

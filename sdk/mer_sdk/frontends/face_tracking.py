@@ -47,6 +47,7 @@ class Track:
         template: [24, 24], as the detector saw it last.
         found: how often the detector found it.
         misses: how many searches in a row did not find it.
+        lost: whether it was not seen in the frame looked at last; it may come back.
     """
 
     id: int

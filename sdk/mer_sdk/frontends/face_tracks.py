@@ -115,12 +115,6 @@ class FaceTracks:
             self._drop(track)
         self._memory.forget(person)
 
-    def forget_all(self) -> None:
-        """Forget everybody. Ids go on from where they are."""
-        for track in list(self._person):
-            self._drop(track)
-        self._memory.forget_all()
-
     @property
     def remembered(self) -> tuple[int, ...]:
         """Ids of those who are remembered, whether they are in the picture or not."""

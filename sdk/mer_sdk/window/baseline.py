@@ -32,7 +32,7 @@ class PersonalBaseline:
     """
 
     def __init__(self, contract: BaselineContract, fixed: bool = False) -> None:
-        self._fixed = fixed
+        self._contract, self._fixed = contract, fixed
         # All modalities lie in one vector: a step then takes a handful of numpy's calls, each of which costs more than
         # what it computes. Counts and the prior are as long, as equal shapes are what numpy adds and divides quickest.
         self._places = places_of(contract)
@@ -128,6 +128,13 @@ class PersonalBaseline:
         else:
             for name, place in self._places.items():
                 self.observe_step(name, row[place])
+
+    def copy(self) -> PersonalBaseline:
+        """A baseline of its own with the same sums and counts."""
+        other = PersonalBaseline(self._contract, self._fixed)
+        other._sum[...] = self._sum
+        other._count[...] = self._count
+        return other
 
     def reset(self) -> None:
         """Forget the person: back to the population's means."""

@@ -86,7 +86,7 @@ class StepEngine:
 
     @property
     def persons(self) -> tuple[int, ...]:
-        """Everyone who has a baseline, the current person last."""
+        """Everyone who has a baseline: who was seen last comes last, and the current person after all others."""
         return tuple(self._baselines)
 
     @property
@@ -101,6 +101,13 @@ class StepEngine:
         self._sound = FeatureWindow(self._length, self._size["audio"]) if "audio" in self._size else None
         self._faces: dict[int, FeatureWindow] = {}
         self._enrol_steps = 0
+
+    def close(self) -> None:
+        """Let the graphs and what is in the window go; the baselines stay. Nothing but `baseline_of` is of use then."""
+        self._graphs, self._encoders = {}, Encoders({}, {})
+        baselines, current = self._baselines, self._person
+        self.reset()
+        self._baselines, self._person = baselines, current
 
     def encode(self, chunk: np.ndarray | None, crop: np.ndarray | None) -> StepFeatures:
         """Features of one step. Nothing is remembered, so the result may be kept and given to `advance` many times.
@@ -217,14 +224,17 @@ class StepEngine:
 
     def _append(self, features: StepFeatures, others: Mapping[int, np.ndarray]) -> None:
         person, audio, face = self._person, features.audio, features.face
+        seen = others if face is None else {**others, person: face}
+        for owner in (*seen, person):
+            self._meet(owner)
+        if len(self._baselines) > PERSONS:
+            self._forget_oldest(seen)
         early = self._enrol_steps > 0 and (audio is not None or face is not None)
         heard = None if self._sound is None else self._sound.append(audio, person, early, self._left["audio"])
         if "face" in self._size:
-            seen = others if face is None else {**others, person: face}
             for owner in seen:
                 if owner not in self._faces:
                     self._faces[owner] = FeatureWindow(self._length, self._size["face"])
-                    self._meet(owner)
             for owner, window in tuple(self._faces.items()):
                 row = seen.get(owner)
                 due = window.append(row, owner, early and owner == person, self._left["face"])
@@ -255,18 +265,20 @@ class StepEngine:
             for window in self._sound_windows():
                 window.give(person)
             self._known = True
-        if person != self._person:
+        elif person != self._person:
             self._enrol_steps = 0
-        if person != next(reversed(self._baselines)):
-            self._meet(person)
         self._person = person
 
     def _meet(self, person: int) -> None:
-        """Keep a person's baseline among the latest."""
-        found = self._baselines.pop(person, None)
-        self._baselines[person] = found or PersonalBaseline(self.manifest.baseline)
-        if len(self._baselines) > PERSONS:
-            oldest = next(one for one in self._baselines if one != self._person)
+        """Put a person's baseline behind all others; whoever is new has a cold one."""
+        if person != next(reversed(self._baselines)):
+            found = self._baselines.pop(person, None)
+            self._baselines[person] = found or PersonalBaseline(self.manifest.baseline)
+
+    def _forget_oldest(self, seen: Mapping[int, np.ndarray]) -> None:
+        """Forget those beyond `PERSONS` who were not seen for longest; nobody who is seen now."""
+        away = [one for one in self._baselines if one not in seen and one != self._person]
+        for oldest in away[: len(self._baselines) - PERSONS]:
             del self._baselines[oldest]
             self._faces.pop(oldest, None)
 

@@ -62,7 +62,8 @@ class EmotionSensor:
     ) -> None:
         self.bundle = bundle
         self.manifest = bundle.manifest
-        self._given = baseline
+        # Each stream begins with a copy: what one stream learns is no part of the next one.
+        self._given = baseline.copy() if baseline else None
         self._step = self.manifest.clock.step_ms / 1000.0
         self._alignment = StreamAlignment(self.manifest)
         self._steps = StepEstimator(engine, detector, smoothing, faces, voice)
@@ -93,7 +94,8 @@ class EmotionSensor:
             detector: "finder" (also None) is the packaged face finder; "haar" OpenCV's cascade; or a YuNet `.onnx`
                 file, the bundle of a face finder, or any `FaceDetector`. The packaged one is not loaded before the
                 first frame.
-            baseline: a saved profile or a `PersonalBaseline` to begin each stream with; None begins cold.
+            baseline: a saved profile or a `PersonalBaseline` to begin each stream with; None begins cold. The sensor
+                goes on with a copy: `sensor.baseline` is what has learned, and is what to save.
             smoothing: how steady the output is; None leaves every step as its window says.
             faces: how faces are followed, and how many; None takes the defaults of `FaceOptions`.
             voice: steps without speech count as steps without sound, as these options say; None takes all sound.
@@ -120,7 +122,7 @@ class EmotionSensor:
                 f"voice activity hears {VOICE_RATE} Hz, {opened.name} reads {opened.manifest.audio.sample_rate} Hz; "
                 "leave voice out"
             )
-        engine = StepEngine(opened, runtime, threads, baseline)
+        engine = StepEngine(opened, runtime, threads, baseline.copy() if baseline else None)
         return cls(opened, engine, detector, baseline, smoothing, faces, voice)
 
     def __enter__(self) -> EmotionSensor:
@@ -188,8 +190,8 @@ class EmotionSensor:
         self._steps.forget(person)
 
     def close(self) -> None:
-        """Let the graphs go, and forget whose faces were seen; `baseline` stays as it is, for the app to save. Closing
-        twice is allowed."""
+        """Let the graphs and the window go, and forget whose faces were seen; `baseline` stays as it is, for the app to
+        save. Closing twice is allowed."""
         self._closed = True
         self._steps.close()
         self._begin()
@@ -197,7 +199,7 @@ class EmotionSensor:
     def reset(self) -> None:
         """Begin a new stream at time 0: empty window, and the baseline given to `open`, or a cold one."""
         self._check_open()
-        self._steps.reset(self._given)
+        self._steps.reset(self._given.copy() if self._given else None)
         self._begin()
 
     def stream(

@@ -63,8 +63,7 @@ class Smoother:
       keeps the share exp(-g / seconds), so that what is seen after a long gap counts nearly alone.
     - The first step of a timeline is taken as it is.
     - A person is a number, such as a face track's id. Whoever is seen first takes over the timeline heard before;
-    anyone
-      else begins a timeline of their own, so that nobody's face is given the mood of the one before.
+      anyone else begins a timeline of their own, so that nobody's face is given the mood of the one before.
 
     Args:
         options: see `Smoothing`.

@@ -75,7 +75,8 @@ class StepEstimator:
         self._begin()
 
     def close(self) -> None:
-        """Forget whose faces were seen, and what was estimated."""
+        """Let the graphs and the window go, and forget whose faces were seen and what was estimated."""
+        self.engine.close()
         if self.watch is not None:
             self.watch.reset()
         self._begin()

@@ -65,7 +65,7 @@ def test_forgotten_ids_are_not_given_again():
     memory.forget(17)
     assert memory.known == ()
     assert memory.recognise(view(1), 1.0) == 1
-    memory.forget_all()
+    memory.forget(1)
     assert memory.recognise(view(1), 1.0) == 2
 
 

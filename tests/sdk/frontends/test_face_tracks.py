@@ -187,7 +187,7 @@ def test_who_was_forgotten_or_long_gone_is_new():
     assert ids(run(watch, detector, here, begin=60.0)[0]) == [1]
     watch.forget(1)
     assert ids(run(watch, detector, here, begin=61.0)[0]) == [2]
-    watch.forget_all()
+    watch.forget(2)
     assert ids(run(watch, detector, here, begin=62.0)[0]) == [3]
     watch.reset()
     assert ids(run(watch, detector, here)[0]) == [0]

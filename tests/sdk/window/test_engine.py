@@ -132,8 +132,8 @@ def test_other_faces_have_windows_of_their_own_and_no_sound(engine, recorder):
     assert recorder.seen["audio_mask"].sum() == 0
     assert recorder.seen["face_mask"][0, -2:].tolist() == [0.0, 1.0]
     np.testing.assert_array_equal(recorder.seen["face"][0, -1], features(2).face - engine.baseline_of(9).mean("face"))
-    assert engine.persons == (4, 9)
-    with pytest.raises(OptionError, match="person 7 is not known here; known are 4, 9"):
+    assert engine.persons == (9, 4)  # the current person last
+    with pytest.raises(OptionError, match="person 7 is not known here; known are 9, 4"):
         engine.look_at(7)
     engine.finish()
     assert engine.baseline_of(9).steps == {"audio": 0, "face": 1}
@@ -189,6 +189,37 @@ def test_somebody_else_is_not_enrolled_in_passing(engine):
     engine.advance(features(1), person=9)
     assert engine.enrolling == 0
     assert engine.baseline.steps["face"] == 0
+
+
+def test_an_enrolment_before_the_first_face_is_that_of_its_owner(engine):
+    engine.enrol(3)
+    engine.advance(features(0, face=False))
+    engine.advance(features(1), person=3)
+    assert engine.enrolling == 1
+    engine.advance(features(2), person=3)
+    assert engine.baseline.steps == {"audio": 3, "face": 2}
+
+
+def test_who_stays_in_the_picture_is_not_forgotten_for_a_crowd_that_passes_by(engine):
+    for step in range(PERSONS + 10):
+        # Whoever passes by comes first in the picture, too.
+        engine.advance(features(step), 0, {100 + step: features(step).face, 1: features(step).face})
+        assert engine.look_at(1).present["face"] == min(step + 1, STEPS)
+        assert engine.persons[-1] == 0
+    assert len(engine.persons) == PERSONS
+    engine.finish()
+    assert engine.baseline_of(1).steps["face"] == PERSONS + 10
+
+
+def test_a_closed_engine_holds_baselines_alone(engine):
+    for step in range(STEPS + 2):
+        engine.advance(features(step), person=4)
+    engine.close()
+    assert engine.persons == (4,)
+    assert engine.baseline.steps == {"audio": 2, "face": 2}
+    engine.finish()  # nothing is left in the window to be taken in
+    assert engine.baseline.steps == {"audio": 2, "face": 2}
+    assert not engine._graphs
 
 
 def test_a_forgotten_person_leaves_nothing_behind(engine):

@@ -9,6 +9,7 @@ from mer_sdk.contract.manifest import Decision, StateDecision
 from mer_sdk.errors import BundleError, OptionError, SignalError
 from mer_sdk.frontends.resampling import Resampler
 from mer_sdk.frontends.voice_activity import VoiceActivity, VoiceOptions
+from mer_sdk.window.baseline import PersonalBaseline
 
 RATE = 44100
 
@@ -193,6 +194,21 @@ def test_the_baseline_is_saved_and_continued(tiny_onnx, tmp_path):
         warm = probabilities(run_audio(sensor, sound(), RATE, []))
         assert sensor.baseline.steps["audio"] == 24
     assert np.abs(warm - cold).max() > 1e-4
+
+
+def test_each_stream_begins_with_the_given_baseline_whatever_an_earlier_one_learned_or_forgot(tiny_onnx):
+    given = PersonalBaseline(Bundle.open(tiny_onnx).manifest.baseline)
+    given.observe("audio", np.ones((10, len(given.mean("audio")))))
+    before = given.mean("audio")
+    with EmotionSensor.open(tiny_onnx, baseline=given) as sensor:
+        first = probabilities(run_audio(sensor, sound(), RATE, []))
+        assert sensor.baseline.steps["audio"] == 22
+        np.testing.assert_array_equal(probabilities(run_audio(sensor, sound(), RATE, [])), first)
+        sensor.forget()
+        assert sensor.baseline.steps["audio"] == 0
+        sensor.reset()
+        assert sensor.baseline.steps["audio"] == 10
+    np.testing.assert_array_equal(given.mean("audio"), before)
 
 
 @pytest.mark.parametrize(

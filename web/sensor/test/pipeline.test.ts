@@ -9,6 +9,7 @@ import {
   maxError,
   type NpyArray,
   OptionError,
+  PersonalBaseline,
   SileroModel,
   VoiceActivity,
 } from "../src/index.js";
@@ -89,6 +90,28 @@ test("a stream after reset() is a new one", async () => {
   expect(await run()).toEqual(first);
 });
 
+test("each stream begins with the given profile, whatever an earlier one learned or forgot", async () => {
+  const { detections, rate } = told.sensor;
+  const bundle = await Bundle.open(bundleFiles(told.bundle));
+  const profile = new PersonalBaseline(bundle.manifest.baseline);
+  await profile.load(told.profile);
+  for (const baseline of [profile, undefined]) {
+    const sensor = await EmotionSensor.open(bundle, { finder: scripted(detections), ...(baseline ? { baseline } : {}) });
+    const begin = sensor.baseline.steps;
+    expect(begin.audio).toBe(baseline ? 24 : 0);
+    await sensor.pushAudio(soundOf(get, 0, 6 * rate), rate);
+    await sensor.flush();
+    expect(sensor.baseline.steps.audio).toBeGreaterThan(begin.audio!);
+    await sensor.reset();
+    expect(sensor.baseline.steps).toEqual(begin);
+    await sensor.forget();
+    expect(sensor.baseline.steps.audio).toBe(0);
+    await sensor.reset();
+    expect(sensor.baseline.steps).toEqual(begin);
+  }
+  expect(profile.steps.audio).toBe(24);
+});
+
 test("a conversation gives Python's estimates: words, sound and faces of more utterances than the window holds", async () => {
   const { utterances, estimates } = told.conversation;
   const { rate, detections } = told.sensor;
@@ -118,7 +141,7 @@ test("a conversation gives Python's estimates: words, sound and faces of more ut
 
 test("profiles of Python are read, and written again as they were", async () => {
   const sensor = await EmotionSensor.open(await Bundle.open(bundleFiles(told.bundle)));
-  const baseline = sensor.newBaseline();
+  const baseline = new PersonalBaseline(sensor.bundle.manifest.baseline);
   await baseline.load(told.profile);
   expect(JSON.parse(await baseline.save())).toEqual(JSON.parse(told.profile));
   expect(baseline.steps.audio).toBe(24);

@@ -6,11 +6,11 @@ import type { Check } from "./stages/check.js";
 import { cutter, dialogue, spoken, text } from "./stages/dialogue.js";
 import { crops, finding, speaking, tracks } from "./stages/faces.js";
 import { chunks, resampling, silence, voice } from "./stages/sound.js";
-import { persons, profile, smoothing, steps } from "./stages/window.js";
+import { crowd, persons, profile, smoothing, steps } from "./stages/window.js";
 
 /** Kind of bundle -> stage -> its check. */
 export const STAGES: Record<"window" | "dialogue" | "finder", Record<string, Check>> = {
-  window: { resampling, silence, chunks, crops, voice, steps, persons, profile, smoothing, tracks, speaking },
+  window: { resampling, silence, chunks, crops, voice, steps, persons, crowd, profile, smoothing, tracks, speaking },
   dialogue: { chunks, crops, text, dialogue, profile, cutter, spoken },
   finder: { finding },
 };

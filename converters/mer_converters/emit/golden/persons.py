@@ -11,6 +11,8 @@ from mer_sdk.window.engine import StepEngine
 from mer_sdk.window.step import StepFeatures
 
 STEPS, PERSONS = 44, 3
+# Who walks by a crowd: numbers of the current person and of the one beside; then a new one in every step.
+CROWD_STEPS, CROWD_CURRENT, CROWD_BESIDE, CROWD_ENROL = 70, 5, 6, 4
 # Who is current: (first step, person, or -1 where no face is preferred).
 CURRENT = ((0, -1), (4, 0), (14, 1), (20, -1), (23, 0), (34, 2))
 # Person -> steps in which the face is in the picture.
@@ -68,4 +70,28 @@ def stages(source: SourceBundle) -> dict[str, np.ndarray]:
         arrays[f"stage_persons_mean_{name}"] = np.stack(
             [engine.baseline_of(person).mean(name) for person in sorted(engine.persons)]
         )
-    return arrays
+    return arrays | _crowd(source)
+
+
+def _crowd(source: SourceBundle) -> dict[str, np.ndarray]:
+    """`stage_crowd_*`: faces [steps, 3, Df] of persons [steps, 3], the first of each step current: more than baselines
+    are kept of, while the first two never leave; who is known at the end, the latest last, and the baselines of those
+    two. An enrolment begins before the first face."""
+    random = np.random.default_rng(23)
+    faces = random.normal(0, 1, (CROWD_STEPS, 3, source.size("face"))).astype(np.float32)
+    passing = np.arange(CROWD_STEPS) + CROWD_BESIDE + 1
+    persons = np.stack([np.full(CROWD_STEPS, CROWD_CURRENT), np.full(CROWD_STEPS, CROWD_BESIDE), passing], axis=1)
+    engine = StepEngine(Bundle(source.manifest, loader=lambda _: {"fusion": FusionRecorder(source)}))
+    engine.enrol(CROWD_ENROL)
+    for ids, rows in zip(persons.tolist(), faces, strict=True):
+        engine.advance(StepFeatures(None, rows[0]), ids[0], dict(zip(ids[1:], rows[1:], strict=True)))
+        engine.look_at(ids[1])
+    engine.finish()
+    means = [engine.baseline_of(one).mean("face") for one in (CROWD_CURRENT, CROWD_BESIDE)]
+    return {
+        "stage_crowd_faces": faces,
+        "stage_crowd_persons": persons,
+        "stage_crowd_enrol": np.array([CROWD_ENROL]),
+        "stage_crowd_known": np.array(engine.persons),
+        "stage_crowd_means": np.stack(means),
+    }

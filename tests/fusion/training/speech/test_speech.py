@@ -71,7 +71,7 @@ def test_without_augmentation_a_window_is_the_clip() -> None:
     speech = speech_set(clips=2, seconds=5.0)
     chunks, mask, speaks = training_windows(speech, torch.arange(2), 40, torch.Generator().manual_seed(0), UNCHANGED)
     assert speaks.all()
-    assert mask.min() == 1.0 or mask.sum() >= 2 * 12
+    assert (mask.sum(dim=1) >= 13).all()  # 65 % of 20 steps, the earliest end of a window
     tone = device_chunks(speech, 0, 40)[10].mean(dim=0).argmax()
     assert abs(int(chunks[0, -1].mean(dim=0).argmax()) - int(tone)) <= 1
 

@@ -9,6 +9,7 @@ import { FaceTracks, type TimedFrame } from "../frontends/face_tracks.js";
 import { loadGraphs, type RuntimeOptions } from "../runtimes/runtime.js";
 import type { PersonalBaseline } from "../window/baseline.js";
 import { decide, norm } from "../window/decision.js";
+import { stepNumber } from "../window/alignment.js";
 import { stateOf, type UtteranceEstimate } from "../window/estimate.js";
 import { DialogueEngine, type DialogueOutput, type EncodeText } from "./engine.js";
 
@@ -158,7 +159,7 @@ export class Conversation {
         throw new SignalError(`a frame at ${one.time} s came after one at ${last.toFixed(3)} s; give frames in order`);
       }
       last = one.time;
-      const step = Math.floor((one.time * 1000) / clock.step_ms);
+      const step = stepNumber(one.time, clock.step_ms / 1000);
       steps.set(step, [...(steps.get(step) ?? []), one]);
     }
     // An utterance shows its speaker, so each is watched anew.

@@ -95,11 +95,6 @@ export class IdentityMemory {
   forget(id: number): void {
     this.persons.delete(id);
   }
-
-  /** Forget everybody; ids go on from where they are. */
-  forgetAll(): void {
-    this.persons.clear();
-  }
 }
 
 /** The descriptor of a face: [2124], of length 1, all values at least 0; null where it is too small. */

@@ -113,12 +113,6 @@ export class FaceTracks {
     this.memory.forget(person);
   }
 
-  /** Forget everybody. Ids go on from where they are. */
-  forgetAll(): void {
-    for (const track of [...this.person.keys()]) this.drop(track);
-    this.memory.forgetAll();
-  }
-
   /** It is so many seconds into the stream: who was not seen for long is forgotten, also where no frame comes any more. */
   passTime(time: number): void {
     this.memory.passTime(time);

@@ -49,14 +49,16 @@ export class LiveCamera {
     options.onAllowed?.();
     const video = options.video ?? document.createElement("video");
     video.muted = video.playsInline = true;
+    const preparing = Capture.prepare(stream, video, options.worklet);
     try {
-      const [sensor, capture] = await Promise.all([model, Capture.prepare(stream, video, options.worklet)]);
+      const [sensor, capture] = await Promise.all([model, preparing]);
       await sensor.reset();
       const silent = stream.getAudioTracks().length && !capture.hears ? "the browser hears no sound before a click on the page" : "";
       const camera = new LiveCamera(sensor, stream, lacking || silent, capture);
       camera.begin(onEstimate, options.onError ?? ((error) => console.error(error)));
       return camera;
     } catch (error) {
+      preparing.then((capture) => capture.stop(), () => undefined);
       for (const track of stream.getTracks()) track.stop();
       throw error;
     }
@@ -78,6 +80,7 @@ export class LiveCamera {
         if (tracks.video!.enabled) sensor.pushFrame(picture, time).then(told, failed);
         else if ("close" in picture) picture.close();
       },
+      failed,
     });
   }
 

@@ -6,10 +6,14 @@ const FRAME_SECONDS = 1 / 15;
 // A browser that plays no sound before somebody clicks never says so: after so long it is taken for that.
 const RESUME_MS = 3000;
 
-/** Called with sound at the bundle's rate and with pictures; `time` counts seconds since the capture began. */
+/**
+ * Called with sound at the bundle's rate and with pictures; `time` counts seconds since the capture began. `failed` is
+ * called where pictures cannot be taken any more; it goes on trying.
+ */
 export interface Receiver {
   sound(samples: Float32Array, time: number): void;
   picture(picture: Picture, time: number): void;
+  failed(error: unknown): void;
 }
 
 /** Runs until `stop`. The audio context's clock stamps both streams, so that they do not drift apart. */
@@ -19,7 +23,7 @@ export class Capture {
   private last = -Infinity;
   private running = true;
   private grabbing = false;
-
+  private failing = false;
   private receiver: Receiver | null = null;
 
   private constructor(
@@ -40,8 +44,16 @@ export class Capture {
       video.srcObject = stream;
       await video.play();
     };
-    const [context] = await Promise.all([soundOf(stream, worklet), shown()]);
-    return new Capture(stream, context, video);
+    const sound = soundOf(stream, worklet);
+    try {
+      const [context] = await Promise.all([sound, shown()]);
+      return new Capture(stream, context, video);
+    } catch (error) {
+      video.srcObject = null;
+      // A page may have only a few contexts, and whoever sees a failure tries again.
+      sound.then((context) => context?.close(), () => undefined);
+      throw error;
+    }
   }
 
   /**
@@ -101,14 +113,26 @@ export class Capture {
       if (time - this.last > FRAME_SECONDS - 0.017 && !this.grabbing) {
         this.last = time;
         this.grabbing = true;
-        void this.grab().then((picture) => {
-          this.grabbing = false;
-          if (this.running) this.receiver!.picture(picture, Math.max(0, time));
-        });
+        void this.give(Math.max(0, time));
       }
       next();
     };
     next();
+  }
+
+  private async give(time: number): Promise<void> {
+    try {
+      const picture = await this.grab();
+      this.failing = false;
+      if (this.running) this.receiver!.picture(picture, time);
+      else if ("close" in picture) picture.close();
+    } catch (error) {
+      // One picture that cannot be taken is missing, and the next one may be there; the first of many is told.
+      if (this.running && !this.failing) this.receiver!.failed(error);
+      this.failing = true;
+    } finally {
+      this.grabbing = false;
+    }
   }
 
   /** A bitmap, which a worker reads, or the pixels where the browser has none for workers. */
@@ -129,7 +153,12 @@ async function soundOf(stream: MediaStream, worklet?: string): Promise<AudioCont
   const context = new AudioContext();
   const script = worklet ?? new URL("./worklet.js", import.meta.url).href;
   const resumed = Promise.race([context.resume(), new Promise((ended) => setTimeout(ended, RESUME_MS))]);
-  await Promise.all([resumed, context.audioWorklet.addModule(script)]);
+  try {
+    await Promise.all([resumed, context.audioWorklet.addModule(script)]);
+  } catch (error) {
+    void context.close();
+    throw error;
+  }
   if (context.state === "running") return context;
   void context.close();
   return null;

@@ -40,6 +40,9 @@ const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 export class MerCameraElement extends Base {
   private camera: LiveCamera | null = null;
   private opening: Promise<Sensor> | null = null;
+  /** Counts calls of `start` and `stop`, so that a start which ends after the next one is not taken for it. */
+  private turn = 0;
+  private starting = false;
   private readonly parts = this.build();
 
   connectedCallback(): void {
@@ -65,12 +68,14 @@ export class MerCameraElement extends Base {
   /** Open the model, ask for the devices, and begin. What fails is shown, and told as the event `error`. */
   async start(): Promise<void> {
     const { button, notice, video } = this.parts;
-    if (this.camera) return;
+    if (this.camera || this.starting) return;
+    this.starting = true;
+    const turn = ++this.turn;
     button.hidden = true;
     notice.textContent = "Waiting for camera and microphone …";
     try {
       const worklet = this.getAttribute("worklet");
-      this.camera = await LiveCamera.start(
+      const camera = await LiveCamera.start(
         this.open(),
         {
           video,
@@ -81,11 +86,17 @@ export class MerCameraElement extends Base {
         },
         (estimate) => this.show(estimate),
       );
+      // Stopped, or taken from the page, while somebody was asked for the devices.
+      if (turn !== this.turn) return camera.stop();
+      this.camera = camera;
       notice.textContent = sentence(this.camera.lacking);
       this.dispatchEvent(new CustomEvent("start"));
     } catch (error) {
+      if (turn !== this.turn) return;
       this.fail(error);
       button.hidden = false;
+    } finally {
+      if (turn === this.turn) this.starting = false;
     }
   }
 
@@ -100,12 +111,14 @@ export class MerCameraElement extends Base {
 
   /** Let the devices go, and end the worker. */
   stop(): void {
+    this.turn += 1;
+    this.starting = false;
     this.camera?.stop();
     void this.opening?.then((sensor) => sensor.close(), () => undefined);
     this.camera = this.opening = null;
-    const { boxes, output, button } = this.parts;
+    const { boxes, output, notice, button } = this.parts;
     boxes.replaceChildren();
-    output.textContent = "";
+    output.textContent = notice.textContent = "";
     button.hidden = false;
   }
 

@@ -39,16 +39,19 @@ export class LiveListening {
     const opening = openLiveConversation(model, { onEstimate, ...(recognise ? { recognise } : {}) }, progress);
     opening.catch(() => undefined);
     let stream: MediaStream | null = null;
+    let preparing: Promise<Capture> | null = null;
     try {
       const found = await openDevices(devices);
       stream = found.stream;
       video.muted = video.playsInline = true;
-      const [talk, capture] = await Promise.all([opening, Capture.prepare(stream, video, worklet)]);
+      preparing = Capture.prepare(stream, video, worklet);
+      const [talk, capture] = await Promise.all([opening, preparing]);
       if (!capture.hears) throw new OptionError("no sound is heard: start a conversation from a click on the page, with a microphone");
       const listening = new LiveListening(talk, stream, found.lacking, capture);
       listening.begin(onError ?? ((error) => console.error(error)));
       return listening;
     } catch (error) {
+      preparing?.then((capture) => capture.stop(), () => undefined);
       for (const track of stream?.getTracks() ?? []) track.stop();
       opening.then((talk) => talk.close(), () => undefined);
       throw error;
@@ -77,6 +80,7 @@ export class LiveListening {
         if (sees) void talk.pushFrame(picture, time).catch(failed);
         else if ("close" in picture) picture.close();
       },
+      failed,
     });
   }
 }

@@ -61,8 +61,8 @@ export class LocalSensor {
       voice ? fetchVoiceModel(voice.model) : null,
     ]);
     const finder = await finderOf(options, finderBundle);
-    const profile = new PersonalBaseline(bundle.manifest.baseline);
-    if (baseline) await profile.load(baseline);
+    const profile = baseline ? new PersonalBaseline(bundle.manifest.baseline) : null;
+    await profile?.load(baseline!);
     const given = { faces, smoothing, patience, waiting };
     const chosen = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
     const sensor = await EmotionSensor.open(bundle, {
@@ -70,7 +70,7 @@ export class LocalSensor {
       ...chosen,
       ...(finder ? { finder } : {}),
       ...(voice && model ? { voice: { ...voice, model: await SileroModel.open(model, ort) } } : {}),
-      baseline: profile,
+      ...(profile ? { baseline: profile } : {}),
     });
     return new LocalSensor(sensor);
   }

@@ -7,6 +7,11 @@ import { searched, type TimedFrame } from "../frontends/face_tracks.js";
 
 // Time stamps are compared with this slack, seconds.
 const SLACK = 1e-6;
+
+/** The number of the step that a time lies in, both in seconds. */
+export function stepNumber(time: number, step: number): number {
+  return Math.floor((time + SLACK) / step);
+}
 // A picture lasts until the next one, for so long at most, seconds: the one before a pause says nothing of the pause.
 const HELD_SECONDS = 10;
 const STREAMS = ["audio", "video"] as const;
@@ -196,7 +201,7 @@ export class StreamAlignment {
   }
 
   private number(time: number): number {
-    return Math.floor((time + SLACK) / this.step);
+    return stepNumber(time, this.step);
   }
 
   private queue(steps: AudioStep[]): void {

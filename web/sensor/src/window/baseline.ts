@@ -17,6 +17,14 @@ export class PersonalBaseline {
     this.reset();
   }
 
+  /** A baseline of its own with the same sums and counts. */
+  copy(): PersonalBaseline {
+    const other = new PersonalBaseline(this.contract);
+    for (const [name, sum] of this.sums) other.sums.set(name, sum.slice());
+    for (const [name, count] of this.counts) other.counts.set(name, count);
+    return other;
+  }
+
   /** Modality -> number of observed steps; all 0 when cold. */
   get steps(): Record<string, number> {
     return Object.fromEntries(this.counts);

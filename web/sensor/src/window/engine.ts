@@ -76,7 +76,7 @@ export class StepEngine {
     return this.current;
   }
 
-  /** Everyone who has a baseline, the current person last. */
+  /** Everyone who has a baseline: who was seen last comes last, and the current person after all others. */
   get persons(): number[] {
     return [...this.baselines.keys()];
   }
@@ -195,16 +195,16 @@ export class StepEngine {
 
   private append(features: StepFeatures, others: ReadonlyMap<number, Float32Array>): void {
     const person = this.current;
+    const seen = new Map(others);
+    if (features.face) seen.set(person, features.face);
+    for (const owner of [...seen.keys(), person]) this.meet(owner);
+    this.forgetOldest(seen);
     const early = this.enrolSteps > 0 && (features.audio !== null || features.face !== null);
     if (early) this.enrolSteps -= 1;
     if (this.sound) this.take("audio", this.sound, features.audio, person, early);
     if (this.sizes.face === undefined) return;
-    const seen = new Map(others);
-    if (features.face) seen.set(person, features.face);
     for (const owner of seen.keys()) {
-      if (this.faces.has(owner)) continue;
-      this.faces.set(owner, new FeatureWindow(this.length, this.sizes.face));
-      this.meet(owner);
+      if (!this.faces.has(owner)) this.faces.set(owner, new FeatureWindow(this.length, this.sizes.face));
     }
     for (const [owner, window] of [...this.faces]) {
       this.take("face", window, seen.get(owner) ?? null, owner, early && owner === person);
@@ -229,21 +229,26 @@ export class StepEngine {
       this.baselines = new Map([[person, this.baseline]]);
       this.sound?.give(person);
       this.known = true;
+    } else if (person !== this.current) {
+      this.enrolSteps = 0;
     }
-    if (person !== this.current) this.enrolSteps = 0;
-    if (person !== this.persons.at(-1)) this.meet(person);
     this.current = person;
   }
 
-  /** Keep a person's baseline among the latest. */
+  /** Put a person's baseline behind all others; whoever is new has a cold one. */
   private meet(person: number): void {
     const found = this.baselines.get(person) ?? new PersonalBaseline(this.manifest.baseline);
     this.baselines.delete(person);
     this.baselines.set(person, found);
-    if (this.baselines.size <= PERSONS) return;
-    const oldest = this.persons.find((one) => one !== this.current)!;
-    this.baselines.delete(oldest);
-    this.faces.delete(oldest);
+  }
+
+  /** Forget those beyond the bound who were not seen for longest; nobody who is seen now. */
+  private forgetOldest(seen: ReadonlyMap<number, Float32Array>): void {
+    const away = this.persons.filter((one) => !seen.has(one) && one !== this.current);
+    for (const oldest of away.slice(0, Math.max(0, this.baselines.size - PERSONS))) {
+      this.baselines.delete(oldest);
+      this.faces.delete(oldest);
+    }
   }
 
   private async fuse(person: number, sound: boolean): Promise<StepOutput> {

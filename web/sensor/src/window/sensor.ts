@@ -23,7 +23,7 @@ const PATIENCE_SECONDS = 2;
  * - `faces`: how faces are followed, and how many.
  * - `smoothing`: how steady the output is; without it every step is as its window says.
  * - `voice`: steps without speech count as steps without sound; without it all sound counts.
- * - `baseline`: to begin each stream with; without it a stream begins cold.
+ * - `baseline`: to begin each stream with, as a copy; without it a stream begins cold.
  * - `patience`: seconds by which a stream may lag before a step does without it; 2 unless said otherwise.
  * - `waiting`: steps that may wait for the device; older ones are left out and counted in `dropped`.
  */
@@ -59,6 +59,8 @@ export class EmotionSensor {
     private readonly engine: StepEngine,
     private readonly options: SensorOptions,
     readonly finder: FaceFinder,
+    // Each stream begins with a copy: what one stream learns is no part of the next one.
+    private readonly given: PersonalBaseline | undefined,
   ) {
     const { manifest } = bundle;
     const { voice } = options;
@@ -85,8 +87,9 @@ export class EmotionSensor {
     bundle.manifest.labels.forEach(norm);
     const graphs = await loadGraphs(bundle, options);
     const engine = new StepEngine(bundle.manifest, graphs);
-    engine.reset(options.baseline);
-    return new EmotionSensor(bundle, engine, options, options.finder ?? new CentreFinder());
+    const given = options.baseline?.copy();
+    engine.reset(given?.copy());
+    return new EmotionSensor(bundle, engine, options, options.finder ?? new CentreFinder(), given);
   }
 
   /** The baseline of the current person. */
@@ -112,11 +115,6 @@ export class EmotionSensor {
   /** The baseline of a person, by `face.id`. @throws OptionError nobody of that id is known. */
   baselineOf(person: number): PersonalBaseline {
     return this.engine.baselineOf(person);
-  }
-
-  /** A cold baseline for this bundle, such as to `load` a saved profile into and to open a sensor with. */
-  newBaseline(): PersonalBaseline {
-    return new PersonalBaseline(this.bundle.manifest.baseline);
   }
 
   /**
@@ -159,7 +157,7 @@ export class EmotionSensor {
   /** Begin a new stream at time 0: empty window, and the baseline given to `open`, or a cold one. */
   async reset(): Promise<void> {
     await this.work;
-    this.engine.reset(this.options.baseline);
+    this.engine.reset(this.given?.copy());
     this.tracks.reset();
     this.voice?.reset();
     this.smoother.reset();

@@ -67,6 +67,26 @@ export const persons: Check = async (golden, manifest) => {
   }
 };
 
+export const crowd: Check = async (golden, manifest) => {
+  const engine = new StepEngine(manifest, { fusion: new Recorder(manifest) });
+  const size = of(golden, "stage_crowd_faces").shape[2]!;
+  engine.enrol(of(golden, "stage_crowd_enrol").data[0]!);
+  for (let step = 0; step < of(golden, "stage_crowd_faces").shape[0]!; step++) {
+    const [first, ...rest] = row(golden, "stage_crowd_persons", step);
+    const faces = row(golden, "stage_crowd_faces", step);
+    const faceOf = (place: number) => faces.slice(place * size, (place + 1) * size);
+    const others = new Map(rest.map((person, place) => [person, faceOf(place + 1)] as const));
+    await engine.advance({ audio: null, face: faceOf(0) }, first!, others);
+    await engine.lookAt(rest[0]!);
+  }
+  engine.finish();
+  near(engine.persons, of(golden, "stage_crowd_known").data, 0, "persons of a crowd, the latest last");
+  const stayed = row(golden, "stage_crowd_persons", 0).slice(0, 2);
+  for (const [index, person] of stayed.entries()) {
+    near(engine.baselineOf(person).mean("face"), row(golden, "stage_crowd_means", index), 1e-5, `mean of person ${person}`);
+  }
+};
+
 export const profile: Check = async (golden, manifest) => {
   if (!golden.has("stage_profile_text")) return;
   const text = new TextDecoder().decode(Uint8Array.from(of(golden, "stage_profile_text").data));

@@ -41,8 +41,7 @@ class SelectedClips:
     """What of a data set a bundle can be scored on, or learn from.
 
     Attributes:
-        clips: in the order of the table.
-            Their labels are the bundle's.
+        clips: in the order of the table, with the bundle's labels.
         labels: label of the table, and of the clips -> label of the bundle, for those labels that the clips have.
         left_out: the others, and why.
     """

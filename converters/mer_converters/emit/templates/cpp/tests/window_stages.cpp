@@ -91,6 +91,38 @@ void check_several(File& file) {
   }
   file.expect(means, "several persons: each one's baseline");
 }
+
+void check_crowd(File& file) {
+  PersonWindows windows;
+  const Array& faces = file.at("stage_crowd_faces");
+  const Array& persons = file.at("stage_crowd_persons");
+  const std::size_t size = static_cast<std::size_t>(kFeatures[kFace]);
+  windows.enrol(static_cast<int>(file.at("stage_crowd_enrol").whole(0)));
+  FusionScript fusion;
+  for (std::size_t step = 0; step < faces.size(); ++step) {
+    const auto id = [&](std::size_t place) { return static_cast<int>(persons[step][place]); };
+    const auto face = [&](std::size_t place) {
+      const auto row = faces[step].subspan(place * size, size);
+      return std::vector<float>(row.begin(), row.end());
+    };
+    std::array<Features, kModalities.size()> features;
+    features[kFace] = face(0);
+    windows.push(features, id(0), {{id(1), face(1)}, {id(2), face(2)}});
+    fusion.run(windows.read(), windows.baseline());
+    fusion.run(windows.look_at(id(1)), windows.baseline(id(1)));
+  }
+  windows.finish();
+  const Array& known = file.at("stage_crowd_known");
+  bool fine = windows.persons().size() == known.size();
+  for (std::size_t i = 0; fine && i < known.size(); ++i) fine = windows.persons()[i] == known.whole(i);
+  file.expect(fine, "a crowd: who is known, the latest last");
+  bool means = true;
+  for (std::size_t i = 0; i < 2; ++i) {
+    const auto mean = windows.baseline(static_cast<int>(persons[0][i])).mean(kFace);
+    means = means && furthest(mean, file.at("stage_crowd_means")[i]) <= 1e-4;
+  }
+  file.expect(means, "a crowd: who stays keeps a baseline, an enrolment before the first face counts");
+}
 //#end
 
 }  // namespace
@@ -99,6 +131,7 @@ void check_windows(File& file) {
   check_one(file);
 //#if face
   check_several(file);
+  check_crowd(file);
 //#end
 }
 

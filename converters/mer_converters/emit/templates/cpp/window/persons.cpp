@@ -24,6 +24,13 @@ PersonWindows::PersonWindows(const Baseline& baseline)
 void PersonWindows::push(const std::array<Features, kModalities.size()>& features, std::optional<int> person,
                          const std::map<int, std::vector<float>>& others) {
   if (person) switch_to(*person);
+  std::map<int, Features> seen(others.begin(), others.end());
+//#if face
+  if (features[kFace]) seen[person_] = features[kFace];
+//#end
+  for (const auto& [owner, row] : seen) meet(owner);
+  meet(person_);
+  forget_oldest(seen);
   const bool anything = std::any_of(features.begin(), features.end(), [](const auto& one) { return one.has_value(); });
   const bool early = enrolling_ > 0 && anything;
   if (early) --enrolling_;
@@ -31,10 +38,8 @@ void PersonWindows::push(const std::array<Features, kModalities.size()>& feature
   take(kAudio, sound_, features[kAudio], person_, early);
 //#end
 //#if face
-  std::map<int, Features> seen(others.begin(), others.end());
-  if (features[kFace]) seen[person_] = features[kFace];
   for (const auto& [owner, row] : seen) {
-    if (faces_.try_emplace(owner, kWindowSteps, static_cast<std::size_t>(kFeatures[kFace])).second) meet(owner);
+    faces_.try_emplace(owner, kWindowSteps, static_cast<std::size_t>(kFeatures[kFace]));
   }
   for (auto face = faces_.begin(); face != faces_.end();) {
     const auto row = seen.find(face->first);
@@ -42,8 +47,6 @@ void PersonWindows::push(const std::array<Features, kModalities.size()>& feature
          early && face->first == person_);
     face = face->second.empty() ? faces_.erase(face) : std::next(face);
   }
-//#else
-  static_cast<void>(others);
 //#end
 }
 
@@ -66,24 +69,31 @@ void PersonWindows::switch_to(int person) {
     sound_.give(person);
 //#end
     known_ = true;
+  } else if (person != person_) {
+    enrolling_ = 0;
   }
-  if (person != person_) enrolling_ = 0;
-  if (person != baselines_.back().first) meet(person);
   person_ = person;
 }
 
 void PersonWindows::meet(int person) {
+  if (!baselines_.empty() && baselines_.back().first == person) return;
   const auto found = std::find_if(baselines_.begin(), baselines_.end(), [&](auto& one) { return one.first == person; });
   std::pair<int, Baseline> one{person, found == baselines_.end() ? Baseline() : found->second};
   if (found != baselines_.end()) baselines_.erase(found);
   baselines_.push_back(std::move(one));
-  if (baselines_.size() <= kPersons) return;
-  const auto oldest =
-      std::find_if(baselines_.begin(), baselines_.end(), [&](auto& other) { return other.first != person_; });
+}
+
+void PersonWindows::forget_oldest(const std::map<int, Features>& seen) {
+  for (auto one = baselines_.begin(); baselines_.size() > kPersons && one != baselines_.end();) {
+    if (one->first == person_ || seen.contains(one->first)) {
+      ++one;
+      continue;
+    }
 //#if face
-  faces_.erase(oldest->first);
+    faces_.erase(one->first);
 //#end
-  baselines_.erase(oldest);
+    one = baselines_.erase(one);
+  }
 }
 
 void PersonWindows::enrol(int steps) {

@@ -43,8 +43,6 @@ class PersonWindows {
   FusionInput look_at(int person) const { return read(person, false); }
   /// Begins the current person's baseline anew with the next `steps` steps that hold anything, which should be neutral.
   void enrol(int steps);
-  /// Steps that the enrolment still wants.
-  int enrolling() const { return enrolling_; }
   /// Sound of the last steps that was held back counts after all: oldest first, nothing where missing.
   void recall_sound(const std::vector<Features>& rows);
   /// All but the newest steps leave the windows, as those of another utterance, and go into the baselines.
@@ -54,7 +52,7 @@ class PersonWindows {
   /// Forgets a person: the baseline is cold again, and nothing of the window goes into it.
   void forget(int person);
   int person() const { return person_; }
-  /// Everyone who has a baseline, the current person last.
+  /// Everyone who has a baseline: who was seen last comes last, and the current person after all others.
   std::vector<int> persons() const;
   /// A person's baseline, for the app to store or put back.
   /// @throws std::out_of_range nobody of that number is known.
@@ -66,7 +64,10 @@ class PersonWindows {
   void take(std::size_t modality, FeatureWindow& window, const Features& row, int owner, bool early);
   void observe(int owner, std::size_t modality, const std::vector<float>& row);
   void switch_to(int person);
+  /// Puts a person's baseline behind all others; whoever is new has a cold one.
   void meet(int person);
+  /// Forgets those beyond the bound who were not seen for longest; nobody who is seen now.
+  void forget_oldest(const std::map<int, Features>& seen);
   const Baseline* find(int person) const;
 
   int person_ = 0;

@@ -11,6 +11,7 @@ internal class WindowCheck(private val golden: Golden) {
         if ("stage_smoothing_options" in golden) checkSmoothing()
         if ("stage_profile_text" in golden) checkProfile(golden)
         if ("stage_persons_current" in golden) checkPersons()
+        Modality.entries.firstOrNull { it.name == "FACE" }?.let(::checkCrowd)
     }
 
     private fun checkWindow() {
@@ -102,6 +103,24 @@ internal class WindowCheck(private val golden: Golden) {
             }
         }
         golden.expect("several persons: a baseline each", means)
+    }
+
+    private fun checkCrowd(face: Modality) {
+        val engine = StepEngine(FusionRecorder())
+        val persons = golden["stage_crowd_persons"]
+        engine.enrol(golden["stage_crowd_enrol"].ints()[0])
+        for (step in 0 until persons.count) {
+            val ids = persons[step].map(Float::toInt)
+            val faces = golden["stage_crowd_faces"].part(step)
+            engine.advance(mapOf(face to faces[0]), ids[0], ids.indices.drop(1).associate { ids[it] to faces[it] })
+            engine.lookAt(ids[1])
+        }
+        engine.finish()
+        golden.expect("a crowd: who is known", engine.persons == golden["stage_crowd_known"].ints())
+        val means = persons[0].take(2).withIndex().all { (index, person) ->
+            furthest(engine.baselineOf(person.toInt()).mean(face), golden["stage_crowd_means"][index]) <= 1e-4
+        }
+        golden.expect("a crowd: who stays keeps a baseline, an enrolment before the first face counts", means)
     }
 
     private fun windows(fusion: FusionRecorder, kind: String, step: Int) = Modality.entries.all { modality ->

@@ -89,7 +89,8 @@ class Conversation internal constructor(
         // An utterance shows its speaker, so each is watched anew.
         val finds = requireNotNull(detector) { "frames need a face detector; open the conversation with one" }
         val watch = FaceTracks(finds)
-        val steps = frames.groupBy { (it.time * 1000 / Contract.STEP_MS).toInt() }.toSortedMap()
+        // With the slack of a microsecond in which streams are cut into steps.
+        val steps = frames.groupBy { ((it.time + 1e-6) * 1000 / Contract.STEP_MS).toInt() }.toSortedMap()
         return steps.values.flatMap { watch.look(it) }.map(TrackedFace::crop)
     }
 //#end

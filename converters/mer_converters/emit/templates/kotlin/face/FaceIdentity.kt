@@ -83,9 +83,6 @@ class IdentityMemory(private val rememberSeconds: Double) {
     fun forget(person: Int) {
         persons.remove(person)
     }
-
-    /** Forget everybody; ids go on from where they are. */
-    fun forgetAll() = persons.clear()
 }
 
 /** What a face looks like: histograms of local binary patterns, 2124 numbers; null where it is too small. */

@@ -73,12 +73,6 @@ class FaceTracks(detector: FaceDetector, val options: FaceOptions = FaceOptions(
         memory.forget(who)
     }
 
-    /** Forget everybody. Ids go on from where they are. */
-    fun forgetAll() {
-        person.keys.toList().forEach(::drop)
-        memory.forgetAll()
-    }
-
     /** It is so many seconds into the stream, also where no frame comes any more. */
     fun passTime(time: Double) = memory.passTime(time)
 

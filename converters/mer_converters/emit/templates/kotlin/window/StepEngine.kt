@@ -37,7 +37,7 @@ class StepEngine(private val fusion: Fusion, baseline: PersonalBaseline? = null)
     /** The current person's baseline. */
     val baseline: PersonalBaseline get() = baselines.getValue(person)
 
-    /** Everyone who has a baseline, the current person last. */
+    /** Everyone who has a baseline: who was seen last comes last, and the current person after all others. */
     val persons: List<Int> get() = baselines.keys.toList()
 
     init {
@@ -127,17 +127,15 @@ class StepEngine(private val fusion: Fusion, baseline: PersonalBaseline? = null)
     }
 
     private fun append(features: Map<Modality, FloatArray>, others: Map<Int, FloatArray>) {
+        val seen = LinkedHashMap(others)
+        features[FACE]?.let { seen[person] = it }
+        for (owner in seen.keys + person) meet(owner)
+        forgetOldest(seen.keys)
         val early = enrolling > 0 && features.isNotEmpty()
         if (early) enrolling--
         sound?.let { take(AUDIO, it, features[AUDIO], person, early) }
         if (FACE == null) return
-        val seen = LinkedHashMap(others)
-        features[FACE]?.let { seen[person] = it }
-        for (owner in seen.keys) {
-            if (owner in faces) continue
-            faces[owner] = FeatureWindow(Contract.WINDOW_STEPS, FACE.features)
-            meet(owner)
-        }
+        for (owner in seen.keys) faces.getOrPut(owner) { FeatureWindow(Contract.WINDOW_STEPS, FACE.features) }
         for ((owner, window) in faces.toList()) {
             take(FACE, window, seen[owner], owner, early && owner == person)
             if (window.empty) faces.remove(owner)
@@ -161,17 +159,21 @@ class StepEngine(private val fusion: Fusion, baseline: PersonalBaseline? = null)
             baselines[next] = first
             sound?.give(next)
             known = true
+        } else if (next != person) {
+            enrolling = 0
         }
-        if (next != person) enrolling = 0
-        if (next != baselines.keys.last()) meet(next)
         person = next
     }
 
-    /** Keeps a person's baseline among the latest. */
+    /** Puts a person's baseline behind all others; whoever is new has a cold one. */
     private fun meet(person: Int) {
         baselines[person] = baselines.remove(person) ?: PersonalBaseline()
-        if (baselines.size > PERSONS) {
-            val oldest = baselines.keys.first { it != this.person }
+    }
+
+    /** Forgets those beyond the bound who were not seen for longest; nobody who is seen now. */
+    private fun forgetOldest(seen: Set<Int>) {
+        val away = baselines.keys.filter { it !in seen && it != person }
+        for (oldest in away.take((baselines.size - PERSONS).coerceAtLeast(0))) {
             baselines.remove(oldest)
             faces.remove(oldest)
         }

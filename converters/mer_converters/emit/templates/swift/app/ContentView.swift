@@ -36,7 +36,8 @@ struct ContentView: View {
             Text(Consent.text)
         }
         .onChange(of: phase) { now in
-            if now != .active { pipeline.stop() }
+            // Not while it is inactive: that it is also while the system asks for a permission.
+            if now == .background { pipeline.stop() }
         }
     }
 }

@@ -88,6 +88,26 @@ final class WindowTests: GoldenCase {
         }
     }
 
+    func testCrowd() throws {
+        guard golden.has("stage_crowd_persons"), let face = Modality(rawValue: "face") else { return }
+        let engine = StepEngine(fusion: FusionRecorder().run)
+        let persons = try golden["stage_crowd_persons"]
+        engine.enrol(steps: try golden["stage_crowd_enrol"].ints[0])
+        for step in 0..<persons.count {
+            let ids = persons.row(step).map { Int($0) }
+            let faces = try golden["stage_crowd_faces"].part(step)
+            let others = (1..<ids.count).map { (person: ids[$0], face: faces.row($0)) }
+            _ = try engine.advance([face: faces.row(0)], person: ids[0], others: others)
+            _ = try engine.look(at: ids[1])
+        }
+        engine.finish()
+        XCTAssertEqual(engine.persons, try golden["stage_crowd_known"].ints)
+        for (index, person) in persons.row(0).prefix(2).enumerated() {
+            let wanted = try golden["stage_crowd_means"].row(index)
+            near(try engine.baseline(of: Int(person)).mean(face), wanted, 1e-4, "person \(person)")
+        }
+    }
+
     func testStepsOfSoundAndPictures() throws {
         guard golden.has("stage_alignment_events") else { return }
         let alignment = StreamAlignment()

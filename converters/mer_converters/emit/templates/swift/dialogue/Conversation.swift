@@ -115,7 +115,8 @@ public final class Conversation {
         }
         // An utterance shows its speaker, so each is watched anew.
         let watch = FaceTracks(detector)
-        let steps = Dictionary(grouping: frames) { Int($0.time * 1000 / Double(Contract.stepMilliseconds)) }
+        // With the slack of a microsecond in which streams are cut into steps.
+        let steps = Dictionary(grouping: frames) { Int(($0.time + 1e-6) * 1000 / Double(Contract.stepMilliseconds)) }
         return try steps.keys.sorted().flatMap { try watch.look(steps[$0] ?? []).map(\.crop) }
     }
 //#end

@@ -85,11 +85,6 @@ public final class IdentityMemory {
     public func forget(_ person: Int) {
         persons.removeAll { $0.id == person }
     }
-
-    /// Forget everybody; ids go on from where they are.
-    public func forgetAll() {
-        persons = []
-    }
 }
 
 /// What a face looks like: histograms of local binary patterns, 2124 numbers; nil where it is too small.

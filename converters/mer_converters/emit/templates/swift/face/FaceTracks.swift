@@ -83,12 +83,6 @@ public final class FaceTracks {
         memory.forget(who)
     }
 
-    /// Forget everybody. Ids go on from where they are.
-    public func forgetAll() {
-        for track in Array(person.keys) { drop(track) }
-        memory.forgetAll()
-    }
-
     /// It is so many seconds into the stream, also where no frame comes any more.
     public func passTime(_ time: Double) {
         memory.passTime(time)

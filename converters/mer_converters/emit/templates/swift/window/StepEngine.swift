@@ -26,7 +26,7 @@ public final class StepEngine {
     public private(set) var person = 0
     /// Steps that the enrolment begun by `enrol` still wants; 0 where there is none.
     public private(set) var enrolling = 0
-    /// Everyone who has a baseline, the current person last.
+    /// Everyone who has a baseline: who was seen last comes last, and the current person after all others.
     public private(set) var persons: [Int] = []
 
     init(fusion: @escaping Fusion) {
@@ -120,6 +120,14 @@ public final class StepEngine {
     }
 
     private func append(_ features: [Modality: [Float]], _ others: [(person: Int, face: [Float])]) {
+        var seen = others
+        if let faceModality, let own = features[faceModality] {
+            seen.removeAll { $0.person == person }
+            seen.append((person, own))
+        }
+        for one in seen { meet(one.person) }
+        meet(person)
+        forgetOldest(seen.map(\.person))
         let early = enrolling > 0 && !features.isEmpty
         if early { enrolling -= 1 }
         if let audioModality {
@@ -128,14 +136,8 @@ public final class StepEngine {
             take(audioModality, heard, person, early, leaving)
         }
         guard let faceModality else { return }
-        var seen = others
-        if let own = features[faceModality] {
-            seen.removeAll { $0.person == person }
-            seen.append((person, own))
-        }
         for one in seen where faces[one.person] == nil {
             faces[one.person] = FeatureWindow(length: Contract.windowSteps, size: faceModality.features)
-            meet(one.person)
         }
         for owner in Array(faces.keys) {
             let row = seen.first { $0.person == owner }?.face
@@ -164,18 +166,23 @@ public final class StepEngine {
             persons = [next]
             sound?.give(to: next)
             known = true
+        } else if next != person {
+            enrolling = 0
         }
-        if next != person { enrolling = 0 }
-        if next != persons.last { meet(next) }
         person = next
     }
 
-    /// Keeps a person's baseline among the latest.
+    /// Puts a person behind all others; whoever is new has a cold baseline.
     private func meet(_ who: Int) {
         if baselines[who] == nil { baselines[who] = PersonalBaseline() }
         persons.removeAll { $0 == who }
         persons.append(who)
-        if persons.count > mostPersons, let oldest = persons.first(where: { $0 != person }) { remove(oldest) }
+    }
+
+    /// Forgets those beyond the bound who were not seen for longest; nobody who is seen now.
+    private func forgetOldest(_ seen: [Int]) {
+        let away = persons.filter { $0 != person && !seen.contains($0) }
+        for oldest in away.prefix(max(0, persons.count - mostPersons)) { remove(oldest) }
     }
 
     private func remove(_ who: Int) {
