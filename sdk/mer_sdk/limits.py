@@ -7,6 +7,11 @@ import math
 import re
 from typing import Any
 
+from mer_sdk.errors import OptionError
+
+# CPU threads that a graph may be given: more than any device has, and few enough for every runtime's counter.
+MOST_THREADS = 1024
+
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
@@ -26,6 +31,17 @@ class Limits:
     choices: tuple[str, ...] = ()
     pattern: str = ""
     characters: int | None = None
+
+
+def check_kind(name: str, value: object, kinds: type | tuple[type, ...], wanted: str) -> None:
+    """Check an argument that an app gives.
+
+    Raises:
+        OptionError: it is neither None nor of the kinds; `wanted` says in words what to give.
+    """
+    if value is not None and not isinstance(value, kinds):
+        given = shown(value) if isinstance(value, int | float | str | list | dict) else f"a {type(value).__name__}"
+        raise OptionError(f"{name} is {given}; give {wanted}")
 
 
 def check_count(count: int, path: str, limits: Limits | None) -> None:

@@ -196,7 +196,9 @@ class _Parquet:
     def __init__(self, path: Path, columns: Columns) -> None:
         self._arrow, parquet = _parquet()
         self._schema = self._arrow.schema([(name, getattr(self._arrow, kind)()) for name, kind in columns.items()])
-        self._writer = parquet.ParquetWriter(str(path), self._schema, compression="zstd")
+        # Not by its path: Arrow takes none that is no UTF-8.
+        self._file = path.open("wb")
+        self._writer = parquet.ParquetWriter(self._file, self._schema, compression="zstd")
         self._waiting: list[Row] = []
 
     def add(self, rows: Iterable[Row]) -> None:
@@ -213,9 +215,10 @@ class _Parquet:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None and self._waiting:
-            self._write(self._waiting)
-        self._writer.close()
+        with self._file:
+            if kind is None and self._waiting:
+                self._write(self._waiting)
+            self._writer.close()
 
 
 def _parquet() -> tuple[Any, Any]:

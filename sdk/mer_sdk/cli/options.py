@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mer_sdk.errors import OptionError
+from mer_sdk.limits import MOST_THREADS
 
 if TYPE_CHECKING:
     from mer_sdk.jobs import Workers
@@ -34,7 +35,7 @@ RuntimeOption = Annotated[
     str | None,
     typer.Option("--runtime", help="litert, onnx, executorch, coreml or coreml-spec; default: the bundle's own."),
 ]
-ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="CPU threads a graph may use.")]
+ThreadsOption = Annotated[int, typer.Option("--threads", min=1, max=MOST_THREADS, help="CPU threads a graph may use.")]
 DetectorOption = Annotated[
     str | None,
     typer.Option(

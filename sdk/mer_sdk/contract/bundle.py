@@ -36,6 +36,7 @@ from mer_sdk.errors import (
     UntrustedBundle,
     did_you_mean,
 )
+from mer_sdk.limits import MOST_THREADS
 from mer_sdk.runtimes import Graph, load_graph, runtime_for_target, runtime_named, runtime_note
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
@@ -173,15 +174,15 @@ class Bundle:
 
         Args:
             runtime: name of a runtime that runs this bundle's target; None takes the target's own.
-            threads: CPU threads a graph may use, at least 1.
+            threads: CPU threads a graph may use, 1 to `MOST_THREADS`.
 
         Raises:
             OptionError: an unknown runtime, or one that runs other files.
             RuntimeUnavailable: the runtime is not installed or cannot run on this machine.
             BundleError: a graph cannot be loaded.
         """
-        if threads < 1:
-            raise OptionError(f"threads is {threads}; allowed is 1 or more")
+        if not (isinstance(threads, int) and 1 <= threads <= MOST_THREADS):
+            raise OptionError(f"threads is {threads}; allowed are whole numbers from 1 to {MOST_THREADS}")
         chosen = runtime or self.runtime
         if self._loader is not None:
             if chosen != self.runtime:

@@ -56,13 +56,18 @@ def new_key(path: Path) -> tuple[Path, str]:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     line = key_line(key.public_key().public_bytes_raw())
+    made: list[Path] = []
     try:
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(private)
-        with public.open("x") as file:
-            file.write(f"{line}\n")
+        for one, mode, content in ((path, 0o600, private), (public, 0o644, f"{line}\n".encode())):
+            descriptor = os.open(one, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            made.append(one)
+            with open(descriptor, "wb") as file:
+                file.write(content)
     except OSError as error:
-        raise OptionError(f"{error.filename} cannot be written ({error.strerror}); give another place") from error
+        # Half a pair is of no use, and would stand in the way of the next try.
+        for half in made:
+            half.unlink(missing_ok=True)
+        raise OptionError(f"{path}, or its .pub, cannot be written ({error.strerror}); give another place") from error
     return public, line
 
 

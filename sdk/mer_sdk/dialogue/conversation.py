@@ -18,7 +18,7 @@ from mer_sdk.dialogue.engine import DialogueEngine, DialogueOutput, UtteranceFea
 from mer_sdk.errors import OptionError, SignalError
 from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face_crop import check_frame
-from mer_sdk.frontends.face_detection import PACKAGED, FaceDetector, open_detector
+from mer_sdk.frontends.face_detection import FaceDetector, chosen_detector, open_detector
 from mer_sdk.frontends.face_tracks import FaceTracks, Frame
 from mer_sdk.frontends.text import utf8_text
 from mer_sdk.media.frame_selection import step_number
@@ -83,9 +83,7 @@ class Conversation:
         opened = open_trusted(bundle, trust)
         if opened.manifest.va_source == "circumplex":
             check_labels(opened.manifest.labels)
-        if isinstance(detector, str) or detector is None:
-            detector = None if detector in (None, PACKAGED) else open_detector(detector, trust)
-        return cls(opened, DialogueEngine(opened, runtime, threads), detector)
+        return cls(opened, DialogueEngine(opened, runtime, threads), chosen_detector(detector, trust))
 
     def __enter__(self) -> Conversation:
         return self

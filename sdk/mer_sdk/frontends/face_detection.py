@@ -112,6 +112,21 @@ class YuNetDetector:
         return [(*(float(v) / scale for v in face[:4]), float(face[-1])) for face in faces]
 
 
+def chosen_detector(detector: str | FaceDetector | None, trust: Trust | None) -> FaceDetector | None:
+    """What an app chose: see `open_detector`. None is the packaged finder, which is loaded before the first frame.
+
+    Raises:
+        OptionError, MissingExtra, BundleError, UntrustedBundle: see `open_detector`; or it is no detector.
+    """
+    if detector is None or detector == PACKAGED:
+        return None
+    if isinstance(detector, str):
+        return open_detector(detector, trust)
+    if not hasattr(detector, "detect"):
+        raise OptionError("the detector has no method detect; give 'finder', 'haar', a path or a FaceDetector")
+    return detector
+
+
 def open_detector(name: str | None, trust: Trust | None = None) -> FaceDetector:
     """A detector by name: None or "finder", the packaged face finder; "haar", OpenCV's cascade; the path of a YuNet
     `.onnx` file; or a face finder's bundle.

@@ -7,6 +7,7 @@ found, so that it cannot drift.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,8 @@ SCALES = (0.92, 1.09)
 SCALE_GAIN = 0.01
 # A face that correlates is given this many searches of the detector in a row that miss it, as a turned head is missed.
 MISSES = 3
+# Of a face at the edge more lies outside than inside; a box many times as large as the frame is none.
+LARGEST_FACE = 4.0
 # A cut: the picture, this many pixels small, correlates less with the one before, and differs by so many grey levels.
 THUMBNAIL, CUT_CORRELATION, CUT_LEVELS = (18, 32), 0.6, 10.0
 
@@ -126,8 +129,9 @@ class FaceTracker:
     def _search(self, rgb: np.ndarray, time: float, sure: Sequence[Track]) -> None:
         self.searches += 1
         self._searched = time
-        found = sorted(self._detector.detect(rgb), key=lambda face: -face[2] * face[3])
-        boxes: list[Box] = [(face[0], face[1], face[2], face[3]) for face in found[: 2 * self._most]]
+        found: list[Box] = [(face[0], face[1], face[2], face[3]) for face in self._detector.detect(rgb)]
+        boxes = sorted((box for box in found if _is_in_frame(box, rgb)), key=lambda box: -box[2] * box[3])
+        boxes = boxes[: 2 * self._most]
         pairs = assign([track.box for track in self._tracks], boxes)
         kept = []
         for index, track in enumerate(self._tracks):
@@ -208,6 +212,16 @@ def assign(tracks: Sequence[Box], boxes: Sequence[Box]) -> dict[int, int]:
     shares = [[(number, overlap(track, box)) for number, box in enumerate(boxes)] for track in tracks]
     near = [[pair for pair in row if pair[1] > SAME_FACE_IOU] for row in shares]
     return best(0, frozenset())[1]
+
+
+def _is_in_frame(box: Box, rgb: np.ndarray) -> bool:
+    """Whether a detector's box can be a face of the frame: finite, partly inside, and not many times as large."""
+    x, y, width, height = box
+    if not (math.isfinite(x + y + width + height) and width > 0 and height > 0):
+        return False
+    shown_height, shown_width = rgb.shape[:2]
+    small = max(width, height) <= LARGEST_FACE * max(shown_width, shown_height)
+    return small and x < shown_width and y < shown_height and x + width > 0 and y + height > 0
 
 
 def _template(rgb: np.ndarray, box: Box) -> Template:

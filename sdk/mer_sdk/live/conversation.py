@@ -16,10 +16,11 @@ from mer_sdk.dialogue.conversation import Conversation
 from mer_sdk.dialogue.options import ConversationOptions
 from mer_sdk.errors import OptionError, SignalError
 from mer_sdk.frontends.face_detection import FaceDetector
+from mer_sdk.frontends.input_checks import checked_sound, checked_time
 from mer_sdk.frontends.text import utf8_text
 from mer_sdk.frontends.voice_activity import VOICE_RATE, SileroModel, SpeechModel
 from mer_sdk.live.utterance_queue import Turn, UtteranceQueue
-from mer_sdk.live.worker import LiveWorker, checked_sound, checked_time
+from mer_sdk.live.worker import LiveWorker
 
 Callback = Callable[[UtteranceEstimate], object]
 # Given an utterance's sound, float32 [n] mono, and its rate in Hz; gives the words.
@@ -108,7 +109,7 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
             yield self._conversation
 
     def timeline(self) -> tuple[UtteranceEstimate, ...]:
-        """All estimates so far, in order, whoever took them; see `Conversation.timeline`."""
+        """All estimates so far, in order, whoever took them; none after `close`. See `Conversation.timeline`."""
         self._check_process()
         return self._conversation.timeline()
 
@@ -170,7 +171,7 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
         samples = checked_sound(pcm, sample_rate)
         _check_speaker(speaker)
         with self._locked():
-            begin = self._queue.due(stream) if time is None else checked_time("audio", time)
+            begin = self._queue.due(stream) if time is None else checked_time("sound", time)
             if not self._accepts():
                 return False
             if len(samples):
@@ -196,7 +197,7 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
             StreamError: the thread was stopped by an error.
         """
         self._check_reads("face", "push_frame")
-        still, at = self._picture(rgb), checked_time("video", time)
+        still, at = self._picture(rgb), checked_time("a frame", time)
         with self._locked():
             if not self._accepts():
                 return False
@@ -233,8 +234,8 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
         if self._recognise is not None:
             raise OptionError("the words come from recognise; leave one of the two out")
         _check_speaker(speaker)
-        words, begin = utf8_text(text), checked_time("text", time)
-        if end is not None and checked_time("text", end) < begin:
+        words, begin = utf8_text(text), checked_time("a text", time)
+        if end is not None and checked_time("a text", end) < begin:
             raise SignalError(f"a text begins at {time} s and ends at {end} s; give the end last")
         with self._locked():
             if not self._accepts():
@@ -262,6 +263,9 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
 
     def _throw_away(self) -> None:
         self._queue.turns.clear()
+
+    def _let_go(self) -> None:
+        self._conversation.close()
 
     def _make(self, turn: Turn) -> UtteranceEstimate:
         text = turn.text

@@ -16,9 +16,10 @@ from mer_sdk.contract.estimate import EmotionEstimate, LiveState
 from mer_sdk.contract.signature import Trust
 from mer_sdk.frontends.face_detection import FaceDetector
 from mer_sdk.frontends.face_tracks import FaceOptions
+from mer_sdk.frontends.input_checks import checked_sound, checked_time
 from mer_sdk.frontends.voice_activity import VoiceOptions
 from mer_sdk.live.step_queue import LiveOptions, LiveQueue
-from mer_sdk.live.worker import LiveWorker, checked_sound, checked_time
+from mer_sdk.live.worker import LiveWorker
 from mer_sdk.window.alignment import StepInput
 from mer_sdk.window.baseline import PersonalBaseline
 from mer_sdk.window.sensor import EmotionSensor
@@ -157,7 +158,7 @@ class LiveSensor(LiveWorker[_Due, EmotionEstimate]):
             StreamError: the sensor's thread was stopped by an error.
         """
         samples = checked_sound(pcm, sample_rate)
-        at = None if time is None else checked_time("audio", time)
+        at = None if time is None else checked_time("sound", time)
         with self._locked():
             if not self._accepts():
                 return False
@@ -171,7 +172,7 @@ class LiveSensor(LiveWorker[_Due, EmotionEstimate]):
 
         An empty one, or one that is not of three channels, is left out and counted: see `refused`.
         """
-        still, at = self._picture(rgb), checked_time("video", time)
+        still, at = self._picture(rgb), checked_time("a frame", time)
         with self._locked():
             if not self._accepts():
                 return False
@@ -210,6 +211,9 @@ class LiveSensor(LiveWorker[_Due, EmotionEstimate]):
         estimate = replace(self._sensor._steps.estimate(work.given), live=work.live)
         self._last = number
         return estimate
+
+    def _let_go(self) -> None:
+        self._sensor.close()
 
     def _make_end(self) -> None:
         self._sensor._steps.engine.finish()

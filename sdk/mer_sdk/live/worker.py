@@ -13,10 +13,8 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from mer_sdk.errors import OptionError, SignalError, StreamError
+from mer_sdk.errors import OptionError, StreamError
 from mer_sdk.frontends.face_crop import check_frame
-from mer_sdk.frontends.resampling import RATES
-from mer_sdk.media.samples import to_float
 
 # The worker looks this often whether something that it waits for has become stale, seconds.
 LOOK_SECONDS = 0.05
@@ -103,7 +101,7 @@ class LiveWorker(ABC, Generic[Work, Result]):
         if self._callback is not None:
             raise OptionError("the estimates go to on_estimate; leave it out to iterate over them")
         with self._locked():
-            self._changed.wait_for(lambda: self._results or self._over or self._closed, timeout)
+            self._changed.wait_for(lambda: self._results or self._over or self._closed, _seconds(timeout))
             if self._results:
                 return self._results.popleft()
             self._check_error()
@@ -124,15 +122,19 @@ class LiveWorker(ABC, Generic[Work, Result]):
         with self._locked():
             if not (self._finished or self._closed or self._over):
                 self._finished = True
-                self._end_input()
+                try:
+                    self._end_input()
+                except Exception as error:  # whoever waits for results is told, too
+                    self._error = error
                 self._changed.notify_all()
             if self._callback is not None and threading.current_thread() is not self._thread:
-                self._changed.wait_for(lambda: self._over, timeout)
+                self._changed.wait_for(lambda: self._over, _seconds(timeout))
             self._check_error()
             return self._over
 
     def close(self, timeout: float = 5.0) -> bool:
-        """Stop: what was not made or not taken is thrown away. It always returns, from any thread, many times.
+        """Stop: what was not made or not taken is thrown away, and so is what is known of people, but for their
+        baselines. It always returns, from any thread, many times.
 
         A callback that is running is waited for, up to `timeout` seconds; its thread ends when the callback does.
 
@@ -148,8 +150,11 @@ class LiveWorker(ABC, Generic[Work, Result]):
             self._changed.notify_all()
         if threading.current_thread() is self._thread:
             return False
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        self._thread.join(_seconds(timeout))
+        ended = not self._thread.is_alive()
+        if ended:
+            self._let_go()
+        return ended
 
     @property
     @abstractmethod
@@ -175,6 +180,10 @@ class LiveWorker(ABC, Generic[Work, Result]):
     @abstractmethod
     def _make(self, work: Work) -> Result:
         """Make a result, without the lock."""
+
+    @abstractmethod
+    def _let_go(self) -> None:
+        """Close what the results are made with, once nothing is made any more; without the lock, perhaps twice."""
 
     def _make_end(self) -> None:
         """Do what is left to do after the last result of a stream that was finished; without the lock."""
@@ -272,28 +281,17 @@ class LiveWorker(ABC, Generic[Work, Result]):
         except BaseException as error:  # whatever a callback or a runtime raises ends the stream, and is told
             self._error = error
         finally:
+            if self._closed:
+                self._let_go()
             with self._changed:
                 self._over = True
                 self._changed.notify_all()
 
 
-def checked_sound(pcm: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Float32 [n] or [n, channels] of sound as apps give it.
-
-    Raises:
-        SignalError: NaN, a wrong shape, type or rate.
-    """
-    if not (isinstance(sample_rate, int | np.integer) and RATES[0] <= sample_rate <= RATES[1]):
-        raise SignalError(f"the sample rate is {sample_rate} Hz; allowed are {RATES[0]} to {RATES[1]}, whole")
-    return to_float(pcm)
-
-
-def checked_time(stream: str, time: float) -> float:
-    """A time stamp of what is called `stream`, seconds.
-
-    Raises:
-        SignalError: it is not finite.
-    """
-    if not math.isfinite(time):
-        raise SignalError(f"the {stream} time stamp is {time}; give seconds on the clock that all streams share")
-    return float(time)
+def _seconds(timeout: float | None) -> float | None:
+    """How long a condition is waited for."""
+    if timeout is None:
+        return None
+    if math.isnan(timeout):
+        raise OptionError(f"a timeout of {timeout} s was asked for; give a number of seconds, or None to wait")
+    return min(max(timeout, 0.0), threading.TIMEOUT_MAX)

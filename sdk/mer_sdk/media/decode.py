@@ -16,7 +16,7 @@ from mer_sdk.media.names import check_file, shown
 from mer_sdk.media.packets import Packets
 from mer_sdk.media.pieces import AudioPiece, MediaInfo, VideoFrame
 from mer_sdk.media.timeline import Timeline, TimelineFindings
-from mer_sdk.media.wav_header import is_wav, read_header
+from mer_sdk.media.wav_header import BEGINNING, is_wav, read_header
 
 __all__ = ["AudioPiece", "MediaFile", "MediaInfo", "VideoFrame"]
 
@@ -219,7 +219,7 @@ class MediaFile:
         """How long a wav file says that it is, seconds; FFmpeg says how long it can be by its size."""
         with self.path.open("rb") as file:
             try:
-                found = read_header(file.read) if is_wav(file.read(4)) else None
+                found = read_header(file.read) if is_wav(file.read(BEGINNING)) else None
             except MediaError:
                 return 0.0  # it may be read nevertheless
         if found is None or found.length is None or not found.rate * found.size:

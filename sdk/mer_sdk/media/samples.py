@@ -30,7 +30,8 @@ def to_float(pcm: np.ndarray, start: int = 0) -> np.ndarray:
     elif samples.dtype == np.uint8:
         scaled = (samples.astype(np.float32) - 128.0) / 128.0
     elif np.issubdtype(samples.dtype, np.floating):
-        scaled = samples.astype(np.float32)
+        with np.errstate(over="ignore"):  # what float32 cannot hold is refused as what is not finite
+            scaled = samples.astype(np.float32)
         # Not so where there is a NaN.
         if scaled.max(initial=0.0) <= 1.0 and scaled.min(initial=0.0) >= -1.0:
             return scaled

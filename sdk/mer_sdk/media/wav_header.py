@@ -11,6 +11,8 @@ import numpy as np
 from mer_sdk.errors import MediaError
 from mer_sdk.media.names import shown
 
+# Bytes at the beginning by which files are told apart.
+BEGINNING = 12
 # Other files that may be piped by mistake, by how they begin.
 OTHERS = {
     b"fLaC": "flac",
@@ -20,7 +22,12 @@ OTHERS = {
     b"FORM": "aiff",
     b"caff": "caf",
     b".snd": "au",
+    b"#!AMR": "amr",
+    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": "wma or wmv",
+    b"\x00\x00\x01\xba": "mpeg",
 }
+# Of mp4, m4a, mov and 3gp: the names of parts that may come first, after the part's length.
+MP4_PARTS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 # (format, bits) -> the type of the samples in the pipe.
 TYPES = {
     (1, 8): "u1",
@@ -66,36 +73,41 @@ class PcmFormat:
             return wide.view("<i4").astype(np.int32).reshape(-1, self.channels)
         given = np.frombuffer(content, self.kind).reshape(-1, self.channels)
         types = {"i2": np.int16, "i4": np.int32, "f4": np.float32, "f8": np.float32, "u1": np.uint8}
-        return given.astype(types[self.kind[-2:]])
+        with np.errstate(over="ignore"):  # what float32 cannot hold is refused as what is not finite
+            return given.astype(types[self.kind[-2:]])
 
 
 def is_wav(beginning: bytes) -> bool:
-    """Whether the first four bytes are those of a wav file.
+    """Whether the first `BEGINNING` bytes are those of a wav file.
 
     Raises:
         MediaError: they are those of a file of another kind, which is no raw sound.
     """
-    for magic, name in OTHERS.items():
-        if beginning.startswith(magic):
-            raise MediaError(
-                f"standard input is a {name} file, and takes 16-bit samples or wav: give the file by its name, or pipe "
-                "it through ffmpeg -i - -f wav -"
-            )
-    return beginning[:4] in (b"RIFF", b"RF64")
+    found = next((name for magic, name in OTHERS.items() if beginning.startswith(magic)), None)
+    if beginning[4:8] in MP4_PARTS:
+        found = "mp4"
+    riff = beginning[:4] in (b"RIFF", b"RF64")
+    if riff and beginning[8:12] == b"AVI ":
+        found = "avi"
+    if found is not None:
+        raise MediaError(
+            f"standard input is a {found} file, and takes 16-bit samples or wav: give the file by its name, or pipe it "
+            "through ffmpeg -i - -f wav -"
+        )
+    if riff and beginning[8:12] != b"WAVE":
+        raise MediaError("standard input begins like a wav file and is none; pipe 16-bit samples, or wav")
+    return riff
 
 
 def read_header(read: Callable[[int], bytes]) -> PcmFormat:
     """What follows is.
 
     Args:
-        read: gives exactly so many bytes, fewer at the end; the first four were read.
+        read: gives exactly so many bytes, fewer at the end; the first `BEGINNING` were read.
 
     Raises:
         MediaError: no wav, one that ends in its header, or samples of another kind.
     """
-    riff = read(8)
-    if riff[4:] != b"WAVE":
-        raise MediaError("standard input begins like a wav file and is none; pipe 16-bit samples, or wav")
     found: PcmFormat | None = None
     while True:
         head = read(8)

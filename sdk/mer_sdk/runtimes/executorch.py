@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mer_sdk.errors import BundleError, RuntimeUnavailable
-from mer_sdk.runtimes.graph import GraphSpec, check_tensors, ordered_inputs
+from mer_sdk.runtimes.graph import GraphSpec, check_tensors, ordered_inputs, path_or_content
 from mer_sdk.runtimes.registry import register
 
 
@@ -30,7 +30,11 @@ class ExecuTorchGraph:
             ) from error
         portable_lib._unsafe_reset_threadpool(threads)
         try:
-            self._module = portable_lib._load_for_executorch(str(path))
+            source = path_or_content(path)
+            if isinstance(source, str):
+                self._module = portable_lib._load_for_executorch(source)
+            else:
+                self._module = portable_lib._load_for_executorch_from_buffer(source)
             meta = self._module.method_meta("forward")
         except RuntimeError as error:
             raise BundleError(

@@ -45,6 +45,15 @@ class GraphSpec:
     float_operations: Annotated[tuple[str, ...], Limits(items=4096, characters=500)] = ()
 
 
+def path_or_content(path: Path) -> str | bytes:
+    """What a runtime loads a file from: its path, or its content where the path is no UTF-8, which runtimes refuse."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return path.read_bytes()
+    return str(path)
+
+
 class Graph(Protocol):
     """One loaded graph."""
 

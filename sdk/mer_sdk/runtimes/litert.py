@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mer_sdk.errors import BundleError, RuntimeUnavailable
-from mer_sdk.runtimes.graph import GraphSpec, check_tensors, ordered_inputs, positional, tensor_dtype
+from mer_sdk.runtimes.graph import GraphSpec, check_tensors, ordered_inputs, path_or_content, positional, tensor_dtype
 from mer_sdk.runtimes.registry import register
 
 
@@ -39,7 +39,9 @@ class LiteRTGraph:
     def __init__(self, path: Path, spec: GraphSpec, threads: int) -> None:
         interpreter_class = _interpreter_class()
         try:
-            self._interpreter = interpreter_class(model_path=str(path), num_threads=threads)
+            source = path_or_content(path)
+            given = {"model_path": source} if isinstance(source, str) else {"model_content": source}
+            self._interpreter = interpreter_class(**given, num_threads=threads)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise BundleError(f"{path.name} cannot be loaded by LiteRT ({error}); convert the bundle again") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mer_sdk.errors import BundleError, RuntimeUnavailable
-from mer_sdk.runtimes.graph import GraphSpec, check_tensors, ordered_inputs, tensor_dtype
+from mer_sdk.runtimes.graph import GraphSpec, check_tensors, ordered_inputs, path_or_content, tensor_dtype
 from mer_sdk.runtimes.registry import register
 
 _TYPES = {"float32": "tensor(float)", "int32": "tensor(int32)"}
@@ -32,7 +32,8 @@ class OnnxGraph:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            source = path_or_content(path)
+            self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own errors share no base class below Exception
             raise BundleError(
                 f"{path.name} cannot be loaded by ONNX Runtime ({error}); convert the bundle again"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from mer_sdk.contract.manifest import Manifest
 from mer_sdk.errors import SignalError
 from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face_tracks import Frame, searched
+from mer_sdk.frontends.input_checks import checked_sound, checked_time
 from mer_sdk.media.frame_selection import SLACK, step_number
 
 STREAMS = ("audio", "video")
@@ -91,8 +91,10 @@ class StreamAlignment:
 
     def add_audio(self, pcm: np.ndarray, sample_rate: int, time: float | None, channels: Sequence[str] = ()) -> None:
         """See `EmotionSensor.push_audio` and `AudioFrontend.push`."""
+        start = round(self._audio.time * sample_rate) if self.audio_rate == sample_rate else 0
+        samples = checked_sound(pcm, sample_rate, start)
         if time is not None:
-            self._check_time("sound", time)
+            time = checked_time("sound", time)
             self._begin(time)
         if time is None and self.done * self._step - self.audio_time > self._window:
             time = self.done * self._step  # what was missed is over
@@ -108,7 +110,7 @@ class StreamAlignment:
                 "and pictures by one clock"
             )
         relative = None if time is None else time - self._audio_base * self._step
-        self._queue(self._audio.push(pcm, sample_rate, relative, channels))
+        self._queue(self._audio.push(samples, sample_rate, relative, channels))
         self._began = True
         self.expected.add("audio")
         self.audio_rate = sample_rate
@@ -119,7 +121,7 @@ class StreamAlignment:
         Args:
             duration: seconds for which it is shown at least, None where unknown: until the next one comes.
         """
-        self._check_time("a frame", time)
+        time = checked_time("a frame", time)
         self._begin(time)
         if time < self.video_time - SLACK:
             raise SignalError(f"a frame at {time} s came after one at {self.video_time:.3f} s; push frames in order")
@@ -220,10 +222,6 @@ class StreamAlignment:
         if not self._began and time > self.begins_after:
             self.begin_at(time)
         self._began = True
-
-    def _check_time(self, what: str, time: float) -> None:
-        if not math.isfinite(time):
-            raise SignalError(f"{what} at {time} s: give a number of seconds, 0 or more")
 
     def _hold(self, number: int, until: float) -> None:
         """Show the present picture up to `until` seconds in the steps before `number`, which have none of their own."""

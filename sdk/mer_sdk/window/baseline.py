@@ -12,14 +12,18 @@ import math
 from collections.abc import Mapping
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mer_sdk.contract.manifest import BaselineContract
 from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.errors import BundleError, OptionError
+from mer_sdk.limits import check_kind
 
 VERSION = 2
+# No feature is larger: half precision ends here. And no stream has more steps than this.
+LARGEST_FEATURE, MOST_STEPS = 65504.0, 10**15
 
 
 class PersonalBaseline:
@@ -52,6 +56,23 @@ class PersonalBaseline:
         self._sums = {name: self._sum[place] for name, place in self._places.items()}
         self._counts = {name: self._count[place] for name, place in self._places.items()}
         self._stale = True
+
+    @classmethod
+    def given(
+        cls, baseline: str | Path | PersonalBaseline | None, contract: BaselineContract
+    ) -> PersonalBaseline | None:
+        """What an app gives to begin with, as a baseline of its own; a path is that of a saved profile.
+
+        Raises:
+            OptionError: neither of these, nor None.
+            BundleError: see `load`.
+        """
+        check_kind("baseline", baseline, (str, Path, PersonalBaseline), "a saved profile's path or a PersonalBaseline")
+        if isinstance(baseline, str | Path):
+            profile = cls(contract)
+            profile.load(baseline)
+            return profile
+        return baseline.copy() if baseline else None
 
     @property
     def steps(self) -> dict[str, int]:
@@ -131,10 +152,11 @@ class PersonalBaseline:
 
     def copy(self) -> PersonalBaseline:
         """A baseline of its own with the same sums and counts."""
-        other = PersonalBaseline(self._contract, self._fixed)
-        other._sum[...] = self._sum
-        other._count[...] = self._count
-        return other
+        return _made_of(self._contract, self._fixed, self._sum, self._count)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As it is, `copy.deepcopy` and `pickle` would tear the vectors from their views.
+        return _made_of, (self._contract, self._fixed, self._sum, self._count)
 
     def reset(self) -> None:
         """Forget the person: back to the population's means."""
@@ -184,6 +206,11 @@ class PersonalBaseline:
             raise BundleError(f"{path} is not a personal baseline: it is no JSON; {again}") from error
         if not isinstance(content, dict) or "mer_baseline" not in content:
             raise BundleError(f"{path} is not a personal baseline: mer run --save-baseline writes one; {again}")
+        version = content["mer_baseline"]
+        if not isinstance(version, int) or version > VERSION:
+            raise BundleError(
+                f"{path} is a personal baseline of a later version; bring mer-edge up to date, or {again}"
+            )
         if content.get("encoders") != self.encoders:
             known = "belongs to the encoders of another model" if "encoders" in content else "does not say which model"
             raise BundleError(f"{path} {known}, and cannot be used with this bundle; {again}")
@@ -192,24 +219,32 @@ class PersonalBaseline:
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise BundleError(f"{path} is a damaged personal baseline; {again}") from error
 
-    def _restore(self, profile: Mapping[str, Mapping[str, object]]) -> None:
-        sums = {name: np.asarray(profile[name]["sum"], np.float64) for name in self._population}
+    def _restore(self, profile: Mapping[str, Mapping[str, Any]]) -> None:
+        restored = {}
         for name, mean in self._population.items():
-            if sums[name].shape != mean.shape or not np.isfinite(sums[name]).all():
-                raise ValueError(f"{name} has {sums[name].size} values where the bundle has {mean.size}")
-        counts = {name: int(str(profile[name]["steps"])) for name in self._population}
-        if min(counts.values(), default=0) < 0:
-            raise ValueError("a number of steps is below 0")
-        with np.errstate(all="ignore"):
-            for name, place in self._places.items():
-                mean = (self._weighted[place] + sums[name]) / (self._prior[place] + counts[name])
-                if not np.isfinite(mean.astype(np.float32)).all():
-                    raise ValueError("a mean is beyond what features can be")
-        for name in self._population:
-            self._sums[name][...] = sums[name]
-            self._counts[name][...] = counts[name]
+            values, steps = profile[name]["sum"], profile[name]["steps"]
+            numbers = isinstance(values, list) and all(type(value) in (int, float) for value in values)
+            if not numbers or len(values) != len(mean):
+                raise ValueError(f"{name} has no sum of {len(mean)} numbers")
+            if type(steps) is not int or not 0 <= steps < MOST_STEPS:
+                raise ValueError(f"{name} has no number of steps")
+            total = np.asarray(values, np.float64)
+            # Not so where there is a NaN.
+            if not (np.abs(total) <= LARGEST_FEATURE * steps).all():
+                raise ValueError(f"{name} has a mean beyond what features can be")
+            restored[name] = total, steps
+        for name, (total, steps) in restored.items():
+            self._sums[name][...] = total
+            self._counts[name][...] = steps
         self._share = 0.0
         self._stale = True
+
+
+def _made_of(contract: BaselineContract, fixed: bool, sums: np.ndarray, counts: np.ndarray) -> PersonalBaseline:
+    made = PersonalBaseline(contract, fixed)
+    made._sum[...] = sums
+    made._count[...] = counts
+    return made
 
 
 def places_of(contract: BaselineContract) -> dict[str, slice]:

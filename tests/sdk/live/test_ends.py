@@ -147,3 +147,50 @@ def test_in_another_process_only_close_is_allowed(tiny_onnx, tiny_senses):
 def test_options_outside_their_ranges_are_refused(name, value):
     with pytest.raises(OptionError, match=name if name != "streams" else "'sound' is unknown"):
         LiveOptions(**{name: value})
+
+
+@pytest.mark.parametrize("in_callback", [False, True])
+def test_close_lets_go_of_what_is_known_of_people_but_for_the_baseline(tiny_onnx, in_callback):
+    def end(estimate):
+        live.close()
+
+    live = open_live(tiny_onnx, LiveOptions(queue_seconds=60), **({"on_estimate": end} if in_callback else {}))
+    live.push_audio(noise(6.0), 16000)
+    live.push_frame(np.zeros((48, 64, 3), np.uint8), 0.1)
+    if in_callback:
+        while not live.over:
+            pass
+    else:
+        live.finish()
+        assert len(list(live)) == 24
+    live.close()
+    if not in_callback:
+        assert live.baseline.steps["audio"] == 24
+    with live.between_steps() as sensor, pytest.raises(OptionError, match="the sensor is closed"):
+        sensor.enrol()
+    assert sensor.last_features is None
+
+
+def test_time_stamps_that_are_no_seconds_are_refused_and_nobody_waits_for_ever(tiny_onnx):
+    with open_live(tiny_onnx) as live:
+        for time in (1e308, 1.7e18, "1"):
+            with pytest.raises(SignalError, match=r"give (a number of )?seconds"):
+                live.push_audio(noise(0.5), 16000, time)
+        with pytest.raises(OptionError, match="a timeout of nan s"):
+            live.get(float("nan"))
+        live.push_audio(noise(0.5), 16000)
+        live.finish(1e300)
+        assert len(list(live)) == 2
+
+
+def test_an_error_at_the_end_of_the_input_is_told_to_whoever_waits(tiny_onnx, monkeypatch):
+    def fail():
+        raise OverflowError("too large")
+
+    with open_live(tiny_onnx) as live:
+        monkeypatch.setattr(live, "_end_input", fail)
+        for end in (live.finish, lambda: list(live)):
+            with pytest.raises(StreamError, match="OverflowError: too large"):
+                end()
+        monkeypatch.undo()
+        live._error = None

@@ -1,5 +1,8 @@
+import os
 import platform
+import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -189,3 +192,12 @@ def test_available_tells_versions():
 def test_numbered_names_are_sorted_by_number():
     assert positional(["args_0", "args_1", "args_10", "args_2"]) == ["args_0", "args_1", "args_2", "args_10"]
     assert positional(["pcm", "args_1"]) == ["pcm", "args_1"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names of any bytes")
+@pytest.mark.parametrize("name", ["tiny_onnx", "tiny_tflite"])
+def test_bundles_lie_in_folders_whose_names_are_no_text(request, tmp_path, name):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff"))
+    source = request.getfixturevalue(name)
+    shutil.copytree(source, folder / source.name)
+    assert set(Bundle.open(folder / source.name).load_graphs()) == set(Bundle.open(source).load_graphs())

@@ -1,8 +1,10 @@
 """A saved profile knows which encoders it belongs to."""
 
+import copy
 import dataclasses
 import json
 import os
+import pickle
 
 import numpy as np
 import pytest
@@ -56,6 +58,8 @@ def test_another_models_profile_is_refused_even_where_the_sizes_are_the_same(pro
         ("[]", "mer run --save-baseline writes one"),
         ('{"a": 1}', "mer run --save-baseline writes one"),
         ('{"mer_baseline": 1, "modalities": {}}', "does not say which model"),
+        ('{"mer_baseline": 99, "modalities": {}}', "of a later version; bring mer-edge up to date"),
+        ('{"mer_baseline": "2", "modalities": {}}', "of a later version"),
     ],
 )
 def test_what_is_no_profile_is_one_sentence(tmp_path, content, message):
@@ -77,6 +81,12 @@ def test_what_is_no_profile_is_one_sentence(tmp_path, content, message):
         lambda parts: parts.update(audio=None),
         lambda parts: parts["audio"].update(sum=[1e300, 1.0]),  # a mean that float32 cannot hold
         lambda parts: parts["audio"].update(steps=10**400),
+        lambda parts: parts["audio"].update(steps=10**30),
+        lambda parts: parts["audio"].update(steps="5"),
+        lambda parts: parts["audio"].update(steps=True),
+        lambda parts: parts["audio"].update(steps=0),  # sums of nothing
+        lambda parts: parts["audio"].update(sum=["4.0", "6.0"]),
+        lambda parts: parts["audio"].update(sum=[1e20, 1.0]),  # no encoder gives such features
     ],
 )
 def test_a_damaged_profile_changes_nothing(profile, damage):
@@ -123,3 +133,18 @@ def test_a_place_that_cannot_be_written_is_one_sentence(profile, tmp_path):
     if os.path.exists("/dev/full"):
         with pytest.raises(OptionError, match="No space left on device"):
             known.save("/dev/full")
+
+
+@pytest.mark.parametrize(
+    "copied", [PersonalBaseline.copy, copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))]
+)
+def test_a_copy_goes_on_by_itself(profile, copied):
+    path, known = profile
+    own = copied(known)
+    own.observe("audio", np.array([5.0, 6.0]))
+    assert (own.steps["audio"], known.steps["audio"]) == (3, 2)
+    np.testing.assert_allclose(own.mean("audio"), (20 * np.array([0.1, 0.2]) + [9.0, 12.0]) / 23, rtol=1e-6)
+    own.load(path)
+    np.testing.assert_array_equal(own.mean("audio"), known.mean("audio"))
+    own.reset()
+    assert known.steps == {"audio": 2, "face": 1}

@@ -46,10 +46,12 @@ def _saved(baseline: PersonalBaseline) -> str:
 
 
 def _damaged(text: str, name: str) -> list[str]:
-    """Of another model, cut off, no profile, a value too few, one that is no number, a number of steps below 0."""
+    """Of another model, of a later version, cut off, no profile, a value too few, one that is no number, one that no
+    feature has, a number of steps below 0, sums of no steps, more steps than there can be."""
     content = json.loads(text)
-    of_another = {**content, "encoders": "0123456789abcdef"}
+    strange = [{**content, "encoders": "0123456789abcdef"}, {**content, "mer_baseline": 99}]
     rows = content["modalities"][name]
-    bad = [{**rows, "sum": rows["sum"][:-1]}, {**rows, "sum": [*rows["sum"][:-1], "x"]}, {**rows, "steps": -1}]
+    sums = [rows["sum"][:-1], [*rows["sum"][:-1], "x"], [*rows["sum"][:-1], 1e20]]
+    bad = [{**rows, "sum": one} for one in sums] + [{**rows, "steps": steps} for steps in (-1, 0, 10**16)]
     changed = [{**content, "modalities": {**content["modalities"], name: one}} for one in bad]
-    return [json.dumps(of_another), text[: len(text) // 2], "[1, 2]", "{}", *(json.dumps(one) for one in changed)]
+    return [text[: len(text) // 2], "[1, 2]", "{}", *(json.dumps(one) for one in strange + changed)]

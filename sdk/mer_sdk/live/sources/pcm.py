@@ -13,7 +13,7 @@ from mer_sdk.errors import MediaError, OptionError
 from mer_sdk.frontends.resampling import RATES
 from mer_sdk.live.sources.source import Now, SampleClock
 from mer_sdk.media.decode import AudioPiece
-from mer_sdk.media.wav_header import PcmFormat, is_wav, read_header
+from mer_sdk.media.wav_header import BEGINNING, PcmFormat, is_wav, read_header
 
 PIECE_SECONDS = 0.05
 CHANNELS = (1, 64)
@@ -124,7 +124,7 @@ class PcmPipe:
             MediaError: see `is_wav` and `read_header`; or a rate or channels outside the ranges.
         """
         self._begun = True
-        beginning = self._exactly(4)
+        beginning = self._exactly(BEGINNING)
         if not is_wav(beginning):
             self._left = beginning + self._left
             return

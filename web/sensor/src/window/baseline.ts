@@ -4,6 +4,8 @@ import { sha256 } from "../contract/sha256.js";
 import { BundleError } from "../errors.js";
 
 const VERSION = 2;
+// No feature is larger: half precision ends here. And no stream has more steps than this.
+const [LARGEST_FEATURE, MOST_STEPS] = [65504, 1e15];
 const AGAIN = "enrol again, and keep one profile per model: features of two models cannot be mixed";
 
 /** Means and counts alone, no audio, no image; it leaves the page only if the app sends it. */
@@ -117,6 +119,9 @@ export class PersonalBaseline {
     if (content === null || typeof content !== "object" || !("mer_baseline" in content)) {
       throw new BundleError(`the profile is not a personal baseline: save() of a baseline writes one; ${AGAIN}`);
     }
+    if (!Number.isInteger(content.mer_baseline) || (content.mer_baseline as number) > VERSION) {
+      throw new BundleError(`the profile is a personal baseline of a later version; bring @mer-edge/web up to date, or ${AGAIN}`);
+    }
     if (content.encoders !== (await this.encoders())) {
       const known = "encoders" in content ? "belongs to the encoders of another model" : "does not say which model";
       throw new BundleError(`the profile ${known}, and cannot be used with this bundle; ${AGAIN}`);
@@ -130,15 +135,13 @@ export class PersonalBaseline {
     for (const [name, mean] of Object.entries(this.contract.population_mean)) {
       const one = (profile as Record<string, { sum?: unknown; steps?: unknown }> | null)?.[name];
       const [sum, steps] = [one?.sum, one?.steps];
-      const numbers = Array.isArray(sum) && sum.length === mean.length && sum.every((value) => typeof value === "number");
-      if (!numbers || !Number.isInteger(steps) || (steps as number) < 0) {
+      const count = Number.isInteger(steps) && (steps as number) >= 0 && (steps as number) < MOST_STEPS ? (steps as number) : -1;
+      const possible = (value: unknown) => typeof value === "number" && Math.abs(value) <= LARGEST_FEATURE * count;
+      if (count < 0 || !Array.isArray(sum) || sum.length !== mean.length || !sum.every(possible)) {
         throw new BundleError(`the profile is a damaged personal baseline; ${AGAIN}`);
       }
       sums.set(name, Float64Array.from(sum as number[]));
-      counts.set(name, steps as number);
-      if (!this.meanOf(name, sums.get(name)!, steps as number).every(Number.isFinite)) {
-        throw new BundleError(`the profile is a damaged personal baseline; ${AGAIN}`);
-      }
+      counts.set(name, count);
     }
     this.sums = sums;
     this.counts = counts;

@@ -85,6 +85,9 @@ class PersonalBaseline {
     }
 
     companion object {
+        // No feature is larger: half precision ends here. And no stream has more steps than this.
+        private const val LARGEST_FEATURE = 65504.0
+        private const val MOST_STEPS = 1e15
         private const val AGAIN = "enrol again, and keep one profile per model: features of two models cannot be mixed"
 
         /**
@@ -97,6 +100,10 @@ class PersonalBaseline {
             if (content !is Map<*, *> || "mer_baseline" !in content) {
                 throw ProfileException("this is not a personal baseline; $AGAIN")
             }
+            val version = content["mer_baseline"] as? Double
+            if (version == null || version > VERSION) {
+                throw ProfileException("this is a personal baseline of a later version; $AGAIN")
+            }
             if (content["encoders"] != encoders()) {
                 throw ProfileException("the baseline belongs to the encoders of another model; $AGAIN")
             }
@@ -105,14 +112,15 @@ class PersonalBaseline {
             for ((modality, sum) in made.sums) {
                 val one = modalities?.get(name(modality)) as? Map<*, *>
                 val values = (one?.get("sum") as? List<*>)?.map { it as? Double }
-                val steps = (one?.get("steps") as? Double)?.takeIf { it >= 0 && it == Math.floor(it) && it < 1e15 }
-                val fine = values != null && values.size == sum.size && values.all { it?.isFinite() == true }
+                val steps = (one?.get("steps") as? Double)?.takeIf { it in 0.0..MOST_STEPS && it == Math.floor(it) }
+                val largest = LARGEST_FEATURE * (steps ?: 0.0)
+                // Not so where there is a NaN.
+                val fine = values?.size == sum.size && values.all { it != null && Math.abs(it) <= largest }
                 if (values == null || steps == null || !fine) {
                     throw ProfileException("this is a damaged personal baseline; $AGAIN")
                 }
                 for ((index, value) in values.withIndex()) sum[index] = value ?: 0.0
                 made.counts[modality] = steps.toLong()
-                if (!made.mean(modality).all(Float::isFinite)) throw ProfileException("a mean is too large; $AGAIN")
             }
             return made
         }

@@ -3,6 +3,9 @@ import CryptoKit
 import Foundation
 
 private let version = 2
+// No feature is larger: half precision ends here. And no stream has more steps than this.
+private let largestFeature = 65504.0
+private let mostSteps = 1_000_000_000_000_000
 private let again = "enrol again, and keep one profile per model: features of two models cannot be mixed"
 
 /// The personal baseline: running means of one person's features, from the population's, which count as
@@ -40,20 +43,21 @@ public struct PersonalBaseline {
         guard let saved = try? JSONDecoder().decode(Saved.self, from: json) else {
             throw SensorError.input("this is not a personal baseline, or a damaged one; \(again)")
         }
+        guard saved.merBaseline <= version else {
+            throw SensorError.input("this is a personal baseline of a later version; \(again)")
+        }
         guard saved.encoders == Self.encoders else {
             throw SensorError.input("the baseline belongs to the encoders of another model; \(again)")
         }
         for modality in profiles.keys {
             guard
-                let profile = saved.modalities[modality.rawValue], profile.steps >= 0,
-                profile.sum.count == modality.features, profile.sum.allSatisfy(\.isFinite)
+                let profile = saved.modalities[modality.rawValue], (0..<mostSteps).contains(profile.steps),
+                profile.sum.count == modality.features,
+                profile.sum.allSatisfy({ abs($0) <= largestFeature * Double(profile.steps) })
             else {
                 throw SensorError.input("this is a damaged personal baseline; \(again)")
             }
             profiles[modality] = profile
-            guard mean(modality).allSatisfy(\.isFinite) else {
-                throw SensorError.input("a mean is too large; \(again)")
-            }
         }
     }
 

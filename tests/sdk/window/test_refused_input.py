@@ -1,0 +1,143 @@
+"""What is refused changes nothing; a file that is being read, and a sensor that was closed, say so."""
+
+import container_files as files
+import numpy as np
+import pytest
+
+from mer_sdk import EmotionSensor, FaceOptions
+from mer_sdk.errors import OptionError, SignalError
+
+RATE = 16000
+
+
+class Boxes:
+    """Finds what it is told."""
+
+    def __init__(self, *boxes):
+        self.boxes = boxes
+
+    def detect(self, rgb):
+        return [(*box, 1.0) for box in self.boxes]
+
+
+@pytest.fixture
+def sensor(tiny_onnx):
+    with EmotionSensor.open(tiny_onnx, detector=Boxes()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def clips(tmp_path):
+    return [files.write(tmp_path / f"{seconds}.mp4", [files.voice(seconds)]) for seconds in (3.0, 2.0)]
+
+
+def said(estimates):
+    return [(one.time, *one.probabilities.values()) for one in estimates]
+
+
+NAN = np.full(1600, np.nan, np.float32)
+GOOD = np.random.default_rng(0).uniform(-0.5, 0.5, 3 * RATE).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("pcm", "rate", "time"),
+    [
+        (NAN, RATE, 30.0),
+        (NAN, 8000, None),
+        (GOOD, 0, 1.1),
+        (GOOD, float("nan"), None),
+        (GOOD, "16000", None),
+        (np.array(["a", "b"]), RATE, None),
+        (GOOD, RATE, 1e308),
+        (GOOD, RATE, "1"),
+        (GOOD, RATE, 1.7e18),
+    ],
+)
+def test_sound_that_is_refused_changes_nothing(sensor, pcm, rate, time):
+    wanted = said(sensor.push_audio(GOOD, RATE, 0.0) + sensor.flush())
+    sensor.reset()
+    found = []
+    for piece in np.split(GOOD, 3):
+        with pytest.raises(SignalError):
+            sensor.push_audio(pcm, rate, time)
+        found += sensor.push_audio(piece, RATE)
+    assert said(found + sensor.flush()) == wanted
+
+
+@pytest.mark.parametrize("time", [float("inf"), 1e308, 1.7e18, None, "1"])
+def test_pictures_of_no_time_are_refused(sensor, time):
+    with pytest.raises(SignalError, match="a frame at "):
+        sensor.push_frame(np.zeros((8, 8, 3), np.uint8), time)
+    assert said(sensor.push_audio(GOOD, RATE) + sensor.flush())
+
+
+def test_a_file_is_not_mixed_with_anything_else(sensor, clips):
+    whole = said(sensor.stream(clips[0]))
+    running = sensor.stream(clips[0])
+    begun = [next(running) for _ in range(3)]
+    for push in (lambda: sensor.push_audio(GOOD, RATE), lambda: sensor.flush()):
+        with pytest.raises(OptionError, match="a file is being read by stream"):
+            push()
+    assert said(begun + list(running)) == whole
+    sensor.reset()
+    assert len(sensor.push_audio(GOOD, RATE)) == 12
+
+
+def test_a_file_that_was_left_for_another_says_so(sensor, clips):
+    for change in (lambda: list(sensor.stream(clips[1])), sensor.reset, sensor.close):
+        running = sensor.stream(clips[0])
+        next(running)
+        change()
+        with pytest.raises(OptionError, match="closed, reset or given another file before all estimates"):
+            next(running)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (float("nan"), 4, 20, 20),
+        (float("inf"), 4, 20, 20),
+        (4, 4, 0, 20),
+        (100, 4, 20, 20),
+        (-30, 4, 20, 20),
+        (-4000, -4000, 9000, 9000),
+        (0, 0, 1e9, 1e9),
+    ],
+)
+def test_a_box_that_is_no_face_of_the_frame_is_none(tiny_onnx, box):
+    frame = np.random.default_rng(1).integers(0, 256, (48, 64, 3), np.uint8)
+    with EmotionSensor.open(tiny_onnx, detector=Boxes(box)) as sensor:
+        for index in range(9):
+            sensor.push_frame(frame, index / 8)
+        assert {one.face for one in sensor.flush()} == {None}
+    with EmotionSensor.open(tiny_onnx, detector=Boxes(box, (-4, 4, 30, 30))) as sensor:
+        estimates = [one for index in range(9) for one in sensor.push_frame(frame, index / 8)] + sensor.flush()
+        assert all(one.face.box[0] < 1 for one in estimates if one.face is not None)
+        assert any(one.face is not None for one in estimates)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"faces": 2}, r"faces is 2; give a FaceOptions, such as FaceOptions\(faces=2\)"),
+        ({"smoothing": 1.0}, "smoothing is 1.0; give a Smoothing"),
+        ({"voice": True}, "voice is true; give a VoiceOptions"),
+        ({"baseline": {}}, "baseline is an object; give a saved profile's path"),
+        ({"runtime": 3}, "runtime is 3; give a runtime's name"),
+        ({"detector": 3}, "the detector has no method detect"),
+        ({"threads": "2"}, "threads is 2; allowed are whole numbers from 1 to 1024"),
+        ({"threads": 10**20}, "allowed are whole numbers from 1 to 1024"),
+    ],
+)
+def test_an_option_of_another_kind_is_named(tiny_onnx, given, message):
+    with pytest.raises(OptionError, match=message):
+        EmotionSensor.open(tiny_onnx, **given)
+
+
+def test_what_methods_are_given_is_named_too(sensor):
+    assert FaceOptions().faces == 1
+    with pytest.raises(OptionError, match="an enrolment of 4 s was asked for; give a positive number"):
+        sensor.enrol("4")
+    for path, said_of in ((b"x.wav", "a bytes"), (3, "3")):
+        with pytest.raises(OptionError, match=f"the file to stream is {said_of}; give its path"):
+            list(sensor.stream(path))
