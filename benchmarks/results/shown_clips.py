@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import UNKNOWN
 from mer_sdk.evaluation.datasets.ravdess import LABELS
 
@@ -20,7 +21,7 @@ _LAST_LINES = 4
 
 @dataclass(frozen=True)
 class ShownClip:
-    """A clip, what its actor was told to play, what most steps said ("" for none), and what `mer run` prints."""
+    """A clip, what its actor was told to play, the emotion named most often ("" for none), and `mer run`'s output."""
 
     name: str
     truth: str
@@ -29,7 +30,7 @@ class ShownClip:
 
     @property
     def right(self) -> bool:
-        """Whether most steps named what was played."""
+        """Whether the emotion named most often is what was played."""
         return self.said == self.truth
 
 
@@ -54,9 +55,13 @@ def shown_lines(bundle: Path, clips: list[Path], unseen: list[Path]) -> list[str
     right = next((one for one in found if one.right), None)
     wrong = next((one for one in (run_clip(bundle, clip) for clip in sorted(unseen)) if not one.right), None)
     count = f"{sum(one.right for one in found)} of {len(found)}"
+    weights = Bundle.open(bundle).manifest.checkpoint_sha256
     lines = [
-        f"Clips of RAVDESS actor 05, run with {bundle.stem}: in {count} most steps say what was played. He is in the",
-        "training data of these weights: on people who are not, expect less.",
+        # A test holds this to the weights that are shipped.
+        f"<!-- weights {weights[:12]} -->",
+        "",
+        f"Clips of RAVDESS actor 05, run with {bundle.stem}: in {count} the emotion named most is the one played.",
+        "He is in the training data of these weights: on people who are not, expect less.",
         "",
     ]
     if right:

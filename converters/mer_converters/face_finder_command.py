@@ -45,7 +45,10 @@ def show_face_finder(rows: Sequence[FinderRow], out: Path, as_json: bool, code: 
         for folder in [folder for folders in code.values() for folder in folders]:
             Console().print(f"code for apps: {folder}", highlight=False, soft_wrap=True)
         written = next((row.path for row in rows if row.path), None)
-        emotion = next(iter(sorted(out.glob("grjca-*.mer"))), None)
+        # One that the same runtime runs, at full precision where it is there.
+        target = next((row.target for row in rows if row.path), "")
+        beside = sorted(out.glob("grjca-*.mer"), key=lambda path: (target not in path.stem, "fp32" not in path.stem))
+        emotion = next(iter(beside), None)
         if written and emotion:
             command = (typed("mer"), "run", str(emotion), "camera", "--detector", str(written))
             print(f"\nNext:\n  {shlex.join(command)}")

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 def result_table(rows: Sequence[ConversionResult]) -> Table:
     """A line a bundle, narrow enough for 80 columns."""
-    table = Table(box=box.SIMPLE_HEAD, title="Largest difference on the logits of the golden cases", pad_edge=False)
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title="Differences of the logits of golden cases; of clips, agreement and UAR",
+        pad_edge=False,
+    )
     for name in ("target", "scheme"):
         table.add_column(name, no_wrap=True)
     for name in ("kB", "s", "fp32 vs\ntorch", "scheme\nvs fp32"):

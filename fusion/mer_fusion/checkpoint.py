@@ -202,6 +202,11 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             same of a checkpoint that the card names for a part.
     """
     path = Path(path)
+    if path.is_dir():
+        raise CheckpointError(
+            f"{path} is a bundle, and a checkpoint is wanted, as bundles do not learn: NAME.safetensors with NAME.json "
+            "beside it, or the name of one that is shipped, such as grjca-student"
+        )
     card_path = path.with_suffix(".json")
     for wanted in (path, card_path):
         if not wanted.is_file():

@@ -25,7 +25,7 @@ from mer_fusion.options import (
     refuse_inputs,
 )
 from mer_sdk.cli.options import JsonOption, LabelsOption, label_names
-from mer_sdk.cli.progress import progress_bars
+from mer_sdk.cli.progress import progress_bars, told_when_slow
 from mer_sdk.errors import OptionError
 
 
@@ -116,7 +116,7 @@ def calibrate(
 ) -> None:
     """Fit temperature and abstention threshold of each modality state to people whom the model has not learned from.
 
-    The weights stay as they are: every label stays the same, its probability changes. Below the threshold the emotion
+    The weights stay as they are: the likeliest label stays, its probability changes. Below the threshold the emotion
     is "unknown"; it is where naming begins to pay if a wrong name costs as much as a right one gains.
 
     Next: `mer-convert --checkpoint CHECKPOINT --target all`, whose bundles take it over.
@@ -187,11 +187,12 @@ def adapt(
 
     mer adapt grjca-student --data clips:~/clips/labels.csv --labels joy=happy
     """
-    from mer_fusion.checkpoint import find_checkpoint
-    from mer_fusion.tables import show_adaptation
-    from mer_fusion.training.adapt.learning import AdaptOptions
-    from mer_fusion.training.adapt.procedure import adapt as learn
-    from mer_sdk.contract.codec import to_json
+    with told_when_slow("loading torch", json):
+        from mer_fusion.checkpoint import find_checkpoint
+        from mer_fusion.tables import show_adaptation
+        from mer_fusion.training.adapt.learning import AdaptOptions
+        from mer_fusion.training.adapt.procedure import adapt as learn
+        from mer_sdk.contract.codec import to_json
 
     options = AdaptOptions(level=level, seed=seed)
     source = find_checkpoint(checkpoint)

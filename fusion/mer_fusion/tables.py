@@ -24,7 +24,7 @@ def show_calibration(found: Calibration, checkpoint: Path) -> None:
         "right of those",
         "right of all",
         "ECE before",
-        "ECE",
+        "ECE after",
         title=title,
     )
     for state, decision in found.decision.states.items():
@@ -42,9 +42,10 @@ def show_calibration(found: Calibration, checkpoint: Path) -> None:
         )
     console.print(table)
     one, many = ("dialogue", "dialogues") if found.dialogue else ("person", "people")
+    whom = f"1 {one}" if found.people == 1 else f"{found.people} {many}"
     judged = f"each {one} by what the others gave" if found.after else f"one {one} alone: no other can judge it"
     what = "utterances, when they are said," if found.dialogue else "clips, cold and warm,"
-    console.print(f"{found.clips} {what} of {found.people} {many}; {judged}. Written to the card.", soft_wrap=True)
+    console.print(f"{found.clips} {what} of {whom}; {judged}. Written to the card.", soft_wrap=True)
 
 
 def show_adaptation(found: Adaptation, checkpoint: Path) -> None:

@@ -11,6 +11,9 @@ import pytest
 import yaml
 from pages import ROOT, blocks, name_of, pages, prose
 
+from mer_fusion.checkpoint import shipped_checkpoint
+from mer_sdk.contract.bundle_files import file_sha256
+
 LANGUAGES = {"cpp", "html", "ini", "json", "kotlin", "python", "sh", "swift", "text", "ts", "yaml"}
 FOLDERS = ("benchmarks", "converters", "demos", "docs", "fusion", "quantization", "sdk", "tests", "tools", "web")
 # Written where they are used, not kept in the repository.
@@ -28,6 +31,11 @@ def test_the_readme_names_the_data_of_the_shipped_weights():
         for source in json.loads(card.read_text())["data"]:
             name = source["name"].split(" ")[0].rstrip(",")
             assert name in text, f"{card.name} was trained on {source['name']}: say so, with its licence, in README.md"
+
+
+def test_the_readme_shows_what_the_shipped_weights_say():
+    shown = re.search(r"<!-- weights (\w{12}) -->", (ROOT / "README.md").read_text())[1]
+    assert file_sha256(shipped_checkpoint("grjca", "student")).startswith(shown), "run benchmarks.results.write_results"
 
 
 def test_every_block_says_its_language():

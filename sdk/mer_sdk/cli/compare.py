@@ -65,7 +65,7 @@ def compare(
         print(json_module.dumps(plain if len(plain) > 1 else plain[0], indent=2))
         return
     for comparison in found:
-        _show(comparison)
+        _show(comparison, tolerance)
     for note in dict.fromkeys(note for comparison in found for note in comparison.notes):
         Console(highlight=False).print(note, style="yellow")
 
@@ -98,11 +98,14 @@ def _reference_first(bundles: Sequence[Bundle]) -> list[Bundle]:
     return [first, *(bundle for bundle in bundles if bundle is not first)]
 
 
-def _show(comparison: Comparison) -> None:
+def _show(comparison: Comparison, tolerance: float) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
-    console.print(f"[bold]reference: {comparison.reference}[/]; input: {comparison.data}", soft_wrap=True)
+    console.print(
+        f"[bold]reference: {comparison.reference}[/]; input: {comparison.data}; equal: within {tolerance:g} of it",
+        soft_wrap=True,
+    )
     table = narrow_table(
         "", ("bundle", "graph"), ("max abs\nerror", "SQNR\ndB", "cosine", "label\nflips", "beyond\ntolerance")
     )

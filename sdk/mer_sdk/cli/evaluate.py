@@ -33,7 +33,7 @@ from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.output_files import atomic_output, check_outputs
 from mer_sdk.dialogue.dialogue_file import Dialogue
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.conditions import PROTOCOLS, STATES, check_conditions
 from mer_sdk.evaluation.datasets import LeftOut, Meld, OwnClips, Ravdess, RavdessPairs, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
@@ -204,7 +204,8 @@ def _reads(spec: str, dataset: object) -> Unfit:
 
     def why_not(bundle: Bundle) -> str:
         if isinstance(dataset, OwnClips):
-            return ""
+            mute = bundle.manifest.dialogue is not None and not any(clip.text for clip in dataset.clips_all)
+            return f"reads what is said, and {dataset.path} has no column text: add what is said" if mute else ""
         if (bundle.manifest.dialogue is not None) == isinstance(dataset, Meld):
             return ""
         if isinstance(dataset, Meld):
@@ -225,8 +226,11 @@ def _score_clips(
     if actors is None and folds is None:
         folds = dataset.tested_folds
     # Without actors the states are compared on the same clips, so each clip must hold both modalities.
-    paired = actors is None or "audio+face" in options.states
-    clips = dataset.clips(Selection(actors=actors, folds=folds, paired_only=paired))
+    paired = "audio+face" in options.states or (actors is None and len(options.states) > 1)
+    try:
+        clips = dataset.clips(Selection(actors=actors, folds=folds, paired_only=paired))
+    except DataError as error:
+        raise DataError(f"{error}; --states audio scores sound alone") if paired else error from error
 
     return evaluate_bundle(bundle, clips, merge_labels(bundle.manifest.labels), options, progress)
 
@@ -237,6 +241,8 @@ def score_own_clips(
     """Score a window bundle on clips of one's own; what cannot be scored is left out, and stands in the report."""
     chosen = dataset.to_test(bundle.manifest.labels, split)
     omissions = Omissions(list(chosen.left_out))
+    if len(set(chosen.labels.values())) == 1:
+        omissions.notes.append("all clips have one label, so that no score of the labels that they have says anything")
     return evaluate_bundle(bundle, chosen.clips, chosen.labels, options, progress, omissions)
 
 

@@ -14,6 +14,8 @@ from typing import TextIO, TypeVar
 Advance = Callable[[str, float, float], None]
 # Into a file or pipe a line is written so often, seconds.
 LINE_SECONDS = 2.0
+# What takes longer than this is told.
+SLOW_SECONDS = 1.5
 
 Item = TypeVar("Item")
 
@@ -56,6 +58,19 @@ def with_progress(items: Sequence[Item], what: str) -> Iterator[Item]:
             advance(what, done, len(items))
             yield item
         advance(what, len(items), len(items))
+
+
+@contextmanager
+def told_when_slow(what: str, quiet: bool = False) -> Iterator[None]:
+    """Say on stderr what goes on where it does not end at once, such as loading a large package."""
+    timer = threading.Timer(SLOW_SECONDS, lambda: print(f"{what} ...", file=sys.stderr, flush=True))
+    timer.daemon = True
+    if not quiet:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

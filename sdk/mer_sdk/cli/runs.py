@@ -31,7 +31,7 @@ def runs(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Compare runs: the last value of every figure, one row a figure and run; TensorBoard shows their course.
+    """Compare runs: the last value of every figure, a row a figure and a column a run; TensorBoard shows their course.
 
     Examples:
 
@@ -64,12 +64,19 @@ def _distinct(found: list[RunFigures]) -> list[RunFigures]:
 
 
 def _show(found: list[RunFigures]) -> None:
-    figures = list(dict.fromkeys(figure for item in found for figure in item.series))
-    table = narrow_table("Last value of each figure", ("figure", "run"), ("value", "epochs"))
-    for figure in figures:
-        for item in found:
-            points = item.series.get(figure)
-            if points:
-                epochs = str(len(points)) if item.kind == "training" else "-"
-                table.add_row(figure, item.name, f"{points[-1][1]:.4g}", epochs)
-    Console(highlight=False).print(table)
+    """A row a figure, those of several runs first, and a column a run."""
+    held: dict[str, int] = {}
+    for item in found:
+        for figure, points in item.series.items():
+            held[figure] = held.get(figure, 0) + bool(points)
+    numbers = [str(number) for number in range(1, len(found) + 1)]
+    table = narrow_table("Last value of each figure", ("figure",), numbers, fold=True)
+    for figure in sorted(filter(held.get, held), key=lambda name: -held[name]):
+        courses = [item.series.get(figure) for item in found]
+        table.add_row(figure, *(f"{course[-1][1]:.4g}" if course else "-" for course in courses))
+    console = Console(highlight=False)
+    console.print(table)
+    for number, item in zip(numbers, found, strict=True):
+        longest = max(map(len, item.series.values()), default=0)
+        epochs = f", {longest} epochs" if item.kind == "training" else ""
+        console.print(f"{number}: {item.name}{epochs}", markup=False, soft_wrap=True)

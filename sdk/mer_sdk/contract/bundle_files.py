@@ -46,6 +46,9 @@ def manifest_content(folder: Path) -> bytes:
             raise BundleError(f"{folder / MANIFEST} has {size:,} bytes; allowed are {MOST_MANIFEST_BYTES:,}")
         return (folder / MANIFEST).read_bytes()
     except FileNotFoundError:
+        inside = sorted(path.name for path in folder.glob("*.mer"))
+        if inside:
+            raise BundleError(f"{folder} holds bundles and is none: give one, such as {folder / inside[0]}") from None
         raise BundleError(f"{folder} has no {MANIFEST}; is it a bundle made by mer-convert?") from None
     except OSError as error:
         raise BundleError(f"{folder / MANIFEST} cannot be read: {error}") from error

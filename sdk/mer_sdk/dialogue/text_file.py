@@ -45,7 +45,10 @@ def read_text(path: Path, what: str) -> str:
                     "it as UTF-8"
                 ) from error
     if b"\0" in content:
-        raise DataError(f"{path} is not a text file (it holds a zero byte); give csv, in UTF-8")
+        raise DataError(
+            f"{path} is not a text file (it holds a zero byte); give a {what}, in UTF-8. Sound, videos and pictures "
+            "are read by window models, such as grjca"
+        )
     try:
         return content.decode("utf-8-sig").translate(C1)
     except UnicodeDecodeError:

@@ -120,8 +120,8 @@ def _missing(contents: Contents) -> list[str]:
     if unscored:
         said.append(
             f"Accuracy per state, confusion and confidence are not measured for {_whom(unscored, entries)}: "
-            "`--data clips:PATH` (or `ravdess_pairs:PATH`, `meld:PATH`) measures them, `--evaluation FILE.json` takes "
-            "saved results."
+            "`--data clips:PATH` (or `ravdess_pairs:PATH`, `meld:PATH`) measures them, of a Core ML bundle on a page "
+            "of its own; `--evaluation FILE.json` takes saved results."
         )
     elif not any(item.curves for entry in entries for item in entry.measurements):
         said.append("The saved results hold no confidences: `--data` draws reliability and coverage.")
@@ -161,9 +161,10 @@ def _gate_note() -> Markup:
     return element(
         "p",
         {"class": "note"},
-        "Three distances that are never mixed. Student vs full model: mean difference of log-probabilities on "
-        "synthetic input, and on how many answers both name the same label. fp32 vs torch and scheme vs fp32: largest "
-        "difference of the logits over the golden cases. Measured by the converter on the machine that converted.",
+        "Three distances that are never mixed. Student vs full model: mean difference of log-probabilities, and on how "
+        "many answers both name the same label, measured once on real clips when the student was distilled. fp32 vs "
+        "torch and scheme vs fp32: largest difference of the logits over the golden cases. Measured by the converter "
+        "on the machine that converted.",
     )
 
 

@@ -201,9 +201,11 @@ class PersonalBaseline:
             content = json.loads(Path(path).read_text())
         except OSError as error:
             reason = error.strerror or error
-            raise BundleError(f"{path} is not a personal baseline: it cannot be read ({reason}); {again}") from error
+            raise BundleError(
+                f"the personal baseline {path} cannot be read ({reason}); give one that is there"
+            ) from error
         except (ValueError, RecursionError) as error:
-            raise BundleError(f"{path} is not a personal baseline: it is no JSON; {again}") from error
+            raise BundleError(f"{path} is not a personal baseline: it is no JSON; enrol again") from error
         if not isinstance(content, dict) or "mer_baseline" not in content:
             raise BundleError(f"{path} is not a personal baseline: mer run --save-baseline writes one; {again}")
         version = content["mer_baseline"]

@@ -96,7 +96,7 @@ def test_run_prints_text_a_plot_and_a_baseline(tiny_onnx, clip, tmp_path, capsys
         (["--runtime", "tensorflow"], "runtime 'tensorflow' is unknown"),
         (["--runtime", "litert"], "does not run onnx files"),
         (["--detector", "mtcnn"], "unknown face detector mtcnn;"),
-        (["--baseline", "absent.json"], "absent.json is not a personal baseline"),
+        (["--baseline", "absent.json"], "the personal baseline absent.json cannot be read (No such file or directory)"),
     ],
 )
 def test_bad_options_of_run_are_one_sentence(tiny_onnx, clip, capsys, arguments, message):

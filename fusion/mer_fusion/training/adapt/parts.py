@@ -87,7 +87,8 @@ class Work:
         """The anchor whose heads say best what clips are that they have not learned from."""
         parts, _ = left_out_parts([self._clips[number] for number in clips], self._options)
         losses = []
-        for anchor in self._options.anchors:
+        for number, anchor in enumerate(self._options.anchors):
+            self._progress("choosing how far to go", number, len(self._options.anchors))
             total = 0.0
             for part in parts:
                 away = {clips[number] for number in part}

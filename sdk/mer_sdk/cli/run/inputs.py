@@ -43,8 +43,10 @@ def single_input(inputs: Sequence[str], many: ManyOptions) -> str:
     }.items():
         if there:
             raise OptionError(f"{option} is for many files: say with --out where their estimates go")
+    if any(name.rstrip("/").lower().endswith(".mer") for name in inputs):
+        raise OptionError("the bundle comes first, and then what it is run on: mer run BUNDLE INPUT")
     # A csv file may be a dialogue, which is an input by itself.
     if is_many(inputs) and not (len(inputs) == 1 and inputs[0].lower().endswith(".csv")):
-        what = inputs[0] if len(inputs) == 1 else f"{len(inputs)} inputs"
-        raise OptionError(f"{what} may be many files: say where their estimates go, such as --out estimates.csv")
+        what = f"{inputs[0]} may be many files" if len(inputs) == 1 else f"{len(inputs)} inputs are given"
+        raise OptionError(f"{what}: say where their estimates go, such as --out estimates.csv")
     return inputs[0]

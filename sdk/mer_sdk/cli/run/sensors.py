@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from mer_sdk.cli.progress import told_when_slow
 from mer_sdk.cli.run.timeline import RunOptions
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import MissingExtra
@@ -23,17 +24,19 @@ def open_sensor(bundle: Bundle, options: RunOptions, sound: bool = True) -> Emot
         MissingExtra: voice activity is asked for, and its package is not installed.
         OptionError, RuntimeUnavailable, BundleError: see `EmotionSensor.open`.
     """
-    return EmotionSensor.open(
-        bundle,
-        options.runtime,
-        options.threads,
-        detector=options.detector,
-        baseline=options.baseline,
-        smoothing=options.smoothing,
-        faces=options.faces,
-        voice=VoiceOptions() if options.voice or (options.voice is None and sound and may_hear(bundle)) else None,
-        trust=options.trust or None,
-    )
+    heard = options.voice or (options.voice is None and sound and may_hear(bundle))
+    with told_when_slow(f"loading {options.runtime or bundle.runtime}"):
+        return EmotionSensor.open(
+            bundle,
+            options.runtime,
+            options.threads,
+            detector=options.detector,
+            baseline=options.baseline,
+            smoothing=options.smoothing,
+            faces=options.faces,
+            voice=VoiceOptions() if heard else None,
+            trust=options.trust or None,
+        )
 
 
 def may_hear(bundle: Bundle) -> bool:

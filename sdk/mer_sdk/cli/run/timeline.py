@@ -45,8 +45,9 @@ def step_line(estimate: EmotionEstimate, wide: bool = True) -> str:
     parts = [
         f"{estimate.time:7.2f} s",
         label_text(estimate, bar=wide),
-        f"V {estimate.valence:+.2f}",
-        f"A {estimate.arousal:+.2f}",
+        # Without the sign of a zero.
+        f"V {round(estimate.valence, 2) + 0.0:+.2f}",
+        f"A {round(estimate.arousal, 2) + 0.0:+.2f}",
         f"{estimate.state:<10}" if wide else estimate.state,
     ]
     parts += [shares(estimate)] if wide else []
@@ -143,7 +144,8 @@ class RunSummary:
         words = _most_common(self._emotions)
         latency = sorted(self._latencies)[len(self._latencies) // 2]
         lost = f"; {self._dropped} dropped, {self._late} late" if self._dropped or self._late else ""
-        return f"{steps} steps: {words}; a face in {self._faces}; median {latency:.2f} ms a step{lost}"
+        counted = "1 step" if steps == 1 else f"{steps} steps"
+        return f"{counted}: {words}; a face in {self._faces}; median {latency:.2f} ms a step{lost}"
 
 
 class Recorder:

@@ -54,7 +54,7 @@ def test_nothing_but_errors_is_a_failure(clips, tiny_onnx, capsys) -> None:
     ("given", "said"),
     [
         (["clips"], "clips may be many files: say where"),
-        (["clips/one.wav", "clips/two.wav"], "2 inputs may be many files"),
+        (["clips/one.wav", "clips/two.wav"], "2 inputs are given: say where their estimates go"),
         (["clips/one.wav", "--jobs", "2"], "--jobs is for many files"),
         (["clips", "--out", "t.xlsx"], "must end in .parquet, .csv or .jsonl"),
         (["clips", "--out", "t.csv", "--plot", "t.png"], "--plot is for one file or stream"),
