@@ -49,7 +49,7 @@ help:
 	@echo "make wheel     a wheel with the student's TFLite bundle inside, into dist/"
 	@echo "make sbom      EXTRAS=litert,media: what a device installs with it, as CycloneDX and as a list of licences, into dist/"
 	@echo "make wheel-phone   a wheel with the page of mer phone-check, for computers that check phones (npm is needed)"
-	@echo "make schema    write docs/manifest.schema.json, and its copy for the sensor in TypeScript"
+	@echo "make schema    write the JSON Schemas of manifests and of mer bench --json"
 	@echo "make results   DATA=PATH: every protocol, into docs/results/, docs/results.md and README.md (hours; resumes)"
 	@echo "make check-aarch64   the bundles on an emulated 64-bit ARM device against this machine (docs/ship/devices.md)"
 	@echo "make bench     DATA=PATH: what every part costs on this machine, and published peers in DATA/vision_models, into $(SPEED)/"
@@ -64,8 +64,8 @@ $(STAMP):
 		{ echo "Python 3.11 is needed; set PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --retries 1 --no-deps --extra-index-url $(TORCH_INDEX) torch==2.13.0
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --retries 1 --no-deps --extra-index-url $(TORCH_INDEX) torch==2.13.0
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
 	rm -f $(VENV)/.ready-*
 	touch $@
 
@@ -130,7 +130,7 @@ sbom: wheel
 	$(BIN)/python -m tools.wheel.sbom $$(ls -t dist/mer_edge-*.whl | head -1) --extras $(EXTRAS) --out dist
 
 schema: $(STAMP)
-	$(BIN)/python -m mer_converters.schema docs/manifest.schema.json web/sensor/src/contract/manifest.schema.json
+	$(BIN)/python -m mer_converters.schema
 
 results: convert-all
 	@test -n "$(DATA)$(RAVDESS)" || { echo "Say where the data sets are: make results DATA=PATH"; exit 2; }

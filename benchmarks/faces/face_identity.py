@@ -97,9 +97,9 @@ def rate(values: np.ndarray | Sequence[bool]) -> dict[str, Any]:
     return {"share": float(flags.mean()) if len(flags) else 0.0, "of": len(flags)}
 
 
-def above(one: np.ndarray, two: np.ndarray | None = None) -> dict[str, Any]:
-    """Pairs above the threshold: of one set within itself, or between two."""
-    scores = (one @ one.T)[np.triu_indices(len(one), 1)] if two is None else (one @ two.T).ravel()
+def above(views: np.ndarray) -> dict[str, Any]:
+    """Pairs of a set above the threshold."""
+    scores = (views @ views.T)[np.triu_indices(len(views), 1)]
     return rate(scores > SAME_PERSON)
 
 

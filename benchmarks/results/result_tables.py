@@ -128,13 +128,11 @@ def p2_intro(result: Json) -> list[str]:
     )
 
 
-def p2_table(result: Json, brief: bool = False) -> list[str]:
-    """UAR of each model in each state and protocol; `brief` leaves fp16 and quantized bundles out."""
+def p2_table(result: Json) -> list[str]:
+    """UAR of each model in each state and protocol."""
     rows = []
     for model, one in result["models"].items():
         for row in one["rows"]:
-            if brief and row["runs"] not in ("torch", "tflite-fp32"):
-                continue
             role = "full precision" if row["role"] == "full" else "student"
             for protocol in PROTOCOLS:
                 cells = [_uar(row["report"], state, protocol) for state in STATES]

@@ -262,16 +262,9 @@ class _Tuning:
         restore(network.fusion, quantized.weights())
         network = network.cpu().eval()
         self.figures["logits, fresh windows, after"] = _rounding(network.fusion, quantized, sampler, cache)
-        return Trained(network, self._card(network, cache, sampler, ready, round(seconds)))
+        return Trained(network, self._card(cache, ready, round(seconds)))
 
-    def _card(
-        self,
-        network: EmotionNetwork,
-        cache: FeatureCache,
-        sampler: WindowSampler,
-        ready: Encoders,
-        seconds: int,
-    ) -> Card:
+    def _card(self, cache: FeatureCache, ready: Encoders, seconds: int) -> Card:
         options, recipe, old = self.options, self.recipe, self.student.card
         loops = {"audio": recipe.audio_loop, "face": recipe.face_loop, "fusion": recipe.fusion_loop}
         learned = {part: loops[part].epochs for part in (*ready.training["seconds"], "fusion")}

@@ -14,8 +14,9 @@ from mer_fusion.encoders.audio import AudioEncoder
 from mer_fusion.encoders.face import FaceEncoder
 from mer_fusion.training.episodes import speaker_batches
 from mer_fusion.training.faces.encoder import FaceOptions, FaceSet, at_size, augmented
+from mer_fusion.training.feature_distance import feature_distance
 from mer_fusion.training.loop import LoopOptions, Task, fit
-from mer_fusion.training.speech.encoder import AudioOptions, feature_distance
+from mer_fusion.training.speech.encoder import AudioOptions
 from mer_fusion.training.speech.spectra import SpeechSet, training_windows
 from mer_quantization.fake_quantize import FakeQuantized, fake_quantized_encoder
 from mer_sdk.parity.agreement import distance

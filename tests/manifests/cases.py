@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-BASES = ("window", "dialogue", "finder")
 
 
 @dataclass(frozen=True)

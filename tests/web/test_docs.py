@@ -31,9 +31,7 @@ def test_blocks_of_typescript_fit_the_package(npm, web_modules, tmp_path):
     blocks = [
         (f"{Path(page).stem}{number}.ts", block)
         for page in PAGES
-        for number, block in enumerate(
-            re.findall(r"^```ts\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
-        )
+        for number, block in enumerate(FENCED.findall((ROOT / page).read_text()))
     ]
     assert len(blocks) >= 6
     sensor = ROOT / "web" / "sensor"

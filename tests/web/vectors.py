@@ -18,7 +18,7 @@ import numpy as np
 
 from mer_converters.emit.golden import golden_bytes
 from mer_converters.emit.source_bundle import open_source_bundle
-from mer_sdk.contract.affect import expectation
+from mer_sdk.contract.affect import expected
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.manifest import SCHEMA_VERSION, AudioContract, Clock, FaceContract
@@ -166,7 +166,7 @@ def _affect(arrays: dict[str, np.ndarray]) -> dict[str, object]:
     shares = softmax(logits / 0.7)
     arrays["logits"], arrays["shares"] = logits, shares.astype(np.float64)
     labels = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
-    return {"labels": labels, "expected": expectation(dict(zip(labels, shares.tolist(), strict=True)))}
+    return {"labels": labels, "expected": expected(tuple(labels), shares.tolist())}
 
 
 def _silero(arrays: dict[str, np.ndarray]) -> str | None:

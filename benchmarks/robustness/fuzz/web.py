@@ -30,11 +30,11 @@ PAGE = ROOT / "docs" / "reference" / "bundle.md"
 BEGIN, END = "<!-- fuzz-web: written by benchmarks/robustness/fuzz/web.py -->", "<!-- end of fuzz-web -->"
 
 
-def mutations(count: int, first: int = 0) -> list[dict[str, Any]]:
+def mutations(count: int) -> list[dict[str, Any]]:
     """Changed manifests as text, with what Python says of each: a refusal, or null where it is taken."""
     texts = [path.read_text() for path in MANIFESTS]
     found = []
-    for number in range(first, first + count):
+    for number in range(count):
         chance = random.Random(SEED * 1_000_003 + number)
         text = mutated_json(chance.choice(texts), chance)
         found.append({"number": number, "text": text, "says": refusal(text)})

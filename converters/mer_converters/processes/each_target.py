@@ -3,6 +3,7 @@ hundreds of megabytes and change global state when they are imported."""
 
 from __future__ import annotations
 
+import errno
 import gc
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -13,6 +14,8 @@ from mer_converters.processes.progress import Say, Step
 from mer_sdk.errors import ConversionError, MerError, WorkerEnded
 from mer_sdk.jobs import LAST_LINES, LocalWorkers, completed
 
+# What an OSError says where a disk is full, or takes nothing.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 # What a hash seed of its own changes: some tools write sets and dicts in hash order.
 # ONNX Runtime keeps usage data and may send them, unless told otherwise.
 FIXED = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", "ORT_DISABLE_TELEMETRY": "1"}
@@ -74,6 +77,12 @@ def _work(function: Callable[..., Any], item: tuple[str, Any], say: Say) -> Any:
         return function(item[1], say)
     except MerError:
         raise
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise ConversionError(
+                f"nothing can be written ({error.strerror}); make room, or give another --out"
+            ) from error
+        raise _failed("failed", traceback.format_exc().strip().splitlines()[-LAST_LINES:]) from error
     except Exception as error:
         raise _failed("failed", traceback.format_exc().strip().splitlines()[-LAST_LINES:]) from error
 

@@ -8,7 +8,7 @@ voice feels. "neutral" is the origin by convention, and "calm" is read as neutra
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from operator import mul
 
@@ -55,17 +55,12 @@ def check_labels(labels: Sequence[str]) -> None:
         norm(label)
 
 
-def expectation(probabilities: Mapping[str, float]) -> tuple[float, float]:
-    """(valence, arousal), each -1 to 1, expected under label -> probability (which sums to 1).
+def expected(labels: tuple[str, ...], shares: Sequence[float]) -> tuple[float, float]:
+    """(valence, arousal), each -1 to 1, expected under the probabilities of labels, which sum to 1.
 
     Raises:
         OptionError: no norm is known for one of the labels.
     """
-    return expected(tuple(probabilities), tuple(probabilities.values()))
-
-
-def expected(labels: tuple[str, ...], shares: Sequence[float]) -> tuple[float, float]:
-    """`expectation` where labels and probabilities come apart."""
     valences, arousals = _norms(labels)
     return sum(map(mul, shares, valences)), sum(map(mul, shares, arousals))
 

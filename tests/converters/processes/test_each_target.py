@@ -18,7 +18,7 @@ from mer_sdk.errors import ConversionError, MissingExtra
 
 # A module that the processes can import.
 WORK = """
-import os, subprocess, tempfile, time
+import errno, os, subprocess, tempfile, time
 from mer_converters.processes.progress import Step
 from mer_sdk.errors import ConversionError, MissingExtra
 
@@ -37,6 +37,8 @@ def fail(job, say):
         raise MissingExtra("target tflite", "litert-torch", "convert")
     if job == "foreign":
         raise ZeroDivisionError("by nothing")
+    if job == "full":
+        raise OSError(errno.ENOSPC, "No space left on device")
     if job == "dies":
         print("the last words", flush=True)
         os._exit(3)
@@ -76,7 +78,7 @@ def test_steps_are_passed_on_and_noise_is_not(work: ModuleType, capfd: pytest.Ca
 
 def test_errors_name_their_target_and_harm_no_other(work: ModuleType) -> None:
     told: list[Step] = []
-    names = ("words", "bare", "lacks", "foreign", "dies", "well")
+    names = ("words", "bare", "lacks", "foreign", "full", "dies", "well")
     found = each_target(work.fail, [(name, name) for name in names], 2, told.append)
     assert found["well"].result() == "well"
     errors = {name: found[name].exception() for name in names}
@@ -86,6 +88,9 @@ def test_errors_name_their_target_and_harm_no_other(work: ModuleType) -> None:
     assert all(isinstance(errors[name], ConversionError) for name in ("foreign", "dies"))
     assert str(errors["foreign"]).startswith("foreign: the converter process failed; its last lines:\n    Traceback")
     assert str(errors["foreign"]).endswith("ZeroDivisionError: by nothing")
+    assert str(errors["full"]) == (
+        "full: nothing can be written (No space left on device); make room, or give another --out"
+    )
     assert str(errors["dies"]) == "dies: the converter process ended with code 3; its last lines:\n    the last words"
     assert {step.what for step in told if step.doing == "failed"} == {*names} - {"well"}
 

@@ -17,7 +17,7 @@ from mer_sdk.bench.clip import ClipStep, FixedFace, make_clip
 from mer_sdk.bench.findings import findings
 from mer_sdk.bench.fresh import Task
 from mer_sdk.bench.processes import cold_starts
-from mer_sdk.bench.result import BenchResult, BundleResult, Machine, Options, bench_schema
+from mer_sdk.bench.result import BenchResult, BundleResult, Machine, Options
 from mer_sdk.bench.steps import StepInput, TimedStep
 from mer_sdk.bench.sustained import StepDrift, Sustained, sustain
 from mer_sdk.bench.timing import Quantiles, Times, blas_environment, measure, on_cores, ratio
@@ -217,11 +217,6 @@ def call(*arguments):
         raise result.exception
     assert result.exit_code == 0, result.output
     return result.stdout
-
-
-def test_the_committed_schema_is_current():
-    fresh = json.dumps(bench_schema(), indent=2) + "\n"
-    assert SCHEMA.read_text() == fresh, "write json.dumps(bench_schema(), indent=2) and a line break into the file"
 
 
 def test_json_of_two_bundles_fits_the_schema(tiny_onnx, tiny_talk, write_media, tmp_path):

@@ -1,12 +1,12 @@
 import pytest
 
-from mer_sdk.contract.affect import check_labels, expectation, norm
+from mer_sdk.contract.affect import check_labels, expected, norm
 from mer_sdk.errors import OptionError
 
 
 def test_the_expectation_is_linear_in_the_probabilities():
-    assert expectation({"happy": 1.0, "sad": 0.0}) == norm("happy")
-    valence, arousal = expectation({"happy": 0.5, "sad": 0.25, "neutral": 0.25})
+    assert expected(("happy", "sad"), (1.0, 0.0)) == norm("happy")
+    valence, arousal = expected(("happy", "sad", "neutral"), (0.5, 0.25, 0.25))
     assert valence == pytest.approx(0.5 * 0.81 - 0.25 * 0.63)
     assert arousal == pytest.approx(0.5 * 0.51 - 0.25 * 0.27)
 

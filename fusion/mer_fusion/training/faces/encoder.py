@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mer_fusion.encoders.face import FaceEncoder, FaceEncoderConfig
-from mer_fusion.training.speech.encoder import feature_distance
+from mer_fusion.training.feature_distance import feature_distance
 from mer_sdk.evaluation.metrics import uar
 
 

@@ -19,7 +19,6 @@ from mer_fusion.training.episodes import episode_baselines, random_history_mask,
 from mer_fusion.training.faces.encoder import FaceOptions, FaceSet, at_size, augmented
 from mer_fusion.training.faces.talking_sets import TalkingDraws, TalkingFaces, TalkingOptions, changed
 from mer_fusion.training.held_out import HeldOut, held_out
-from mer_fusion.training.speech.encoder import feature_distance
 
 
 @dataclass(frozen=True)
@@ -29,13 +28,12 @@ class TalkingLoss:
     Attributes:
         stills: still faces in a batch.
         smoothing: of the takes' labels.
-        feature_weight: for students, of matching the full-precision encoder's features; 0 leaves that out. The full
-            encoder reads unseen faces no better than the student does, so that it has nothing to teach here.
+
+    Nothing is learned from the full-precision encoder: it reads unseen faces no better than the student does.
     """
 
     stills: int = 64
     smoothing: float = 0.05
-    feature_weight: float = 0.0
     still: FaceOptions = field(default_factory=FaceOptions)
 
 
@@ -56,14 +54,12 @@ class TalkingLearner(nn.Module):
     Args:
         encoder: as far as it is trained; features start from there.
         classes: labels.
-        hint: length of the full-precision encoder's features that a student predicts from its own; 0 = no such layer.
     """
 
-    def __init__(self, encoder: FaceEncoder, classes: int, hint: int = 0, width: int = 64) -> None:
+    def __init__(self, encoder: FaceEncoder, classes: int, width: int = 64) -> None:
         super().__init__()
         features = encoder.config.features
         self.encoder = encoder
-        self.hint = nn.Linear(features, hint) if hint else None
         self.register_buffer("population", torch.zeros(features))
         self.still = nn.Linear(features, classes)
         self.mix = nn.Linear(features, width)
@@ -84,8 +80,8 @@ class TalkingLearner(nn.Module):
 
     def forward(
         self, talking: Tensor, stills: Tensor, speakers: Tensor, history_mask: Tensor, prior: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits of takes (B, K), logits of stills (M, K), and features of all images, those of takes first.
+    ) -> tuple[Tensor, Tensor]:
+        """Logits of takes (B, K) and logits of stills (M, K).
 
         In training the population's mean follows along.
 
@@ -102,7 +98,7 @@ class TalkingLearner(nn.Module):
             with torch.no_grad():
                 self.population.lerp_(seen.mean(dim=(0, 1)), 0.02)
         baseline = episode_baselines(seen, mask, speakers, self.population, history_mask, prior)
-        return self.decide(seen, mask, baseline), self.still(features[count * steps :]), features
+        return self.decide(seen, mask, baseline), self.still(features[count * steps :])
 
 
 class TalkingTask:
@@ -112,7 +108,6 @@ class TalkingTask:
         training, tuning: takes to learn from, and takes of people that are only looked at for the log; the latter read
             at the encoder's own size.
         stills: still faces to learn from.
-        teacher: a full-precision encoder whose features the learner's hint layer matches; for students.
     """
 
     def __init__(
@@ -123,7 +118,6 @@ class TalkingTask:
         stills: FaceSet,
         options: TalkingOptions,
         loss: TalkingLoss,
-        teacher: FaceEncoder | None = None,
         name: str = "talking",
     ) -> None:
         self.name = name
@@ -132,7 +126,6 @@ class TalkingTask:
         self._options, self._loss = options, loss
         self._draws = TalkingDraws(training, options)
         self._size = learner.encoder.config.size
-        self._teacher = teacher.eval() if teacher is not None else None
         frequency = stills.targets.sum(dim=0).clamp(min=1.0)
         self._weights = (stills.targets * frequency**-loss.still.balance).sum(dim=1)
         self._batches = len(self._takes(torch.Generator().manual_seed(0)))
@@ -166,21 +159,11 @@ class TalkingTask:
 
     def loss(self, module: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         talking, stills = batch["talking"], batch["stills"]
-        logits, still_logits, features = module(
+        logits, still_logits = module(
             talking, stills, batch["speakers"], batch["history_mask"], self._options.prior_steps
         )
         loss = F.cross_entropy(logits, batch["labels"], label_smoothing=self._loss.smoothing)
-        loss = loss + F.cross_entropy(still_logits, batch["targets"])
-        if self._teacher is not None:
-            with torch.no_grad():
-                shown = at_size(torch.cat([talking.flatten(0, 1), stills]), self._teacher.config.size)
-                wanted = self._teacher.encode(shown).float()
-            everyone = torch.ones(len(wanted), 1, device=wanted.device)
-            hint: nn.Module = module.get_submodule("hint")
-            loss = loss + self._loss.feature_weight * feature_distance(
-                hint(features)[:, None], wanted[:, None], everyone
-            )
-        return loss
+        return loss + F.cross_entropy(still_logits, batch["targets"])
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         if self._tuning is None:

@@ -42,16 +42,16 @@ class Encoders:
 
 
 def train_audio(
-    recipe: Recipe, sources: Sources, run_dir: Path, teacher: Checkpoint | None = None, quiet: bool = False
+    recipe: Recipe, sources: Sources, run_dir: Path, quiet: bool = False
 ) -> tuple[AudioLearner, HeldOut, int]:
     """Train the audio encoder alone; also its errors on held-out speakers, and the seconds that it took.
 
     First it learns from every speaker that is neither held out nor of the test fold, and the errors are measured. Then
     it goes on with the held-out speakers, too, and with RAVDESS for a larger share (`Recipe.audio_last_share`).
     """
-    learner, history = train_first_audio(recipe, sources, run_dir, teacher, quiet)
+    learner, history = train_first_audio(recipe, sources, run_dir, quiet)
     heard = held_out_figures(copy.deepcopy(learner), sources.speech.subset(sources.heldout))
-    further = train_last_audio(recipe, learner, sources, run_dir, teacher, quiet)
+    further = train_last_audio(recipe, learner, sources, run_dir, quiet)
     return learner, heard, round(history.seconds + further.seconds)
 
 
@@ -60,30 +60,27 @@ def train_last_audio(
     learner: AudioLearner,
     sources: Sources,
     run_dir: Path,
-    teacher: Checkpoint | None = None,
     quiet: bool = False,
 ) -> History:
     """The second part of `train_audio`: the learner goes on with every speaker of the sources."""
-    large = teacher.network.audio if teacher and recipe.audio.feature_weight else None
     everyone = joined([sources.speech, *sources.corpora]) if sources.corpora else sources.speech
     options = replace(recipe.audio, first_share=recipe.audio_last_share)
-    task = AudioTask(learner, everyone, None, options, large, name="audio-last")
+    task = AudioTask(learner, everyone, None, options, name="audio-last")
     return fit(task, recipe.audio_last_loop, run_dir, quiet)
 
 
 def train_first_audio(
-    recipe: Recipe, sources: Sources, run_dir: Path, teacher: Checkpoint | None = None, quiet: bool = False
+    recipe: Recipe, sources: Sources, run_dir: Path, quiet: bool = False
 ) -> tuple[AudioLearner, History]:
     """The first part of `train_audio`: an encoder that has not learned from the held-out speakers."""
     torch.manual_seed(recipe.audio_loop.seed)
     shape = recipe.network.audio
-    large = teacher.network.audio if teacher and recipe.audio.feature_weight else None
     assert shape is not None, "recipes of window models have both encoders"
-    learner = AudioLearner(shape, len(LABELS), large.config.features if large else 0)
+    learner = AudioLearner(shape, len(LABELS))
     learning, unseen = sources.speech.subset(~sources.heldout), sources.speech.subset(sources.heldout)
     if sources.corpora:
         learning = joined([learning, *sources.corpora])
-    task = AudioTask(learner.to(memory_format=torch.channels_last), learning, unseen, recipe.audio, large)
+    task = AudioTask(learner.to(memory_format=torch.channels_last), learning, unseen, recipe.audio)
     return learner, fit(task, recipe.audio_loop, run_dir, quiet)
 
 
@@ -115,7 +112,7 @@ def train_face(
         stills: a checkpoint whose face encoder is the beginning, in place of one trained on stills here.
     """
     encoder, seconds = _still_encoder(recipe, sources, run_dir, teacher, stills, quiet)
-    learner, history = train_talking(recipe, encoder, sources.faces, sources.talking, None, run_dir, teacher, quiet)
+    learner, history = train_talking(recipe, encoder, sources.faces, sources.talking, None, run_dir, quiet)
     return learner, seconds | {"face": round(history.seconds)}
 
 
@@ -141,13 +138,11 @@ def train_talking(
     talking: TalkingFaces,
     tuning: TalkingFaces | None,
     run_dir: Path,
-    teacher: Checkpoint | None = None,
     quiet: bool = False,
 ) -> tuple[TalkingLearner, History]:
     """Go on training a face encoder that knows stills, on people who talk; `tuning` is looked at for the log."""
     torch.manual_seed(recipe.talking_loop.seed + 4)
-    large = teacher.network.face if teacher and recipe.talking_loss.feature_weight else None
-    learner = TalkingLearner(encoder, len(LABELS), large.config.features if large else 0)
+    learner = TalkingLearner(encoder, len(LABELS))
     task = TalkingTask(
         learner.to(memory_format=torch.channels_last),
         talking,
@@ -155,7 +150,6 @@ def train_talking(
         stills,
         recipe.talking,
         recipe.talking_loss,
-        large,
     )
     return learner, fit(task, recipe.talking_loop, run_dir, quiet)
 
@@ -205,12 +199,12 @@ def unseen_encoders(
     """
     network, fewer, folder = _drawn(recipe), without_held_out(sources), run_dir / "unseen"
     if audio is None:
-        learner, _ = train_first_audio(recipe, sources, run_dir, teacher, quiet)
-        train_last_audio(recipe, learner, fewer, folder, teacher, quiet)
+        learner, _ = train_first_audio(recipe, sources, run_dir, quiet)
+        train_last_audio(recipe, learner, fewer, folder, quiet)
         audio = learner.encoder
     network.audio = audio
     encoder, _ = _still_encoder(recipe, sources, run_dir, teacher, stills, quiet)
-    talking, history = train_talking(recipe, encoder, sources.faces, fewer.talking, None, folder, teacher, quiet)
+    talking, history = train_talking(recipe, encoder, sources.faces, fewer.talking, None, folder, quiet)
     network.face = talking.cpu().eval().encoder
     return Encoders(network, {}, {"seconds": {"face": round(history.seconds)}})
 
@@ -232,7 +226,7 @@ def _audio_encoder(
     A student whose audio encoder has the shape of its teacher's takes that one as it is.
     """
     if teacher is None or teacher.network.audio.config != recipe.network.audio:
-        learner, heard, seconds = train_audio(recipe, sources, run_dir, teacher, quiet)
+        learner, heard, seconds = train_audio(recipe, sources, run_dir, quiet)
         where = "held-out speakers, speech alone, encoder with its training head before it learned from them, too"
         return learner.encoder, {f"{where} (7 classes, UAR)": _figures(heard, sources)}, {"audio": seconds}
     card = teacher.card

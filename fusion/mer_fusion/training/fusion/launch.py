@@ -53,7 +53,12 @@ def run_recipe(
     stills = load_checkpoint(run.stills) if run.stills else None
     sources = open_sources(data, run.labels)
     if run.part == "audio":
-        train_audio(recipe, sources, run.run_dir, teacher, run.quiet)
+        if teacher is not None and teacher.network.audio.config == recipe.network.audio:
+            raise OptionError(
+                "--part audio: a student takes its teacher's audio encoder as it is, so there is nothing to train; use "
+                "--part face, or leave it out"
+            )
+        train_audio(recipe, sources, run.run_dir, run.quiet)
         return None
     if run.part == "face":
         train_face(recipe, sources, run.run_dir, teacher, stills, run.quiet)

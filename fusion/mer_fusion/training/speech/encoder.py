@@ -1,4 +1,4 @@
-"""Training of audio encoders on speech, with published teacher scores and, for students, full-precision features."""
+"""Training of audio encoders on speech, with published teacher scores."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ class AudioOptions:
         people, clips: a batch holds `clips` clips of each of `people` speakers, so that personal baselines can form.
         teacher_weight: share of the loss on the published teacher's soft targets; the rest is the labels'.
         teacher_temperature: softens the teacher's probabilities.
-        feature_weight: for students, weight of matching the full-precision encoder's features.
         stride: every how many steps of a window a chunk is encoded; chunks overlap, so that 4 quarters the work and
             loses little.
         first_share: with several corpora, share of an epoch's clips that the first one gives; the others give the rest
@@ -46,7 +45,6 @@ class AudioOptions:
     prior_weight: float = 1.0
     teacher_weight: float = 0.4
     teacher_temperature: float = 2.0
-    feature_weight: float = 1.0
     smoothing: float = 0.05
     conditions: SoundConditions = field(default_factory=SoundConditions)
 
@@ -56,15 +54,11 @@ class AudioLearner(nn.Module):
 
     Features minus the baseline pass a hidden layer, are pooled over steps by attention and classified. Nothing depends
     on the order of steps: order is the fusion network's part.
-
-    Args:
-        hint: length of the full-precision encoder's features that a student predicts from its own; 0 = no such layer.
     """
 
-    def __init__(self, config: AudioEncoderConfig, classes: int, hint: int = 0, width: int = 96) -> None:
+    def __init__(self, config: AudioEncoderConfig, classes: int, width: int = 96) -> None:
         super().__init__()
         self.encoder = AudioEncoder(config)
-        self.hint = nn.Linear(config.features, hint) if hint else None
         self.register_buffer("population", torch.zeros(config.features))
         self.mix = nn.Linear(config.features, width)
         self.score = nn.Linear(width, 1)
@@ -82,21 +76,15 @@ class AudioLearner(nn.Module):
         logits: Tensor = self.classify(self.dropout((x * weights[..., None]).sum(dim=1)))
         return logits
 
-    def forward(
-        self, chunks: Tensor, mask: Tensor, speakers: Tensor, history_mask: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """Logits (B, K) and hinted features (B, T, hint) of an episode.
-
-        In training the population mean follows along.
-        """
+    def forward(self, chunks: Tensor, mask: Tensor, speakers: Tensor, history_mask: Tensor) -> Tensor:
+        """Logits (B, K) of an episode. In training the population mean follows along."""
         features = self.encode_windows(chunks, mask)
         if self.training:
             with torch.no_grad():
                 mean = (features * mask[..., None]).sum(dim=(0, 1)) / mask.sum()
                 self.population.lerp_(mean, 0.05)
         baseline = episode_baselines(features, mask, speakers, self.population, history_mask)
-        hinted = None if self.hint is None else self.hint(features)
-        return self.decide(features, mask, baseline), hinted
+        return self.decide(features, mask, baseline)
 
 
 def present_features(encoder: AudioEncoder, chunks: Tensor, mask: Tensor) -> Tensor:
@@ -113,7 +101,6 @@ class AudioTask:
 
     Args:
         training, tuning: clips to learn from, and clips of speakers that are only looked at for the log.
-        teacher: a full-precision encoder whose features the learner's hint layer matches; for students.
     """
 
     def __init__(
@@ -122,14 +109,12 @@ class AudioTask:
         training: SpeechSet,
         tuning: SpeechSet | None,
         options: AudioOptions,
-        teacher: AudioEncoder | None = None,
         name: str = "audio",
     ) -> None:
         self.name = name
         self.module: nn.Module = learner
         self._training, self._tuning, self._options = training, tuning, options
         self._frames = learner.encoder.config.frames
-        self._teacher = teacher.eval() if teacher is not None else None
         self._priors = adjusted_priors(training.shares, options.prior_weight)
         self._batches = len(self._draw(torch.Generator().manual_seed(0)))
 
@@ -145,9 +130,8 @@ class AudioTask:
 
     def epoch(self, generator: torch.Generator, shard: tuple[int, int]) -> Iterator[dict[str, Tensor]]:
         data, options = self._training, self._options
-        longest = max(self._frames, self._teacher.config.frames) if self._teacher else self._frames
         for number, index in enumerate(self._draw(generator)):
-            chunks, mask, speaks = training_windows(data, index, longest, generator, options.conditions)
+            chunks, mask, speaks = training_windows(data, index, self._frames, generator, options.conditions)
             first = int(torch.randint(options.stride, (), generator=generator))
             history_mask = random_history_mask(len(index), generator)
             if number % shard[1] == shard[0]:
@@ -164,8 +148,7 @@ class AudioTask:
 
     def loss(self, module: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         options, mask = self._options, batch["mask"]
-        chunks = batch["chunks"][:, :, -self._frames :]
-        logits, hinted = module(chunks, mask, batch["speakers"], batch["history_mask"])
+        logits = module(batch["chunks"], mask, batch["speakers"], batch["history_mask"])
         adjusted = logits + batch["priors"]
         hard = soft_cross_entropy(adjusted, batch["targets"], batch["priors"], options.smoothing)
         heat = options.teacher_temperature
@@ -176,12 +159,7 @@ class AudioTask:
         speech = (1 - share) * hard + share * soft
         # Where nobody speaks every class is as likely, whatever the corpus.
         nothing = -F.log_softmax(logits, dim=1).mean(dim=1)
-        loss = torch.where(batch["speaks"] > 0, speech, nothing).mean()
-        if self._teacher is not None:
-            with torch.no_grad():
-                long = batch["chunks"][:, :, -self._teacher.config.frames :]
-                features = present_features(self._teacher, long, mask)
-            loss = loss + options.feature_weight * feature_distance(hinted, features, mask)
+        loss: Tensor = torch.where(batch["speaks"] > 0, speech, nothing).mean()
         return loss
 
     def validate(self, module: nn.Module) -> dict[str, float]:
@@ -209,15 +187,6 @@ def soft_cross_entropy(logits: Tensor, targets: Tensor, priors: Tensor, smoothin
     held = (priors > -1e3).to(logits.dtype)
     wanted = (1 - smoothing) * targets + smoothing * held / held.sum(dim=1, keepdim=True)
     return -(wanted * F.log_softmax(logits, dim=1)).sum(dim=1)
-
-
-def feature_distance(predicted: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
-    """Mean squared distance over present steps in units of the wanted features' variance: 0 is equal, 1 is the mean."""
-    weight = mask[..., None]
-    total = weight.sum().clamp(min=1.0)
-    mean = (wanted * weight).sum(dim=(0, 1)) / total
-    spread = (((wanted - mean) ** 2) * weight).sum().clamp(min=1e-6)
-    return (((predicted - wanted) ** 2) * weight).sum() / spread
 
 
 @torch.no_grad()

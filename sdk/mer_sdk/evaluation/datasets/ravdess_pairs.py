@@ -71,7 +71,7 @@ class RavdessPairs:
         tracks: dict[str, dict[int, str]] = {}
         for name in sorted({row.archive for row in rows}):
             tracks |= _tracks(self.folder / name)
-        self.sound_folder, sounds = _sounds(self.folder, {row.flac for row in rows})
+        sounds = _sounds(self.folder, {row.flac for row in rows})
         self._clips = tuple(
             _clip(row, self.folder / row.archive, tracks.get(row.clip, {}), sounds[row.flac])
             for row in sorted(rows, key=lambda row: (row.actor, row.clip))
@@ -172,13 +172,13 @@ def _tracks(archive: Path) -> dict[str, dict[int, str]]:
     return tracks
 
 
-def _sounds(folder: Path, wanted: set[str]) -> tuple[Path, dict[str, Path]]:
-    """Where the sound lies, and the file of each take."""
+def _sounds(folder: Path, wanted: set[str]) -> dict[str, Path]:
+    """The file of each take's sound."""
     looked = []
     for place in (folder, folder.resolve().parent / "ravdess"):
         found = {path.stem: path for suffix in ("flac", "wav") for path in sorted(place.rglob(f"03-01-*.{suffix}"))}
         if wanted <= set(found):
-            return place, found
+            return found
         missing = sorted(wanted - set(found))
         looked.append(f"{place} lacks {len(missing)} of {len(wanted)} (such as {missing[0]}.flac)")
     raise DataError(f"the sound of the pairs is missing: {'; '.join(looked)}; put the FLAC files of RAVDESS there")

@@ -13,13 +13,13 @@ from mer_fusion.training.episodes import (
     running_baselines,
     speaker_batches,
 )
+from mer_fusion.training.feature_distance import feature_distance
 from mer_fusion.training.held_out import HeldOut
 from mer_fusion.training.speech.conditions import UNCHANGED, SoundConditions
 from mer_fusion.training.speech.encoder import (
     AudioLearner,
     adjusted_priors,
     device_features,
-    feature_distance,
     held_out_figures,
     present_features,
     soft_cross_entropy,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mer_sdk.errors import DataError, OptionError
+from mer_sdk.errors import DataError
 from mer_sdk.evaluation.datasets import Mosi, open_dataset
-from mer_sdk.evaluation.datasets.published.mosi import FEATURES, contiguous_blocks
+from mer_sdk.evaluation.datasets.published.mosi import FEATURES
 
 LABELS = (1, 1, 1, 0, 0)
 
@@ -51,21 +51,6 @@ def test_files_that_do_not_fit_are_refused(tmp_path):
         write_only.utterances()
     with pytest.raises(DataError, match="not a folder"):
         Mosi(tmp_path / "text.csv")
-
-
-def test_blocks_are_contiguous_within_each_label_and_hold_both():
-    labels = np.array([1] * 20 + [0] * 30)
-    block, border = contiguous_blocks(labels, 5, margin=2)
-    for label, size in ((1, 4), (0, 6)):
-        mine = block[labels == label]
-        assert np.bincount(mine).tolist() == [size] * 5
-        assert (np.diff(mine) >= 0).all()
-    # Four borders a label, two rows at each side; the change of label itself is no border.
-    assert border.sum() == 2 * 4 * 4
-    assert not border[[0, 1, 18, 19, 20, 21, 48, 49]].any()
-    assert contiguous_blocks(labels, 5)[1].sum() == 0
-    with pytest.raises(OptionError, match="2 to 20"):
-        contiguous_blocks(labels, 21)
 
 
 def test_published_rows_are_ordered_by_label(shared_data):

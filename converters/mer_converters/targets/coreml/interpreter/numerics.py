@@ -13,7 +13,6 @@ from torch import Tensor
 from mer_converters.targets.coreml.interpreter.plan import OWN_OPERATIONS
 from mer_converters.targets.coreml.interpreter.values import Declared
 
-FP16_MAX = 65504.0
 FP16_SMALLEST_NORMAL = 2.0**-14
 
 

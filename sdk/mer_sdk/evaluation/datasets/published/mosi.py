@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mer_sdk.errors import DataError, OptionError
+from mer_sdk.errors import DataError
 from mer_sdk.evaluation.datasets.registry import register
 from mer_sdk.evaluation.datasets.tables import opened_table
 
@@ -79,32 +79,6 @@ class Mosi:
                 )
         features = {name: table[:, :-1].astype(np.float32) for name, table in tables.items()}
         return Utterances(features["text"], features["audio"], features["video"], text[:, -1].astype(np.int64))
-
-
-def contiguous_blocks(labels: np.ndarray, blocks: int, margin: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Blocks of neighbouring rows within each label, so that every block has both labels and few videos are cut.
-
-    Args:
-        labels: int [N].
-        blocks: how many; at least 2.
-        margin: rows at each side of a border whose neighbours lie in the other block.
-
-    Returns:
-        (int64 [N] block of each row, bool [N] True within the margin of a border to another block).
-
-    Raises:
-        OptionError: fewer than 2 blocks, or more than a label has rows.
-    """
-    counts = np.unique(labels, return_counts=True)[1]
-    if blocks < 2 or blocks > counts.min():
-        raise OptionError(f"{blocks} blocks were asked for; allowed are 2 to {counts.min()}, the rows of a label")
-    block, border = np.empty(len(labels), np.int64), np.zeros(len(labels), bool)
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        block[rows] = np.arange(len(rows)) * blocks // len(rows)
-        for edge in np.flatnonzero(np.diff(block[rows])):
-            border[rows[max(0, edge + 1 - margin) : edge + 1 + margin]] = True
-    return block, border
 
 
 def _names() -> list[str]:

@@ -50,7 +50,8 @@ FaceTracks::FaceTracks(FaceDetector detector, FaceOptions options)
                options.prefer_speaking ? std::max(options.faces, kWatched) : options.faces),
       memory_(options.remember_seconds) {
   const bool enough = options.faces >= 1 && options.faces <= kMostFaces;
-  if (!enough || !(options.detect_seconds <= 10) || !(options.remember_seconds >= 0)) {
+  const bool searched = options.detect_seconds >= 0 && options.detect_seconds <= 10;
+  if (!enough || !searched || !(options.remember_seconds >= 0) || !std::isfinite(options.remember_seconds)) {
     throw std::invalid_argument("allowed are 1 to 8 faces, a search in 0 to 10 s, and 0 s or more to remember");
   }
 }

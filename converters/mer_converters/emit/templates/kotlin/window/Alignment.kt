@@ -35,7 +35,6 @@ class StreamAlignment {
     private var audioMade = 0L
     private val audioSteps = ArrayDeque<Sound>()
     private var audioRate: Int? = null
-    private var stillBefore = 0
     private val frames = java.util.TreeMap<Long, MutableList<TimedFrame>>()
 
     // The picture that is shown, and until when at the latest.
@@ -55,9 +54,6 @@ class StreamAlignment {
 
     /** Seconds up to which sound was given. */
     val audioTime: Double get() = audioBase * STEP_SECONDS + audio.time
-
-    /** Seconds of sound that was recorded and is missing, as it is silent. */
-    val stillSeconds: Double get() = (stillBefore + audio.stillSteps) * STEP_SECONDS
 
     /** See [AudioFrontend.push]. */
     fun addAudio(
@@ -155,7 +151,6 @@ class StreamAlignment {
 
     private fun restartAudio(time: Double) {
         queue(audio.flush())
-        stillBefore += audio.stillSteps
         audio = AudioFrontend()
         audioMade = maxOf(audioMade, stepAt(time))
         audioBase = audioMade

@@ -22,7 +22,10 @@ public struct FaceOptions {
     ) {
         precondition((1...8).contains(faces), "faces is \(faces); allowed are 1 to 8")
         precondition((0...10).contains(detectSeconds), "detectSeconds is \(detectSeconds); allowed are 0 to 10")
-        precondition(rememberSeconds >= 0, "rememberSeconds is \(rememberSeconds); give seconds, 0 or more")
+        precondition(
+            rememberSeconds >= 0 && rememberSeconds.isFinite,
+            "rememberSeconds is \(rememberSeconds); give seconds, 0 or more"
+        )
         self.faces = faces
         self.detectSeconds = detectSeconds
         self.preferSpeaking = preferSpeaking

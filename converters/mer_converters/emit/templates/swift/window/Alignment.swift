@@ -30,7 +30,6 @@ public final class StreamAlignment {
     private var audioMade = 0
     private var audioSteps: [(number: Int, step: AudioStep)] = []
     private var audioRate: Int?
-    private var stillBefore = 0
     private var frames: [Int: [TimedFrame]] = [:]
     // The picture that is shown.
     private var held: TimedFrame?
@@ -48,9 +47,6 @@ public final class StreamAlignment {
 
     /// Seconds up to which sound was given.
     public var audioTime: Double { Double(audioBase) * stepSeconds + audio.time }
-
-    /// Seconds of sound that was recorded and is missing, as it is silent.
-    public var stillTime: Double { Double(stillBefore + audio.stillSteps) * stepSeconds }
 
     /// See `AudioFrontend.push`.
     public func addAudio(
@@ -150,7 +146,6 @@ public final class StreamAlignment {
 
     private func restartAudio(at time: Double) {
         queue(audio.flush())
-        stillBefore += audio.stillSteps
         audio = AudioFrontend()
         audioMade = max(audioMade, stepNumber(at: time))
         audioBase = audioMade
