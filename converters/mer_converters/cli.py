@@ -21,7 +21,7 @@ except ModuleNotFoundError as missing:
 
 from mer_sdk.cli.options import LabelsOption, label_names, names_of
 from mer_sdk.cli.program import raising_exits, run_program
-from mer_sdk.cli.typed import help_text
+from mer_sdk.cli.typed import HELP_NAMES, help_text
 
 if TYPE_CHECKING:
     from mer_converters.emit import EmitRequest
@@ -182,7 +182,7 @@ def convert(
         raise typer.Exit(1)
 
 
-app.command(help=help_text(convert))(raising_exits(convert))
+app.command(help=help_text(convert), context_settings={"help_option_names": sorted(HELP_NAMES)})(raising_exits(convert))
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mer_sdk.cli.program import import_help_pages, raising_exits, run_program
-from mer_sdk.cli.typed import help_text
+from mer_sdk.cli.typed import HELP_NAMES, help_text
 from mer_sdk.errors import MissingExtra, OptionError
 
 # The SDK's own, which need no look at every distribution that is installed.
@@ -115,9 +115,16 @@ def _run(arguments: list[str]) -> None:
             raise MissingExtra("the command line", package, "cli")
     import typer
 
-    if "--help" in arguments or not arguments:
+    if not arguments or not HELP_NAMES.isdisjoint(arguments):
         import_help_pages()
-    app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    settings = {"help_option_names": sorted(HELP_NAMES)}
+    app = typer.Typer(
+        help=HELP,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings=settings,
+    )
     named = next((word for word in arguments if not word.startswith("-")), None)
     found = {named: Command.of(named, OWN[named])} if named in OWN else commands()
     if named is not None and named not in found:
@@ -138,7 +145,7 @@ def _run(arguments: list[str]) -> None:
 
     if named is not None:
         command = _load(found[named])
-        app.command(named, help=help_text(command))(command)
+        app.command(named, help=help_text(command), context_settings=settings)(command)
     else:
         for name, entry in found.items():
             if can_run(entry):

@@ -10,6 +10,9 @@ from collections.abc import Callable
 from inspect import getdoc
 from pathlib import Path
 
+# What asks for help, in every command.
+HELP_NAMES = frozenset({"-h", "--help"})
+
 
 def typed(program: str) -> str:
     """What starts a program of this installation from the current folder.

@@ -335,3 +335,13 @@ def test_plot_without_matplotlib_names_the_extra(tiny_onnx, clip, tmp_path, monk
     monkeypatch.setattr(builtins, "__import__", without)
     assert mer("run", tiny_onnx, clip, "--plot", tmp_path / "x.png") == 2
     assert "pip install 'mer-edge[demo]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [(), ("run",), ("evaluate",)])
+def test_help_has_its_short_name_everywhere(command, capsys):
+    shown = []
+    for name in ("-h", "--help"):
+        assert mer(*command, name) == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1]
+    assert "Usage: mer" in shown[0]
