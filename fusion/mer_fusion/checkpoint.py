@@ -202,7 +202,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             same of a checkpoint that the card names for a part.
     """
     path = Path(path)
-    if path.is_dir():
+    if (path / "manifest.json").is_file():
         raise CheckpointError(
             f"{path} is a bundle, and a checkpoint is wanted, as bundles do not learn: NAME.safetensors with NAME.json "
             "beside it, or the name of one that is shipped, such as grjca-student"

@@ -14,6 +14,7 @@ import numpy as np
 
 from mer_quantization.recordings import DataOptions, Recording, dialogues, recordings
 from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.npy import DAMAGED
 from mer_sdk.dialogue.dialogue_file import Dialogue
 from mer_sdk.dialogue.engine import DialogueEngine, UtteranceFeatures
 from mer_sdk.errors import DataError
@@ -84,7 +85,7 @@ def read_samples(path: Path) -> Iterator[Samples]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError) as error:
+    except DAMAGED as error:
         raise DataError(f"calibration inputs {path} cannot be read ({error})") from error
     for row in range(min(map(len, arrays.values()))):
         yield {name: array[row : row + 1] for name, array in arrays.items()}

@@ -44,6 +44,12 @@ def check_kind(name: str, value: object, kinds: type | tuple[type, ...], wanted:
         raise OptionError(f"{name} is {given}; give {wanted}")
 
 
+def check_threads(threads: int) -> None:
+    """Raises OptionError where a number of CPU threads is none that every runtime takes."""
+    if not (isinstance(threads, int) and 1 <= threads <= MOST_THREADS):
+        raise OptionError(f"threads is {threads}; allowed are whole numbers from 1 to {MOST_THREADS}")
+
+
 def check_count(count: int, path: str, limits: Limits | None) -> None:
     """Raises ValueError where an array or mapping at `path` has more values than its limits allow."""
     if limits is not None and limits.items is not None and count > limits.items:

@@ -7,8 +7,22 @@ from pathlib import Path
 
 import av
 import numpy as np
+import soundfile
 
 WIDTH, HEIGHT, RATE = 640, 360, 48000
+
+
+def write_streams(folder: Path, clip: Path) -> tuple[Path, Path]:
+    """The paths (y4m, wav). A frame is shown for a thirtieth of a second, as RAVDESS has it within a thousandth."""
+    wav = folder / "clip.wav"
+    with av.open(str(clip)) as container:
+        y4m = _write_frames(folder / "clip.y4m", container.decode(video=0))
+    resampler, pieces = av.AudioResampler("flt", "mono", RATE), []
+    with av.open(str(clip)) as container:
+        for frame in (*container.decode(audio=0), None):
+            pieces += [piece.to_ndarray()[0] for piece in resampler.resample(frame)]
+    soundfile.write(wav, np.concatenate(pieces), RATE, subtype="PCM_16")
+    return y4m, wav
 
 
 def write_still(folder: Path, rgb: np.ndarray) -> Path:

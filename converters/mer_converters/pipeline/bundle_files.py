@@ -84,6 +84,9 @@ def _decision(card: Card, artifact: Artifact) -> Decision:
     decision, sure = card.decision, artifact.confidence
     if sure is None:
         louder = artifact.accuracy.loudness if artifact.accuracy else 1.0
+        # What is not louder or quieter but another graph failed the gate; no temperature makes it as sure.
+        if not louder > 0:
+            return decision
         return _scaled(decision, louder)
     found = _scaled(decision, sure.temperature / sure.temperature_before)
     limit, coverage = sure.abstention_threshold, sure.coverage

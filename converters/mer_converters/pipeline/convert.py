@@ -23,7 +23,7 @@ from mer_quantization.proof import GraphProof
 from mer_quantization.schemes import SCHEMES
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.golden import GOLDEN, save_golden
-from mer_sdk.errors import ConversionError
+from mer_sdk.errors import BundleError, ConversionError
 from mer_sdk.runtimes import runtime_note
 
 ERROR = "error"
@@ -230,6 +230,9 @@ def _write_bundle(
 
     final = options.out / name
     writing(write, options.out)
-    Bundle.open(folder)
+    try:
+        Bundle.open(folder)
+    except BundleError as error:
+        raise ConversionError(f"{target}: the bundle that was written cannot be opened: {error}") from error
     writing(partial(put_in_place, folder, final, staging), options.out)
     return final

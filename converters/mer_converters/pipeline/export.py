@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 from torch import nn
 
 from mer_converters.pipeline.accuracy import Accuracy, Answers, compare_answers
@@ -283,7 +284,7 @@ def _accuracy(scheme: Scheme, made: _ExportedScheme, fp32: _ExportedScheme) -> A
 def _confidence(material: ExportInputs, made: _ExportedScheme) -> Confidence | None:
     found = made.answers
     # Of people whom it has met a network is too sure; the card's decision was fitted to others.
-    if found is None or found.met:
+    if found is None or found.met or not np.isfinite(found.log_probabilities).all():
         return None
     return fitted_confidence(
         found.truth, found.log_probabilities, found.groups, material.temperature, material.coverage, found.composed

@@ -114,6 +114,8 @@ def _verdict(
     if accuracy is not None:
         return _verdict_on_labels(scheme, accuracy)
     least = agreement.SQNR_DB
+    if quantization.sqnr_db is None and quantization.logits > 0:
+        return FAILED, f"fp32 gives logits of 0 and {scheme.name} others, so that they cannot be compared"
     if quantization.sqnr_db is None or quantization.sqnr_db >= least:
         found = "equal to fp32" if quantization.sqnr_db is None else f"{quantization.sqnr_db:.1f} dB from fp32"
         return PASSED, f"logits of the golden cases are {found} on this target; at least {least:g} dB SQNR is needed"

@@ -230,7 +230,9 @@ def _score_clips(
     try:
         clips = dataset.clips(Selection(actors=actors, folds=folds, paired_only=paired))
     except DataError as error:
-        raise DataError(f"{error}; --states audio scores sound alone") if paired else error from error
+        if not paired:
+            raise
+        raise DataError(f"{error}; without faces: --states audio") from error
 
     return evaluate_bundle(bundle, clips, merge_labels(bundle.manifest.labels), options, progress)
 

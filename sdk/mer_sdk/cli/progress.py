@@ -63,14 +63,19 @@ def with_progress(items: Sequence[Item], what: str) -> Iterator[Item]:
 @contextmanager
 def told_when_slow(what: str, quiet: bool = False) -> Iterator[None]:
     """Say on stderr what goes on where it does not end at once, such as loading a large package."""
-    timer = threading.Timer(SLOW_SECONDS, lambda: print(f"{what} ...", file=sys.stderr, flush=True))
-    timer.daemon = True
-    if not quiet:
-        timer.start()
-    try:
+    if quiet:
         yield
-    finally:
-        timer.cancel()
+        return
+    # What loads may turn the process's own stderr elsewhere.
+    with _own_stderr() as file:
+        timer = threading.Timer(SLOW_SECONDS, lambda: print(f"{what} ...", file=file, flush=True))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
 
 
 @contextmanager

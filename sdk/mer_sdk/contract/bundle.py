@@ -36,7 +36,7 @@ from mer_sdk.errors import (
     UntrustedBundle,
     did_you_mean,
 )
-from mer_sdk.limits import MOST_THREADS
+from mer_sdk.limits import check_threads
 from mer_sdk.runtimes import Graph, load_graph, runtime_for_target, runtime_named, runtime_note
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
@@ -181,8 +181,7 @@ class Bundle:
             RuntimeUnavailable: the runtime is not installed or cannot run on this machine.
             BundleError: a graph cannot be loaded.
         """
-        if not (isinstance(threads, int) and 1 <= threads <= MOST_THREADS):
-            raise OptionError(f"threads is {threads}; allowed are whole numbers from 1 to {MOST_THREADS}")
+        check_threads(threads)
         chosen = runtime or self.runtime
         if self._loader is not None:
             if chosen != self.runtime:

@@ -20,6 +20,7 @@ from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face_crop import check_frame
 from mer_sdk.frontends.face_detection import FaceDetector, chosen_detector, open_detector
 from mer_sdk.frontends.face_tracks import FaceTracks, Frame
+from mer_sdk.frontends.input_checks import checked_time
 from mer_sdk.frontends.text import utf8_text
 from mer_sdk.media.frame_selection import step_number
 from mer_sdk.window.baseline import PersonalBaseline
@@ -94,7 +95,7 @@ class Conversation:
     def close(self) -> None:
         """Let the graphs, the window and the timeline go; `baseline` stays, for the app to save. Closing twice is
         allowed."""
-        self._closed = True
+        self._closed, self._detector = True, None
         self._engine.close()
         self._begin()
 
@@ -197,7 +198,7 @@ class Conversation:
         steps: dict[int, list[Frame]] = {}
         last = 0.0
         for rgb, time in frames:
-            if not (math.isfinite(time) and time >= last):
+            if checked_time("a frame", time) < last:
                 raise SignalError(f"a frame at {time} s came after one at {last:.3f} s; give frames in order")
             last, step = time, step_number(time, self.manifest.clock.step_ms / 1000)
             steps.setdefault(step, []).append((time, partial(check_frame, rgb)))

@@ -12,6 +12,7 @@ import numpy as np
 
 from mer_sdk.contract.manifest import AudioContract, Clock
 from mer_sdk.errors import SignalError
+from mer_sdk.frontends.input_checks import checked_sound
 from mer_sdk.frontends.resampling import RATES, Resampler
 from mer_sdk.media.layout import MonoMix
 from mer_sdk.media.samples import to_float
@@ -102,6 +103,11 @@ class AudioFrontend:
         self._chunks.reset()
 
     @property
+    def taken(self) -> int:
+        """Samples of the stream that have been taken in, with those that were missing."""
+        return self._taken
+
+    @property
     def time(self) -> float:
         """Seconds of the stream that have been taken in."""
         return self._taken / self._rate if self._rate else 0.0
@@ -125,6 +131,12 @@ class AudioFrontend:
         Raises:
             SignalError: bad PCM (see `to_float`), a changed rate, or a time that lies in what was already given.
         """
+        return self.push_checked(checked_sound(pcm, sample_rate, self._taken), sample_rate, time, channels)
+
+    def push_checked(
+        self, samples: np.ndarray, sample_rate: int, time: float | None = None, channels: Sequence[str] = ()
+    ) -> list[tuple[np.ndarray, bool]]:
+        """`push` of what `checked_sound` gave."""
         if self._rate is None:
             self._resampler = Resampler(int(sample_rate), self._contract.sample_rate)
             self._rate = int(sample_rate)
@@ -135,7 +147,6 @@ class AudioFrontend:
                 f"the sample rate changed from {self._rate} to {sample_rate} Hz; call reset() before another recording"
             )
         assert self._mix is not None  # made above
-        samples = to_float(pcm, self._taken)
         steps = []
         if time is not None and abs(time - self.time) > GAP_SECONDS:
             missing = round((time - self.time) * self._rate)

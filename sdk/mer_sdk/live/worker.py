@@ -42,7 +42,7 @@ class LiveWorker(ABC, Generic[Work, Result]):
         self._what, self._room, self._callback = what, room, callback
         self._changed = threading.Condition()
         # Held while a result is made, see `_between`.
-        self._making = threading.Lock()
+        self._making = threading.RLock()
         self._results: deque[Result] = deque()
         self._untaken = self._refused = 0
         self._finished = self._closed = self._over = False
@@ -120,6 +120,7 @@ class LiveWorker(ABC, Generic[Work, Result]):
             StreamError: the thread was stopped by an error.
         """
         with self._locked():
+            patience = _seconds(timeout)
             if not (self._finished or self._closed or self._over):
                 self._finished = True
                 try:
@@ -128,7 +129,7 @@ class LiveWorker(ABC, Generic[Work, Result]):
                     self._error = error
                 self._changed.notify_all()
             if self._callback is not None and threading.current_thread() is not self._thread:
-                self._changed.wait_for(lambda: self._over, _seconds(timeout))
+                self._changed.wait_for(lambda: self._over, patience)
             self._check_error()
             return self._over
 
@@ -150,11 +151,17 @@ class LiveWorker(ABC, Generic[Work, Result]):
             self._changed.notify_all()
         if threading.current_thread() is self._thread:
             return False
-        self._thread.join(_seconds(timeout))
-        ended = not self._thread.is_alive()
-        if ended:
-            self._let_go()
-        return ended
+        patience = min(timeout, threading.TIMEOUT_MAX) if timeout > 0 else 0.0
+        self._thread.join(patience)
+        if self._thread.is_alive():
+            return False
+        # Whoever is between two results has what they look at until they are done.
+        if self._making.acquire(timeout=patience):
+            try:
+                self._let_go()
+            finally:
+                self._making.release()
+        return True
 
     @property
     @abstractmethod
@@ -282,7 +289,8 @@ class LiveWorker(ABC, Generic[Work, Result]):
             self._error = error
         finally:
             if self._closed:
-                self._let_go()
+                with self._making:
+                    self._let_go()
             with self._changed:
                 self._over = True
                 self._changed.notify_all()

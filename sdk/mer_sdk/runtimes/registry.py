@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mer_sdk.errors import OptionError
+from mer_sdk.limits import check_threads
 from mer_sdk.runtimes.graph import Graph, GraphFactory, GraphSpec
 from mer_sdk.runtimes.native_log import without_harmless_lines
 
@@ -150,15 +151,14 @@ def load_graph(runtime: str, path: str | Path, spec: GraphSpec, threads: int = 1
         runtime: name of the runtime.
         path: the graph file, or folder for Core ML packages.
         spec: the graph's inputs and outputs, in the order of the exported graph.
-        threads: CPU threads, at least 1.
+        threads: CPU threads, 1 to `limits.MOST_THREADS`.
 
     Raises:
-        OptionError: unknown runtime, or threads below 1.
+        OptionError: unknown runtime, or another number of threads.
         RuntimeUnavailable: the runtime's package is missing, or it cannot run on this system.
         BundleError: the file cannot be loaded, or its tensors are not those of `spec`.
     """
-    if threads < 1:
-        raise OptionError(f"threads is {threads}; allowed is 1 or more")
+    check_threads(threads)
     factory = runtime_named(runtime).factory
     with without_harmless_lines():
         return factory(Path(path), spec, threads)

@@ -91,26 +91,29 @@ class StreamAlignment:
 
     def add_audio(self, pcm: np.ndarray, sample_rate: int, time: float | None, channels: Sequence[str] = ()) -> None:
         """See `EmotionSensor.push_audio` and `AudioFrontend.push`."""
-        start = round(self._audio.time * sample_rate) if self.audio_rate == sample_rate else 0
-        samples = checked_sound(pcm, sample_rate, start)
+        samples = checked_sound(pcm, sample_rate, self._audio.taken)
+        given = time
         if time is not None:
             time = checked_time("sound", time)
-            self._begin(time)
-        if time is None and self.done * self._step - self.audio_time > self._window:
+        elif self.done * self._step - self.audio_time > self._window:
             time = self.done * self._step  # what was missed is over
         changed = self.audio_rate not in (None, sample_rate)
         if changed and time is None:
             time = self.audio_time
-        if changed or (time is not None and time - self.audio_time > self._window):
-            assert time is not None  # in both cases
-            self.restart_audio(time)
-        if time is not None and self._audio.time == 0 and self._audio_base * self._step - time > self._window:
-            raise SignalError(
-                f"sound at {time:.3f} s, and the stream began at {self._audio_base * self._step:.3f} s: stamp sound "
-                "and pictures by one clock"
-            )
+        if time is not None:
+            anew = changed or time - self.audio_time > self._window
+            base = max(self._audio_made, self._number(time)) if anew else self._audio_base
+            if (anew or self._audio.time == 0) and base * self._step - time > self._window:
+                raise SignalError(
+                    f"sound at {time:.3f} s, and the stream began at {base * self._step:.3f} s: stamp sound and "
+                    "pictures by one clock"
+                )
+            if given is not None:
+                self._begin(time)
+            if changed or time - self.audio_time > self._window:
+                self.restart_audio(time)
         relative = None if time is None else time - self._audio_base * self._step
-        self._queue(self._audio.push(samples, sample_rate, relative, channels))
+        self._queue(self._audio.push_checked(samples, sample_rate, relative, channels))
         self._began = True
         self.expected.add("audio")
         self.audio_rate = sample_rate
@@ -122,9 +125,9 @@ class StreamAlignment:
             duration: seconds for which it is shown at least, None where unknown: until the next one comes.
         """
         time = checked_time("a frame", time)
-        self._begin(time)
         if time < self.video_time - SLACK:
             raise SignalError(f"a frame at {time} s came after one at {self.video_time:.3f} s; push frames in order")
+        self._begin(time)
         self.expected.add("video")
         self._hold(self._number(time), time)
         # A frame is shown until the next one: the last frame's end is what its file says, or guessed from the gap

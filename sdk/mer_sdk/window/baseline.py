@@ -201,15 +201,15 @@ class PersonalBaseline:
             content = json.loads(Path(path).read_text())
         except OSError as error:
             reason = error.strerror or error
-            raise BundleError(
-                f"the personal baseline {path} cannot be read ({reason}); give one that is there"
-            ) from error
+            raise BundleError(f"the personal baseline {path} cannot be read ({reason}); give another one") from error
         except (ValueError, RecursionError) as error:
             raise BundleError(f"{path} is not a personal baseline: it is no JSON; enrol again") from error
         if not isinstance(content, dict) or "mer_baseline" not in content:
             raise BundleError(f"{path} is not a personal baseline: mer run --save-baseline writes one; {again}")
         version = content["mer_baseline"]
-        if not isinstance(version, int) or version > VERSION:
+        if not _is_whole(version):
+            raise BundleError(f"{path} is a damaged personal baseline; {again}")
+        if version > VERSION:
             raise BundleError(
                 f"{path} is a personal baseline of a later version; bring mer-edge up to date, or {again}"
             )
@@ -228,7 +228,7 @@ class PersonalBaseline:
             numbers = isinstance(values, list) and all(type(value) in (int, float) for value in values)
             if not numbers or len(values) != len(mean):
                 raise ValueError(f"{name} has no sum of {len(mean)} numbers")
-            if type(steps) is not int or not 0 <= steps < MOST_STEPS:
+            if not _is_whole(steps) or not 0 <= steps < MOST_STEPS:
                 raise ValueError(f"{name} has no number of steps")
             total = np.asarray(values, np.float64)
             # Not so where there is a NaN.
@@ -240,6 +240,11 @@ class PersonalBaseline:
             self._counts[name][...] = steps
         self._share = 0.0
         self._stale = True
+
+
+def _is_whole(value: object) -> bool:
+    """Whether it is a number of JSON without a fraction: other languages tell 2 and 2.0 not apart."""
+    return type(value) is int or (type(value) is float and value.is_integer())
 
 
 def _made_of(contract: BaselineContract, fixed: bool, sums: np.ndarray, counts: np.ndarray) -> PersonalBaseline:

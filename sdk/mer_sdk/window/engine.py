@@ -105,9 +105,8 @@ class StepEngine:
     def close(self) -> None:
         """Let the graphs and what is in the window go; the baselines stay. Nothing but `baseline_of` is of use then."""
         self._graphs, self._encoders = {}, Encoders({}, {})
-        baselines, current = self._baselines, self._person
-        self.reset()
-        self._baselines, self._person = baselines, current
+        self._sound = FeatureWindow(self._length, self._size["audio"]) if "audio" in self._size else None
+        self._faces, self._enrol_steps = {}, 0
 
     def encode(self, chunk: np.ndarray | None, crop: np.ndarray | None) -> StepFeatures:
         """Features of one step. Nothing is remembered, so the result may be kept and given to `advance` many times.
@@ -225,7 +224,7 @@ class StepEngine:
     def _append(self, features: StepFeatures, others: Mapping[int, np.ndarray]) -> None:
         person, audio, face = self._person, features.audio, features.face
         seen = others if face is None else {**others, person: face}
-        for owner in (*seen, person):
+        for owner in (*sorted(seen), person):
             self._meet(owner)
         if len(self._baselines) > PERSONS:
             self._forget_oldest(seen)

@@ -224,17 +224,13 @@ class EmotionSensor:
         if enrol is not None:
             self.enrol(enrol)
         begun, self._streams = self._beginnings, True
-        try:
-            for estimate in self._estimates_of(path, audio_track):
-                yield estimate
-                if self._beginnings != begun:
-                    raise OptionError(
-                        "the sensor was closed, reset or given another file before all estimates of this one were "
-                        "taken: take them first, or open a second sensor"
-                    )
-        finally:
-            if self._beginnings == begun:
-                self._streams = False
+        for estimate in self._estimates_of(path, audio_track):
+            yield estimate
+            if self._beginnings != begun:
+                raise OptionError(
+                    "the sensor was closed, reset or given another file before all estimates of this one were taken: "
+                    "take them first, or open a second sensor"
+                )
 
     def _estimates_of(self, path: str | Path, audio_track: int | None) -> Iterator[EmotionEstimate]:
         from mer_sdk.window.file_input import FileInput
@@ -327,7 +323,7 @@ class EmotionSensor:
     def _check_free(self) -> None:
         self._check_open()
         if self._streams:
-            raise OptionError("a file is being read by stream(): take all of its estimates first, or reset()")
+            raise OptionError("this stream is that of a file: reset() begins another one, to push to")
 
     def _finished(self) -> Iterator[EmotionEstimate]:
         while self._alignment.ready(self._patience):

@@ -75,10 +75,9 @@ class StepEstimator:
         self._begin()
 
     def close(self) -> None:
-        """Let the graphs and the window go, and forget whose faces were seen and what was estimated."""
+        """Let the graphs, the detector and the window go, and forget whose faces were seen and what was estimated."""
         self.engine.close()
-        if self.watch is not None:
-            self.watch.reset()
+        self._detector = self.watch = self.voice = None
         self._begin()
 
     def forget(self, person: int | None) -> None:

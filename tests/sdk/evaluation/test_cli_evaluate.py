@@ -68,7 +68,7 @@ def test_json_and_out_hold_the_same_report(run, paired_folder, tmp_path):
         (
             ("--actors", "6"),
             DataError,
-            r"of actors 6, with both sound and face; .* with sound and face 5$",
+            r"of actors 6, with both sound and face; .* with sound and face 5; without faces: --states audio$",
         ),
         (("--states", "smell"), OptionError, "llowed: audio"),
         (("--out", "/nowhere/at/all.json"), OptionError, "does not exist"),
@@ -208,5 +208,5 @@ def test_a_dialogue_bundle_reads_the_texts_of_own_clips(own_clips, tiny_talk):
         }
         assert said <= {"happy", "sad"}
     (own_clips / "clips.csv").write_text("file,label\n0.wav,joy\n")
-    with pytest.raises(DataError, match="has no column text, which a dialogue bundle reads"):
+    with pytest.raises(OptionError, match=r"reads what is said, and .* has no column text: add what is said"):
         raise CliRunner().invoke(app, [str(tiny_talk), "--data", f"clips:{own_clips}"]).exception

@@ -158,8 +158,8 @@ def test_close_lets_go_of_what_is_known_of_people_but_for_the_baseline(tiny_onnx
     live.push_audio(noise(6.0), 16000)
     live.push_frame(np.zeros((48, 64, 3), np.uint8), 0.1)
     if in_callback:
-        while not live.over:
-            pass
+        live._thread.join(LONG)
+        assert live.over
     else:
         live.finish()
         assert len(list(live)) == 24
@@ -194,3 +194,21 @@ def test_an_error_at_the_end_of_the_input_is_told_to_whoever_waits(tiny_onnx, mo
                 end()
         monkeypatch.undo()
         live._error = None
+
+
+def test_close_waits_for_whoever_looks_at_the_sensor_between_two_steps(tiny_onnx):
+    with open_live(tiny_onnx, LiveOptions(queue_seconds=60)) as live:
+        live.push_audio(noise(6.0), 16000)
+        live.finish()
+        list(live)
+        with live.between_steps() as sensor:
+            closing = threading.Thread(target=live.close, args=(LONG,))
+            closing.start()
+            closing.join(0.2)
+            assert sensor.enrolling == 0
+            assert sensor._steps.engine._graphs
+            assert sensor.baseline.steps["audio"] == 24
+        closing.join(LONG)
+        assert not sensor._steps.engine._graphs
+        assert live.baseline.steps["audio"] == 24
+    assert live.close(float("nan"))

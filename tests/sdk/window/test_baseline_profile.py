@@ -59,7 +59,9 @@ def test_another_models_profile_is_refused_even_where_the_sizes_are_the_same(pro
         ('{"a": 1}', "mer run --save-baseline writes one"),
         ('{"mer_baseline": 1, "modalities": {}}', "does not say which model"),
         ('{"mer_baseline": 99, "modalities": {}}', "of a later version; bring mer-edge up to date"),
-        ('{"mer_baseline": "2", "modalities": {}}', "of a later version"),
+        ('{"mer_baseline": "2", "modalities": {}}', "is a damaged personal baseline"),
+        ('{"mer_baseline": true, "modalities": {}}', "is a damaged personal baseline"),
+        ('{"mer_baseline": 1.5, "modalities": {}}', "is a damaged personal baseline"),
     ],
 )
 def test_what_is_no_profile_is_one_sentence(tmp_path, content, message):

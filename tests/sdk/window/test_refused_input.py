@@ -47,6 +47,8 @@ GOOD = np.random.default_rng(0).uniform(-0.5, 0.5, 3 * RATE).astype(np.float32)
         (GOOD, 0, 1.1),
         (GOOD, float("nan"), None),
         (GOOD, "16000", None),
+        (GOOD, None, None),
+        (GOOD, np.array([RATE]), None),
         (np.array(["a", "b"]), RATE, None),
         (GOOD, RATE, 1e308),
         (GOOD, RATE, "1"),
@@ -75,10 +77,13 @@ def test_a_file_is_not_mixed_with_anything_else(sensor, clips):
     whole = said(sensor.stream(clips[0]))
     running = sensor.stream(clips[0])
     begun = [next(running) for _ in range(3)]
-    for push in (lambda: sensor.push_audio(GOOD, RATE), lambda: sensor.flush()):
-        with pytest.raises(OptionError, match="a file is being read by stream"):
-            push()
-    assert said(begun + list(running)) == whole
+    for rest in ([], list(running)):  # in the middle, and once it was read
+        for push in (lambda: sensor.push_audio(GOOD, RATE), lambda: sensor.flush()):
+            with pytest.raises(OptionError, match=r"this stream is that of a file: reset\(\) begins another"):
+                push()
+        begun += rest
+    assert said(begun) == whole
+    del running
     sensor.reset()
     assert len(sensor.push_audio(GOOD, RATE)) == 12
 
@@ -141,3 +146,17 @@ def test_what_methods_are_given_is_named_too(sensor):
     for path, said_of in ((b"x.wav", "a bytes"), (3, "3")):
         with pytest.raises(OptionError, match=f"the file to stream is {said_of}; give its path"):
             list(sensor.stream(path))
+
+
+def test_sound_whose_stamp_is_refused_changes_nothing(sensor):
+    wanted = said(sensor.push_audio(GOOD, RATE, 20.0) + sensor.flush())
+    sensor.reset()
+    with pytest.raises(SignalError, match=r"the stream began at 0\.000 s"):
+        sensor.push_audio(GOOD, RATE, -100.0)
+    with pytest.raises(SignalError, match=r"a frame at -1.0 s came after one at 0.000 s"):
+        sensor.push_frame(np.zeros((8, 8, 3), np.uint8), -1)
+    found = sensor.push_audio(GOOD, RATE, 20.0)
+    for rate, time in ((8000, 5.0), (RATE, 21.0)):
+        with pytest.raises(SignalError):
+            sensor.push_audio(GOOD, rate, time)
+    assert said(found + sensor.flush()) == wanted

@@ -164,3 +164,12 @@ test("a step gets as much of the offset as the person is neutral more often than
     expect(baseline.mean("face")[1]).toBeCloseTo(mean[1], 6);
   }
 });
+
+test("an unusual rate is taken as the nearest ratio of few phases, as in Python", () => {
+  // Lengths that mer_sdk.frontends.resampling gives of twenty seconds of sound.
+  for (const [rate, length] of [[47999, 319994], [44101, 320000], [96001, 320004]] as const) {
+    const resampler = new Resampler(rate, 16000);
+    const made = [resampler.push(new Float32Array(20 * rate)), resampler.flush()];
+    expect(made[0]!.length + made[1]!.length).toBe(length);
+  }
+});

@@ -97,7 +97,9 @@ test("estimates that nobody takes are dropped and counted, and stay in the timel
 test("an error of the app ends the conversation, and is told", async () => {
   for (const culprit of ["recognise", "onEstimate"] as const) {
     const cause = new Error("the microphone melted");
-    const fail = () => {
+    // Not before it was awaited.
+    const fail = async () => {
+      await Promise.resolve();
       throw cause;
     };
     const live = await open(culprit === "recognise" ? { recognise: fail } : { onEstimate: fail });
@@ -141,7 +143,8 @@ test("bad input is refused, and the conversation goes on", async () => {
   for (const [attempt, kind, message] of [
     [live.pushAudio([Float32Array.of(Number.NaN)], 16000), SignalError, /PCM sample 0 is not a finite number/],
     [live.pushAudio(sound, 100), SignalError, /the sample rate is 100 Hz/],
-    [live.pushAudio(sound, 16000, Number.NaN), SignalError, /the audio time stamp is NaN/],
+    [live.pushAudio(sound, 16000, Number.NaN), SignalError, /sound at NaN s: give a number of seconds/],
+    [live.pushText("now", 1.7e12), SignalError, /a text at 1700000000000 s: give seconds/],
     [live.pushText("\ud800", 1), SignalError, /half of a surrogate pair/],
     [live.pushText("back", 2, null, 1), SignalError, /begins at 2 s and ends at 1 s; give the end last/],
     [live.pushFrame({ width: 2, height: 2, data: new Uint8Array(3) }, 0), SignalError, /needed is RGBA/],

@@ -90,6 +90,36 @@ test("a stream after reset() is a new one", async () => {
   expect(await run()).toEqual(first);
 });
 
+test("what is refused changes nothing, and boxes that are no part of the frame are no faces", async () => {
+  const bundle = await Bundle.open(bundleFiles(told.bundle));
+  const { rate } = told.sensor;
+  const frame = frameOf(get, 0);
+  const impossible = [[NaN, 4, 20, 20, 1], [9999, 4, 20, 20, 1], [-4000, -4000, 90000, 90000, 1], [4, 4, 0, 20, 1]];
+  const sensor = await EmotionSensor.open(bundle, {
+    finder: { name: "impossible", detect: async () => impossible as any },
+  });
+  const run = async (between: () => Promise<void>) => {
+    await sensor.reset();
+    const found = [];
+    for (let second = 0; second < 3; second++) {
+      await between();
+      found.push(...(await sensor.pushAudio(soundOf(get, second * rate, (second + 1) * rate), rate, second)));
+      found.push(...(await sensor.pushFrame(frame, second)));
+    }
+    return [...found, ...(await sensor.flush())].map((one) => ({ ...one, latency_ms: 0 }));
+  };
+  const wanted = await run(async () => undefined);
+  expect(wanted.every((one) => one.face === null)).toBe(true);
+  const refused = async () => {
+    const silent = new Float32Array(8);
+    for (const [samples, hertz, time] of [[silent.map(() => NaN), rate, 30], [silent, 0, 30], [silent, rate, 1.7e18], [silent, rate, NaN]] as const) {
+      await expect(sensor.pushAudio([samples], hertz, time)).rejects.toThrow(/Hz; allowed|finite|give (a number of )?seconds/);
+    }
+    for (const time of [1.7e18, NaN, -1]) await expect(sensor.pushFrame(frame, time)).rejects.toThrow(/a frame at/);
+  };
+  expect(await run(refused)).toEqual(wanted);
+});
+
 test("each stream begins with the given profile, whatever an earlier one learned or forgot", async () => {
   const { detections, rate } = told.sensor;
   const bundle = await Bundle.open(bundleFiles(told.bundle));

@@ -80,7 +80,9 @@ def _crowd(source: SourceBundle) -> dict[str, np.ndarray]:
     random = np.random.default_rng(23)
     faces = random.normal(0, 1, (CROWD_STEPS, 3, source.size("face"))).astype(np.float32)
     passing = np.arange(CROWD_STEPS) + CROWD_BESIDE + 1
+    # Numbers do not rise in the order in which the faces are given.
     persons = np.stack([np.full(CROWD_STEPS, CROWD_CURRENT), np.full(CROWD_STEPS, CROWD_BESIDE), passing], axis=1)
+    persons[::3, 2] += 1000
     engine = StepEngine(Bundle(source.manifest, loader=lambda _: {"fusion": FusionRecorder(source)}))
     engine.enrol(CROWD_ENROL)
     for ids, rows in zip(persons.tolist(), faces, strict=True):

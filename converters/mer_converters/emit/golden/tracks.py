@@ -17,6 +17,8 @@ STEPS, MOST = 30, 3
 # The step before which the picture is cut to another scene.
 CUT = 20
 COUNTS = 12
+# Boxes that are not finite, outside of the frame, and many times as large.
+IMPOSSIBLE = ((np.nan, 10, SIDE, SIDE), (WIDTH + 10, 10, SIDE, SIDE), (-4000, -4000, 9000, 9000))
 SQUARES = 12
 
 
@@ -84,8 +86,10 @@ def _places() -> np.ndarray:
 
 
 def _detections(random: np.random.Generator, places: np.ndarray) -> np.ndarray:
-    """What a detector would find, [steps, 4, 4]; width 0 where nothing. Its boxes jitter."""
-    found = np.zeros((STEPS, 4, 4))
+    """What a detector would find, [steps, 4 + 3, 4]; width 0 where nothing. Its boxes jitter; the last three of each
+    step can be no faces of the frame."""
+    found = np.zeros((STEPS, 4 + len(IMPOSSIBLE), 4))
+    found[:, 4:] = IMPOSSIBLE
     for step in range(STEPS):
         for person, (left, top) in enumerate(places[step]):
             # The first face is missed for some searches, as a turned one is.

@@ -50,14 +50,14 @@ def run_recipe(
         if run.part != "all":
             raise OptionError(f"--part {run.part}: encoders come from a checkpoint; add --encoders train to train them")
         recipe = with_encoders(recipe, encoders.card.network)
+    if run.part == "audio" and teacher is not None and teacher.network.audio.config == recipe.network.audio:
+        raise OptionError(
+            "--part audio: a student takes its teacher's audio encoder as it is, so there is nothing to train; use "
+            "--part face, or leave it out"
+        )
     stills = load_checkpoint(run.stills) if run.stills else None
     sources = open_sources(data, run.labels)
     if run.part == "audio":
-        if teacher is not None and teacher.network.audio.config == recipe.network.audio:
-            raise OptionError(
-                "--part audio: a student takes its teacher's audio encoder as it is, so there is nothing to train; use "
-                "--part face, or leave it out"
-            )
         train_audio(recipe, sources, run.run_dir, run.quiet)
         return None
     if run.part == "face":

@@ -38,15 +38,18 @@ export class EstimateStream<T> implements AsyncIterable<T> {
     if (this.failed) throw this.failed;
   }
 
-  /** Give a result to whoever takes it. @throws whatever the callback throws. */
-  give(result: T): void {
+  /** Give a result to whoever takes it, and wait for a callback. @throws whatever the callback throws. */
+  async give(result: T): Promise<void> {
     if (this.over) return;
     if (this.callback) {
-      this.callback(result);
+      await this.callback(result);
       return;
     }
     const taker = this.takers.shift();
-    if (taker) return taker(result);
+    if (taker) {
+      taker(result);
+      return;
+    }
     this.results.push(result);
     if (this.results.length > this.room) {
       this.results.shift();

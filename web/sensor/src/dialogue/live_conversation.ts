@@ -5,6 +5,7 @@ import { checkFrame, type Frame } from "../frontends/face_crop.js";
 import { checkRate } from "../frontends/resampler.js";
 import { checkWords } from "../frontends/text.js";
 import { type SpeechModel, VOICE_RATE } from "../frontends/voice_activity.js";
+import { checkTime } from "../window/alignment.js";
 import type { UtteranceEstimate } from "../window/estimate.js";
 import type { Conversation } from "./conversation.js";
 import { EstimateStream } from "./estimate_stream.js";
@@ -151,7 +152,7 @@ export class LiveConversation implements AsyncIterable<UtteranceEstimate> {
     checkRate(sampleRate);
     // Whoever gave them may write into these arrays again.
     const samples = checkedChannels(channels).map((channel) => channel.slice());
-    if (time !== null) checkTime("audio", time);
+    if (time !== null) checkTime("sound", time);
     return await this.put(async () => {
       const begin = time ?? this.queue.due(stream);
       if (samples[0]!.length) await this.queue.addAudio(samples, sampleRate, begin, stream, speaker);
@@ -170,7 +171,7 @@ export class LiveConversation implements AsyncIterable<UtteranceEstimate> {
    */
   async pushFrame(frame: Frame, time: number, stream: string | null = null): Promise<boolean> {
     this.checkReads("face", "pushFrame");
-    checkTime("video", time);
+    checkTime("a frame", time);
     const empty = !(frame.width > 0 && frame.height > 0);
     if (empty) this.refused += 1;
     else checkFrame(frame);
@@ -200,8 +201,8 @@ export class LiveConversation implements AsyncIterable<UtteranceEstimate> {
     this.checkReads("text", "pushText");
     if (this.recognise) throw new OptionError("the words come from recognise; leave one of the two out");
     checkWords(text);
-    checkTime("text", time);
-    if (end !== null) checkTime("text", end);
+    checkTime("a text", time);
+    if (end !== null) checkTime("a text", end);
     if (end !== null && end < time) throw new SignalError(`a text begins at ${time} s and ends at ${end} s; give the end last`);
     return await this.put(async () => await this.queue.addText(text, time, end, speaker));
   }
@@ -305,7 +306,7 @@ export class LiveConversation implements AsyncIterable<UtteranceEstimate> {
     try {
       for (let turn = await this.next(); turn; turn = await this.next()) {
         const given = turn;
-        this.estimates.give(await this.alone(async () => await this.make(given)));
+        await this.estimates.give(await this.alone(async () => await this.make(given)));
       }
       this.estimates.end();
     } catch (error) {
@@ -323,11 +324,5 @@ export class LiveConversation implements AsyncIterable<UtteranceEstimate> {
       ...(samples && this.reads.includes("audio") ? { audio: { channels: [samples], sampleRate: VOICE_RATE } } : {}),
       ...(frames.length ? { frames } : {}),
     });
-  }
-}
-
-function checkTime(stream: string, time: number): void {
-  if (!Number.isFinite(time)) {
-    throw new SignalError(`the ${stream} time stamp is ${time}; give seconds on the clock that all streams share`);
   }
 }

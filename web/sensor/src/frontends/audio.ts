@@ -18,6 +18,14 @@ export interface AudioStep {
   covered: boolean;
 }
 
+/** @throws SignalError a rate that is none, or bad samples: see `checkedChannels`. */
+export function checkSound(channels: readonly Float32Array[], sampleRate: number): void {
+  if (!(Number.isInteger(sampleRate) && sampleRate >= 1000 && sampleRate <= 768000)) {
+    throw new SignalError(`the sample rate is ${sampleRate} Hz; allowed are 1000 to 768000, whole`);
+  }
+  checkedChannels(channels, 0);
+}
+
 /**
  * The channels themselves, in [-1, 1]: a little over full scale, as lossy decoders give, is clipped.
  *

@@ -41,7 +41,7 @@ export class GraphFinder implements FaceFinder {
     const [scores, boxes] = [outputs.scores!, outputs.boxes!];
     const found: Detection[] = [];
     for (const [index, score] of scores.entries()) {
-      if (score <= threshold) continue;
+      if (!(score > threshold)) continue;
       const [x, y, w, h] = boxes.subarray(4 * index, 4 * index + 4) as unknown as [number, number, number, number];
       found.push([(x * width) / scale, (y * height) / scale, (w * width) / scale, (h * height) / scale, score]);
     }

@@ -20,6 +20,8 @@ const SCALES = [0.92, 1.09];
 const SCALE_GAIN = 0.01;
 // A face that correlates is given this many searches in a row that miss it, as a turned head is missed.
 const MISSES = 3;
+// Of a face at the edge more lies outside than inside; a box many times as large as the frame is none.
+const LARGEST_FACE = 4;
 // A cut: the picture, this many pixels small, correlates less with the one before, and differs by so many grey levels.
 const THUMBNAIL = [18, 32] as const;
 const CUT_CORRELATION = 0.6;
@@ -98,8 +100,9 @@ export class FaceTracker {
   private async search(frame: Frame, time: number, sure: readonly Track[]): Promise<void> {
     this.searches += 1;
     this.searched = time;
-    const found = [...(await this.finder.detect(frame))].sort((a, b) => b[2] * b[3] - a[2] * a[3]);
-    const boxes = found.slice(0, 2 * this.most).map(([x, y, width, height]): Box => [x, y, width, height]);
+    const found = [...(await this.finder.detect(frame))].map(([x, y, width, height]): Box => [x, y, width, height]);
+    const possible = found.filter((box) => isInFrame(box, frame));
+    const boxes = possible.sort((a, b) => b[2] * b[3] - a[2] * a[3]).slice(0, 2 * this.most);
     const pairs = assign(this.followed.map((track) => track.box), boxes);
     const kept: Track[] = [];
     for (const [index, track] of this.followed.entries()) {
@@ -232,4 +235,11 @@ function centre(box: Box): [number, number] {
 function scaled(box: Box, scale: number): Box {
   const [x, y] = centre(box);
   return [x - (box[2] * scale) / 2, y - (box[3] * scale) / 2, box[2] * scale, box[3] * scale];
+}
+
+/** Whether a finder's box can be a face of the frame: finite, partly inside, and not many times as large. */
+function isInFrame([x, y, width, height]: Box, frame: Frame): boolean {
+  if (!Number.isFinite(x + y + width + height) || !(width > 0 && height > 0)) return false;
+  const small = Math.max(width, height) <= LARGEST_FACE * Math.max(frame.width, frame.height);
+  return small && x < frame.width && y < frame.height && x + width > 0 && y + height > 0;
 }

@@ -5,6 +5,8 @@
  */
 import { SignalError } from "../errors.js";
 
+// All usual rates have at most so many phases; another is taken as the nearest ratio that has.
+const MOST_PHASES = 640;
 const ZERO_CROSSINGS = 16;
 const ROLLOFF = 0.945;
 const KAISER_BETA = 8.6;
@@ -35,9 +37,7 @@ export class Resampler {
    */
   constructor(source: number, target: number) {
     checkRate(source);
-    const divisor = gcd(source, target);
-    this.up = target / divisor;
-    this.down = source / divisor;
+    [this.down, this.up] = ratioOf(source, target);
     const cutoff = ROLLOFF * Math.min(1, this.up / this.down);
     this.half = Math.ceil(ZERO_CROSSINGS / cutoff);
     this.weights = new Float32Array(this.up * 2 * this.half);
@@ -128,4 +128,23 @@ function bessel0(x: number): number {
 
 function gcd(a: number, b: number): number {
   return b === 0 ? a : gcd(b, a % b);
+}
+
+/** source / target in lowest terms; with over 640 phases the nearest ratio that has as many. */
+function ratioOf(source: number, target: number): [number, number] {
+  const divisor = gcd(source, target);
+  const [numerator, denominator] = [source / divisor, target / divisor];
+  if (denominator <= MOST_PHASES) return [numerator, denominator];
+  // The convergents of the continued fraction, and the last one between two of them that is small enough.
+  let [p0, q0, p1, q1, n, d] = [0, 1, 1, 0, numerator, denominator];
+  for (;;) {
+    const whole = Math.floor(n / d);
+    if (q0 + whole * q1 > MOST_PHASES) break;
+    [p0, q0, p1, q1] = [p1, q1, p0 + whole * p1, q0 + whole * q1];
+    [n, d] = [d, n - whole * d];
+  }
+  const k = Math.floor((MOST_PHASES - q0) / q1);
+  const [p, q] = [p0 + k * p1, q0 + k * q1];
+  const exact = source / target;
+  return Math.abs(p1 / q1 - exact) <= Math.abs(p / q - exact) ? [p1, q1] : [p, q];
 }

@@ -15,7 +15,7 @@ const PATIENCE = 0.5;
  * - `devices`: "both" unless said otherwise.
  * - `worklet`: address of the package's live/worklet.js, where a bundler does not find it.
  * - `onAllowed`: called once the devices may be used; the model may still be on its way.
- * - `onError`: called where estimates break off.
+ * - `onError`: called where an estimate, or a picture, cannot be made. Those that can be made follow.
  */
 export interface CameraOptions extends OpenOptions {
   video?: HTMLVideoElement;

@@ -49,7 +49,7 @@ export class Capture {
       const [context] = await Promise.all([sound, shown()]);
       return new Capture(stream, context, video);
     } catch (error) {
-      video.srcObject = null;
+      if (video.srcObject === stream) video.srcObject = null;
       // A page may have only a few contexts, and whoever sees a failure tries again.
       sound.then((context) => context?.close(), () => undefined);
       throw error;
@@ -81,7 +81,7 @@ export class Capture {
   stop(): void {
     this.running = false;
     void this.context?.close();
-    this.video.srcObject = null;
+    if (this.video.srcObject === this.stream) this.video.srcObject = null;
   }
 
   private now(): number {

@@ -1,12 +1,14 @@
 /** From pieces of sound and frames, each in order, to what every step reads: mer_sdk.window.alignment. */
 import type { Manifest } from "../contract/manifest_fields.js";
 import { SignalError } from "../errors.js";
-import { AudioFrontend, type AudioStep } from "../frontends/audio.js";
+import { AudioFrontend, type AudioStep, checkSound } from "../frontends/audio.js";
 import type { Frame } from "../frontends/face_crop.js";
 import { searched, type TimedFrame } from "../frontends/face_tracks.js";
 
 // Time stamps are compared with this slack, seconds.
 const SLACK = 1e-6;
+// Seconds; more are milliseconds, microseconds or nanoseconds of a clock, and no arithmetic of steps holds them.
+const LATEST = 1e11;
 
 /** The number of the step that a time lies in, both in seconds. */
 export function stepNumber(time: number, step: number): number {
@@ -81,6 +83,8 @@ export class StreamAlignment {
   /** See `EmotionSensor.pushAudio`. */
   addAudio(channels: readonly Float32Array[], sampleRate: number, given: number | null): void {
     let time = given;
+    // What is refused changes nothing.
+    checkSound(channels, sampleRate);
     if (time !== null) {
       checkTime("sound", time);
       this.begin(time);
@@ -105,12 +109,12 @@ export class StreamAlignment {
   /** See `EmotionSensor.pushFrame`. */
   addFrame(frame: Frame, time: number): void {
     checkTime("a frame", time);
-    this.begin(time);
     if (time < this.videoTime - SLACK) {
       throw new SignalError(
         `a frame at ${time} s came after one at ${this.videoTime.toFixed(3)} s; push frames in order`,
       );
     }
+    this.begin(time);
     this.expected.add("video");
     this.hold(this.number(time), time);
     // A frame is shown until the next one: the last frame's end is guessed from the gap before it.
@@ -212,8 +216,14 @@ export class StreamAlignment {
   }
 }
 
-function checkTime(what: string, time: number): void {
-  if (!Number.isFinite(time)) throw new SignalError(`${what} at ${time} s: give a number of seconds, 0 or more`);
+/** @throws SignalError a time stamp of what is named that is not finite, or too large for seconds. */
+export function checkTime(what: string, time: number): void {
+  if (!Number.isFinite(time)) {
+    throw new SignalError(`${what} at ${time} s: give a number of seconds, on the clock that all streams share`);
+  }
+  if (Math.abs(time) > LATEST) {
+    throw new SignalError(`${what} at ${time} s: give seconds; divide milliseconds by 1e3 and nanoseconds by 1e9`);
+  }
 }
 
 /** Those of a step's frames that may be looked at; the others need not be kept. */

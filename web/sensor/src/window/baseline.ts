@@ -119,7 +119,8 @@ export class PersonalBaseline {
     if (content === null || typeof content !== "object" || !("mer_baseline" in content)) {
       throw new BundleError(`the profile is not a personal baseline: save() of a baseline writes one; ${AGAIN}`);
     }
-    if (!Number.isInteger(content.mer_baseline) || (content.mer_baseline as number) > VERSION) {
+    if (!Number.isInteger(content.mer_baseline)) throw new BundleError(`the profile is a damaged personal baseline; ${AGAIN}`);
+    if ((content.mer_baseline as number) > VERSION) {
       throw new BundleError(`the profile is a personal baseline of a later version; bring @mer-edge/web up to date, or ${AGAIN}`);
     }
     if (content.encoders !== (await this.encoders())) {

@@ -197,7 +197,7 @@ export class StepEngine {
     const person = this.current;
     const seen = new Map(others);
     if (features.face) seen.set(person, features.face);
-    for (const owner of [...seen.keys(), person]) this.meet(owner);
+    for (const owner of [...[...seen.keys()].sort((a, b) => a - b), person]) this.meet(owner);
     this.forgetOldest(seen);
     const early = this.enrolSteps > 0 && (features.audio !== null || features.face !== null);
     if (early) this.enrolSteps -= 1;

@@ -6,7 +6,7 @@ same utterance; the last column is the sentiment, 0 negative or 1 positive, the 
 The published rows are ORDERED BY LABEL: first every positive utterance, then every negative one, and within a label
 the utterances of a video follow each other. So the labels of a row's neighbours are nearly always its own: a model that
 reads neighbouring rows reads the answer, and contiguous blocks of the whole file hold one class alone.
-`contiguous_blocks` therefore cuts within each label, and rows must be read one at a time.
+So blocks are to be cut within each label, and rows to be read one at a time.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ Estimate Conversation::push(const Utterance& utterance, const std::string& speak
   }
   const auto logits = std::span<const float>(window_logits).last(kLabels.size());
   Estimate estimate = decide(probabilities_of(logits, present), present);
-  std::copy(logits.begin(), logits.end(), estimate.logits.begin());
+  if (state_of(present) != 0) std::copy(logits.begin(), logits.end(), estimate.logits.begin());
   std::copy(reliance.begin(), reliance.end(), estimate.reliance.begin());
   return estimate;
 }

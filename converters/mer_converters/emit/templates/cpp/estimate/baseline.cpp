@@ -89,7 +89,9 @@ void Baseline::load_json(const std::string& text) {
   } catch (const std::invalid_argument& error) {
     refuse(std::string("cannot be read: ") + error.what());
   }
-  if (member(content, "mer_baseline", Kind::kNumber).numbers.front() > kVersion) refuse("is of a later version");
+  const double version = member(content, "mer_baseline", Kind::kNumber).numbers.front();
+  if (version != std::floor(version)) refuse("is damaged");
+  if (version > kVersion) refuse("is of a later version");
   if (member(content, "encoders", Kind::kText).text != kEncoders) refuse("is that of another model");
   const JsonValue& modalities = member(content, "modalities", Kind::kObject);
   Baseline loaded;

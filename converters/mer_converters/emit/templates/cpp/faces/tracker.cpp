@@ -24,6 +24,8 @@ constexpr std::array<double, 2> kScales{0.92, 1.09};
 constexpr double kScaleGain = 0.01;
 // A face that correlates is given this many searches in a row that miss it.
 constexpr int kMisses = 3;
+// Of a face at the edge more lies outside than inside; a box many times as large as the frame is none.
+constexpr double kLargestFace = 4.0;
 // A cut: the picture, this small, correlates less with the one before, and differs by so many grey levels.
 constexpr std::size_t kThumbRows = 18, kThumbColumns = 32;
 constexpr double kCutCorrelation = 0.6, kCutLevels = 10.0;
@@ -34,6 +36,14 @@ struct Found {
   double score;
   Box box;
 };
+
+// Whether a detector's box can be a face of the picture: finite, partly inside, and not many times as large.
+bool is_in_frame(const Box& box, const Image& image) {
+  if (!std::isfinite(box.x + box.y + box.width + box.height) || !(box.width > 0 && box.height > 0)) return false;
+  const auto width = static_cast<double>(image.width), height = static_cast<double>(image.height);
+  const bool small = std::max(box.width, box.height) <= kLargestFace * std::max(width, height);
+  return small && box.x < width && box.y < height && box.x + box.width > 0 && box.y + box.height > 0;
+}
 
 // How far the top of a parabola through three values lies from the middle one, -0.5 to 0.5.
 double peak(double left, double middle, double right) {
@@ -154,6 +164,7 @@ void FaceTracker::search(const Image& image, double time, const std::vector<int>
   ++searches_;
   searched_ = time;
   std::vector<Box> boxes = detector_(image);
+  std::erase_if(boxes, [&](const Box& box) { return !is_in_frame(box, image); });
   std::stable_sort(boxes.begin(), boxes.end(),
                    [](const Box& a, const Box& b) { return a.width * a.height > b.width * b.height; });
   if (boxes.size() > 2 * most_) boxes.resize(2 * most_, Box{});

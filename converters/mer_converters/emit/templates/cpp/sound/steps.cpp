@@ -14,6 +14,8 @@ constexpr float kStillSpan = 3.0f / 32768.0f;
 constexpr double kStillSeconds = 1.0;
 // Time stamps that differ by less are taken for one another, seconds.
 constexpr double kGapSeconds = 0.05;
+// Sound lies in -1 to 1, and a little over it where a decoder gave it; more is of another scale.
+constexpr float kLoudest = 8.0f;
 constexpr std::size_t kContext = kChunkSamples > kStepSamples ? kChunkSamples - kStepSamples : 0;
 
 }  // namespace
@@ -27,7 +29,18 @@ SoundSteps::SoundSteps(int sample_rate, int channels)
       step_(sample_rate * (kStepMs / 1000.0)),
       still_(std::numeric_limits<double>::infinity()) {}
 
-std::vector<SoundStep> SoundSteps::push(std::span<const float> pcm, std::optional<double> stamp) {
+void check_sound(std::span<const float> pcm) {
+  for (const float value : pcm) {
+    if (!std::isfinite(value)) throw std::invalid_argument("a sample is not a finite number; replace it by 0");
+    if (std::abs(value) > kLoudest) throw std::invalid_argument("sound must lie in -1 to 1; divide 16-bit samples by 32768");
+  }
+}
+
+std::vector<SoundStep> SoundSteps::push(std::span<const float> given, std::optional<double> stamp) {
+  check_sound(given);
+  std::vector<float> clipped(given.begin(), given.end());
+  for (float& value : clipped) value = std::clamp(value, -1.0f, 1.0f);
+  std::span<const float> pcm = clipped;
   std::vector<SoundStep> steps;
   if (stamp && std::abs(*stamp - time()) > kGapSeconds) {
     const std::int64_t missing = std::lrint((*stamp - time()) * rate_);

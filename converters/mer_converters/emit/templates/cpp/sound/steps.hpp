@@ -25,6 +25,9 @@ struct SoundStep {
   bool covered;
 };
 
+/// @throws std::invalid_argument a sample that is not finite, or far over full scale.
+void check_sound(std::span<const float> pcm);
+
 /// Sound of any rate and number of channels, in pieces of any size, to the chunk of each step.
 class SoundSteps {
  public:

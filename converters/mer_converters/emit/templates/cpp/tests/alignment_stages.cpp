@@ -1,7 +1,10 @@
 // @generated@
 // Sound and pictures in pieces, with gaps and pauses, to what each step reads.
 #include <cmath>
+#include <limits>
 #include <optional>
+#include <stdexcept>
+#include <vector>
 
 #include "../window/alignment.hpp"
 #include "golden_file.hpp"
@@ -40,6 +43,21 @@ void check_alignment(File& file) {
   const auto pixel = std::make_shared<const std::vector<std::uint8_t>>(3, std::uint8_t{0});
   std::vector<float> rows;
   std::size_t taken = 0;
+  // What is refused changes nothing.
+  const std::vector<float> broken{std::numeric_limits<float>::quiet_NaN()}, silent{0.0f};
+  int refused = 0;
+  const auto refuse = [&](auto push) {
+    try {
+      push();
+    } catch (const std::invalid_argument&) {
+      ++refused;
+    }
+  };
+  refuse([&] { alignment.add_sound(broken, 30.0); });
+  refuse([&] { alignment.add_sound(silent, 1.7e18); });
+  refuse([&] { alignment.add_frame({1.7e18, pixel, 1, 1}); });
+  refuse([&] { alignment.add_frame({-1.0, pixel, 1, 1}); });
+  file.expect(refused == 4, "input that is none is refused");
   for (std::size_t i = 0; i < events.size(); ++i) {
     const double time = seconds(events[i][1]);
     if (events[i][0] == 0) {

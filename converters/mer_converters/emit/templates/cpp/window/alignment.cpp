@@ -31,7 +31,11 @@ std::vector<TimedFrame> kept(const std::vector<TimedFrame>& frames) {
 std::int64_t step_at(double seconds) { return static_cast<std::int64_t>(std::floor((seconds + kSlack) / kStep)); }
 
 void check_time(double time) {
-  if (!std::isfinite(time)) throw std::invalid_argument("a time stamp must be a number of seconds, 0 or more");
+  // More are milliseconds, microseconds or nanoseconds of a clock, and no arithmetic of steps holds them.
+  constexpr double kLatest = 1e11;
+  if (!std::isfinite(time) || std::abs(time) > kLatest) {
+    throw std::invalid_argument("a time stamp must be a number of seconds; divide nanoseconds by 1e9");
+  }
 }
 
 }  // namespace
@@ -43,6 +47,8 @@ StreamAlignment::StreamAlignment(int sample_rate, int channels)
 double StreamAlignment::sound_time() const { return static_cast<double>(sound_base_) * kStep + sound_.time(); }
 
 void StreamAlignment::add_sound(std::span<const float> pcm, std::optional<double> time) {
+  // What is refused changes nothing.
+  check_sound(pcm);
   if (time) {
     check_time(*time);
     begin_with(*time);
@@ -77,8 +83,8 @@ void StreamAlignment::queue(std::vector<SoundStep> steps) {
 void StreamAlignment::add_frame(TimedFrame frame) {
   const double time = frame.time;
   check_time(time);
-  begin_with(time);
   if (time < video_time_ - kSlack) throw std::invalid_argument("a frame must not come before the last one's time");
+  begin_with(time);
   hold(step_at(time), time);
   const std::int64_t number = step_at(time), last = step_at(video_time_);
   if (const auto those = frames_.find(last); number > last && those != frames_.end()) {

@@ -78,9 +78,11 @@ void PersonWindows::switch_to(int person) {
 void PersonWindows::meet(int person) {
   if (!baselines_.empty() && baselines_.back().first == person) return;
   const auto found = std::find_if(baselines_.begin(), baselines_.end(), [&](auto& one) { return one.first == person; });
-  std::pair<int, Baseline> one{person, found == baselines_.end() ? Baseline() : found->second};
-  if (found != baselines_.end()) baselines_.erase(found);
-  baselines_.push_back(std::move(one));
+  if (found == baselines_.end()) {
+    baselines_.emplace_back(person, Baseline());
+  } else {
+    std::rotate(found, std::next(found), baselines_.end());
+  }
 }
 
 void PersonWindows::forget_oldest(const std::map<int, Features>& seen) {

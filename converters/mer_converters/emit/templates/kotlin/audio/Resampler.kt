@@ -94,7 +94,7 @@ class Resampler(source: Int, target: Int = Contract.SAMPLE_RATE) {
     }
 }
 
-/** source / target in lowest terms; with over 640 phases the nearest ratio that has as many, which is 1 ppm away. */
+/** source / target in lowest terms; with over 640 phases the nearest ratio that has as many. */
 private fun ratio(source: Long, target: Long): Pair<Long, Long> {
     val shared = divisor(source, target)
     val (numerator, denominator) = source / shared to target / shared

@@ -15,6 +15,14 @@ internal class AlignmentCheck(private val golden: Golden) {
         val rate = golden["stage_alignment_rate"].ints().single()
         val frame = Frame(intArrayOf(0), 1, 1)
         var taken = 0
+        // What is refused changes nothing.
+        val refused = listOf(
+            { alignment.addAudio(floatArrayOf(Float.NaN), rate, 30.0) },
+            { alignment.addAudio(floatArrayOf(0f), rate, 1.7e18) },
+            { alignment.addFrame(TimedFrame(1.7e18) { frame }) },
+            { alignment.addFrame(TimedFrame(-1.0) { frame }) },
+        )
+        golden.expect("input that is none is refused", refused.all { isRefused(it) })
         for (index in 0 until events.count) {
             val (kind, time, count) = events[index].asList()
             if (kind == 0f) {
@@ -33,6 +41,13 @@ internal class AlignmentCheck(private val golden: Golden) {
         }
         val fine = same == null && rows.size == wanted.count
         golden.expect("steps of sound and pictures: ${rows.size}, first that differs: $same", fine)
+    }
+
+    private fun isRefused(push: () -> Unit): Boolean = try {
+        push()
+        false
+    } catch (error: IllegalArgumentException) {
+        error.message != null
     }
 
     private fun step(alignment: StreamAlignment) {

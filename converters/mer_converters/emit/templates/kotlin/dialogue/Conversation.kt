@@ -86,6 +86,12 @@ class Conversation internal constructor(
     /** The face of each step of an utterance; steps without one are left out. */
     private fun crops(frames: List<TimedFrame>): List<FloatArray> {
         if (frames.isEmpty()) return emptyList()
+        frames.fold(0.0) { last, one ->
+            require(one.time >= last && one.time <= 1e11) {
+                "a frame at ${one.time} s came after one at $last s; give frames in order"
+            }
+            one.time
+        }
         // An utterance shows its speaker, so each is watched anew.
         val finds = requireNotNull(detector) { "frames need a face detector; open the conversation with one" }
         val watch = FaceTracks(finds)

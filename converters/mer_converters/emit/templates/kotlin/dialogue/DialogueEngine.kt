@@ -31,6 +31,11 @@ class DialogueEngine(private val fusion: Fusion) {
     /** A speaker's baseline; cold where none of their utterances has left the window yet. */
     fun baseline(speaker: String?): PersonalBaseline = baselines.getOrPut(speaker) { PersonalBaseline() }
 
+    /** Goes on with a speaker's stored baseline. */
+    fun setBaseline(speaker: String?, baseline: PersonalBaseline) {
+        baselines[speaker] = baseline.copy()
+    }
+
     /** Begin a new dialogue: an empty window and cold baselines. */
     fun reset() {
         window.clear()

@@ -21,6 +21,8 @@ private const val SCALE_GAIN = 0.01
 
 // So many searches in a row may miss a face that correlates.
 private const val MISSES = 3
+// Of a face at the edge more lies outside than inside; a box many times as large as the frame is none.
+private const val LARGEST_FACE = 4.0
 
 // A cut: the picture, this small, correlates less with the one before, and differs by so many grey levels.
 private const val CUT_ROWS = 18
@@ -99,7 +101,8 @@ class FaceTracker(private val detector: FaceDetector, private val detectSeconds:
     private fun search(frame: Frame, time: Double, sure: List<Track>) {
         searches++
         searched = time
-        val boxes = detector.detect(frame).map(Detection::box).sortedByDescending(Box::area).take(2 * most)
+        val found = detector.detect(frame).map(Detection::box).filter { isInFrame(it, frame) }
+        val boxes = found.sortedByDescending(Box::area).take(2 * most)
         val pairs = assign(kept.map(Track::box), boxes)
         val before = kept
         val left = ArrayList<Track>()
@@ -218,4 +221,12 @@ private fun peak(values: DoubleArray, index: Int): Double {
 private fun scaled(box: Box, scale: Double): Box {
     val (width, height) = box.width * scale to box.height * scale
     return Box(box.centreX - width / 2.0, box.centreY - height / 2.0, width, height)
+}
+
+/** Whether a detector's box can be a face of the frame: finite, partly inside, and not many times as large. */
+private fun isInFrame(box: Box, frame: Frame): Boolean {
+    val (x, y, width, height) = box
+    if (!(x + y + width + height).isFinite() || !(width > 0 && height > 0)) return false
+    val small = box.side <= LARGEST_FACE * maxOf(frame.width, frame.height)
+    return small && x < frame.width && y < frame.height && x + width > 0 && y + height > 0
 }

@@ -8,6 +8,8 @@ internal const val HELD_SECONDS = 10.0
 
 // Time stamps are compared with this slack, seconds.
 private const val SLACK = 1e-6
+// Seconds; more are milliseconds, microseconds or nanoseconds of a clock, and no arithmetic of steps holds them.
+private const val LATEST = 1e11
 
 /** The two streams. */
 enum class Stream { AUDIO, VIDEO }
@@ -64,6 +66,8 @@ class StreamAlignment {
         names: List<String> = emptyList(),
     ) {
         var at = time
+        // What is refused changes nothing.
+        checkSound(samples, sampleRate, channels)
         if (at != null) {
             checkTime("sound", at)
             beginWith(at)
@@ -85,8 +89,8 @@ class StreamAlignment {
     fun addFrame(frame: TimedFrame) {
         val time = frame.time
         checkTime("a frame", time)
-        beginWith(time)
         require(time >= videoTime - SLACK) { "a frame at $time s came after one at $videoTime s; push frames in order" }
+        beginWith(time)
         expected += Stream.VIDEO
         hold(stepAt(time), time)
         // The last frame's end is guessed from the gap before it.
@@ -169,7 +173,9 @@ class StreamAlignment {
     }
 
     private fun checkTime(what: String, time: Double) {
-        require(time.isFinite()) { "$what at $time s: give a number of seconds, 0 or more" }
+        require(time.isFinite() && Math.abs(time) <= LATEST) {
+            "$what at $time s: give a number of seconds; divide nanoseconds by 1e9"
+        }
     }
 
     /** Shows the present picture up to [until] seconds in the steps before [number], which have none of their own. */

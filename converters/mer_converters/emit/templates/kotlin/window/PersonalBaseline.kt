@@ -101,7 +101,10 @@ class PersonalBaseline {
                 throw ProfileException("this is not a personal baseline; $AGAIN")
             }
             val version = content["mer_baseline"] as? Double
-            if (version == null || version > VERSION) {
+            if (version == null || version != Math.floor(version)) {
+                throw ProfileException("this is a damaged personal baseline; $AGAIN")
+            }
+            if (version > VERSION) {
                 throw ProfileException("this is a personal baseline of a later version; $AGAIN")
             }
             if (content["encoders"] != encoders()) {
@@ -112,7 +115,7 @@ class PersonalBaseline {
             for ((modality, sum) in made.sums) {
                 val one = modalities?.get(name(modality)) as? Map<*, *>
                 val values = (one?.get("sum") as? List<*>)?.map { it as? Double }
-                val steps = (one?.get("steps") as? Double)?.takeIf { it in 0.0..MOST_STEPS && it == Math.floor(it) }
+                val steps = (one?.get("steps") as? Double)?.takeIf { it >= 0 && it < MOST_STEPS && it % 1 == 0.0 }
                 val largest = LARGEST_FEATURE * (steps ?: 0.0)
                 // Not so where there is a NaN.
                 val fine = values?.size == sum.size && values.all { it != null && Math.abs(it) <= largest }

@@ -129,7 +129,7 @@ class StepEngine(private val fusion: Fusion, baseline: PersonalBaseline? = null)
     private fun append(features: Map<Modality, FloatArray>, others: Map<Int, FloatArray>) {
         val seen = LinkedHashMap(others)
         features[FACE]?.let { seen[person] = it }
-        for (owner in seen.keys + person) meet(owner)
+        for (owner in seen.keys.sorted() + person) meet(owner)
         forgetOldest(seen.keys)
         val early = enrolling > 0 && features.isNotEmpty()
         if (early) enrolling--

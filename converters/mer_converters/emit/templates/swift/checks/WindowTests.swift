@@ -116,13 +116,18 @@ final class WindowTests: GoldenCase {
         let picture = try Frame(rgb: [0, 0, 0], width: 1, height: 1)
         var rows: [[Float]] = []
         var taken = 0
+        // What is refused changes nothing.
+        let rate = try golden["stage_alignment_rate"].ints[0]
+        XCTAssertThrowsError(try alignment.addAudio([.nan], sampleRate: rate, time: 30))
+        XCTAssertThrowsError(try alignment.addAudio([0], sampleRate: rate, time: 1.7e18))
+        XCTAssertThrowsError(try alignment.addFrame(TimedFrame(time: 1.7e18) { picture }))
+        XCTAssertThrowsError(try alignment.addFrame(TimedFrame(time: -1) { picture }))
         for index in 0..<events.count {
             // The file holds float32; the events were made with four places.
             let time = (Double(events.row(index)[1]) * 1e4).rounded() / 1e4
             if events.row(index)[0] == 0 {
                 let piece = Array(sound[taken..<(taken + Int(events.row(index)[2]))])
                 taken += piece.count
-                let rate = try golden["stage_alignment_rate"].ints[0]
                 try alignment.addAudio(piece, sampleRate: rate, time: time < 0 ? nil : time)
             } else {
                 try alignment.addFrame(TimedFrame(time: time) { picture })

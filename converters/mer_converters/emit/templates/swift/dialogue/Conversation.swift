@@ -113,6 +113,13 @@ public final class Conversation {
         guard let detector else {
             throw SensorError.input("frames need a face detector; open the conversation with one")
         }
+        var last = 0.0
+        for one in frames {
+            guard one.time.isFinite, one.time >= last, one.time <= 1e11 else {
+                throw SensorError.input("a frame at \(one.time) s came after one at \(last) s; give frames in order")
+            }
+            last = one.time
+        }
         // An utterance shows its speaker, so each is watched anew.
         let watch = FaceTracks(detector)
         // With the slack of a microsecond in which streams are cut into steps.

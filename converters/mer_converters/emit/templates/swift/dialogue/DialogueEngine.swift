@@ -32,6 +32,9 @@ public final class DialogueEngine {
     /// A speaker's baseline; cold where none of their utterances has left the window yet.
     public func baseline(of speaker: String?) -> PersonalBaseline { baselines[speaker] ?? PersonalBaseline() }
 
+    /// Go on with a speaker's stored baseline.
+    public func setBaseline(_ baseline: PersonalBaseline, of speaker: String?) { baselines[speaker] = baseline }
+
     /// Begin a new dialogue: an empty window and cold baselines.
     public func reset() {
         window = []

@@ -14,6 +14,8 @@ private let scaleGain = 0.01
 // So many searches in a row may miss a face that correlates.
 private let mostMisses = 3
 // A cut: the picture, this small, correlates less with the one before, and differs by so many grey levels.
+// Of a face at the edge more lies outside than inside; a box many times as large as the frame is none.
+private let largestFace = 4.0
 private let (cutRows, cutColumns) = (18, 32)
 private let (cutCorrelation, cutLevels) = (0.6, 10.0)
 
@@ -99,7 +101,7 @@ public final class FaceTracker {
     private func search(_ frame: Frame, _ time: Double, _ sure: [Track]) throws {
         searches += 1
         searchedAt = time
-        let found = try detector.detect(frame).map(\.box).enumerated()
+        let found = try detector.detect(frame).map(\.box).filter { isIn(frame, $0) }.enumerated()
         let largest = found.sorted { ($1.element.area, $0.offset) < ($0.element.area, $1.offset) }.map(\.element)
         let boxes = Array(largest.prefix(2 * most))
         let pairs = assign(tracks.map(\.box), boxes)
@@ -223,4 +225,12 @@ private func bounded(_ value: Double, _ most: Double) -> Double { max(-most, min
 private func scaled(_ box: Box, _ scale: Double) -> Box {
     let (width, height) = (box.width * scale, box.height * scale)
     return Box(x: box.centreX - width / 2, y: box.centreY - height / 2, width: width, height: height)
+}
+
+/// Whether a detector's box can be a face of the frame: finite, partly inside, and not many times as large.
+private func isIn(_ frame: Frame, _ box: Box) -> Bool {
+    guard (box.x + box.y + box.width + box.height).isFinite, box.width > 0, box.height > 0 else { return false }
+    let (width, height) = (Double(frame.width), Double(frame.height))
+    let small = max(box.width, box.height) <= largestFace * max(width, height)
+    return small && box.x < width && box.y < height && box.x + box.width > 0 && box.y + box.height > 0
 }

@@ -5,6 +5,8 @@ import Foundation
 private let heldSeconds = 10.0
 // Time stamps are compared with this slack, seconds.
 private let slack = 1e-6
+// Seconds; more are milliseconds, microseconds or nanoseconds of a clock, and no arithmetic of steps holds them.
+private let latestTime = 1e11
 let stepSeconds = Double(Contract.stepMilliseconds) / 1000
 
 /// What one step reads: its sound, nil where it is missing, and the frames that may be searched for a face.
@@ -53,6 +55,8 @@ public final class StreamAlignment {
         _ samples: [Float], sampleRate: Int, time: Double? = nil, channels: Int = 1, names: [String] = []
     ) throws {
         var at = time
+        // What is refused changes nothing.
+        try checkSound(samples, sampleRate: sampleRate, channels: channels)
         if let time {
             try checkTime("sound", time)
             begin(with: time)
@@ -77,10 +81,10 @@ public final class StreamAlignment {
     public func addFrame(_ frame: TimedFrame) throws {
         let time = frame.time
         try checkTime("a frame", time)
-        begin(with: time)
         guard time >= videoTime - slack else {
             throw SensorError.input("a frame at \(time) s came after one at \(videoTime) s; push frames in order")
         }
+        begin(with: time)
         expected.insert(.video)
         hold(before: stepNumber(at: time), until: time)
         // The last frame's end is guessed from the gap before it.
@@ -164,8 +168,8 @@ public final class StreamAlignment {
     }
 
     private func checkTime(_ what: String, _ time: Double) throws {
-        guard time.isFinite else {
-            throw SensorError.input("\(what) at \(time) s: give a number of seconds, 0 or more")
+        guard time.isFinite, abs(time) <= latestTime else {
+            throw SensorError.input("\(what) at \(time) s: give a number of seconds; divide nanoseconds by 1e9")
         }
     }
 

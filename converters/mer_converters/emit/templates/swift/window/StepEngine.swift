@@ -125,7 +125,7 @@ public final class StepEngine {
             seen.removeAll { $0.person == person }
             seen.append((person, own))
         }
-        for one in seen { meet(one.person) }
+        for who in seen.map(\.person).sorted() { meet(who) }
         meet(person)
         forgetOldest(seen.map(\.person))
         let early = enrolling > 0 && !features.isEmpty
