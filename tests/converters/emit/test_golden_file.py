@@ -33,7 +33,8 @@ def test_golden_file_holds_the_cases_and_what_this_sdk_makes_of_input(tmp_path: 
 
 def test_golden_file_holds_every_stage_over_time(tmp_path: Path) -> None:
     arrays = golden_arrays(emit(graphless_bundle(tmp_path, "onnx"), "cpp") / "golden.bin")
-    assert all(np.isfinite(array).all() for array in arrays.values())
+    # A detector's box that is no number is among what it finds, and no face.
+    assert {name for name, array in arrays.items() if not np.isfinite(array).all()} == {"stage_tracks_detections"}
     for index, (rate, channels) in enumerate(arrays["stage_resample_cases"]):
         pcm = arrays[f"stage_resample{index}_pcm"]
         assert pcm.shape[1] == channels

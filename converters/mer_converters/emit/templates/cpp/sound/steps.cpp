@@ -32,7 +32,9 @@ SoundSteps::SoundSteps(int sample_rate, int channels)
 void check_sound(std::span<const float> pcm) {
   for (const float value : pcm) {
     if (!std::isfinite(value)) throw std::invalid_argument("a sample is not a finite number; replace it by 0");
-    if (std::abs(value) > kLoudest) throw std::invalid_argument("sound must lie in -1 to 1; divide 16-bit samples by 32768");
+    if (std::abs(value) > kLoudest) {
+      throw std::invalid_argument("sound must lie in -1 to 1; divide 16-bit samples by 32768");
+    }
   }
 }
 
