@@ -58,6 +58,7 @@ def build() -> dict[str, Any]:
         ("cut", good[:-30], [maker], "is damaged"),
         ("of a newer kind", good.replace("signature 1\n", "signature 2\n"), [maker], "is damaged"),
         ("Windows line ends", good.replace("\n", "\r\n"), [maker], "is damaged"),
+        ("a mark of the byte order", "\ufeff" + good, [maker], "is damaged"),
         ("a line more", good + "expires never\n", [maker], "is damaged"),
         ("no end of the last line", good.rstrip("\n"), [maker], "is damaged"),
         ("too many", "\n".join([good] * 17), [maker], "is damaged"),

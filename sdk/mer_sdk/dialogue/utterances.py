@@ -18,7 +18,8 @@ class UtteranceOptions:
     """Where an utterance begins and ends. All times in seconds.
 
     Attributes:
-        voice: when somebody counts as speaking. Its hangover is the pause that ends an utterance.
+        voice: when somebody counts as speaking. Its hangover is the pause that ends an utterance, 0.7 s; a
+            `VoiceOptions` of yours replaces all of them, and has a hangover of 2 s unless it says otherwise.
         minimum: an utterance whose voiced part (first to last voiced piece) is shorter is left out and counted.
         longest: an utterance that goes on for longer is cut here, after its last voiced piece; the next one follows on.
         pre_roll: sound kept before the first voiced piece, as far as no utterance before has it.

@@ -60,7 +60,8 @@ export async function checkSigned(
 }
 
 function readSignatures(content: ArrayBuffer): Signature[] {
-  const text = new TextDecoder().decode(content);
+  // A mark of the byte order is no part of a signature, and stays in the text, where nothing matches it.
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(content);
   const whole = content.byteLength <= MOST_SIGNATURE_BYTES && text.endsWith("\n");
   const blocks = whole ? text.split("\n\n").map((part) => BLOCK.exec(part.replace(/\n$/, "") + "\n")) : [];
   if (!blocks.length || blocks.length > MOST_SIGNATURES || blocks.includes(null)) {

@@ -24,8 +24,13 @@ private enum class Kind { LETTER, MARK, SPACE }
 /**
  * The ids that the text graph reads, [Contract.TEXT_WORDS] x [Contract.TEXT_SLOTS], of one utterance: hashed subwords
  * of its first words, 0 where nothing is. A text without a word gives zeros throughout: the modality is missing.
+ *
+ * @throws IllegalArgumentException half of a surrogate pair, which no UTF-8 can hold.
  */
 fun textIds(text: String): IntArray {
+    require(text.codePoints().noneMatch { it in 0xD800..0xDFFF }) {
+        "the text has half of a surrogate pair, which no UTF-8 can hold; decode it anew"
+    }
     val ids = IntArray(Contract.TEXT_WORDS * Contract.TEXT_SLOTS)
     for ((row, word) in splitWords(text).take(Contract.TEXT_WORDS).withIndex()) {
         for ((slot, part) in subwords(word).withIndex()) {
