@@ -1,8 +1,10 @@
 """No mode of the SDK opens a socket, writes to a file, or logs what it hears and sees: held by the kernel."""
 
+import gc
 import json
 import signal
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -165,7 +167,10 @@ def test_whose_face_is_out_of_sight_is_forgotten_in_time(tiny_onnx):
         assert sensor._steps.watch.remembered == ()
         steps(sensor, 4, 4, bright)
         assert sensor._steps.watch.remembered == (1,)
-    assert sensor._steps.watch.remembered == ()
+        closed, watch = sensor._steps, weakref.ref(sensor._steps.watch)
+    assert closed.watch is None
+    gc.collect()
+    assert watch() is None
 
 
 def test_what_is_kept_is_what_the_documentation_says(tiny_onnx, tmp_path):
