@@ -44,12 +44,11 @@ def show_face_finder(rows: Sequence[FinderRow], out: Path, as_json: bool, code: 
         Console().print(table)
         for folder in [folder for folders in code.values() for folder in folders]:
             Console().print(f"code for apps: {folder}", highlight=False, soft_wrap=True)
-        written = next((row.path for row in rows if row.path), None)
-        # One that the same runtime runs, at full precision where it is there.
-        target = next((row.target for row in rows if row.path), "")
-        beside = sorted(out.glob("grjca-*.mer"), key=lambda path: (target not in path.stem, "fp32" not in path.stem))
-        emotion = next(iter(beside), None)
-        if written and emotion:
-            command = (typed("mer"), "run", str(emotion), "camera", "--detector", str(written))
+        written = next((row for row in rows if row.path), None)
+        beside = sorted(out.glob("grjca-*.mer"))
+        if written and beside:
+            # One that the same runtime runs, at full precision where it is there.
+            emotion = min(beside, key=lambda path: (written.target not in path.stem, "fp32" not in path.stem))
+            command = (typed("mer"), "run", str(emotion), "camera", "--detector", str(written.path))
             print(f"\nNext:\n  {shlex.join(command)}")
     return all(row.path for row in rows)

@@ -77,13 +77,11 @@ def _work(function: Callable[..., Any], item: tuple[str, Any], say: Say) -> Any:
         return function(item[1], say)
     except MerError:
         raise
-    except OSError as error:
-        if error.errno in NO_ROOM:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
             raise ConversionError(
                 f"nothing can be written ({error.strerror}); make room, or give another --out"
             ) from error
-        raise _failed("failed", traceback.format_exc().strip().splitlines()[-LAST_LINES:]) from error
-    except Exception as error:
         raise _failed("failed", traceback.format_exc().strip().splitlines()[-LAST_LINES:]) from error
 
 

@@ -98,15 +98,12 @@ class StepEngine:
         """Begin a new stream: an empty window, and the given baseline or a cold one."""
         self._person, self._known = 0, False
         self._baselines = {0: baseline or PersonalBaseline(self.manifest.baseline)}
-        self._sound = FeatureWindow(self._length, self._size["audio"]) if "audio" in self._size else None
-        self._faces: dict[int, FeatureWindow] = {}
-        self._enrol_steps = 0
+        self._clear_window()
 
     def close(self) -> None:
         """Let the graphs and what is in the window go; the baselines stay. Nothing but `baseline_of` is of use then."""
         self._graphs, self._encoders = {}, Encoders({}, {})
-        self._sound = FeatureWindow(self._length, self._size["audio"]) if "audio" in self._size else None
-        self._faces, self._enrol_steps = {}, 0
+        self._clear_window()
 
     def encode(self, chunk: np.ndarray | None, crop: np.ndarray | None) -> StepFeatures:
         """Features of one step. Nothing is remembered, so the result may be kept and given to `advance` many times.
@@ -213,6 +210,11 @@ class StepEngine:
                 for owner, row in window.drain():
                     self._observe(owner, name, row)
         self._faces.clear()
+
+    def _clear_window(self) -> None:
+        self._sound = FeatureWindow(self._length, self._size["audio"]) if "audio" in self._size else None
+        self._faces: dict[int, FeatureWindow] = {}
+        self._enrol_steps = 0
 
     def _sound_windows(self) -> list[FeatureWindow]:
         return [] if self._sound is None else [self._sound]

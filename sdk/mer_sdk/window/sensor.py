@@ -124,7 +124,7 @@ class EmotionSensor:
                 f"voice activity hears {VOICE_RATE} Hz, {opened.name} reads {opened.manifest.audio.sample_rate} Hz; "
                 "leave voice out"
             )
-        engine = StepEngine(opened, runtime, threads, begin.copy() if begin else None)
+        engine = StepEngine(opened, runtime, threads, begin)
         return cls(opened, engine, chosen, begin, smoothing, faces, voice)
 
     def __enter__(self) -> EmotionSensor:

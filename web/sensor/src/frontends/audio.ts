@@ -2,7 +2,7 @@
 import type { AudioContract, Clock } from "../contract/manifest_fields.js";
 import { SignalError } from "../errors.js";
 import { MonoMix } from "./downmix.js";
-import { joined, Resampler } from "./resampler.js";
+import { checkRate, joined, Resampler } from "./resampler.js";
 
 // Time stamps jitter by some milliseconds; only a larger jump is a gap in the recording.
 const GAP_SECONDS = 0.05;
@@ -20,10 +20,8 @@ export interface AudioStep {
 
 /** @throws SignalError a rate that is none, or bad samples: see `checkedChannels`. */
 export function checkSound(channels: readonly Float32Array[], sampleRate: number): void {
-  if (!(Number.isInteger(sampleRate) && sampleRate >= 1000 && sampleRate <= 768000)) {
-    throw new SignalError(`the sample rate is ${sampleRate} Hz; allowed are 1000 to 768000, whole`);
-  }
-  checkedChannels(channels, 0);
+  checkRate(sampleRate);
+  checkedChannels(channels);
 }
 
 /**

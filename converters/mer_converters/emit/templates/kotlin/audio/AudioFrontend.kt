@@ -150,7 +150,7 @@ private class Motion(private val step: Double) {
 
 /** @throws IllegalArgumentException a rate, a number of channels or values that are no sound. */
 internal fun checkSound(samples: FloatArray, sampleRate: Int, channels: Int) {
-    require(sampleRate in SAMPLE_RATES) { "the sample rate is $sampleRate Hz; allowed are 1000 to 768000" }
+    checkRate(sampleRate)
     require(channels in 1..64 && samples.size % channels == 0) {
         "${samples.size} samples are no whole number of $channels channels; allowed are 1 to 64"
     }

@@ -15,6 +15,10 @@ private const val MOST_PHASES = 640L
 /** Sample rates that are allowed, Hz. */
 val SAMPLE_RATES = 1000..768_000
 
+internal fun checkRate(rate: Int) {
+    require(rate in SAMPLE_RATES) { "the sample rate is $rate Hz; allowed are 1000 to 768000" }
+}
+
 /**
  * Sound of any sample rate at another one, in pieces of any size: a Kaiser-windowed sinc. Output sample k is at input
  * time k * source / target; pieces of any size give the samples of the whole recording.
@@ -34,7 +38,7 @@ class Resampler(source: Int, target: Int = Contract.SAMPLE_RATE) {
     private var sent = 0L
 
     init {
-        require(source in SAMPLE_RATES) { "the sample rate is $source Hz; allowed are 1000 to 768000" }
+        checkRate(source)
         val (numerator, denominator) = ratio(source.toLong(), target.toLong())
         down = numerator
         up = denominator

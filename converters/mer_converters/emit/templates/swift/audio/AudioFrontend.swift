@@ -154,9 +154,7 @@ private struct Motion {
 
 /// Throws `SensorError.input` for a rate, a number of channels or values that are no sound.
 func checkSound(_ samples: [Float], sampleRate: Int, channels: Int) throws {
-    guard (1000...768000).contains(sampleRate) else {
-        throw SensorError.input("the sample rate is \(sampleRate) Hz; allowed are 1000 to 768000")
-    }
+    try checkRate(sampleRate)
     guard (1...64).contains(channels), samples.count % channels == 0 else {
         throw SensorError.input("\(samples.count) samples are no whole number of \(channels) channels (1 to 64)")
     }

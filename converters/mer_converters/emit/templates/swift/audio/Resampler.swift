@@ -7,6 +7,13 @@ private let kaiserBeta = 8.6
 private let mostPhases = 640
 private let rates = 1000...768_000
 
+/// Throws `SensorError.input` for a sample rate outside 1000 to 768000 Hz.
+func checkRate(_ rate: Int) throws {
+    guard rates.contains(rate) else {
+        throw SensorError.input("the sample rate is \(rate) Hz; allowed are 1000 to 768000")
+    }
+}
+
 /// Sound of any sample rate at another one, in pieces of any size: a Kaiser-windowed sinc. Output sample k is at input
 /// time k * source / target; pieces of any size give the samples of the whole recording.
 public final class Resampler {
@@ -23,9 +30,7 @@ public final class Resampler {
 
     /// Throws `SensorError.input` for a sample rate outside 1000 to 768000 Hz.
     public init(from source: Int, to target: Int = Contract.sampleRate) throws {
-        guard rates.contains(source) else {
-            throw SensorError.input("the sample rate is \(source) Hz; allowed are 1000 to 768000")
-        }
+        try checkRate(source)
         let (numerator, denominator) = ratio(source, target)
         down = numerator
         up = denominator

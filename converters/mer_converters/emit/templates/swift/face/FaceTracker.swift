@@ -13,9 +13,9 @@ private let scales = [0.92, 1.09]
 private let scaleGain = 0.01
 // So many searches in a row may miss a face that correlates.
 private let mostMisses = 3
-// A cut: the picture, this small, correlates less with the one before, and differs by so many grey levels.
 // Of a face at the edge more lies outside than inside; a box many times as large as the frame is none.
 private let largestFace = 4.0
+// A cut: the picture, this small, correlates less with the one before, and differs by so many grey levels.
 private let (cutRows, cutColumns) = (18, 32)
 private let (cutCorrelation, cutLevels) = (0.6, 10.0)
 
