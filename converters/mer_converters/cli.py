@@ -173,7 +173,8 @@ def convert(
                     "--labels renames the labels of your own clips; give --data clips:PATH, or leave it out"
                 )
             calibrating = _data_options(data, calibration_clips, names)
-            judging = _data_options(check_data, calibration_clips, names, checks_alone=True)
+            apart = not set(data or ()) & set(check_data or ())
+            judging = _data_options(check_data, calibration_clips, names, checks_alone=apart)
             keep = _split(keep_float or [])
             options = ConvertOptions(out, force, jobs, calibrating, judging, coverage, keep, fallback)
             converted = _convert_emotion_model(arguments, options, request, say)

@@ -53,7 +53,7 @@ class DataOptions:
         check_clips: how many others the gate measures accuracy and agreement on.
         seed: of every choice.
         labels: of one's own clips: (label of the table, label of the bundle).
-        checks_alone: no clip of these calibrates: they are there to check.
+        checks_alone: no clip of these calibrates: all of them may check.
 
     Raises:
         OptionError: no data, or a number below its least: 8 and 1.
@@ -65,6 +65,11 @@ class DataOptions:
     seed: int = 0
     labels: tuple[tuple[str, str], ...] = ()
     checks_alone: bool = False
+
+    @property
+    def calibrating(self) -> int:
+        """How many clips may not check, as they calibrate."""
+        return 0 if self.checks_alone else self.clips
 
     def __post_init__(self) -> None:
         if not self.data:
@@ -123,9 +128,9 @@ def recordings(options: DataOptions, manifest: Manifest, held_out: bool = False)
         )
     order = ravdess_order(clips, options.seed)
     # The last ones check: strangers to the encoders, as long as the data have any.
-    chosen = order[options.clips :][-options.check_clips :] if held_out else order[: options.clips]
+    chosen = order[options.calibrating :][-options.check_clips :] if held_out else order[: options.clips]
     if not chosen:
-        raise DataError(f"{ravdess.folder} has {len(order)} clips, {options.clips} calibrate: none is left to check")
+        raise DataError(f"{ravdess.folder} has {len(order)} clips, {options.calibrating} calibrate: none is left to check")
     stills = _Stills(ferplus, "valid" if held_out else "train", manifest.labels) if faceless and ferplus else None
     rng = np.random.default_rng([options.seed, int(held_out)])
     for clip in chosen:
@@ -175,11 +180,11 @@ def dialogues(options: DataOptions, manifest: Manifest, held_out: bool = False) 
     found = meld.dialogues(split)
     order = [found[index] for index in np.random.default_rng(options.seed).permutation(len(found))]
     if len(splits) == 1 and held_out:
-        order = order[options.clips :]
+        order = order[options.calibrating :]
     chosen = order[: options.check_clips if held_out else options.clips]
     if not chosen:
         raise DataError(
-            f"{meld.folder} has {len(found)} dialogues, {options.clips} calibrate: none is left to check on"
+            f"{meld.folder} has {len(found)} dialogues, {options.calibrating} calibrate: none is left to check on"
         )
     return tuple(
         replace(talk, utterances=tuple(replace(line, label=words[line.label or ""]) for line in talk.utterances))
@@ -231,7 +236,7 @@ def check_data(options: DataOptions, manifest: Manifest) -> OpenedData:
         OptionError, DataError: as `recordings` and `dialogues`; or fewer than 8 of one's own clips calibrate.
     """
     if manifest.dialogue is not None:
-        dialogues(options, manifest)
+        dialogues(options, manifest, options.checks_alone)
         return OpenedData(options)
     next(iter(recordings(options, manifest, options.checks_alone)), None)
     own = next((spec for spec in options.data if spec.startswith(f"{OwnClips.name}:")), None)

@@ -114,6 +114,9 @@ def test_clips_take_turns_in_labels_and_the_test_fold_is_left_out(specs: tuple[s
     other = list(recordings(DataOptions(specs, 8), manifest, held_out=True))
     assert len(other) == 8
     assert not {item.clip.id for item in other} & {item.clip.id for item in chosen}
+    # Where none of them calibrates, all may check, though there are fewer than usually calibrate.
+    alone = list(recordings(DataOptions(specs, 64, checks_alone=True), manifest, held_out=True))
+    assert len(alone) == 16
 
 
 def test_every_graph_gets_inputs_of_every_state(specs: tuple[str, str], tmp_path: Path) -> None:
@@ -218,6 +221,7 @@ def test_dialogues_for_dialogue_models_alone(specs: tuple[str, str], tmp_path: P
     chosen, other = dialogues(options, manifest), dialogues(options, manifest, held_out=True)
     assert (len(chosen), len(other)) == (8, 4)
     assert not {talk.id for talk in chosen} & {talk.id for talk in other}
+    assert len(dialogues(replace(options, clips=64, checks_alone=True), manifest, held_out=True)) == 12
     assert {line.label for talk in chosen for line in talk.utterances} == {"happy", "neutral"}
     with pytest.raises(OptionError, match="cannot calibrate a window model"):
         list(recordings(options, bundle().manifest))

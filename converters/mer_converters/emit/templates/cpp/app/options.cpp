@@ -51,7 +51,12 @@ ffmpeg makes the input:
 Options read_options(int count, char** arguments) {
   Options options;
   using Setter = std::function<void(const std::string&, const std::string&)>;
-  const auto text = [](std::string& place) -> Setter { return [&](const auto&, const auto& value) { place = value; }; };
+  const auto text = [](std::string& place) -> Setter {
+    return [&](const auto& option, const auto& given) {
+      if (given.empty()) throw std::invalid_argument(option + " is empty; give a value or leave it out");
+      place = given;
+    };
+  };
   const auto value = [](double& place) -> Setter {
     return [&](const auto& option, const auto& given) { place = number(option, given); };
   };

@@ -42,12 +42,13 @@ internal fun GraphInfo.require(inputs: List<FloatArray>) {
 /**
  * Loads the graphs of a bundle.
  *
- * @param trust public keys, "ed25519:BASE64", of which one must have signed the bundle; empty trusts any.
+ * @param trust public keys, "ed25519:BASE64", of which one must have signed the bundle; null trusts any.
  * @throws UntrustedBundle none of them did; see [requireSigned].
+ * @throws IllegalArgumentException [trust] holds no key, or one that is none.
  * @throws IllegalStateException a file is not the one that this code was generated from.
  */
-fun openGraphs(source: BundleSource, threads: Int = 1, trust: List<String> = emptyList()): Map<GraphInfo, Graph> {
-    if (trust.isNotEmpty()) requireSigned(source, trust)
+fun openGraphs(source: BundleSource, threads: Int = 1, trust: List<String>? = null): Map<GraphInfo, Graph> {
+    if (trust != null) requireSigned(source, trust)
     val graphs = LinkedHashMap<GraphInfo, Graph>()
     try {
         for (info in Contract.GRAPHS) graphs[info] = openGraph(source, info, threads)

@@ -109,7 +109,7 @@ class Conversation internal constructor(
             detector: FaceDetector? = null,
 //#end
             threads: Int = 1,
-            trust: List<String> = emptyList(),
+            trust: List<String>? = null,
         ): Conversation = Conversation(openGraphs(source, threads, trust)@conversation_arguments@)
     }
 }

@@ -24,7 +24,7 @@ class FaceFinder internal constructor(private val graph: Graph) : FaceDetector, 
 
     companion object {
         /** Loads the graph; see [openGraphs]. */
-        fun open(source: BundleSource, threads: Int = 1, trust: List<String> = emptyList()): FaceFinder =
+        fun open(source: BundleSource, threads: Int = 1, trust: List<String>? = null): FaceFinder =
             FaceFinder(openGraphs(source, threads, trust).getValue(Contract.FINDER))
 
         /** The input of the graph, RGB, 0 to 255, and the scale from pixels of the frame to pixels of the input. */

@@ -33,7 +33,7 @@ class Sensor internal constructor(private val graphs: Map<GraphInfo, Graph>) : A
 
     companion object {
         /** Loads the graphs; see [openGraphs]. */
-        fun open(source: BundleSource, threads: Int = 1, trust: List<String> = emptyList()): Sensor =
+        fun open(source: BundleSource, threads: Int = 1, trust: List<String>? = null): Sensor =
             Sensor(openGraphs(source, threads, trust))
     }
 }

@@ -35,12 +35,12 @@ public final class Conversation {
     private let detector: FaceDetector?
 //#end
 
-    /// Loads the graphs; see `Graph`. `trust` is as in `requireSigned`, and empty trusts any.
+    /// Loads the graphs; see `Graph`. `trust` is as in `requireSigned`, and nil trusts any.
     public init(
         folder: URL, configuration: MLModelConfiguration = MLModelConfiguration(),
-        trust: [String] = []@detector_parameter@
+        trust: [String]? = nil@detector_parameter@
     ) throws {
-        if !trust.isEmpty { try requireSigned(folder, trust: trust) }
+        if let trust { try requireSigned(folder, trust: trust) }
         encoders = [
 @encoder_graphs@
         ]

@@ -7,11 +7,11 @@ import Foundation
 public final class FaceFinder: FaceDetector {
     private let graph: Graph
 
-    /// See `Graph`; `trust` is as in `requireSigned`, and empty trusts any.
+    /// See `Graph`; `trust` is as in `requireSigned`, and nil trusts any.
     public init(
-        folder: URL, configuration: MLModelConfiguration = MLModelConfiguration(), trust: [String] = []
+        folder: URL, configuration: MLModelConfiguration = MLModelConfiguration(), trust: [String]? = nil
     ) throws {
-        if !trust.isEmpty { try requireSigned(folder, trust: trust) }
+        if let trust { try requireSigned(folder, trust: trust) }
         graph = try Graph(Contract.finder, in: folder, configuration: configuration)
     }
 

@@ -18,12 +18,12 @@ public final class Sensor {
     /// - Parameters:
     ///   - folder: the bundle's folder, or one with its compiled models, such as `Bundle.main.resourceURL`.
     ///   - configuration: which compute units Core ML may use; all of them where nothing is given.
-    ///   - trust: public keys, "ed25519:BASE64", of which one must have signed the bundle; empty trusts any. Throws
+    ///   - trust: public keys, "ed25519:BASE64", of which one must have signed the bundle; nil trusts any. Throws
     ///     `SensorError.untrusted` where none did, see `requireSigned`.
     public init(
-        folder: URL, configuration: MLModelConfiguration = MLModelConfiguration(), trust: [String] = []
+        folder: URL, configuration: MLModelConfiguration = MLModelConfiguration(), trust: [String]? = nil
     ) throws {
-        if !trust.isEmpty { try requireSigned(folder, trust: trust) }
+        if let trust { try requireSigned(folder, trust: trust) }
 //#if audio
         audio = try Graph(Contract.audio, in: folder, configuration: configuration)
 //#end
