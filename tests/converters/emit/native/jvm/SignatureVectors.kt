@@ -3,6 +3,7 @@ package mer.signatures
 
 import java.io.File
 import mer.first.BundleSource
+import mer.first.Sensor
 import mer.first.UntrustedBundle
 import mer.first.checkSigned
 import mer.first.requireSigned
@@ -25,8 +26,16 @@ fun main(arguments: Array<String>) {
     if (refusal { requireSigned(source, listOf(stranger)) } == null) failed += "a stranger's key was enough"
     val other = BundleSource { if (it == "manifest.sig") throw java.io.FileNotFoundException(it) else source.read(it) }
     if (refusal { requireSigned(other, listOf(trusted)) } == null) failed += "no signature was needed"
+    if (!refusesNoKey { Sensor.open(source, trust = emptyList()) }) failed += "a list without a key trusted anybody"
     println(failed.joinToString("\n").ifEmpty { "passed" })
     if (failed.isNotEmpty()) kotlin.system.exitProcess(1)
+}
+
+private fun refusesNoKey(work: () -> Unit): Boolean = try {
+    work()
+    false
+} catch (error: IllegalArgumentException) {
+    "names no key" in error.message!!
 }
 
 private fun refusal(work: () -> Unit): String? = try {
