@@ -148,17 +148,16 @@ class AudioFrontend:
             )
         assert self._mix is not None  # made above
         steps = []
-        if time is not None and abs(time - self.time) > GAP_SECONDS:
-            missing = round((time - self.time) * self._rate)
-            if missing < 0 and self._taken:
-                raise SignalError(f"audio for {time:.3f} s came after {self.time:.3f} s was given; push it in order")
+        missing = 0 if time is None else round((time - self.time) * self._rate)
+        if missing < 0 and not self._taken:
+            # Samples before the stream's start (encoder priming) are left out, so that sound begins at 0 in any pieces.
+            samples = samples[-missing:]
+        elif time is not None and abs(time - self.time) > GAP_SECONDS:
             if missing < 0:
-                # Samples before the stream's start (encoder priming) are left out.
-                samples = samples[-missing:]
-            else:
-                self._gaps.append((self.time, time))
-                self._taken += missing
-                steps += self._advance(np.concatenate([self._mix.flush(), np.zeros(missing, np.float32)]))
+                raise SignalError(f"audio for {time:.3f} s came after {self.time:.3f} s was given; push it in order")
+            self._gaps.append((self.time, time))
+            self._taken += missing
+            steps += self._advance(np.concatenate([self._mix.flush(), np.zeros(missing, np.float32)]))
         self._taken += len(samples)
         return steps + self._advance(self._mix.push(samples, channels))
 

@@ -146,3 +146,9 @@ def test_samples_before_the_start_are_left_out():
     ((chunk, covered),) = frontend.push(pcm, 16000, time=-0.1)
     assert covered
     assert chunk.max() == pytest.approx(0.1, abs=0.01)
+    for size in (80, 160, 333, 800):
+        frontend.reset()
+        steps = []
+        for place in range(0, len(pcm), size):
+            steps += frontend.push(pcm[place : place + size], 16000, time=place / 16000 - 0.1)
+        np.testing.assert_array_equal(steps[0][0], chunk)

@@ -11,6 +11,7 @@ from mer_sdk.window.alignment import StreamAlignment
 from mer_sdk.window.sensor import PATIENCE_SECONDS
 
 AUDIO, VIDEO = 0, 1
+JOINS = -1.0
 RATE = 8000
 FRAME = np.zeros((1, 1, 3), np.uint8)
 # Of a step at most so many frames may be looked at.
@@ -32,7 +33,7 @@ def stages(source: SourceBundle) -> dict[str, np.ndarray]:
         if kind == AUDIO:
             pcm = sound[place : place + int(count)]
             place += len(pcm)
-            alignment.add_audio(pcm, RATE, None if time < 0 else time)
+            alignment.add_audio(pcm, RATE, None if time == JOINS else time)
         else:
             alignment.add_frame(partial(np.asarray, FRAME), time)
         while alignment.ready(PATIENCE_SECONDS):
@@ -49,14 +50,16 @@ def stages(source: SourceBundle) -> dict[str, np.ndarray]:
 
 
 def _events() -> np.ndarray:
-    """Both streams; a picture that is held; a gap in the sound; a camera that stops, and comes back; a long pause."""
-    sound = [(AUDIO, 0.0, 0.3), *((AUDIO, -1.0, 0.3) for _ in range(6)), (AUDIO, 3.2, 0.4)]
+    """Both streams, sound from before the beginning; a picture that is held; a gap in the sound; a camera that stops,
+    and comes back; a long pause."""
+    sound = [(AUDIO, -0.1 + 0.01 * index, 0.01) for index in range(10)]
+    sound += [(AUDIO, 0.0, 0.3), *((AUDIO, JOINS, 0.3) for _ in range(6)), (AUDIO, 3.2, 0.4)]
     sound += [(AUDIO, 3.6 + 0.4 * index, 0.4) for index in range(1, 30)]
     sound += [(AUDIO, 60.0 + 0.4 * index, 0.4) for index in range(8)]
     begin = 0.0
     rows = []
     for kind, time, seconds in sound:
-        begin = begin if time < 0 else time
+        begin = begin if time == JOINS else time
         rows.append((begin + seconds, kind, time, round(seconds * RATE)))
         begin += seconds
     times = [0.05 + 0.1 * index for index in range(12)] + [4.1, 4.3, 15.5, 60.1, 60.35, 60.6, 61.4, 62.9]

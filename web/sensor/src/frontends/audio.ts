@@ -179,21 +179,19 @@ export class AudioFrontend {
     }
     let samples = checkedChannels(channels, this.taken);
     const steps: AudioStep[] = [];
-    if (time !== null && Math.abs(time - this.time) > GAP_SECONDS) {
-      const missing = Math.round((time - this.time) * this.rate);
-      if (missing < 0 && this.taken) {
+    const missing = time === null ? 0 : Math.round((time - this.time) * this.rate);
+    if (missing < 0 && !this.taken) {
+      // Samples before the stream's start (encoder priming) are left out, so that sound begins at 0 in any pieces.
+      samples = samples.map((channel) => channel.slice(-missing));
+    } else if (time !== null && Math.abs(time - this.time) > GAP_SECONDS) {
+      if (missing < 0) {
         throw new SignalError(
           `audio for ${time.toFixed(3)} s came after ${this.time.toFixed(3)} s was given; push it in order`,
         );
       }
-      if (missing < 0) {
-        // Samples before the stream's start (encoder priming) are left out.
-        samples = samples.map((channel) => channel.slice(-missing));
-      } else {
-        this.gaps.push([this.time, time]);
-        this.taken += missing;
-        steps.push(...this.advance(joined(this.mix!.flush(), new Float32Array(missing))));
-      }
+      this.gaps.push([this.time, time]);
+      this.taken += missing;
+      steps.push(...this.advance(joined(this.mix!.flush(), new Float32Array(missing))));
     }
     this.taken += samples[0]!.length;
     steps.push(...this.advance(this.mix!.push(samples)));

@@ -44,21 +44,17 @@ std::vector<SoundStep> SoundSteps::push(std::span<const float> given, std::optio
   for (float& value : clipped) value = std::clamp(value, -1.0f, 1.0f);
   std::span<const float> pcm = clipped;
   std::vector<SoundStep> steps;
-  if (stamp && std::abs(*stamp - time()) > kGapSeconds) {
-    const std::int64_t missing = std::lrint((*stamp - time()) * rate_);
-    if (missing < 0 && taken_ > 0) {
-      throw std::invalid_argument("sound of this time was given already; push it in order");
-    }
-    if (missing < 0) {
-      // Samples before the stream's start are left out.
-      pcm = pcm.subspan(std::min(pcm.size(), static_cast<std::size_t>(-missing * channels_)));
-    } else {
-      gaps_.emplace_back(time(), *stamp);
-      taken_ += missing;
-      std::vector<float> rest = mix_.flush();
-      rest.resize(rest.size() + static_cast<std::size_t>(missing), 0.0f);
-      advance(rest, steps);
-    }
+  const std::int64_t missing = stamp ? std::lrint((*stamp - time()) * rate_) : 0;
+  if (missing < 0 && taken_ == 0) {
+    // Samples before the stream's start are left out, so that sound begins at 0 in any pieces.
+    pcm = pcm.subspan(std::min(pcm.size(), static_cast<std::size_t>(-missing * channels_)));
+  } else if (stamp && std::abs(*stamp - time()) > kGapSeconds) {
+    if (missing < 0) throw std::invalid_argument("sound of this time was given already; push it in order");
+    gaps_.emplace_back(time(), *stamp);
+    taken_ += missing;
+    std::vector<float> rest = mix_.flush();
+    rest.resize(rest.size() + static_cast<std::size_t>(missing), 0.0f);
+    advance(rest, steps);
   }
   taken_ += static_cast<std::int64_t>(pcm.size()) / channels_;
   advance(mix_.push(pcm), steps);

@@ -62,7 +62,7 @@ void check_alignment(File& file) {
     const double time = seconds(events[i][1]);
     if (events[i][0] == 0) {
       const auto count = static_cast<std::size_t>(events[i][2]);
-      alignment.add_sound(sound.subspan(taken, count), time < 0 ? std::nullopt : std::optional(time));
+      alignment.add_sound(sound.subspan(taken, count), time == -1 ? std::nullopt : std::optional(time));
       taken += count;
     } else {
       alignment.add_frame({time, pixel, 1, 1});

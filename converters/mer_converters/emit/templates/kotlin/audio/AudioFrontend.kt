@@ -59,19 +59,15 @@ class AudioFrontend {
         val known = rate ?: sampleRate.also(::begin)
         require(known == sampleRate) { "the sample rate changed from $known to $sampleRate Hz; begin a new front end" }
         val steps = ArrayList<AudioStep>()
-        if (time != null && abs(time - this.time) > GAP_SECONDS) {
-            val missing = Math.rint((time - this.time) * known).toLong()
-            require(missing >= 0 || taken == 0L) {
-                "audio for $time s came after ${this.time} s was given; push it in order"
-            }
-            if (missing < 0) {
-                // Samples before the stream's start are left out.
-                sound = sound.copyOfRange(minOf(sound.size, (-missing * channels).toInt()), sound.size)
-            } else {
-                gaps += this.time to time
-                taken += missing
-                steps += advance(mix.flush() + FloatArray(missing.toInt()))
-            }
+        val missing = if (time == null) 0L else Math.rint((time - this.time) * known).toLong()
+        if (missing < 0 && taken == 0L) {
+            // Samples before the stream's start are left out, so that sound begins at 0 in any pieces.
+            sound = sound.copyOfRange(minOf(sound.size.toLong(), -missing * channels).toInt(), sound.size)
+        } else if (time != null && abs(time - this.time) > GAP_SECONDS) {
+            require(missing >= 0) { "audio for $time s came after ${this.time} s was given; push it in order" }
+            gaps += this.time to time
+            taken += missing
+            steps += advance(mix.flush() + FloatArray(missing.toInt()))
         }
         taken += sound.size / channels
         steps += advance(mix.push(sound, channels, names))

@@ -28,7 +28,7 @@ internal class AlignmentCheck(private val golden: Golden) {
             if (kind == 0f) {
                 val piece = sound.copyOfRange(taken, taken + count.toInt())
                 taken += piece.size
-                alignment.addAudio(piece, rate, seconds(time).takeIf { it >= 0 })
+                alignment.addAudio(piece, rate, seconds(time).takeIf { it != -1.0 })
             } else {
                 alignment.addFrame(TimedFrame(seconds(time)) { frame })
             }

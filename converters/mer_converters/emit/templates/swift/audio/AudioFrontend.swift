@@ -61,19 +61,17 @@ public final class AudioFrontend {
             throw SensorError.input("the sample rate changed to \(sampleRate) Hz; begin a new front end")
         }
         var steps: [AudioStep] = []
-        if let time, abs(time - self.time) > gapSeconds {
-            let missing = Int(((time - self.time) * Double(sampleRate)).rounded(.toNearestOrEven))
-            guard missing >= 0 || taken == 0 else {
+        let missing = time.map { Int((($0 - self.time) * Double(sampleRate)).rounded(.toNearestOrEven)) } ?? 0
+        if missing < 0, taken == 0 {
+            // Samples before the stream's start are left out, so that sound begins at 0 in any pieces.
+            sound.removeFirst(min(sound.count, -missing * channels))
+        } else if let time, abs(time - self.time) > gapSeconds {
+            guard missing >= 0 else {
                 throw SensorError.input("audio for \(time) s came after \(self.time) s was given; push it in order")
             }
-            if missing < 0 {
-                // Samples before the stream's start are left out.
-                sound.removeFirst(min(sound.count, -missing * channels))
-            } else {
-                gaps.append((self.time, time))
-                taken += missing
-                steps += advance(known.mix.flush() + [Float](repeating: 0, count: missing))
-            }
+            gaps.append((self.time, time))
+            taken += missing
+            steps += advance(known.mix.flush() + [Float](repeating: 0, count: missing))
         }
         taken += sound.count / channels
         return steps + advance(known.mix.push(sound, channels: channels, names: names))

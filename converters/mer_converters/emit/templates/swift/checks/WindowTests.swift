@@ -128,7 +128,7 @@ final class WindowTests: GoldenCase {
             if events.row(index)[0] == 0 {
                 let piece = Array(sound[taken..<(taken + Int(events.row(index)[2]))])
                 taken += piece.count
-                try alignment.addAudio(piece, sampleRate: rate, time: time < 0 ? nil : time)
+                try alignment.addAudio(piece, sampleRate: rate, time: time == -1 ? nil : time)
             } else {
                 try alignment.addFrame(TimedFrame(time: time) { picture })
             }
