@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
 import math
+from bisect import insort
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ import numpy as np
 from mer_sdk.dialogue.utterances import Cut, UtteranceCutter, UtteranceOptions
 from mer_sdk.frontends.resampling import Resampler
 from mer_sdk.frontends.voice_activity import VOICE_RATE, SpeechModel
-from mer_sdk.live.step_queue import SEAMLESS
+from mer_sdk.live.piece_order import SEAMLESS, Repeats, next_piece
 from mer_sdk.media.layout import MonoMix
 from mer_sdk.media.timeline import GAP_SECONDS
 
@@ -75,9 +75,10 @@ class SoundStream:
         self.late = 0
         self._options, self._tolerance = options, tolerance
         self._cutter = UtteranceCutter(options, model)
-        # Pieces that wait for earlier ones: (time, order of coming, piece).
+        # Pieces that wait for earlier ones: (time, order of coming, piece), sorted.
         self._held: list[tuple[float, int, _Piece]] = []
         self._order = 0
+        self._repeats = Repeats()
         # The latest time stamp.
         self._newest = -math.inf
         # The last piece, if its time stamp was far ahead and none has confirmed it yet.
@@ -123,6 +124,9 @@ class SoundStream:
     def push(self, samples: np.ndarray, rate: int, time: float, speaker: Hashable) -> list[Spoken]:
         """Take float32 samples [n] or [n, channels] of `rate` Hz, the first at `time` seconds; give what is over."""
         piece = _Piece(samples, rate, speaker)
+        if self._repeats.seen(time, samples, rate):
+            self.late += 1
+            return []
         doubtful, self._doubtful = self._doubtful, None
         if doubtful is not None and abs(time - doubtful[0]) <= FAR_SECONDS:
             self._hold(*doubtful)
@@ -142,7 +146,7 @@ class SoundStream:
         return [*self._release(-math.inf), *self._end()]
 
     def _hold(self, time: float, piece: _Piece) -> None:
-        heapq.heappush(self._held, (time, self._order, piece))
+        insort(self._held, (time, self._order, piece), key=lambda held: held[:2])
         self._order += 1
         self._newest = max(self._newest, time)
         self.time = max(self.time, time + len(piece.samples) / piece.rate)
@@ -155,7 +159,11 @@ class SoundStream:
             seamless = abs(time - max(0.0, self._reached)) * piece.rate <= SEAMLESS
             if not seamless and time > self._newest - tolerance and len(self._held) <= MOST_HELD:
                 return
-            heapq.heappop(self._held)
+            if seamless:
+                self._held.pop(0)
+            else:
+                places = [(at, at + len(one.samples) / one.rate, order) for at, order, one in self._held]
+                time, _, piece = self._held.pop(next_piece(places, piece.rate))
             yield from self._use(time, piece)
 
     @property

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
 import math
+from bisect import insort
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,11 +13,9 @@ import numpy as np
 
 from mer_sdk.contract.manifest import Clock
 from mer_sdk.errors import OptionError
+from mer_sdk.live.piece_order import SEAMLESS, Repeats, next_piece
 from mer_sdk.media.timeline import GAP_SECONDS
 from mer_sdk.window.alignment import SLACK, STREAMS, StepInput, StreamAlignment
-
-# Sound that begins this close to where the last piece ended goes on from there; none can be missing between, samples.
-SEAMLESS = 0.5
 
 
 @dataclass(frozen=True)
@@ -90,9 +88,10 @@ class LiveQueue:
         self.room = max(1, round(options.queue_seconds / self._step))
         self.steps: deque[LiveStep] = deque()
         self.dropped = self.late = 0
-        # Pieces that wait for earlier ones: (time, order of coming, what), by stream.
+        # Pieces that wait for earlier ones: (time, order of coming, what), by stream, sorted.
         self._held: dict[str, list[tuple[float, int, Any]]] = {name: [] for name in STREAMS}
         self._order = 0
+        self._repeats = Repeats()
         self._newest = dict.fromkeys(STREAMS, -math.inf)
         # The last piece, if its time stamp was far from its stream and none has confirmed it yet: (time, what).
         self._doubtful: dict[str, tuple[float, Any]] = {}
@@ -111,7 +110,10 @@ class LiveQueue:
         Without a time they begin where the last piece ended, or at the step that is due where that is over.
         """
         due = max(self._audio_end, self._alignment.done * self._step)
-        self._add("audio", due if time is None else time + self._shift["audio"], (samples, rate))
+        if time is not None and self._repeats.seen(time, samples, rate):
+            self.late += 1
+        else:
+            self._add("audio", due if time is None else time + self._shift["audio"], (samples, rate))
 
     def add_frame(self, pixels: Callable[[], np.ndarray], time: float) -> None:
         """Take a frame; see `StreamAlignment.add_frame`."""
@@ -171,7 +173,7 @@ class LiveQueue:
         return []
 
     def _hold(self, stream: str, time: float, what: Any) -> None:
-        heapq.heappush(self._held[stream], (time, self._order, what))
+        insort(self._held[stream], (time, self._order, what), key=lambda held: held[:2])
         self._order += 1
         self._newest[stream] = max(self._newest[stream], time)
         if stream == "audio":
@@ -185,7 +187,11 @@ class LiveQueue:
             seamless = stream == "audio" and abs(time - self._handed_end) * what[1] <= SEAMLESS
             if not seamless and time > self._newest[stream] - tolerance:
                 return
-            heapq.heappop(held)
+            if stream == "audio" and not seamless:
+                places = [(at, at + len(piece[0]) / piece[1], order) for at, order, piece in held]
+                time, _, what = held.pop(next_piece(places, what[1]))
+            else:
+                held.pop(0)
             used = self._hand_audio(time, *what) if stream == "audio" else self._hand_frame(time, what)
             self.late += not used
             # A stream that comes again after a stall is late at first. It is waited for as soon as waiting can help,

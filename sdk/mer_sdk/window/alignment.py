@@ -70,7 +70,7 @@ class StreamAlignment:
         self._frames: dict[int, list[Frame]] = {}
         # The picture that is shown, and until when at the latest.
         self._held: tuple[Frame, float] | None = None
-        self._began = self._began_video = False
+        self._began = self._began_video = self._ended = False
         self.video_time = 0.0
         self._video_end = 0.0
 
@@ -91,6 +91,7 @@ class StreamAlignment:
 
     def add_audio(self, pcm: np.ndarray, sample_rate: int, time: float | None, channels: Sequence[str] = ()) -> None:
         """See `EmotionSensor.push_audio` and `AudioFrontend.push`."""
+        self._check_open()
         samples = checked_sound(pcm, sample_rate, self._audio.taken)
         given = time
         if time is not None:
@@ -124,6 +125,7 @@ class StreamAlignment:
         Args:
             duration: seconds for which it is shown at least, None where unknown: until the next one comes.
         """
+        self._check_open()
         time = checked_time("a frame", time)
         if time < self.video_time - SLACK:
             raise SignalError(f"a frame at {time} s came after one at {self.video_time:.3f} s; push frames in order")
@@ -207,14 +209,19 @@ class StreamAlignment:
         self.video_time = self.done * self._step
 
     def end(self) -> int:
-        """End the streams: the number of steps that there are in all. `take` gives those still due.
+        """End the streams: the number of steps that there are in all. `take` gives those still due; no more is taken in.
 
         An incomplete last step counts where at least half of it is there, or where it is the only one.
         """
+        self._ended = True
         self._queue(self._audio.flush())
         video_steps = int(self._video_end / self._step + 0.5) if self._began_video else 0
         self._hold(self._number(self._video_end) + 1, self._video_end)
         return max(self._audio_made, video_steps, self.done + 1 if self._frames and self.done == self._first else 0)
+
+    def _check_open(self) -> None:
+        if self._ended:
+            raise SignalError("the stream was ended by flush(): reset() begins another one, to push to")
 
     def _lead(self) -> float:
         """Seconds by which the stream that is ahead has passed the next step's end."""

@@ -169,6 +169,17 @@ def test_frames_out_of_order_are_refused(sensor):
         sensor.push_frame(picture(0), float("nan"))
 
 
+def test_an_ended_stream_takes_nothing_until_another_begins(sensor):
+    made = sensor.push_audio(sound(1.65, 16000), 16000)
+    assert len(made + sensor.flush()) == 7
+    for push in (lambda: sensor.push_audio(sound(1.0, 16000), 16000), lambda: sensor.push_frame(picture(0), 2.0)):
+        with pytest.raises(SignalError, match=r"ended by flush\(\): reset\(\) begins another"):
+            push()
+    assert sensor.flush() == []
+    sensor.reset()
+    assert len(sensor.push_audio(sound(1.0, 16000), 16000)) == 4
+
+
 def test_the_window_forgets_what_is_older_than_four_seconds(sensor):
     quiet, other = sound(4.5, 16000, seed=1), sound(4.5, 16000, seed=2)
     tail = sound(4.0 + 0.125, 16000, seed=3)
@@ -355,7 +366,7 @@ def test_a_window_begins_with_each_utterance(tiny_onnx, pause, held):
 def test_a_stream_in_which_nobody_speaks_names_no_emotion(tiny_onnx):
     with EmotionSensor.open(tiny_onnx, voice=VoiceOptions(hangover=0.5)) as sensor:
         sensor._steps.voice = VoiceActivity(VoiceOptions(hangover=0.5), Loudness())
-        estimates = sensor.push_audio(sound(seconds=6.0) * 0.1, RATE) + sensor.flush()
+        estimates = sensor.push_audio(sound(seconds=6.0) * 0.1, RATE)
         assert {estimate.emotion for estimate in estimates} == {"unknown"}
         # What was held back is forgotten: later speech begins its own window.
         sensor.push_audio(sound(seconds=0.25), RATE, 6.0)

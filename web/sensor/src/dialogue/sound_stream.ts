@@ -1,18 +1,16 @@
 /** One live stream of sound: pieces with time stamps put in order, gaps, and the utterances in it: mer_sdk.live.sound_stream. */
+import { GAP_SECONDS } from "../frontends/audio.js";
 import { MonoMix } from "../frontends/downmix.js";
 import { Resampler } from "../frontends/resampler.js";
 import { halfEven } from "../frontends/rounding.js";
 import { type SpeechModel, VOICE_RATE } from "../frontends/voice_activity.js";
+import { nextPiece, Repeats, SEAMLESS } from "./piece_order.js";
 import { type Cut, UtteranceCutter, type UtteranceRules } from "./utterances.js";
 
 /** A time stamp this far ahead of everything before counts only once the next one confirms it, seconds. */
 const FAR_SECONDS = 4;
 /** Pieces that may wait for earlier ones, whatever their time stamps say. */
 const MOST_HELD = 256;
-/** Time stamps that differ by less are taken for one another, seconds. */
-const GAP_SECONDS = 0.05;
-/** Sound joins the sound before where it begins at most so many samples away. */
-const SEAMLESS = 0.5;
 
 /** An utterance of a stream; `begin` and `end` in seconds on the clock of all streams, `samples` mono at 16 kHz. */
 export interface Spoken {
@@ -49,6 +47,7 @@ export class SoundStream {
   private readonly cutter: UtteranceCutter;
   private held: Held[] = [];
   private order = 0;
+  private readonly repeats = new Repeats();
   private newest = -Infinity;
   /** The last piece, if its time stamp was far ahead and none has confirmed it yet. */
   private doubtful: { time: number; piece: Piece } | null = null;
@@ -101,6 +100,10 @@ export class SoundStream {
   /** Take sound of `rate` Hz, one array a channel, the first sample at `time` seconds; give what is over. */
   async push(channels: readonly Float32Array[], rate: number, time: number, speaker: string | null): Promise<Spoken[]> {
     const piece = { channels, rate, speaker };
+    if (this.repeats.seen(time, channels, rate)) {
+      this.late += 1;
+      return [];
+    }
     const doubtful = this.doubtful;
     this.doubtful = null;
     if (doubtful && Math.abs(time - doubtful.time) <= FAR_SECONDS) this.hold(doubtful.time, doubtful.piece);
@@ -128,11 +131,20 @@ export class SoundStream {
   private async release(tolerance: number): Promise<Spoken[]> {
     const spoken: Spoken[] = [];
     while (this.held.length) {
-      const { time, piece } = this.held[0]!;
+      let { time, piece } = this.held[0]!;
       // Nothing can come before sound that joins what was used, or that begins with the clock.
       const seamless = Math.abs(time - Math.max(0, this.reached)) * piece.rate <= SEAMLESS;
       if (!seamless && time > this.newest - tolerance && this.held.length <= MOST_HELD) break;
-      this.held.shift();
+      if (seamless) {
+        this.held.shift();
+      } else {
+        const places = this.held.map((one) => ({
+          begin: one.time,
+          end: one.time + one.piece.channels[0]!.length / one.piece.rate,
+          order: one.order,
+        }));
+        [{ time, piece }] = this.held.splice(nextPiece(places, piece.rate), 1) as [(typeof this.held)[number]];
+      }
       spoken.push(...(await this.use(time, piece)));
     }
     return spoken;

@@ -5,7 +5,7 @@ import { MonoMix } from "./downmix.js";
 import { checkRate, joined, Resampler } from "./resampler.js";
 
 // Time stamps jitter by some milliseconds; only a larger jump is a gap in the recording.
-const GAP_SECONDS = 0.05;
+export const GAP_SECONDS = 0.05;
 // Sound is silent where it moves by no more than a step and a half of 16 bits up or down: digital zeros, a muted track, a
 // dead microphone, a constant. It is missing once it has been silent for so long, seconds, and before it first moves.
 const STILL_SPAN = 3 / 32768;

@@ -47,6 +47,7 @@ export class StreamAlignment {
   private held: TimedFrame | null = null;
   private began = false;
   private beganVideo = false;
+  private ended = false;
   private videoTime = 0;
   private videoEnd = 0;
 
@@ -83,6 +84,7 @@ export class StreamAlignment {
   /** See `EmotionSensor.pushAudio`. */
   addAudio(channels: readonly Float32Array[], sampleRate: number, given: number | null): void {
     let time = given;
+    this.checkOpen();
     // What is refused changes nothing.
     checkSound(channels, sampleRate);
     if (time !== null) {
@@ -108,6 +110,7 @@ export class StreamAlignment {
 
   /** See `EmotionSensor.pushFrame`. */
   addFrame(frame: Frame, time: number): void {
+    this.checkOpen();
     checkTime("a frame", time);
     if (time < this.videoTime - SLACK) {
       throw new SignalError(
@@ -166,10 +169,17 @@ export class StreamAlignment {
 
   /** End the streams; gives the number of steps in all. An incomplete last step counts where half of it is there. */
   end(): number {
+    this.ended = true;
     this.queue(this.audio.flush());
     const videoSteps = this.beganVideo ? Math.floor(this.videoEnd / this.step + 0.5) : 0;
     this.hold(this.number(this.videoEnd) + 1, this.videoEnd);
     return Math.max(this.audioMade, videoSteps, this.frames.size && this.done === this.first ? this.done + 1 : 0);
+  }
+
+  private checkOpen(): void {
+    if (this.ended) {
+      throw new SignalError("the stream was ended by flush(): reset() begins another one, to push to");
+    }
   }
 
   /** Sound goes on after a long gap, or at another rate; the new sound has nothing before it. */

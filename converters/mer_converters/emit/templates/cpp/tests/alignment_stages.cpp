@@ -71,6 +71,9 @@ void check_alignment(File& file) {
   }
   const std::int64_t end = alignment.end();
   while (alignment.done() < end) take_step(alignment, wanted.row(), rows);
+  refuse([&] { alignment.add_sound(silent, 90.0); });
+  refuse([&] { alignment.add_frame({90.0, pixel, 1, 1}); });
+  file.expect(refused == 6, "after its end a stream takes nothing");
   file.expect(furthest(rows, wanted.values) <= 1e-3,
               "steps of sound and pictures: " + std::to_string(rows.size() / wanted.row()));
 }

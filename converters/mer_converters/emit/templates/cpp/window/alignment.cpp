@@ -48,6 +48,7 @@ double StreamAlignment::sound_time() const { return static_cast<double>(sound_ba
 
 void StreamAlignment::add_sound(std::span<const float> pcm, std::optional<double> time) {
   // What is refused changes nothing.
+  check_open();
   check_sound(pcm);
   if (time) {
     check_time(*time);
@@ -82,6 +83,7 @@ void StreamAlignment::queue(std::vector<SoundStep> steps) {
 
 void StreamAlignment::add_frame(TimedFrame frame) {
   const double time = frame.time;
+  check_open();
   check_time(time);
   if (time < video_time_ - kSlack) throw std::invalid_argument("a frame must not come before the last one's time");
   begin_with(time);
@@ -186,7 +188,12 @@ void StreamAlignment::skip_empty(std::int64_t least) {
   if (start - done_ > least) done_ = start;
 }
 
+void StreamAlignment::check_open() const {
+  if (ended_) throw std::invalid_argument("the stream was ended by flush(); make another one");
+}
+
 std::int64_t StreamAlignment::end() {
+  ended_ = true;
   std::int64_t last = 0;
 //#if audio
   queue(sound_.flush());

@@ -70,6 +70,7 @@ class StreamAlignment {
 
  private:
   void begin_with(double time);
+  void check_open() const;
 //#if audio
   struct Sound {
     std::int64_t number;
@@ -95,7 +96,7 @@ class StreamAlignment {
   double video_time_ = 0, video_end_ = 0;
 //#end
   std::int64_t done_ = 0, first_ = 0;
-  bool began_ = false;
+  bool began_ = false, ended_ = false;
 };
 
 }  // namespace mer::@namespace@

@@ -36,6 +36,11 @@ internal class AlignmentCheck(private val golden: Golden) {
         }
         val end = alignment.end()
         while (alignment.done < end) step(alignment)
+        val after = listOf(
+            { alignment.addAudio(floatArrayOf(0f), rate, 90.0) },
+            { alignment.addFrame(TimedFrame(90.0) { frame }) },
+        )
+        golden.expect("after its end a stream takes nothing", after.all { isRefused(it) })
         val same = rows.indices.firstOrNull { index ->
             index >= wanted.count || rows[index].indices.any { abs(rows[index][it] - wanted[index][it]) > 1e-3 }
         }

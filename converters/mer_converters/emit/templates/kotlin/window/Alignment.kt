@@ -44,6 +44,7 @@ class StreamAlignment {
     private var first = 0L
     private var began = false
     private var beganVideo = false
+    private var ended = false
     private var videoTime = 0.0
     private var videoEnd = 0.0
 
@@ -66,6 +67,7 @@ class StreamAlignment {
         names: List<String> = emptyList(),
     ) {
         var at = time
+        checkOpen()
         // What is refused changes nothing.
         checkSound(samples, sampleRate, channels)
         if (at != null) {
@@ -88,6 +90,7 @@ class StreamAlignment {
     /** A frame, in order of time. It is shown until the next one. */
     fun addFrame(frame: TimedFrame) {
         val time = frame.time
+        checkOpen()
         checkTime("a frame", time)
         require(time >= videoTime - SLACK) { "a frame at $time s came after one at $videoTime s; push frames in order" }
         beginWith(time)
@@ -138,11 +141,14 @@ class StreamAlignment {
 
     /** Ends the streams: the number of steps that there are in all. [take] gives those still due. */
     fun end(): Long {
+        ended = true
         queue(audio.flush())
         val videoSteps = if (beganVideo) (videoEnd / STEP_SECONDS + 0.5).toLong() else 0L
         hold(stepAt(videoEnd) + 1, videoEnd)
         return maxOf(audioMade, videoSteps, if (frames.isNotEmpty() && done == first) done + 1 else 0L)
     }
+
+    private fun checkOpen() = require(!ended) { "the stream was ended by flush(): reset() begins another, to push to" }
 
     private fun lags(stream: Stream) = when (stream) {
         Stream.AUDIO -> audioMade <= done

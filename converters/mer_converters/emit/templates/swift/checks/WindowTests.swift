@@ -136,6 +136,8 @@ final class WindowTests: GoldenCase {
         }
         let end = alignment.end()
         while alignment.done < end { rows.append(row(alignment, wanted.shape[1])) }
+        XCTAssertThrowsError(try alignment.addAudio([0], sampleRate: rate, time: 90))
+        XCTAssertThrowsError(try alignment.addFrame(TimedFrame(time: 90) { picture }))
         XCTAssertEqual(rows.count, wanted.count)
         for (index, found) in rows.enumerated() where index < wanted.count {
             near(found, wanted.row(index), 1e-3, "step \(index)")

@@ -38,6 +38,7 @@ public final class StreamAlignment {
     private var first = 0
     private var began = false
     private var beganVideo = false
+    private var ended = false
     private var videoTime = 0.0
     private var videoEnd = 0.0
     private var expected: Set<Stream> = []
@@ -55,6 +56,7 @@ public final class StreamAlignment {
         _ samples: [Float], sampleRate: Int, time: Double? = nil, channels: Int = 1, names: [String] = []
     ) throws {
         var at = time
+        try checkOpen()
         // What is refused changes nothing.
         try checkSound(samples, sampleRate: sampleRate, channels: channels)
         if let time {
@@ -80,6 +82,7 @@ public final class StreamAlignment {
     /// A frame, in order of time. It is shown until the next one.
     public func addFrame(_ frame: TimedFrame) throws {
         let time = frame.time
+        try checkOpen()
         try checkTime("a frame", time)
         guard time >= videoTime - slack else {
             throw SensorError.input("a frame at \(time) s came after one at \(videoTime) s; push frames in order")
@@ -131,10 +134,17 @@ public final class StreamAlignment {
 
     /// Ends the streams: the number of steps that there are in all. `take` gives those still due.
     public func end() -> Int {
+        ended = true
         queue(audio.flush())
         let videoSteps = beganVideo ? Int(videoEnd / stepSeconds + 0.5) : 0
         hold(before: stepNumber(at: videoEnd) + 1, until: videoEnd)
         return max(audioMade, videoSteps, !frames.isEmpty && done == first ? done + 1 : 0)
+    }
+
+    private func checkOpen() throws {
+        guard !ended else {
+            throw SensorError.input("the stream was ended by flush(): reset() begins another one, to push to")
+        }
     }
 
     private func lags(_ stream: Stream) -> Bool {
