@@ -209,7 +209,7 @@ class StreamAlignment:
         self.video_time = self.done * self._step
 
     def end(self) -> int:
-        """End the streams: the number of steps that there are in all. `take` gives those still due; no more is taken in.
+        """End the streams: the number of steps that there are in all. `take` gives those still due; nothing more comes.
 
         An incomplete last step counts where at least half of it is there, or where it is the only one.
         """
