@@ -22,7 +22,8 @@ class FaceDetector(Protocol):
     """Anything that finds faces."""
 
     def detect(self, rgb: np.ndarray) -> list[Detection]:
-        """Faces in an image (uint8, height x width x 3, RGB): (x, y, width, height, score) each, in pixels."""
+        """Faces in an image (uint8, height x width x 3, RGB): (x, y, width, height, score) each, in pixels; an empty
+        list where there is none. Numbers of Python or numpy; whoever asks raises OptionError at anything else."""
         ...
 
 

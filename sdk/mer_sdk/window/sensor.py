@@ -284,6 +284,7 @@ class EmotionSensor:
         Raises:
             SignalError: a wrong shape, or a time that is not finite or goes back.
             MissingExtra: OpenCV is not installed and no detector was given.
+            OptionError: the detector given to `open` gave something else than faces.
         """
         self._check_free()
         still = check_frame(rgb).copy()

@@ -1,5 +1,7 @@
 """What is refused changes nothing; a file that is being read, and a sensor that was closed, say so."""
 
+import json
+
 import container_files as files
 import numpy as np
 import pytest
@@ -119,6 +121,40 @@ def test_a_box_that_is_no_face_of_the_frame_is_none(tiny_onnx, box):
         estimates = [one for index in range(9) for one in sensor.push_frame(frame, index / 8)] + sensor.flush()
         assert all(one.face.box[0] < 1 for one in estimates if one.face is not None)
         assert any(one.face is not None for one in estimates)
+
+
+class Gives:
+    """A detector that gives this, whatever it sees."""
+
+    def __init__(self, found):
+        self.found = found
+
+    def detect(self, rgb):
+        return self.found
+
+
+FACE = (4.0, 4.0, 30.0, 30.0, 1.0)
+FRAME = np.random.default_rng(1).integers(0, 256, (48, 64, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "rows", [np.array([FACE], np.float32), [np.array(FACE, np.float16)], [[np.int64(n) for n in FACE]], [FACE[:4]]]
+)
+def test_numbers_of_numpy_are_faces_that_json_takes(tiny_onnx, rows):
+    with EmotionSensor.open(tiny_onnx, detector=Gives(rows)) as sensor:
+        (estimate,) = sensor.push_frame(FRAME, 0.0) + sensor.flush()
+    assert json.loads(json.dumps(estimate.to_json()))["face"]["box"] == list(FACE[:4])
+
+
+@pytest.mark.parametrize(
+    "found",
+    [None, 5, "faces", FACE, [None], [5], ["face"], [FACE[:3]], [("4", "4", "30", "30")], [(None,) * 5], [{0: 4}], {1}],
+)
+def test_a_detector_that_gives_no_faces_is_told_what_to_give(tiny_onnx, found):
+    with EmotionSensor.open(tiny_onnx, detector=Gives(found)) as sensor:
+        sensor.push_frame(FRAME, 0.0)
+        with pytest.raises(OptionError, match=r"something else than faces; .* of \(x, y, width, height, score\) each"):
+            sensor.flush()
 
 
 @pytest.mark.parametrize(
