@@ -12,10 +12,11 @@ from pathlib import Path
 
 from mer_sdk.dialogue.text_file import read_text
 from mer_sdk.errors import DataError
+from mer_sdk.limits import shown
 
 REQUIRED = ("speaker", "utterance")
 SEPARATORS = (",", ";", "\t")
-_TIME = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:[.,]\d+)?)")
+_TIME = re.compile(r"(?:(\d{1,9}):)?(\d{1,9}):(\d+(?:[.,]\d+)?)")
 
 
 @dataclass(frozen=True)
@@ -171,12 +172,23 @@ def _order(text: str, where: str) -> float | None:
     if not text.strip():
         return None
     try:
-        place = float(text)
+        return _number(text)
     except ValueError as error:
-        raise DataError(f"{where}: Utterance_ID {text.strip()} is no number; number the lines of a dialogue") from error
-    if not math.isfinite(place):
-        raise DataError(f"{where}: Utterance_ID {text.strip()} is no number; number the lines of a dialogue")
-    return place
+        raise DataError(
+            f"{where}: Utterance_ID {shown(text.strip())} is no number; number the lines of a dialogue"
+        ) from error
+
+
+def _number(text: str) -> float:
+    """A number as people write it: Python's own spellings, such as 1_0 and inf, are none.
+
+    Raises:
+        ValueError: it is none, or too large.
+    """
+    value = math.nan if "_" in text else float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no finite number")
+    return value
 
 
 def _header(rows: Iterator[list[str]], path: Path, required: tuple[str, ...]) -> list[str]:
@@ -213,8 +225,8 @@ def _seconds(text: str, where: str) -> float | None:
     found = _TIME.fullmatch(text.strip())
     try:
         if found is None:
-            return float(text)
+            return _number(text)
         hours, minutes, seconds = found.groups()
-        return int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds.replace(",", "."))
+        return int(hours or 0) * 3600 + int(minutes) * 60 + _number(seconds.replace(",", "."))
     except ValueError as error:
-        raise DataError(f"{where}: StartTime '{text}' is no time; write seconds or HH:MM:SS,mmm") from error
+        raise DataError(f"{where}: StartTime {shown(text)} is no time; write seconds or HH:MM:SS,mmm") from error

@@ -151,7 +151,7 @@ def test_a_further_dialogue_takes_the_name_of_no_other(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (("0,5,a,A", "0,,b,B", "0,,c,C", "0,9,d,D"), "line 3: Utterance_ID is empty, and other lines have one; fill it"),
+        (("0,5,a,A", "0,,b,B", "0,,c,C", "0,9,d,D"), "line 3: Utterance_ID is empty, and other lines have one"),
         (("0,,a,A", "0,1,b,B", "0,0,c,C"), "line 2: Utterance_ID is empty"),
         (("0,0,a,A", "1, ,b,B"), "line 3: Utterance_ID is empty"),
         (("0,0,a,A", ",1,b,B"), "line 3: Dialogue_ID is empty, and other lines have one; .* or leave the column out"),
@@ -171,6 +171,12 @@ def test_ids_that_say_two_things_are_refused(tmp_path):
     head = "Dialogue_ID,Utterance_ID,Speaker,Utterance\n"
     with pytest.raises(DataError, match="dialogue 0 has two different lines of Utterance_ID 0; number them anew"):
         read(tmp_path, head + "0,0,a,hello\n0,0,b,hi\n")
-    for bad in ("x", "nan", "inf"):
-        with pytest.raises(DataError, match=f"line 2: Utterance_ID {bad} is no number"):
-            read(tmp_path, head + f"0,{bad},a,hello\n")
+
+
+@pytest.mark.parametrize("bad", ["x", "nan", "inf", "-1e400", "1_0"])
+def test_numbers_that_are_none_are_refused(tmp_path, bad):
+    with pytest.raises(DataError, match=f"line 2: Utterance_ID '{bad}' is no number"):
+        read(tmp_path, f"Dialogue_ID,Utterance_ID,Speaker,Utterance\n0,{bad},a,hello\n")
+    for time in (bad, "9" * 400 + ":00:01", "00:" + "9" * 400):
+        with pytest.raises(DataError, match=r"line 2: StartTime .* is no time; write seconds or HH:MM:SS,mmm"):
+            read(tmp_path, f"Speaker,Utterance,StartTime\na,hello,{time}\n")
