@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import re
 from typing import Any
 
@@ -42,6 +43,17 @@ def check_kind(name: str, value: object, kinds: type | tuple[type, ...], wanted:
     if value is not None and not isinstance(value, kinds):
         given = shown(value) if isinstance(value, int | float | str | list | dict) else f"a {type(value).__name__}"
         raise OptionError(f"{name} is {given}; give {wanted}")
+
+
+def check_path(name: str, value: object, wanted: str) -> None:
+    """Check a path that an app gives; nothing is looked for there.
+
+    Raises:
+        OptionError: it is neither a string nor an `os.PathLike`; `wanted` says in words what to give.
+    """
+    if value is None:
+        raise OptionError(f"{name} is not given; give {wanted}")
+    check_kind(name, value, (str, os.PathLike), wanted)
 
 
 def check_threads(threads: int) -> None:

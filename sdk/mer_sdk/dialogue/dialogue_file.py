@@ -38,7 +38,7 @@ class Dialogue:
 
 
 def read_dialogues(
-    path: Path, required: tuple[str, ...] = REQUIRED, tell: Callable[[str], object] = lambda note: None
+    path: str | Path, required: tuple[str, ...] = REQUIRED, tell: Callable[[str], object] = lambda note: None
 ) -> tuple[Dialogue, ...]:
     """The dialogues of a csv file with a header line.
 
@@ -61,6 +61,7 @@ def read_dialogues(
     Raises:
         DataError: no such file, neither of the two encodings, no utterance, a column is missing, ids in some lines
             alone, or a bad line.
+        OptionError: the path is none.
     """
     text = read_text(path, "csv file of dialogues")
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text, required), strict=True)
@@ -106,7 +107,7 @@ def _check_filled(column: str, cells: list[tuple[str, bool]]) -> None:
         )
 
 
-def _grouped(lines: list[_Line], path: Path, tell: Callable[[str], object]) -> tuple[Dialogue, ...]:
+def _grouped(lines: list[_Line], path: str | Path, tell: Callable[[str], object]) -> tuple[Dialogue, ...]:
     """Dialogues in the order of the file, their lines in the order of their places."""
     found: dict[str, dict[float, _Line]] = {}
     ids = {line.dialogue for line in lines}
@@ -191,7 +192,7 @@ def _number(text: str) -> float:
     return value
 
 
-def _header(rows: Iterator[list[str]], path: Path, required: tuple[str, ...]) -> list[str]:
+def _header(rows: Iterator[list[str]], path: str | Path, required: tuple[str, ...]) -> list[str]:
     header = [name.strip().lower() for name in next(rows, [])]
     missing = [name.capitalize() for name in required if name not in header]
     if missing:

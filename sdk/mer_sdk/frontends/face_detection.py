@@ -14,6 +14,7 @@ import numpy as np
 from mer_sdk.contract.signature import Trust
 from mer_sdk.errors import MissingExtra, OptionError, UntrustedBundle
 from mer_sdk.frontends.face_crop import Detection, check_frame
+from mer_sdk.limits import check_kind, check_path
 
 PACKAGED = "finder"
 
@@ -90,6 +91,7 @@ class YuNetDetector:
     """
 
     def __init__(self, path: str | Path, width: int = 480, threshold: float = 0.7) -> None:
+        check_path("the detector file", path, "the path of a YuNet .onnx file")
         self._cv2 = _cv2()
         if not Path(path).is_file():
             raise OptionError(f"the detector file {path} does not exist; give a YuNet .onnx file, or 'finder'")
@@ -143,6 +145,7 @@ def open_detector(name: str | None, trust: Trust | None = None) -> FaceDetector:
         MissingExtra: OpenCV is not installed, or no runtime that runs the packaged finder.
         BundleError, RuntimeUnavailable: see `Bundle.open` and `Bundle.load_graphs`.
     """
+    check_kind("the face detector", name, str, "'finder', 'haar', or a path")
     if name is None or name == PACKAGED:
         from mer_sdk.frontends.face_finder import open_packaged_finder
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping
 from itertools import accumulate
 from pathlib import Path
@@ -19,7 +20,7 @@ import numpy as np
 from mer_sdk.contract.manifest import BaselineContract
 from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.errors import BundleError, OptionError
-from mer_sdk.limits import check_kind
+from mer_sdk.limits import check_kind, check_path
 
 VERSION = 2
 # No feature is larger: half precision ends here. And no stream has more steps than this.
@@ -67,8 +68,9 @@ class PersonalBaseline:
             OptionError: neither of these, nor None.
             BundleError: see `load`.
         """
-        check_kind("baseline", baseline, (str, Path, PersonalBaseline), "a saved profile's path or a PersonalBaseline")
-        if isinstance(baseline, str | Path):
+        wanted = "a saved profile's path or a PersonalBaseline"
+        check_kind("baseline", baseline, (str, os.PathLike, PersonalBaseline), wanted)
+        if isinstance(baseline, str | os.PathLike):
             profile = cls(contract)
             profile.load(baseline)
             return profile
@@ -177,25 +179,27 @@ class PersonalBaseline:
         """Write the profile (sums and counts, JSON) where the app says, whole or not at all.
 
         Raises:
-            OptionError: it cannot be written.
+            OptionError: it cannot be written, or the path is none.
         """
+        check_path("the profile", path, "the path to write it to")
         steps = self.steps
         profile = {name: {"sum": total.tolist(), "steps": steps[name]} for name, total in self._sums.items()}
         content = {"mer_baseline": VERSION, "encoders": self.encoders, "modalities": profile}
         try:
             with atomic_output(path) as aside:
                 aside.write_text(json.dumps(content) + "\n")
-        except OSError as error:
-            raise OptionError(
-                f"the profile {path} cannot be written ({error.strerror or error}); give another place"
-            ) from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise OptionError(f"the profile {path} cannot be written ({reason}); give another place") from error
 
     def load(self, path: str | Path) -> None:
         """Continue from a profile that `save` wrote.
 
         Raises:
             BundleError: not such a file, or made with other encoders than this bundle's.
+            OptionError: the path is none.
         """
+        check_path("the profile", path, "the path of a saved one")
         again = "enrol again, and keep one profile per model: features of two models cannot be mixed"
         try:
             content = json.loads(Path(path).read_text())

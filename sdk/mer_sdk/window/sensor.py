@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -19,7 +18,7 @@ from mer_sdk.frontends.face_crop import check_frame
 from mer_sdk.frontends.face_detection import FaceDetector, chosen_detector
 from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.frontends.voice_activity import VOICE_RATE, VoiceOptions
-from mer_sdk.limits import check_kind
+from mer_sdk.limits import check_kind, check_path
 from mer_sdk.window.alignment import HELD_SECONDS, StreamAlignment
 from mer_sdk.window.baseline import PersonalBaseline
 from mer_sdk.window.engine import StepEngine
@@ -219,7 +218,7 @@ class EmotionSensor:
             MissingExtra: PyAV is not installed.
             OptionError: the sensor was closed, reset or given another file meanwhile.
         """
-        check_kind("the file to stream", path, (str, os.PathLike), "its path")
+        check_path("the file to stream", path, "its path")
         self.reset()
         if enrol is not None:
             self.enrol(enrol)
