@@ -6,7 +6,7 @@ import container_files as files
 import numpy as np
 import pytest
 
-from mer_sdk import EmotionSensor, FaceOptions
+from mer_sdk import EmotionSensor, FaceOptions, LiveSensor
 from mer_sdk.errors import OptionError, SignalError
 
 RATE = 16000
@@ -52,6 +52,8 @@ GOOD = np.random.default_rng(0).uniform(-0.5, 0.5, 3 * RATE).astype(np.float32)
         (GOOD, None, None),
         (GOOD, np.array([RATE]), None),
         (np.array(["a", "b"]), RATE, None),
+        ([[1], [1, 2]], RATE, None),
+        ([0.1, [0.1]], RATE, None),
         (GOOD, RATE, 1e308),
         (GOOD, RATE, "1"),
         (GOOD, RATE, 1.7e18),
@@ -73,6 +75,14 @@ def test_pictures_of_no_time_are_refused(sensor, time):
     with pytest.raises(SignalError, match="a frame at "):
         sensor.push_frame(np.zeros((8, 8, 3), np.uint8), time)
     assert said(sensor.push_audio(GOOD, RATE) + sensor.flush())
+
+
+@pytest.mark.parametrize("rgb", [[[1], [1, 2]], [[[1, 2, 3]], [[1, 2, 3], [1, 2, 3]]], None, "frame"])
+def test_pictures_that_are_no_arrays_are_refused(sensor, rgb):
+    with LiveSensor(EmotionSensor.open(sensor.bundle, detector=Boxes())) as live:
+        for push in (sensor.push_frame, live.push_frame):
+            with pytest.raises(SignalError, match=r"a frame (is no array|has shape)"):
+                push(rgb, 0.0)
 
 
 def test_a_file_is_not_mixed_with_anything_else(sensor, clips):
