@@ -41,8 +41,7 @@ def check_kind(name: str, value: object, kinds: type | tuple[type, ...], wanted:
         OptionError: it is neither None nor of the kinds; `wanted` says in words what to give.
     """
     if value is not None and not isinstance(value, kinds):
-        given = shown(value) if isinstance(value, int | float | str | list | dict) else f"a {type(value).__name__}"
-        raise OptionError(f"{name} is {given}; give {wanted}")
+        raise OptionError(f"{name} is {named(value)}; give {wanted}")
 
 
 def check_path(name: str, value: object, wanted: str) -> None:
@@ -94,6 +93,12 @@ def shown(value: Any) -> str:
         return f"a number of {value.bit_length()} bits"
     text = ascii(value) if isinstance(value, str) else f"{value}"
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def named(value: object) -> str:
+    """What an app gave, of whatever kind, as a message names it."""
+    known = value is None or isinstance(value, int | float | str | list | dict)
+    return shown(value) if known else f"a {type(value).__name__}"
 
 
 def limits_schema(kind: type, limits: Limits | None) -> dict[str, Any]:

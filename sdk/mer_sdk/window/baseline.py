@@ -19,8 +19,9 @@ import numpy as np
 
 from mer_sdk.contract.manifest import BaselineContract
 from mer_sdk.contract.output_files import atomic_output
-from mer_sdk.errors import BundleError, OptionError
-from mer_sdk.limits import check_kind, check_path
+from mer_sdk.errors import BundleError, OptionError, SignalError
+from mer_sdk.limits import check_kind, check_path, named
+from mer_sdk.media.samples import as_array
 
 VERSION = 2
 # No feature is larger: half precision ends here. And no stream has more steps than this.
@@ -93,14 +94,24 @@ class PersonalBaseline:
         return self._means
 
     def mean(self, modality: str) -> np.ndarray:
-        """The baseline of one modality, float32 vector, for the caller to keep."""
+        """The baseline of one modality, float32 vector, for the caller to keep.
+
+        Raises:
+            OptionError: the baseline has no such modality.
+        """
+        self._check_modality(modality)
         return self.means()[modality].copy()
 
     def observe(self, modality: str, features: np.ndarray) -> None:
-        """Take in features of this person: one vector, or one per row. Rows that are not finite are left out."""
+        """Take in features of this person: one vector, or one per row. Rows that are not finite are left out.
+
+        Raises:
+            OptionError: the baseline has no such modality.
+            SignalError: no numbers, or vectors of another length.
+        """
+        rows = np.atleast_2d(self._checked(modality, features, (1, 2)))
         if self._fixed:
             return
-        rows = np.atleast_2d(np.asarray(features, np.float64))
         rows = rows[np.isfinite(rows).all(axis=1)]
         self._sums[modality] += rows.sum(axis=0)
         self._counts[modality] += len(rows)
@@ -111,14 +122,28 @@ class PersonalBaseline:
         much of the contract's `neutral_offset` as that is above (or below) its `neutral_prior`: all of it at 1, none at
         the prior, and a little less than none at 0. A probability that is not finite changes nothing.
 
+        Raises:
+            OptionError: no number, or one outside 0-1.
+
         People are neutral most of the time, and the models learned with baselines of all that a person shows. As it is,
         the baseline of a long stream would stand at its neutral end, as that of an enrolment would.
         """
+        # Comparisons with a NaN are false.
+        if (
+            not isinstance(probability, int | float | np.floating)
+            or -math.inf < probability < 0
+            or 1 < probability < math.inf
+        ):
+            raise OptionError(f"the probability of neutral is {named(probability)}; allowed are 0 to 1")
         if self._neutral_prior and math.isfinite(probability):
             self._share = (probability - self._neutral_prior) / (1.0 - self._neutral_prior)
 
     def observe_step(self, modality: str, features: np.ndarray) -> None:
-        """Take in one float vector, as the sensor does at every step, with its share of the neutral offset."""
+        """Take in one float vector, as the sensor does at every step, with its share of the neutral offset.
+
+        Raises:
+            OptionError, SignalError: see `observe`.
+        """
         self._take(modality, features, self._share)
 
     def observe_neutral(self, modality: str, features: np.ndarray) -> None:
@@ -127,15 +152,31 @@ class PersonalBaseline:
         self._take(modality, features, 1.0)
 
     def _take(self, modality: str, features: np.ndarray, share: float) -> None:
+        # Cast once: a sum of two types takes numpy several times as long.
+        row = self._checked(modality, features, (1,))
         if self._fixed:
             return
-        # Cast once: a sum of two types takes numpy several times as long.
-        row = np.asarray(features, np.float64)
         # A sum of squares is finite only where all its terms are: those of float32 do not overflow float64.
         if math.isfinite(row.dot(row)):
             self._sums[modality] += row + share * self._offsets[modality] if share else row
             self._counts[modality] += 1
             self._stale = True
+
+    def _check_modality(self, modality: object) -> None:
+        if not isinstance(modality, str) or modality not in self._places:
+            raise OptionError(
+                f"the modality is {named(modality)}; this baseline has {', '.join(self._places) or 'none'}"
+            )
+
+    def _checked(self, modality: str, features: object, axes: tuple[int, ...]) -> np.ndarray:
+        """Features as float64, with one of so many axes."""
+        self._check_modality(modality)
+        given, size = as_array("a vector of features", features), len(self._sums[modality])
+        if given.dtype.kind not in "fiu" or given.ndim not in axes or given.shape[-1] != size:
+            raise SignalError(
+                f"features of {modality} have shape {given.shape} and type {given.dtype}; needed are {size} numbers"
+            )
+        return given.astype(np.float64, copy=False)
 
     def observe_all(self, row: np.ndarray) -> None:
         """`observe_step` for every modality at once: float64, one vector after the other as `places_of` says."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -26,6 +25,8 @@ from mer_sdk.window.smoothing import Smoothing
 from mer_sdk.window.step import StepFeatures, StepOutput
 from mer_sdk.window.step_estimator import StepEstimator
 
+# Seconds: nobody is at rest for longer.
+LONGEST_ENROLMENT = 3600.0
 # A stream that lags by more than this is taken as missing, so that a camera that stops does not stop the sound.
 PATIENCE_SECONDS = 2.0
 # In a file the next picture is known to come, or that there is none.
@@ -172,11 +173,14 @@ class EmotionSensor:
         meanwhile the enrolment ends early. Afterwards the baseline goes on running.
 
         Raises:
-            OptionError: not a positive number, or the sensor is closed.
+            OptionError: not a positive number of at most an hour, or the sensor is closed.
         """
         self._check_open()
-        if not (isinstance(seconds, int | float) and math.isfinite(seconds) and seconds > 0):
-            raise OptionError(f"an enrolment of {seconds} s was asked for; give a positive number, such as 4")
+        if not (isinstance(seconds, int | float) and 0 < seconds <= LONGEST_ENROLMENT):
+            raise OptionError(
+                f"an enrolment of {seconds} s was asked for; give a positive number, such as 4, of at most "
+                f"{LONGEST_ENROLMENT:g}"
+            )
         self._steps.engine.enrol(max(1, round(seconds / self._step)))
 
     def forget(self, person: int | None = None) -> None:

@@ -194,6 +194,27 @@ def test_what_methods_are_given_is_named_too(sensor):
             list(sensor.stream(path))
 
 
+@pytest.mark.parametrize("seconds", [0, -1, 3601, 1e300, float("inf"), float("nan"), None, [4]])
+def test_an_enrolment_ends(sensor, seconds):
+    with pytest.raises(OptionError, match="give a positive number, such as 4, of at most 3600"):
+        sensor.enrol(seconds)
+    assert sensor.enrolling == 0
+    sensor.enrol(3600)
+
+
+@pytest.mark.parametrize(("track", "named"), [("1", "'1'"), (True, "true"), (1.0, "1.0")])
+def test_a_sound_track_is_a_number(sensor, clips, track, named):
+    with pytest.raises(OptionError, match=f"the sound track is {named}; give its number, from 1"):
+        next(sensor.stream(clips[0], audio_track=track))
+
+
+@pytest.mark.parametrize("person", [[], {}, "0", 0.5])
+def test_a_person_is_a_number(sensor, person):
+    for ask in (sensor.baseline_of, sensor.forget):
+        with pytest.raises(OptionError, match=r"the person is .*; give the id of a person|is not known here"):
+            ask(person)
+
+
 def test_sound_whose_stamp_is_refused_changes_nothing(sensor):
     wanted = said(sensor.push_audio(GOOD, RATE, 20.0) + sensor.flush())
     sensor.reset()
