@@ -252,7 +252,7 @@ class PersonalBaseline:
         if not isinstance(content, dict) or "mer_baseline" not in content:
             raise BundleError(f"{path} is not a personal baseline: mer run --save-baseline writes one; {again}")
         version = content["mer_baseline"]
-        if not _is_whole(version):
+        if not _is_whole(version) or version < 1:
             raise BundleError(f"{path} is a damaged personal baseline; {again}")
         if version > VERSION:
             raise BundleError(

@@ -61,6 +61,8 @@ def test_another_models_profile_is_refused_even_where_the_sizes_are_the_same(pro
         ('{"mer_baseline": 99, "modalities": {}}', "of a later version; bring mer-edge up to date"),
         ('{"mer_baseline": "2", "modalities": {}}', "is a damaged personal baseline"),
         ('{"mer_baseline": true, "modalities": {}}', "is a damaged personal baseline"),
+        ('{"mer_baseline": 0, "modalities": {}}', "is a damaged personal baseline"),
+        ('{"mer_baseline": -1, "modalities": {}}', "is a damaged personal baseline"),
         ('{"mer_baseline": 1.5, "modalities": {}}', "is a damaged personal baseline"),
     ],
 )
