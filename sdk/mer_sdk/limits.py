@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import re
 from typing import Any
 
@@ -40,8 +41,18 @@ def check_kind(name: str, value: object, kinds: type | tuple[type, ...], wanted:
         OptionError: it is neither None nor of the kinds; `wanted` says in words what to give.
     """
     if value is not None and not isinstance(value, kinds):
-        given = shown(value) if isinstance(value, int | float | str | list | dict) else f"a {type(value).__name__}"
-        raise OptionError(f"{name} is {given}; give {wanted}")
+        raise OptionError(f"{name} is {named(value)}; give {wanted}")
+
+
+def check_path(name: str, value: object, wanted: str) -> None:
+    """Check a path that an app gives; nothing is looked for there.
+
+    Raises:
+        OptionError: it is neither a string nor an `os.PathLike`; `wanted` says in words what to give.
+    """
+    if value is None:
+        raise OptionError(f"{name} is not given; give {wanted}")
+    check_kind(name, value, (str, os.PathLike), wanted)
 
 
 def check_threads(threads: int) -> None:
@@ -82,6 +93,12 @@ def shown(value: Any) -> str:
         return f"a number of {value.bit_length()} bits"
     text = ascii(value) if isinstance(value, str) else f"{value}"
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def named(value: object) -> str:
+    """What an app gave, of whatever kind, as a message names it."""
+    known = value is None or isinstance(value, int | float | str | list | dict)
+    return shown(value) if known else f"a {type(value).__name__}"
 
 
 def limits_schema(kind: type, limits: Limits | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from mer_sdk.dialogue.text_file import read_text
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets.clip import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from mer_sdk.evaluation.datasets.own.table import read_rows
+from mer_sdk.limits import check_path
 from mer_sdk.media.names import is_list
 
 MEDIA_SUFFIXES = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES)
@@ -39,7 +40,7 @@ def lists_of(inputs: Sequence[str]) -> dict[str, str]:
     return {f"the list {given}": given for given in inputs if is_list(given)}
 
 
-def find_clips(inputs: Sequence[str]) -> tuple[tuple[ClipFile, ...], tuple[str, ...]]:
+def find_clips(inputs: Sequence[str | os.PathLike[str]]) -> tuple[tuple[ClipFile, ...], tuple[str, ...]]:
     """The files that inputs mean, each once, and notes on what was left out.
 
     Args:
@@ -48,13 +49,18 @@ def find_clips(inputs: Sequence[str]) -> tuple[tuple[ClipFile, ...], tuple[str, 
             patterns with *, ? or **; files.
 
     Raises:
-        OptionError: there is none, or one that is named does not exist.
+        OptionError: there is none, or one that is named does not exist or is no path.
         DataError, MissingExtra: a list cannot be read.
     """
     notes: list[str] = []
     found: dict[str, ClipFile] = {}
     doubles = 0
+    if not isinstance(inputs, Sequence) or isinstance(inputs, str | bytes):
+        raise OptionError("the inputs are no list; give a list of files, folders, lists and patterns")
     for given in inputs:
+        check_path("an input", given, "the path of a file, a folder or a list, or a pattern")
+    names = [os.fspath(given) for given in inputs]
+    for given in names:
         for name, path in _expanded(given, notes):
             place = os.path.abspath(path)
             if place in found:
@@ -65,7 +71,7 @@ def find_clips(inputs: Sequence[str]) -> tuple[tuple[ClipFile, ...], tuple[str, 
         notes.append(f"{doubles} files are listed more than once, and run once")
     if not found:
         raise OptionError(
-            f"there is no sound or video file in {', '.join(inputs)}; endings that are looked for in folders: "
+            f"there is no sound or video file in {', '.join(names)}; endings that are looked for in folders: "
             f"{' '.join(MEDIA_SUFFIXES)}"
         )
     return tuple(found.values()), tuple(notes)

@@ -36,7 +36,7 @@ from mer_sdk.errors import (
     UntrustedBundle,
     did_you_mean,
 )
-from mer_sdk.limits import check_threads
+from mer_sdk.limits import check_path, check_threads
 from mer_sdk.runtimes import Graph, load_graph, runtime_for_target, runtime_named, runtime_note
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
@@ -126,9 +126,10 @@ class Bundle:
             BundleNotFound: there is none at the path, or of that name.
             BundleError: not a bundle, of a newer schema, or a file differs from the manifest.
             UntrustedBundle: no trusted key signed it, it was changed since, or the signature has expired.
-            OptionError: `trust` names no public key.
+            OptionError: the path is none, or `trust` names no public key.
             MissingExtra: the package that opens this kind of checkpoint, or cryptography for `trust`, is not installed.
         """
+        check_path("the bundle", path, "the path of a bundle, or the name of a packaged one")
         keys = None if trust is None else _key_lines(trust)
         found = _resolve(Path(path))
         opener = _opener(found.suffix) if found.is_file() else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -86,9 +87,11 @@ class _File:
     def __getitem__(self, name: str) -> np.ndarray:
         if not self.has(name):
             raise BundleError(f"{self.path}: {self.prefix}{name} is missing; convert the bundle again")
-        array = self.arrays[self.prefix + name]
-        # Everything but ids, texts and their lengths is float32.
-        return array if array.dtype.kind in "iu" else np.asarray(array, np.float32)
+        return self.arrays[self.prefix + name]
+
+    def floats(self, name: str) -> np.ndarray:
+        with np.errstate(over="ignore"):  # what float32 cannot hold is refused as what is not finite
+            return np.asarray(self[name], np.float32)
 
 
 def load_golden(bundle: Bundle) -> tuple[GoldenCase, ...]:
@@ -126,7 +129,7 @@ def _check_case(case: GoldenCase, manifest: Manifest, where: str) -> None:
         graph, raw = manifest.graphs.get(name), case.given.raw[name]
         one = sizes[name][2:] if graph is None else graph.inputs[0].shape[1:]
         # In a dialogue sound and faces have an axis of their own for the steps of an utterance.
-        steps = raw.shape[1:2] if dialogue is not None and raw.ndim == len(one) + 2 else ()
+        steps = (max(1, raw.shape[1]),) if dialogue is not None and raw.ndim == len(one) + 2 else ()
         wanted += [
             (f"{name}_mask", mask, (rows,)),
             (RAW[name], raw, (rows, *steps, *one)),
@@ -138,6 +141,25 @@ def _check_case(case: GoldenCase, manifest: Manifest, where: str) -> None:
                 f"{where}: {name} is {'x'.join(map(str, array.shape))} and should be "
                 f"{'x'.join(map(str, shape))} finite numbers; convert the bundle again"
             )
+    _check_words(case.given, manifest, rows, where)
+
+
+def _check_words(given: CaseInput, manifest: Manifest, rows: int, where: str) -> None:
+    """Every row has its text and its speaker's name, and ids are rows of the text graph's table."""
+    for name, wanted, texts in (
+        ("texts", "text" in given.masks, given.texts),
+        ("names", manifest.dialogue is not None, given.names),
+    ):
+        if wanted and len(texts) != rows:
+            raise BundleError(
+                f"{where}: {name} is of {len(texts)} rows and should be of {rows}; convert the bundle again"
+            )
+    ids = given.raw.get("text")
+    if ids is None or manifest.text is None or "text" not in manifest.graphs:
+        return
+    most = manifest.text.buckets - 1
+    if ids.dtype.kind not in "iu" or ids.min(initial=0) < 0 or ids.max(initial=0) > most:
+        raise BundleError(f"{where}: ids should be whole numbers from 0 to {most}; convert the bundle again")
 
 
 def read_golden(path: Path) -> tuple[GoldenCase, ...]:
@@ -205,15 +227,15 @@ def _read_case(file: _File) -> GoldenCase:
         raise BundleError(f"{file.path}: {file.prefix}*_mask is missing; convert the bundle again")
     dialogue = file.has("speakers")
     given = CaseInput(
-        raw={name: file[RAW[name]] for name in modalities},
-        masks={name: file[f"{name}_mask"] for name in modalities},
-        speakers=file["speakers"] if dialogue else None,
+        raw={name: file[RAW[name]] if name == "text" else file.floats(RAW[name]) for name in modalities},
+        masks={name: file.floats(f"{name}_mask") for name in modalities},
+        speakers=file.floats("speakers") if dialogue else None,
         names=_unpacked(file, "names") if dialogue else (),
         texts=_unpacked(file, "texts") if "text" in modalities else (),
     )
-    features = {name: file[f"{name}_features"] for name in modalities}
-    made = file["made_logits"] if file.has("made_logits") else None
-    return GoldenCase(given, CaseOutput(features, file["logits"], file["reliance"]), made)
+    features = {name: file.floats(f"{name}_features") for name in modalities}
+    made = file.floats("made_logits") if file.has("made_logits") else None
+    return GoldenCase(given, CaseOutput(features, file.floats("logits"), file.floats("reliance")), made)
 
 
 def _packed(name: str, texts: Sequence[str]) -> dict[str, np.ndarray]:
@@ -223,10 +245,18 @@ def _packed(name: str, texts: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def _unpacked(file: _File, name: str) -> tuple[str, ...]:
-    content, ends = file[name].tobytes(), np.cumsum(file[f"{name}_bytes"])
-    starts = [0, *ends[:-1]]
+    texts, counts = file[name], file[f"{name}_bytes"]
+    # Summed as numbers of Python, which do not overflow.
+    lengths = counts.tolist() if counts.ndim == 1 and counts.dtype.kind in "iu" else None
+    whole = lengths is not None and min(lengths, default=0) >= 0 and sum(lengths) == texts.size
+    if lengths is None or not whole or texts.ndim != 1 or texts.dtype != np.uint8:
+        raise BundleError(
+            f"{file.path}: {file.prefix}{name}_bytes does not say how many bytes of {file.prefix}{name} each row has; "
+            "convert the bundle again"
+        )
+    content, ends = texts.tobytes(), list(accumulate(lengths))
     try:
-        return tuple(content[start:end].decode("utf-8") for start, end in zip(starts, ends, strict=True))
+        return tuple(content[end - length : end].decode("utf-8") for length, end in zip(lengths, ends, strict=True))
     except UnicodeDecodeError as error:
         raise BundleError(
             f"{file.path}: {file.prefix}{name} is not UTF-8 ({error}); convert the bundle again"

@@ -20,12 +20,13 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from pathlib import Path
 
 from mer_sdk.errors import MissingExtra, OptionError, UntrustedBundle
+from mer_sdk.limits import check_path
 
 SIGNATURE = "manifest.sig"
 MOST_SIGNATURE_BYTES = 16_384
@@ -99,13 +100,14 @@ def trusted_keys(trust: Trust) -> tuple[bytes, ...]:
         OptionError: none is named, or one is no Ed25519 public key.
         MissingExtra: a key is a PEM file and cryptography is not installed.
     """
-    given = [trust] if isinstance(trust, str | Path) else list(trust)
+    given = list(trust) if isinstance(trust, Iterable) and not isinstance(trust, str | bytes) else [trust]
     if not given:
         raise OptionError(f"trust names no key; give a public key, {PREFIX}BASE64 or the file that holds it")
     return tuple(dict.fromkeys(_public_key(one) for one in given))
 
 
 def _public_key(given: str | Path) -> bytes:
+    check_path("the public key", given, f"{PREFIX}BASE64 or the file that holds it")
     text, said = str(given), f"the file {given}"
     if isinstance(given, str) and given.startswith(PREFIX):
         said = "the key"

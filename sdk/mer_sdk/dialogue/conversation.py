@@ -20,7 +20,7 @@ from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face_crop import check_frame
 from mer_sdk.frontends.face_detection import FaceDetector, chosen_detector, open_detector
 from mer_sdk.frontends.face_tracks import FaceTracks, Frame
-from mer_sdk.frontends.input_checks import checked_time
+from mer_sdk.frontends.input_checks import check_speaker, checked_time
 from mer_sdk.frontends.text import utf8_text
 from mer_sdk.media.frame_selection import step_number
 from mer_sdk.window.baseline import PersonalBaseline
@@ -110,7 +110,12 @@ class Conversation:
         return tuple(self._timeline)
 
     def baseline(self, speaker: Hashable) -> PersonalBaseline:
-        """A speaker's baseline of sound and face: `save`, `load` and `reset` it as the app wants."""
+        """A speaker's baseline of sound and face: `save`, `load` and `reset` it as the app wants.
+
+        Raises:
+            OptionError: a name that is not hashable.
+        """
+        check_speaker(speaker)
         return self._engine.baseline(speaker)
 
     def push_text(self, text: str | bytes, speaker: Hashable = None, time: float | None = None) -> UtteranceEstimate:
@@ -180,11 +185,8 @@ class Conversation:
                     f"{self.manifest.name} reads {', '.join(self._modalities)}, no {name}: leave it out, or open a "
                     "bundle that reads it"
                 )
-        try:
-            hash(speaker)
-        except TypeError as error:
-            raise OptionError(f"speaker is {speaker!r}; give a name that is hashable, such as a string") from error
-        if time is not None and not (math.isfinite(time) and time >= self._time):
+        check_speaker(speaker)
+        if time is not None and checked_time("an utterance", time) < self._time:
             raise SignalError(f"an utterance at {time} s came after one at {self._time:.3f} s; push them in order")
 
     def _hear(self, pcm: np.ndarray, sample_rate: int) -> np.ndarray | None:

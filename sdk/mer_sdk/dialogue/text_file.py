@@ -6,6 +6,7 @@ import codecs
 from pathlib import Path
 
 from mer_sdk.errors import DataError
+from mer_sdk.limits import check_path
 
 # The characters 0x80 to 0x9F, which are controls that no text has, to what these bytes are in Windows-1252.
 C1 = {byte: bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in range(0x80, 0xA0)}
@@ -18,7 +19,7 @@ _MARKS = (
 )
 
 
-def read_text(path: Path, what: str) -> str:
+def read_text(path: str | Path, what: str) -> str:
     """The text of a file.
 
     UTF-16 and UTF-32 are known by their byte order mark; what is not UTF-8 is read as Windows-1252, which office
@@ -30,11 +31,14 @@ def read_text(path: Path, what: str) -> str:
 
     Raises:
         DataError: it cannot be read, or is no text.
+        OptionError: the path is none.
     """
+    check_path(f"the {what}", path, "its path")
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror or error}); give a {what}") from error
+        content = Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path} cannot be read ({reason}); give a {what}") from error
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             try:

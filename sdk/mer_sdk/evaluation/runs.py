@@ -12,6 +12,7 @@ from typing import Any
 
 from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.errors import DataError, MissingExtra, OptionError
+from mer_sdk.limits import check_path
 
 # What a training keeps in its folder, one file a task.
 HISTORY = ".history.json"
@@ -44,12 +45,15 @@ def save_history(folder: Path, task: str, epochs: Sequence[Mapping[str, float]])
         aside.write_text(json.dumps({"task": task, "epochs": list(epochs)}, indent=1) + "\n", encoding="utf-8")
 
 
-def read_run(path: Path) -> list[RunFigures]:
+def read_run(path: str | Path) -> list[RunFigures]:
     """The figures of a run: a training's folder, a checkpoint or its card, or what `mer evaluate --out` wrote.
 
     Raises:
         DataError: it is none of these, or holds no figures.
+        OptionError: the path is none.
     """
+    check_path("the run", path, "the path of a --run-dir, a checkpoint, or a saved evaluation")
+    path = Path(path)
     if path.is_dir():
         return _trainings(path)
     card = path.with_suffix(".json") if path.suffix == ".safetensors" else path

@@ -11,6 +11,7 @@ import numpy as np
 
 from mer_sdk.contract.manifest import FaceContract
 from mer_sdk.errors import SignalError
+from mer_sdk.media.samples import as_array
 
 Box = tuple[float, float, float, float]
 Detection = tuple[float, float, float, float, float]
@@ -22,7 +23,7 @@ def check_frame(rgb: np.ndarray) -> np.ndarray:
     Raises:
         SignalError: not uint8 of shape [height, width, 3] with at least one pixel.
     """
-    frame = np.asarray(rgb)
+    frame = as_array("a frame", rgb)
     if frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape or frame.dtype != np.uint8:
         raise SignalError(
             f"a frame has shape {frame.shape} and type {frame.dtype}; needed is uint8 [height, width, 3], RGB"

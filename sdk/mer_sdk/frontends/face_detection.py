@@ -14,6 +14,7 @@ import numpy as np
 from mer_sdk.contract.signature import Trust
 from mer_sdk.errors import MissingExtra, OptionError, UntrustedBundle
 from mer_sdk.frontends.face_crop import Detection, check_frame
+from mer_sdk.limits import check_kind, check_path
 
 PACKAGED = "finder"
 
@@ -22,7 +23,8 @@ class FaceDetector(Protocol):
     """Anything that finds faces."""
 
     def detect(self, rgb: np.ndarray) -> list[Detection]:
-        """Faces in an image (uint8, height x width x 3, RGB): (x, y, width, height, score) each, in pixels."""
+        """Faces in an image (uint8, height x width x 3, RGB): (x, y, width, height, score) each, in pixels; an empty
+        list where there is none. Numbers of Python or numpy; whoever asks raises OptionError at anything else."""
         ...
 
 
@@ -89,6 +91,7 @@ class YuNetDetector:
     """
 
     def __init__(self, path: str | Path, width: int = 480, threshold: float = 0.7) -> None:
+        check_path("the detector file", path, "the path of a YuNet .onnx file")
         self._cv2 = _cv2()
         if not Path(path).is_file():
             raise OptionError(f"the detector file {path} does not exist; give a YuNet .onnx file, or 'finder'")
@@ -142,6 +145,7 @@ def open_detector(name: str | None, trust: Trust | None = None) -> FaceDetector:
         MissingExtra: OpenCV is not installed, or no runtime that runs the packaged finder.
         BundleError, RuntimeUnavailable: see `Bundle.open` and `Bundle.load_graphs`.
     """
+    check_kind("the face detector", name, str, "'finder', 'haar', or a path")
     if name is None or name == PACKAGED:
         from mer_sdk.frontends.face_finder import open_packaged_finder
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from mer_sdk.errors import OptionError
 from mer_sdk.frontends.face_crop import Box, overlap
 from mer_sdk.frontends.face_detection import FaceDetector
 from mer_sdk.frontends.template_matching import Template, face_patch, grey_squares, peak, square_around, whole_grey
@@ -108,6 +110,9 @@ class FaceTracker:
         Args:
             rgb: uint8 [height, width, 3].
             time: seconds. It may lie a little before the last frame's, as where an earlier frame is tried.
+
+        Raises:
+            OptionError: the detector gave something else than boxes.
         """
         # In a picture of another size the places of the faces before say nothing.
         if self._is_cut(rgb) or rgb.shape != self._shape:
@@ -127,9 +132,9 @@ class FaceTracker:
         return tuple(known or shown[:1])
 
     def _search(self, rgb: np.ndarray, time: float, sure: Sequence[Track]) -> None:
+        found = _checked_boxes(self._detector.detect(rgb))
         self.searches += 1
         self._searched = time
-        found: list[Box] = [(face[0], face[1], face[2], face[3]) for face in self._detector.detect(rgb)]
         boxes = sorted((box for box in found if _is_in_frame(box, rgb)), key=lambda box: -box[2] * box[3])
         boxes = boxes[: 2 * self._most]
         pairs = assign([track.box for track in self._tracks], boxes)
@@ -212,6 +217,28 @@ def assign(tracks: Sequence[Box], boxes: Sequence[Box]) -> dict[int, int]:
     shares = [[(number, overlap(track, box)) for number, box in enumerate(boxes)] for track in tracks]
     near = [[pair for pair in row if pair[1] > SAME_FACE_IOU] for row in shares]
     return best(0, frozenset())[1]
+
+
+def _checked_boxes(faces: Any) -> list[Box]:
+    """The boxes that a detector gave, in plain floats: an app's own may give numpy's, which JSON does not take.
+
+    Raises:
+        OptionError: they are no rows of at least four numbers.
+    """
+    boxes = []
+    try:
+        for face in faces:
+            row = np.asarray(face[:4])
+            if row.shape != (4,) or row.dtype.kind not in "iuf":
+                raise ValueError(f"{row.shape} of {row.dtype}")
+            x, y, width, height = row.astype(np.float64).tolist()
+            boxes.append((x, y, width, height))
+    except (TypeError, ValueError, IndexError, KeyError) as error:
+        raise OptionError(
+            "the detector gave something else than faces; its method detect gives a list, empty where there is no "
+            "face, of (x, y, width, height, score) each: five numbers, in pixels"
+        ) from error
+    return boxes
 
 
 def _is_in_frame(box: Box, rgb: np.ndarray) -> bool:

@@ -135,6 +135,7 @@ class FaceTracks:
 
         Raises:
             SignalError: a frame of the wrong shape.
+            OptionError: the detector gave something else than faces.
         """
         if not frames:
             return ()

@@ -7,8 +7,9 @@ from typing import SupportsFloat
 
 import numpy as np
 
-from mer_sdk.errors import SignalError
+from mer_sdk.errors import OptionError, SignalError
 from mer_sdk.frontends.resampling import RATES
+from mer_sdk.limits import named
 from mer_sdk.media.samples import to_float
 
 # Seconds; more are milliseconds, microseconds or nanoseconds of a clock, and no arithmetic of steps holds them.
@@ -27,6 +28,14 @@ def checked_sound(pcm: np.ndarray, sample_rate: int, start: int = 0) -> np.ndarr
     if not (isinstance(sample_rate, int | np.integer) and RATES[0] <= sample_rate <= RATES[1]):
         raise SignalError(f"the sample rate is {sample_rate} Hz; allowed are {RATES[0]} to {RATES[1]}, whole")
     return to_float(pcm, start)
+
+
+def check_speaker(speaker: object) -> None:
+    """Raises OptionError where a speaker's name cannot be told from others."""
+    try:
+        hash(speaker)
+    except TypeError as error:
+        raise OptionError(f"speaker is {named(speaker)}; give a name that is hashable, such as a string") from error
 
 
 def checked_time(what: str, time: SupportsFloat) -> float:

@@ -15,6 +15,7 @@ import numpy as np
 
 from mer_sdk.errors import MissingExtra, OptionError, SignalError
 from mer_sdk.frontends.audio import to_mono
+from mer_sdk.media.samples import as_array
 
 VOICE_RATE = 16000
 PIECE_SAMPLES = 512
@@ -124,10 +125,9 @@ class VoiceActivity:
         Raises:
             SignalError: another shape or type, or a sample that is not finite; nothing was taken in then.
         """
-        if np.ndim(samples) != 1:
-            raise SignalError(
-                f"sound for voice activity has shape {np.shape(samples)}; give mono samples [n] at 16 kHz"
-            )
+        samples = as_array("sound for voice activity", samples)
+        if samples.ndim != 1:
+            raise SignalError(f"sound for voice activity has shape {samples.shape}; give mono samples [n] at 16 kHz")
         self._left = np.concatenate([self._left, to_mono(samples, self._position)])
         whole = len(self._left) // PIECE_SAMPLES * PIECE_SAMPLES
         # Where the first of these pieces ends, counted from the start of the stream.

@@ -16,7 +16,7 @@ from mer_sdk.dialogue.conversation import Conversation
 from mer_sdk.dialogue.options import ConversationOptions
 from mer_sdk.errors import OptionError, SignalError
 from mer_sdk.frontends.face_detection import FaceDetector
-from mer_sdk.frontends.input_checks import checked_sound, checked_time
+from mer_sdk.frontends.input_checks import check_speaker, checked_sound, checked_time
 from mer_sdk.frontends.text import utf8_text
 from mer_sdk.frontends.voice_activity import VOICE_RATE, SileroModel, SpeechModel
 from mer_sdk.live.utterance_queue import Turn, UtteranceQueue
@@ -169,7 +169,7 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
             StreamError: the thread was stopped by an error.
         """
         samples = checked_sound(pcm, sample_rate)
-        _check_speaker(speaker)
+        check_speaker(speaker)
         with self._locked():
             begin = self._queue.due(stream) if time is None else checked_time("sound", time)
             if not self._accepts():
@@ -233,7 +233,7 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
         self._check_reads("text", "push_text")
         if self._recognise is not None:
             raise OptionError("the words come from recognise; leave one of the two out")
-        _check_speaker(speaker)
+        check_speaker(speaker)
         words, begin = utf8_text(text), checked_time("a text", time)
         if end is not None and checked_time("a text", end) < begin:
             raise SignalError(f"a text begins at {time} s and ends at {end} s; give the end last")
@@ -279,10 +279,3 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
             frames=turn.frames or None,
             time=turn.end,
         )
-
-
-def _check_speaker(speaker: Hashable) -> None:
-    try:
-        hash(speaker)
-    except TypeError as error:
-        raise OptionError(f"speaker is {speaker!r}; give a name that is hashable, such as a string") from error

@@ -15,6 +15,7 @@ import numpy as np
 
 from mer_sdk.errors import OptionError, StreamError
 from mer_sdk.frontends.face_crop import check_frame
+from mer_sdk.media.samples import as_array
 
 # The worker looks this often whether something that it waits for has become stale, seconds.
 LOOK_SECONDS = 0.05
@@ -205,7 +206,7 @@ class LiveWorker(ABC, Generic[Work, Result]):
         Raises:
             SignalError: another type than uint8, which no camera gives.
         """
-        given = np.asarray(rgb)
+        given = as_array("a frame", rgb)
         if given.dtype == np.uint8 and (given.size == 0 or given.ndim != 3 or given.shape[2] != 3):
             with self._locked():
                 self._refused += 1

@@ -9,7 +9,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from mer_sdk.errors import MediaError, MissingExtra
+from mer_sdk.errors import MediaError, MissingExtra, OptionError
+from mer_sdk.limits import named
 from mer_sdk.media.decoders import AudioDecoder, VideoDecoder
 from mer_sdk.media.frame_selection import FrameSelection
 from mer_sdk.media.names import check_file, shown
@@ -57,10 +58,13 @@ class MediaFile:
 
     Raises:
         MediaError: missing, empty, not a media file, with neither audio nor video, or without that sound track.
+        OptionError: the path is none, or the sound track no number.
         MissingExtra: PyAV is not installed.
     """
 
     def __init__(self, path: str | Path, audio_track: int | None = None) -> None:
+        if audio_track is not None and type(audio_track) is not int:
+            raise OptionError(f"the sound track is {named(audio_track)}; give its number, from 1")
         try:
             import av
         except ImportError as error:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mer_sdk.errors import MediaError
+from mer_sdk.limits import check_path
 
 # A name longer than this is shortened in messages.
 SHOWN = 160
@@ -47,7 +48,9 @@ def check_file(path: str | os.PathLike[str]) -> Path:
 
     Raises:
         MediaError: it is not there, empty, a folder, or an address of a network, from which nothing is read.
+        OptionError: it is no path.
     """
+    check_path("the media file", path, "the path of an audio or video file")
     name = os.fspath(path)
     if is_address(name):
         raise MediaError(

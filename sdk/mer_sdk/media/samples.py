@@ -9,6 +9,21 @@ from mer_sdk.errors import SignalError
 LOUDEST_FLOAT = 8.0
 
 
+def as_array(what: str, given: object) -> np.ndarray:
+    """What an app gives as an array, or as lists of equal lengths.
+
+    Args:
+        what: it is, for messages, such as "PCM".
+
+    Raises:
+        SignalError: lists of different lengths, or what numpy takes for no array.
+    """
+    try:
+        return np.asarray(given)
+    except (TypeError, ValueError) as error:
+        raise SignalError(f"{what} is no array (lists in it differ in length); give a numpy array") from error
+
+
 def to_float(pcm: np.ndarray, start: int = 0) -> np.ndarray:
     """Float32 samples in [-1, 1], [n] or [n, channels], from PCM.
 
@@ -20,7 +35,7 @@ def to_float(pcm: np.ndarray, start: int = 0) -> np.ndarray:
     Raises:
         SignalError: another shape or type, a value that is NaN or infinite, or floats far over full scale.
     """
-    samples = np.asarray(pcm)
+    samples = as_array("PCM", pcm)
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and not 1 <= samples.shape[1] <= 64):
         raise SignalError(f"PCM has shape {samples.shape}; allowed are [samples] and [samples, channels]")
     if samples.dtype == np.int16:

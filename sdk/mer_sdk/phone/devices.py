@@ -10,6 +10,7 @@ from typing import Any
 
 from mer_sdk.contract.device_evidence import EVIDENCE, PHONE, device_name, evidence_of, number_at
 from mer_sdk.errors import OptionError
+from mer_sdk.limits import check_path
 from mer_sdk.report.drawing import WIDTH, chart, frame, path, scale
 from mer_sdk.report.evidence import NONE
 from mer_sdk.report.markup import Markup, element, joined
@@ -86,12 +87,14 @@ def result_of(bundle: str, entry: Mapping[str, Any]) -> DeviceResult:
     )
 
 
-def read_devices(file: Path) -> list[DeviceResult]:
+def read_devices(file: str | Path) -> list[DeviceResult]:
     """What `mer phone-check --json` wrote.
 
     Raises:
         OptionError: it cannot be read, or is something else.
     """
+    check_path("the file of devices", file, "the path of what `mer phone-check --json` wrote")
+    file = Path(file)
     what = f"--devices {file}"
     try:
         if file.stat().st_size > LARGEST_FILE:

@@ -16,6 +16,7 @@ from mer_sdk.evaluation.curves import Curves
 from mer_sdk.evaluation.dialogues import DialogueReport, DialogueResult
 from mer_sdk.evaluation.evaluate import EvaluationReport
 from mer_sdk.evaluation.metrics import Interval
+from mer_sdk.limits import check_path
 from mer_sdk.report.own_answers import OwnAnswers
 
 # People whom a chart's caption names.
@@ -135,14 +136,15 @@ def headline(measurement: Measurement) -> Condition:
     return next((named[key] for key in HEADLINE if key in named), rows[0])
 
 
-def read_measurements(path: Path) -> tuple[Measurement, ...]:
+def read_measurements(path: str | Path) -> tuple[Measurement, ...]:
     """Read what `mer evaluate --json` or `mer report --json` wrote.
 
     Raises:
         OptionError: not readable, not such a file, or without results.
     """
+    check_path("the evaluation", path, "the path of a file that `mer evaluate --json` wrote")
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
         if isinstance(data, dict) and "evaluations" in data:
             found = [_measurement(item) for item in data["evaluations"]]
         else:

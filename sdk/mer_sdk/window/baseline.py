@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping
 from itertools import accumulate
 from pathlib import Path
@@ -18,8 +19,9 @@ import numpy as np
 
 from mer_sdk.contract.manifest import BaselineContract
 from mer_sdk.contract.output_files import atomic_output
-from mer_sdk.errors import BundleError, OptionError
-from mer_sdk.limits import check_kind
+from mer_sdk.errors import BundleError, OptionError, SignalError
+from mer_sdk.limits import check_kind, check_path, named
+from mer_sdk.media.samples import as_array
 
 VERSION = 2
 # No feature is larger: half precision ends here. And no stream has more steps than this.
@@ -67,8 +69,9 @@ class PersonalBaseline:
             OptionError: neither of these, nor None.
             BundleError: see `load`.
         """
-        check_kind("baseline", baseline, (str, Path, PersonalBaseline), "a saved profile's path or a PersonalBaseline")
-        if isinstance(baseline, str | Path):
+        wanted = "a saved profile's path or a PersonalBaseline"
+        check_kind("baseline", baseline, (str, os.PathLike, PersonalBaseline), wanted)
+        if isinstance(baseline, str | os.PathLike):
             profile = cls(contract)
             profile.load(baseline)
             return profile
@@ -91,14 +94,24 @@ class PersonalBaseline:
         return self._means
 
     def mean(self, modality: str) -> np.ndarray:
-        """The baseline of one modality, float32 vector, for the caller to keep."""
+        """The baseline of one modality, float32 vector, for the caller to keep.
+
+        Raises:
+            OptionError: the baseline has no such modality.
+        """
+        self._check_modality(modality)
         return self.means()[modality].copy()
 
     def observe(self, modality: str, features: np.ndarray) -> None:
-        """Take in features of this person: one vector, or one per row. Rows that are not finite are left out."""
+        """Take in features of this person: one vector, or one per row. Rows that are not finite are left out.
+
+        Raises:
+            OptionError: the baseline has no such modality.
+            SignalError: no numbers, or vectors of another length.
+        """
+        rows = np.atleast_2d(self._checked(modality, features, (1, 2)))
         if self._fixed:
             return
-        rows = np.atleast_2d(np.asarray(features, np.float64))
         rows = rows[np.isfinite(rows).all(axis=1)]
         self._sums[modality] += rows.sum(axis=0)
         self._counts[modality] += len(rows)
@@ -109,14 +122,28 @@ class PersonalBaseline:
         much of the contract's `neutral_offset` as that is above (or below) its `neutral_prior`: all of it at 1, none at
         the prior, and a little less than none at 0. A probability that is not finite changes nothing.
 
+        Raises:
+            OptionError: no number, or one outside 0-1.
+
         People are neutral most of the time, and the models learned with baselines of all that a person shows. As it is,
         the baseline of a long stream would stand at its neutral end, as that of an enrolment would.
         """
+        # Comparisons with a NaN are false.
+        if (
+            not isinstance(probability, int | float | np.floating)
+            or -math.inf < probability < 0
+            or 1 < probability < math.inf
+        ):
+            raise OptionError(f"the probability of neutral is {named(probability)}; allowed are 0 to 1")
         if self._neutral_prior and math.isfinite(probability):
             self._share = (probability - self._neutral_prior) / (1.0 - self._neutral_prior)
 
     def observe_step(self, modality: str, features: np.ndarray) -> None:
-        """Take in one float vector, as the sensor does at every step, with its share of the neutral offset."""
+        """Take in one float vector, as the sensor does at every step, with its share of the neutral offset.
+
+        Raises:
+            OptionError, SignalError: see `observe`.
+        """
         self._take(modality, features, self._share)
 
     def observe_neutral(self, modality: str, features: np.ndarray) -> None:
@@ -125,15 +152,31 @@ class PersonalBaseline:
         self._take(modality, features, 1.0)
 
     def _take(self, modality: str, features: np.ndarray, share: float) -> None:
+        # Cast once: a sum of two types takes numpy several times as long.
+        row = self._checked(modality, features, (1,))
         if self._fixed:
             return
-        # Cast once: a sum of two types takes numpy several times as long.
-        row = np.asarray(features, np.float64)
         # A sum of squares is finite only where all its terms are: those of float32 do not overflow float64.
         if math.isfinite(row.dot(row)):
             self._sums[modality] += row + share * self._offsets[modality] if share else row
             self._counts[modality] += 1
             self._stale = True
+
+    def _check_modality(self, modality: object) -> None:
+        if not isinstance(modality, str) or modality not in self._places:
+            raise OptionError(
+                f"the modality is {named(modality)}; this baseline has {', '.join(self._places) or 'none'}"
+            )
+
+    def _checked(self, modality: str, features: object, axes: tuple[int, ...]) -> np.ndarray:
+        """Features as float64, with one of so many axes."""
+        self._check_modality(modality)
+        given, size = as_array("a vector of features", features), len(self._sums[modality])
+        if given.dtype.kind not in "fiu" or given.ndim not in axes or given.shape[-1] != size:
+            raise SignalError(
+                f"features of {modality} have shape {given.shape} and type {given.dtype}; needed are {size} numbers"
+            )
+        return given.astype(np.float64, copy=False)
 
     def observe_all(self, row: np.ndarray) -> None:
         """`observe_step` for every modality at once: float64, one vector after the other as `places_of` says."""
@@ -177,25 +220,27 @@ class PersonalBaseline:
         """Write the profile (sums and counts, JSON) where the app says, whole or not at all.
 
         Raises:
-            OptionError: it cannot be written.
+            OptionError: it cannot be written, or the path is none.
         """
+        check_path("the profile", path, "the path to write it to")
         steps = self.steps
         profile = {name: {"sum": total.tolist(), "steps": steps[name]} for name, total in self._sums.items()}
         content = {"mer_baseline": VERSION, "encoders": self.encoders, "modalities": profile}
         try:
             with atomic_output(path) as aside:
                 aside.write_text(json.dumps(content) + "\n")
-        except OSError as error:
-            raise OptionError(
-                f"the profile {path} cannot be written ({error.strerror or error}); give another place"
-            ) from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise OptionError(f"the profile {path} cannot be written ({reason}); give another place") from error
 
     def load(self, path: str | Path) -> None:
         """Continue from a profile that `save` wrote.
 
         Raises:
             BundleError: not such a file, or made with other encoders than this bundle's.
+            OptionError: the path is none.
         """
+        check_path("the profile", path, "the path of a saved one")
         again = "enrol again, and keep one profile per model: features of two models cannot be mixed"
         try:
             content = json.loads(Path(path).read_text())
@@ -207,7 +252,7 @@ class PersonalBaseline:
         if not isinstance(content, dict) or "mer_baseline" not in content:
             raise BundleError(f"{path} is not a personal baseline: mer run --save-baseline writes one; {again}")
         version = content["mer_baseline"]
-        if not _is_whole(version):
+        if not _is_whole(version) or version < 1:
             raise BundleError(f"{path} is a damaged personal baseline; {again}")
         if version > VERSION:
             raise BundleError(

@@ -13,6 +13,7 @@ from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import NOTHING, state_of
 from mer_sdk.contract.manifest import NEUTRAL
 from mer_sdk.errors import OptionError
+from mer_sdk.limits import check_kind
 from mer_sdk.window.baseline import PersonalBaseline, places_of
 from mer_sdk.window.decision import shares_of
 from mer_sdk.window.encoders import Encoders
@@ -150,6 +151,7 @@ class StepEngine:
         Raises:
             OptionError: nobody of that number is known.
         """
+        check_kind("the person", person, (int, np.integer), "the id of a person, as FaceView has it")
         if person not in self._baselines:
             raise OptionError(f"person {person} is not known here; known are {', '.join(map(str, self.persons))}")
         return self._baselines[person]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -19,7 +17,7 @@ from mer_sdk.frontends.face_crop import check_frame
 from mer_sdk.frontends.face_detection import FaceDetector, chosen_detector
 from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.frontends.voice_activity import VOICE_RATE, VoiceOptions
-from mer_sdk.limits import check_kind
+from mer_sdk.limits import check_kind, check_path
 from mer_sdk.window.alignment import HELD_SECONDS, StreamAlignment
 from mer_sdk.window.baseline import PersonalBaseline
 from mer_sdk.window.engine import StepEngine
@@ -27,6 +25,8 @@ from mer_sdk.window.smoothing import Smoothing
 from mer_sdk.window.step import StepFeatures, StepOutput
 from mer_sdk.window.step_estimator import StepEstimator
 
+# Seconds: nobody is at rest for longer.
+LONGEST_ENROLMENT = 3600.0
 # A stream that lags by more than this is taken as missing, so that a camera that stops does not stop the sound.
 PATIENCE_SECONDS = 2.0
 # In a file the next picture is known to come, or that there is none.
@@ -173,11 +173,14 @@ class EmotionSensor:
         meanwhile the enrolment ends early. Afterwards the baseline goes on running.
 
         Raises:
-            OptionError: not a positive number, or the sensor is closed.
+            OptionError: not a positive number of at most an hour, or the sensor is closed.
         """
         self._check_open()
-        if not (isinstance(seconds, int | float) and math.isfinite(seconds) and seconds > 0):
-            raise OptionError(f"an enrolment of {seconds} s was asked for; give a positive number, such as 4")
+        if not (isinstance(seconds, int | float) and 0 < seconds <= LONGEST_ENROLMENT):
+            raise OptionError(
+                f"an enrolment of {seconds} s was asked for; give a positive number, such as 4, of at most "
+                f"{LONGEST_ENROLMENT:g}"
+            )
         self._steps.engine.enrol(max(1, round(seconds / self._step)))
 
     def forget(self, person: int | None = None) -> None:
@@ -219,7 +222,7 @@ class EmotionSensor:
             MissingExtra: PyAV is not installed.
             OptionError: the sensor was closed, reset or given another file meanwhile.
         """
-        check_kind("the file to stream", path, (str, os.PathLike), "its path")
+        check_path("the file to stream", path, "its path")
         self.reset()
         if enrol is not None:
             self.enrol(enrol)
@@ -284,6 +287,7 @@ class EmotionSensor:
         Raises:
             SignalError: a wrong shape, or a time that is not finite or goes back.
             MissingExtra: OpenCV is not installed and no detector was given.
+            OptionError: the detector given to `open` gave something else than faces.
         """
         self._check_free()
         still = check_frame(rgb).copy()

@@ -64,7 +64,7 @@ def test_golden_file_holds_every_stage_over_time(tmp_path: Path) -> None:
     decisions = arrays["stage_smoothing_decisions"]
     assert all((decisions[0] != other).any() for other in decisions[1:])
     assert set(arrays["stage_persons_known"]) == {0, 1, 2}
-    assert len(arrays["stage_profile_refused_bytes"]) == 12
+    assert len(arrays["stage_profile_refused_bytes"]) == 14
 
 
 def test_quantized_bundles_are_held_to_their_own_answers(tmp_path: Path) -> None:

@@ -171,6 +171,8 @@ def test_bad_utterances_are_refused_and_leave_the_dialogue_alone(talk):
         talk.push_utterance("anna", text="x", audio=(sound(), RATE))
     with pytest.raises(OptionError, match="reads text, no face"):
         talk.push_utterance("anna", frames=film())
+    with pytest.raises(OptionError, match="speaker is an array; give a name that is hashable"):
+        talk.baseline([])
     with pytest.raises(OptionError, match="hashable"):
         talk.push_text("x", ["anna"])
     with pytest.raises(SignalError, match=r"came after one at 3.000 s"):

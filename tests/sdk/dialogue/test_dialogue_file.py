@@ -135,10 +135,48 @@ def test_two_splits_one_after_the_other_are_not_mixed(tmp_path):
     assert "2 Dialogue_IDs come again with other lines, and count as further dialogues" in told
 
 
+def test_a_further_dialogue_takes_the_name_of_no_other(tmp_path):
+    head = "Dialogue_ID,Utterance_ID,Speaker,Utterance\n"
+    lines = {"1 (2)": "named so", "1": "first", "2": "between"}
+    file = head + "".join(f"{name},0,a,{text}\n" for name, text in lines.items()) + "1,0,a,again\n1,1,a,more\n"
+    for text in (file, file + "1 (3),0,a,later\n"):
+        dialogues, told = read(tmp_path, text)
+        found = {talk.id: words(talk) for talk in dialogues}
+        further = "1 (3)" if text == file else "1 (4)"
+        assert {name: found[name] for name in lines} == {name: [text] for name, text in lines.items()}
+        assert found[further] == ["again", "more"]
+        assert "1 Dialogue_ID comes again" in told
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (("0,5,a,A", "0,,b,B", "0,,c,C", "0,9,d,D"), "line 3: Utterance_ID is empty, and other lines have one"),
+        (("0,,a,A", "0,1,b,B", "0,0,c,C"), "line 2: Utterance_ID is empty"),
+        (("0,0,a,A", "1, ,b,B"), "line 3: Utterance_ID is empty"),
+        (("0,0,a,A", ",1,b,B"), "line 3: Dialogue_ID is empty, and other lines have one; .* or leave the column out"),
+    ],
+)
+def test_ids_in_some_lines_alone_are_refused(tmp_path, lines, message):
+    with pytest.raises(DataError, match=message):
+        read(tmp_path, "\n".join(["Dialogue_ID,Utterance_ID,Speaker,Utterance", *lines]))
+
+
+def test_columns_of_ids_may_be_empty(tmp_path):
+    (talk,), told = read(tmp_path, "Dialogue_ID,Utterance_ID,Speaker,Utterance\n,,a,A\n,,b,B\n,,a,A\n")
+    assert (talk.id, words(talk), told) == ("0", ["A", "B", "A"], "")
+
+
 def test_ids_that_say_two_things_are_refused(tmp_path):
     head = "Dialogue_ID,Utterance_ID,Speaker,Utterance\n"
     with pytest.raises(DataError, match="dialogue 0 has two different lines of Utterance_ID 0; number them anew"):
         read(tmp_path, head + "0,0,a,hello\n0,0,b,hi\n")
-    for bad in ("x", "nan", "inf"):
-        with pytest.raises(DataError, match=f"line 2: Utterance_ID {bad} is no number"):
-            read(tmp_path, head + f"0,{bad},a,hello\n")
+
+
+@pytest.mark.parametrize("bad", ["x", "nan", "inf", "-1e400", "1_0"])
+def test_numbers_that_are_none_are_refused(tmp_path, bad):
+    with pytest.raises(DataError, match=f"line 2: Utterance_ID '{bad}' is no number"):
+        read(tmp_path, f"Dialogue_ID,Utterance_ID,Speaker,Utterance\n0,{bad},a,hello\n")
+    for time in (bad, "9" * 400 + ":00:01", "00:" + "9" * 400):
+        with pytest.raises(DataError, match=r"line 2: StartTime .* is no time; write seconds or HH:MM:SS,mmm"):
+            read(tmp_path, f"Speaker,Utterance,StartTime\na,hello,{time}\n")

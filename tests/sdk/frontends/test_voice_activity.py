@@ -149,7 +149,7 @@ def test_bad_sound_is_refused_and_changes_nothing():
     voice, other = VoiceActivity(), VoiceActivity()
     sound = np.random.default_rng(2).normal(0, 0.1, 2000).astype(np.float32)
     voice.pieces(sound[:700])
-    for bad in (np.full(600, np.nan, np.float32), np.zeros((600, 1), np.float32), np.zeros(600, bool)):
+    for bad in (np.full(600, np.nan, np.float32), np.zeros((600, 1), np.float32), np.zeros(600, bool), [[1.0], 2]):
         with pytest.raises(SignalError):
             voice.pieces(bad)
     other.pieces(sound[:700])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mer_sdk.contract.manifest import BaselineContract
-from mer_sdk.errors import BundleError, OptionError
+from mer_sdk.errors import BundleError, OptionError, SignalError
 from mer_sdk.window.baseline import PersonalBaseline
 
 CONTRACT = BaselineContract(20.0, {"audio": (0.1, 0.2), "face": (-0.05, 0.0, 0.5)})
@@ -61,6 +61,8 @@ def test_another_models_profile_is_refused_even_where_the_sizes_are_the_same(pro
         ('{"mer_baseline": 99, "modalities": {}}', "of a later version; bring mer-edge up to date"),
         ('{"mer_baseline": "2", "modalities": {}}', "is a damaged personal baseline"),
         ('{"mer_baseline": true, "modalities": {}}', "is a damaged personal baseline"),
+        ('{"mer_baseline": 0, "modalities": {}}', "is a damaged personal baseline"),
+        ('{"mer_baseline": -1, "modalities": {}}', "is a damaged personal baseline"),
         ('{"mer_baseline": 1.5, "modalities": {}}', "is a damaged personal baseline"),
     ],
 )
@@ -150,3 +152,34 @@ def test_a_copy_goes_on_by_itself(profile, copied):
     np.testing.assert_array_equal(own.mean("audio"), known.mean("audio"))
     own.reset()
     assert known.steps == {"audio": 2, "face": 1}
+
+
+@pytest.mark.parametrize("modality", ["nope", "", None, 5, []])
+def test_a_modality_that_the_baseline_lacks_is_named(modality):
+    baseline = PersonalBaseline(CONTRACT)
+    for ask in (
+        baseline.mean,
+        lambda name: baseline.observe(name, [1.0, 2.0]),
+        lambda name: baseline.observe_step(name, 1),
+    ):
+        with pytest.raises(OptionError, match=r"the modality is .*; this baseline has audio, face"):
+            ask(modality)
+
+
+@pytest.mark.parametrize(
+    "features", [None, "ab", [], 1.0, [1.0], [1.0, 2.0, 3.0], [[1.0], [1.0, 2.0]], [[[1.0, 2.0]]], ["a", "b"]]
+)
+def test_features_of_another_shape_are_refused_and_change_nothing(features):
+    baseline = PersonalBaseline(CONTRACT)
+    for observe in (baseline.observe, baseline.observe_step, baseline.observe_neutral):
+        with pytest.raises(SignalError, match="features"):
+            observe("audio", features)
+    assert baseline.steps == {"audio": 0, "face": 0}
+    baseline.observe("audio", np.zeros((0, 2)))
+    assert baseline.steps["audio"] == 0
+
+
+@pytest.mark.parametrize("probability", [5, -5, 1.0001, "1", None, [1.0]])
+def test_a_probability_is_one(probability):
+    with pytest.raises(OptionError, match=r"the probability of neutral is .*; allowed are 0 to 1"):
+        PersonalBaseline(CONTRACT).expect_neutral(probability)

@@ -1,10 +1,12 @@
 """What is refused changes nothing; a file that is being read, and a sensor that was closed, say so."""
 
+import json
+
 import container_files as files
 import numpy as np
 import pytest
 
-from mer_sdk import EmotionSensor, FaceOptions
+from mer_sdk import EmotionSensor, FaceOptions, LiveSensor
 from mer_sdk.errors import OptionError, SignalError
 
 RATE = 16000
@@ -50,6 +52,8 @@ GOOD = np.random.default_rng(0).uniform(-0.5, 0.5, 3 * RATE).astype(np.float32)
         (GOOD, None, None),
         (GOOD, np.array([RATE]), None),
         (np.array(["a", "b"]), RATE, None),
+        ([[1], [1, 2]], RATE, None),
+        ([0.1, [0.1]], RATE, None),
         (GOOD, RATE, 1e308),
         (GOOD, RATE, "1"),
         (GOOD, RATE, 1.7e18),
@@ -71,6 +75,14 @@ def test_pictures_of_no_time_are_refused(sensor, time):
     with pytest.raises(SignalError, match="a frame at "):
         sensor.push_frame(np.zeros((8, 8, 3), np.uint8), time)
     assert said(sensor.push_audio(GOOD, RATE) + sensor.flush())
+
+
+@pytest.mark.parametrize("rgb", [[[1], [1, 2]], [[[1, 2, 3]], [[1, 2, 3], [1, 2, 3]]], None, "frame"])
+def test_pictures_that_are_no_arrays_are_refused(sensor, rgb):
+    with LiveSensor(EmotionSensor.open(sensor.bundle, detector=Boxes())) as live:
+        for push in (sensor.push_frame, live.push_frame):
+            with pytest.raises(SignalError, match=r"a frame (is no array|has shape)"):
+                push(rgb, 0.0)
 
 
 def test_a_file_is_not_mixed_with_anything_else(sensor, clips):
@@ -121,6 +133,40 @@ def test_a_box_that_is_no_face_of_the_frame_is_none(tiny_onnx, box):
         assert any(one.face is not None for one in estimates)
 
 
+class Gives:
+    """A detector that gives this, whatever it sees."""
+
+    def __init__(self, found):
+        self.found = found
+
+    def detect(self, rgb):
+        return self.found
+
+
+FACE = (4.0, 4.0, 30.0, 30.0, 1.0)
+FRAME = np.random.default_rng(1).integers(0, 256, (48, 64, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "rows", [np.array([FACE], np.float32), [np.array(FACE, np.float16)], [[np.int64(n) for n in FACE]], [FACE[:4]]]
+)
+def test_numbers_of_numpy_are_faces_that_json_takes(tiny_onnx, rows):
+    with EmotionSensor.open(tiny_onnx, detector=Gives(rows)) as sensor:
+        (estimate,) = sensor.push_frame(FRAME, 0.0) + sensor.flush()
+    assert json.loads(json.dumps(estimate.to_json()))["face"]["box"] == list(FACE[:4])
+
+
+@pytest.mark.parametrize(
+    "found",
+    [None, 5, "faces", FACE, [None], [5], ["face"], [FACE[:3]], [("4", "4", "30", "30")], [(None,) * 5], [{0: 4}], {1}],
+)
+def test_a_detector_that_gives_no_faces_is_told_what_to_give(tiny_onnx, found):
+    with EmotionSensor.open(tiny_onnx, detector=Gives(found)) as sensor:
+        sensor.push_frame(FRAME, 0.0)
+        with pytest.raises(OptionError, match=r"something else than faces; .* of \(x, y, width, height, score\) each"):
+            sensor.flush()
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -146,6 +192,27 @@ def test_what_methods_are_given_is_named_too(sensor):
     for path, said_of in ((b"x.wav", "a bytes"), (3, "3")):
         with pytest.raises(OptionError, match=f"the file to stream is {said_of}; give its path"):
             list(sensor.stream(path))
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 3601, 1e300, float("inf"), float("nan"), None, [4]])
+def test_an_enrolment_ends(sensor, seconds):
+    with pytest.raises(OptionError, match="give a positive number, such as 4, of at most 3600"):
+        sensor.enrol(seconds)
+    assert sensor.enrolling == 0
+    sensor.enrol(3600)
+
+
+@pytest.mark.parametrize(("track", "named"), [("1", "'1'"), (True, "true"), (1.0, "1.0")])
+def test_a_sound_track_is_a_number(sensor, clips, track, named):
+    with pytest.raises(OptionError, match=f"the sound track is {named}; give its number, from 1"):
+        next(sensor.stream(clips[0], audio_track=track))
+
+
+@pytest.mark.parametrize("person", [[], {}, "0", 0.5])
+def test_a_person_is_a_number(sensor, person):
+    for ask in (sensor.baseline_of, sensor.forget):
+        with pytest.raises(OptionError, match=r"the person is .*; give the id of a person|is not known here"):
+            ask(person)
 
 
 def test_sound_whose_stamp_is_refused_changes_nothing(sensor):

@@ -179,6 +179,8 @@ test("profiles of Python are read, and written again as they were", async () => 
     [(one: any) => (one.encoders = "0"), /belongs to the encoders of another model/],
     [(one: any) => (one.modalities.audio.sum.length = 2), /damaged/],
     [(one: any) => (one.modalities.audio.steps = -1), /damaged/],
+    [(one: any) => (one.mer_baseline = 0), /damaged/],
+    [(one: any) => (one.mer_baseline = -1), /damaged/],
     [(one: any) => delete one.mer_baseline, /is not a personal baseline/],
   ] as const) {
     const profile = JSON.parse(told.profile);

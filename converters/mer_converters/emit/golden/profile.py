@@ -46,10 +46,14 @@ def _saved(baseline: PersonalBaseline) -> str:
 
 
 def _damaged(text: str, name: str) -> list[str]:
-    """Of another model, of a later version, cut off, no profile, a value too few, one that is no number, one that no
-    feature has, a number of steps below 0, sums of no steps, more steps than there can be."""
+    """Of another model, of a later version, of a broken one and of two that there never were, cut off, no profile, a
+    value too few, one that is no number, one that no feature has, a number of steps below 0, sums of no steps, more
+    steps than there can be."""
     content = json.loads(text)
-    strange = [{**content, "encoders": "0123456789abcdef"}, *({**content, "mer_baseline": one} for one in (99, 1.5))]
+    strange = [
+        {**content, "encoders": "0123456789abcdef"},
+        *({**content, "mer_baseline": one} for one in (99, 1.5, 0, -1)),
+    ]
     rows = content["modalities"][name]
     sums = [rows["sum"][:-1], [*rows["sum"][:-1], "x"], [*rows["sum"][:-1], 1e20]]
     bad = [{**rows, "sum": one} for one in sums] + [{**rows, "steps": steps} for steps in (-1, 0, 10**16)]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mer_sdk.live.sources.source import FRAMES_A_SECOND, Now, Picture, Thinning
 from mer_sdk.media.decode import AudioPiece, MediaFile, VideoFrame
+from mer_sdk.media.names import check_file
 
 
 class Playback:
@@ -26,7 +27,7 @@ class Playback:
     lost = 0
 
     def __init__(self, path: str | Path, rate: float = FRAMES_A_SECOND, now: Now = clock.monotonic) -> None:
-        self.path = Path(path)
+        self.path = check_file(path)
         self.name = self.path.name
         self._thinning = Thinning(rate)
         self._now = now

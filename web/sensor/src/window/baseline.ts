@@ -119,8 +119,11 @@ export class PersonalBaseline {
     if (content === null || typeof content !== "object" || !("mer_baseline" in content)) {
       throw new BundleError(`the profile is not a personal baseline: save() of a baseline writes one; ${AGAIN}`);
     }
-    if (!Number.isInteger(content.mer_baseline)) throw new BundleError(`the profile is a damaged personal baseline; ${AGAIN}`);
-    if ((content.mer_baseline as number) > VERSION) {
+    const version = content.mer_baseline as number;
+    if (!Number.isInteger(version) || version < 1) {
+      throw new BundleError(`the profile is a damaged personal baseline; ${AGAIN}`);
+    }
+    if (version > VERSION) {
       throw new BundleError(`the profile is a personal baseline of a later version; bring @mer-edge/web up to date, or ${AGAIN}`);
     }
     if (content.encoders !== (await this.encoders())) {

@@ -17,6 +17,8 @@ import { Smoother, type Smoothing } from "./smoothing.js";
 
 // A stream that lags by more than this is taken as missing, so that a camera that stops does not stop the sound.
 const PATIENCE_SECONDS = 2;
+// Seconds: nobody is at rest for longer.
+const LONGEST_ENROLMENT = 3600;
 
 /**
  * - `finder`: finds faces, see `openFinder` and `browserFinder`; without one the middle of the frame is taken.
@@ -121,11 +123,11 @@ export class EmotionSensor {
    * Learn how the current person is at rest: the baseline begins anew with the next seconds, which are neutral. Where
    * somebody else comes to the fore meanwhile the enrolment ends early.
    *
-   * @throws OptionError not a positive number.
+   * @throws OptionError not a positive number of at most an hour.
    */
   async enrol(seconds = 4): Promise<void> {
-    if (!(seconds > 0 && seconds < Infinity)) {
-      throw new OptionError(`an enrolment of ${seconds} s was asked for; give a positive number, such as 4`);
+    if (!(seconds > 0 && seconds <= LONGEST_ENROLMENT)) {
+      throw new OptionError(`an enrolment of ${seconds} s was asked for; give a positive number, such as 4, of at most ${LONGEST_ENROLMENT}`);
     }
     await this.betweenSteps(() => this.engine.enrol(Math.max(1, halfEven(seconds / this.step))));
   }

@@ -89,6 +89,7 @@ Options read_options(int count, char** arguments) {
     setter->second(arguments[i], arguments[i + 1]);
   }
   if (options.sound.empty() && options.video.empty()) throw std::invalid_argument("nothing to read was given");
+  if (options.enrol > 3600) throw std::invalid_argument("--enrol is over an hour; give seconds, such as 4");
 //#if face
   if (!options.video.empty() && (options.width < 1 || options.height < 1 || !(options.frames_per_second > 0))) {
     throw std::invalid_argument("--video needs --size and --fps");

@@ -90,7 +90,7 @@ void Baseline::load_json(const std::string& text) {
     refuse(std::string("cannot be read: ") + error.what());
   }
   const double version = member(content, "mer_baseline", Kind::kNumber).numbers.front();
-  if (version != std::floor(version)) refuse("is damaged");
+  if (version != std::floor(version) || version < 1) refuse("is damaged");
   if (version > kVersion) refuse("is of a later version");
   if (member(content, "encoders", Kind::kText).text != kEncoders) refuse("is that of another model");
   const JsonValue& modalities = member(content, "modalities", Kind::kObject);

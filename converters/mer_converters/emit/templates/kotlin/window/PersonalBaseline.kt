@@ -101,7 +101,7 @@ class PersonalBaseline {
                 throw ProfileException("this is not a personal baseline; $AGAIN")
             }
             val version = content["mer_baseline"] as? Double
-            if (version == null || version != Math.floor(version)) {
+            if (version == null || version != Math.floor(version) || version < 1) {
                 throw ProfileException("this is a damaged personal baseline; $AGAIN")
             }
             if (version > VERSION) {

@@ -112,9 +112,9 @@ class EmotionSession(
 //#end
     }
 
-    /** Learn how the current person is at rest: the next seconds are neutral. */
+    /** Learn how the current person is at rest: the next seconds, at most an hour, are neutral. */
     fun enrol(seconds: Double = 4.0) {
-        require(seconds.isFinite() && seconds > 0) { "an enrolment of $seconds s; give a positive number, such as 4" }
+        require(seconds > 0 && seconds <= 3600) { "an enrolment of $seconds s; give a positive number, such as 4" }
         engine.enrol(maxOf(1, Math.rint(seconds / STEP_SECONDS).toInt()))
     }
 

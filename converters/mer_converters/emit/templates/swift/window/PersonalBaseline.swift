@@ -40,7 +40,7 @@ public struct PersonalBaseline {
     /// damaged, or was made with another model.
     public init(json: Data) throws {
         self.init()
-        guard let saved = try? JSONDecoder().decode(Saved.self, from: json) else {
+        guard let saved = try? JSONDecoder().decode(Saved.self, from: json), saved.merBaseline >= 1 else {
             throw SensorError.input("this is not a personal baseline, or a damaged one; \(again)")
         }
         guard saved.merBaseline <= version else {

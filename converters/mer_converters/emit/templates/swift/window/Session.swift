@@ -106,9 +106,9 @@ public final class EmotionSession {
 //#end
     }
 
-    /// Learn how the current person is at rest: the next seconds are neutral.
+    /// Learn how the current person is at rest: the next seconds, at most an hour, are neutral.
     public func enrol(seconds: Double = 4) {
-        precondition(seconds.isFinite && seconds > 0, "an enrolment of \(seconds) s; give a positive number, such as 4")
+        precondition(seconds > 0 && seconds <= 3600, "an enrolment of \(seconds) s; give a positive number, such as 4")
         engine.enrol(steps: max(1, Int((seconds / stepSeconds).rounded(.toNearestOrEven))))
     }
 
