@@ -23,8 +23,11 @@ from mer_sdk.errors import OptionError
 
 # A transaction ends on the disk, which takes milliseconds: one for what comes within so many seconds.
 COMMIT_SECONDS = 1.0
-# What of a plan may be another when it is gone on with: the bundle is known by its fingerprint, whoever signed it.
-_MOVABLE = ("bundle", "trust")
+# What of a plan may be another when it is gone on with: bundle and profile are known by their content, wherever they
+# lie and whoever signed them.
+_MOVABLE = ("bundle", "trust", "baseline")
+# Fields that a user knows by another name.
+_CALLED = {"fingerprint": "bundle", "baseline_sha256": "baseline", "detector_sha256": "detector"}
 _TABLES = """
 CREATE TABLE IF NOT EXISTS plan (text TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS clips (
@@ -132,12 +135,13 @@ class Journal:
         for statement in _TABLES.split(";"):
             self._base.execute(statement)
         found = self._base.execute("SELECT text FROM plan").fetchone()
-        if found is not None and found[0] != text:
+        differing = "" if found is None else _differing(found[0], text)
+        if differing:
             if not anew:
                 self._base.execute("ROLLBACK")
                 raise OptionError(
                     f"{self.path} was begun with another bundle, other options, or another version "
-                    f"({_differing(found[0], text)}); give the same, or --overwrite to begin anew"
+                    f"({differing}); give the same, or --overwrite to begin anew"
                 )
             self._base.execute("DELETE FROM clips")
             self._base.execute("DELETE FROM plan")
@@ -168,6 +172,6 @@ class Journal:
 
 
 def _differing(before: str, now: str) -> str:
-    """Names of the fields in which two plans differ."""
+    """Names of what differs between two plans, "" where nothing does."""
     old, new = json.loads(before), json.loads(now)
-    return ", ".join(sorted(name for name in {**old, **new} if old.get(name) != new.get(name)))
+    return ", ".join(sorted({_CALLED.get(name, name) for name in {**old, **new} if old.get(name) != new.get(name)}))

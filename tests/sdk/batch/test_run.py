@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from mer_sdk.batch.clips import find_clips
-from mer_sdk.batch.estimating import BatchPlan, fingerprint
+from mer_sdk.batch.estimating import BatchPlan, content_sha256, fingerprint
 from mer_sdk.batch.journal import Journal, journal_path
 from mer_sdk.batch.run import check_out, run_batch
 from mer_sdk.contract.bundle import Bundle
-from mer_sdk.errors import BundleError, OptionError
+from mer_sdk.errors import BundleError, JobError, OptionError
 from mer_sdk.jobs import LocalWorkers
 from mer_sdk.window.sensor import EmotionSensor
 from mer_sdk.window.smoothing import Smoothing
@@ -214,6 +214,43 @@ def test_another_plan_does_not_go_on(folder, plan, bundle, tmp_path) -> None:
     with pytest.raises(OptionError, match=r"t.csv is there already"):
         check_out(out, overwrite=False)
     check_out(out, overwrite=True)
+
+
+def test_a_profile_or_detector_of_another_content_does_not_go_on(folder, plan, bundle, tmp_path) -> None:
+    out, profile = tmp_path / "t.csv", tmp_path / "me.json"
+    with EmotionSensor.open(bundle) as sensor:
+        sensor.baseline.save(profile)
+        first = profile.read_bytes()
+        sensor.baseline.observe_step("audio", sensor.baseline.mean("audio") + 1)
+        sensor.baseline.save(profile)
+    second = profile.read_bytes()
+
+    def planned(path: Path = profile) -> BatchPlan:
+        return replace(plan, baseline=str(path), baseline_sha256=content_sha256(str(path)))
+
+    begun = planned()
+    with pytest.raises(KeyboardInterrupt):
+        run(begun, bundle, out, progress=interrupt_after(2))
+    profile.write_bytes(first)
+    with pytest.raises(JobError, match=r"the profile .*me\.json has changed since the run began"):
+        run(begun, bundle, out, jobs=1)
+    with pytest.raises(OptionError, match=r"\(baseline\); give the same, or --overwrite"):
+        run(planned(), bundle, out)
+    profile.write_bytes(second)
+    # It may lie somewhere else.
+    assert run(planned(profile.rename(tmp_path / "moved.json")), bundle, out).before >= 2
+    detecting = replace(plan, detector="faces.onnx", detector_sha256="1" * 64)
+    with Journal(tmp_path / "u.csv.part", detecting):
+        pass
+    with pytest.raises(OptionError, match=r"\(detector\); give the same, or --overwrite"):
+        Journal(tmp_path / "u.csv.part", replace(detecting, detector_sha256="2" * 64))
+
+
+def test_by_what_a_file_of_a_plan_is_known(bundle, tmp_path) -> None:
+    assert content_sha256(None) is content_sha256(str(tmp_path / "gone.json")) is None
+    assert content_sha256(str(bundle.path)) == fingerprint(bundle)
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert content_sha256(str(tmp_path / "abc")).startswith("ba7816bf8f01cfea")
 
 
 def test_two_runs_cannot_write_one_table(folder, plan, tmp_path) -> None:

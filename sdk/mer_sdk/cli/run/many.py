@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from mer_sdk.batch.clips import find_clips, lists_of
-from mer_sdk.batch.estimating import BatchPlan, fingerprint
+from mer_sdk.batch.estimating import BatchPlan, content_sha256, fingerprint
 from mer_sdk.batch.journal import journal_path
 from mer_sdk.batch.run import BatchResult, check_out, run_batch
 from mer_sdk.batch.tables import TABLE_SUFFIXES, files_table
@@ -92,13 +92,15 @@ def _plan(bundle: Bundle, options: RunOptions, many: ManyOptions) -> BatchPlan:
     if bundle.path is None:
         raise OptionError(f"{bundle.name} has no path that other processes could open; give a bundle's folder")
     detector = options.detector
+    file = None if detector in (None, PACKAGED, "haar") else str(Path(detector).absolute())
+    baseline = None if options.baseline is None else str(options.baseline.absolute())
     return BatchPlan(
         bundle=str(bundle.path.absolute()),
         fingerprint=fingerprint(bundle),
         runtime=options.runtime,
         threads=options.threads,
-        detector=detector if detector in (None, PACKAGED, "haar") else str(Path(detector).absolute()),
-        baseline=None if options.baseline is None else str(options.baseline.absolute()),
+        detector=file or detector,
+        baseline=baseline,
         smoothing=options.smoothing or Smoothing(),
         faces=options.faces or FaceOptions(),
         voice=options.voice if options.voice is not None else may_hear(bundle),
@@ -106,6 +108,8 @@ def _plan(bundle: Bundle, options: RunOptions, many: ManyOptions) -> BatchPlan:
         audio_track=many.audio_track,
         # As lines, for workers that have no such file.
         trust=tuple(map(key_line, trusted_keys(options.trust))) if options.trust else (),
+        baseline_sha256=content_sha256(baseline),
+        detector_sha256=content_sha256(file),
     )
 
 
