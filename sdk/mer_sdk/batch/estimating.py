@@ -136,10 +136,7 @@ def estimate_clip(plan: BatchPlan, clip: ClipFile) -> ClipResult:
     try:
         for estimate in sensor.stream(clip.path, plan.enrol, plan.audio_track):
             totals.add(estimate)
-            row = estimate.to_json()
-            for name in MACHINE:
-                row.pop(name)
-            steps.add(json.dumps(row))
+            steps.add(json.dumps(_row(estimate)))
     except CONCERNS_ALL:
         raise
     except MerError as found:
@@ -150,6 +147,11 @@ def estimate_clip(plan: BatchPlan, clip: ClipFile) -> ClipResult:
         _OPEN.plan = None
     notes = () if error else sensor.notes
     return ClipResult(totals.summary(notes, error), steps.end())
+
+
+def _row(estimate: EmotionEstimate) -> dict[str, object]:
+    row = {name: value for name, value in estimate.to_json().items() if name not in MACHINE}
+    return {**row, "others": [_row(other) for other in estimate.others]}
 
 
 # A sensor is for one thread. It is loaded once in each, and the plan that it was loaded for is kept beside it.

@@ -20,7 +20,9 @@ from mer_sdk.batch.estimating import BatchPlan, content_sha256, fingerprint
 from mer_sdk.batch.journal import Journal, journal_path
 from mer_sdk.batch.run import check_out, run_batch
 from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.estimate import LiveState
 from mer_sdk.errors import BundleError, JobError, OptionError
+from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.jobs import LocalWorkers
 from mer_sdk.window.sensor import EmotionSensor
 from mer_sdk.window.smoothing import Smoothing
@@ -110,6 +112,26 @@ def test_tables_hold_the_same_whatever_their_format(folder, plan, bundle, tmp_pa
             for label, value in full["probabilities"].items():
                 assert row[f"p_{label}"] == value
     assert any(row["p_happy"] != row["raw_p_happy"] for row in parquet.read_table(tmp_path / "t.parquet").to_pylist())
+
+
+def test_nothing_of_the_machine_is_in_the_tables_nor_in_what_they_say_of_others(
+    folder, plan, bundle, tmp_path, monkeypatch
+) -> None:
+    plan = replace(plan, faces=FaceOptions(faces=2))
+    with EmotionSensor.open(bundle) as sensor:
+        estimate = next(iter(sensor.stream("clips/0.wav")))
+    for name, took in (("quick", 1.0), ("slow", 9.0)):
+        other = replace(estimate, latency_ms=took, live=LiveState(dropped=int(took)))
+        step = replace(other, others=(other,))
+        monkeypatch.setattr(EmotionSensor, "stream", lambda *_, step=step: iter([step]))
+        for suffix in ("csv", "jsonl"):
+            run(plan, bundle, tmp_path / f"{name}.{suffix}")
+    for suffix in ("csv", "jsonl"):
+        assert (tmp_path / f"quick.{suffix}").read_bytes() == (tmp_path / f"slow.{suffix}").read_bytes()
+    with (tmp_path / "quick.csv").open(newline="") as file:
+        (other,) = json.loads(next(csv.DictReader(file))["others"])
+    assert other["probabilities"] == estimate.probabilities
+    assert not {"latency_ms", "live"} & set(other)
 
 
 def test_two_processes_one_of_which_is_killed_write_the_same_bytes(folder, plan, bundle, tmp_path) -> None:
