@@ -27,6 +27,7 @@ from mer_sdk.contract.manifest import (
     FaceContract,
     TextContract,
 )
+from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.errors import CheckpointError, OptionError, did_you_mean
 
 SHIPPED = Path(__file__).parent / "checkpoints"
@@ -180,11 +181,10 @@ def save_checkpoint(network: EmotionNetwork, card: Card, path: Path) -> Card:
                 f"have the same weights; save this network with its own {part}"
             )
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".part")
-    save_file(weights, str(aside))
-    aside.chmod(0o644)  # safetensors writes for the owner alone, which would travel into the wheel
-    card = replace(card, weights_sha256=file_sha256(aside))
-    aside.replace(path)
+    with atomic_output(path) as aside:
+        save_file(weights, str(aside))
+        aside.chmod(0o644)  # safetensors writes for the owner alone, which would travel into the wheel
+        card = replace(card, weights_sha256=file_sha256(aside))
     write_card(card, path)
     return card
 
