@@ -118,15 +118,24 @@ class Journal:
                 self._commit()
 
     def results(self, clips: tuple[ClipFile, ...]) -> Iterator[tuple[str, ClipSummary, list[dict[str, Any]]]]:
-        """(name, summary, steps) of every clip: those listed now, in their order, then those that no longer are."""
-        self._commit()
-        listed = {os.fsencode(clip.path): clip.name for clip in clips}
-        earlier = [row for row in self._base.execute("SELECT place, name FROM clips") if row[0] not in listed]
-        for place, name in (*listed.items(), *sorted(earlier)):
-            row = self._base.execute("SELECT summary, steps FROM clips WHERE place = ?", (place,)).fetchone()
-            if row is not None:
-                steps = [json.loads(line) for line in zlib.decompress(row[1]).splitlines()]
-                yield name, from_json(ClipSummary, json.loads(row[0])), steps
+        """(name, summary, steps) of every clip: those listed now, in their order, then those that no longer are.
+
+        Raises:
+            OptionError: it is damaged.
+        """
+        with self._told():
+            self._commit()
+            listed = {os.fsencode(clip.path): clip.name for clip in clips}
+            earlier = [row for row in self._base.execute("SELECT place, name FROM clips") if row[0] not in listed]
+            earlier.sort()
+        for place, name in (*listed.items(), *earlier):
+            with self._told():
+                row = self._base.execute("SELECT summary, steps FROM clips WHERE place = ?", (place,)).fetchone()
+                if row is None:
+                    continue
+                summary = from_json(ClipSummary, json.loads(row[0]))
+                steps = [_object(line) for line in zlib.decompress(row[1]).splitlines()]
+            yield name, summary, steps
 
     def _begin(self, text: str, anew: bool) -> None:
         # Held until it is closed, so that two runs cannot write the same table.
@@ -157,21 +166,30 @@ class Journal:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """What SQLite says, as a sentence."""
+        """What SQLite says, and damage that it does not see, as a sentence."""
         try:
             yield
-        except sqlite3.DatabaseError as error:
-            if "locked" in str(error):
+        except (sqlite3.Error, zlib.error, ValueError, TypeError, RecursionError) as error:
+            said = str(error) if isinstance(error, sqlite3.Error) else "it is damaged"
+            if "locked" in said:
                 raise OptionError(
                     f"another run writes to {self.path} at this moment; wait for its end, or give another --out"
                 ) from error
             raise OptionError(
-                f"{self.path}, which holds what is done so far, cannot be used ({error}); make room, or give another "
-                "--out"
+                f"{self.path}, which holds what is done so far, cannot be used ({said}); make room, delete it to begin "
+                "anew, or give another --out"
             ) from error
 
 
 def _differing(before: str, now: str) -> str:
     """Names of what differs between two plans, "" where nothing does."""
-    old, new = json.loads(before), json.loads(now)
+    old, new = _object(before), _object(now)
     return ", ".join(sorted({_CALLED.get(name, name) for name in {**old, **new} if old.get(name) != new.get(name)}))
+
+
+def _object(text: str | bytes) -> dict[str, Any]:
+    """Raises ValueError where a text is no JSON object."""
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("it is no object")
+    return found

@@ -28,16 +28,6 @@ from mer_sdk.window.sensor import EmotionSensor
 from mer_sdk.window.smoothing import Smoothing
 
 
-@pytest.fixture
-def bundle(tiny_onnx) -> Bundle:
-    return Bundle.open(tiny_onnx)
-
-
-@pytest.fixture
-def plan(bundle) -> BatchPlan:
-    return BatchPlan(str(bundle.path), fingerprint(bundle))
-
-
 def nothing(what: str, done: float, total: float) -> None:
     pass
 
@@ -273,15 +263,6 @@ def test_by_what_a_file_of_a_plan_is_known(bundle, tmp_path) -> None:
     assert content_sha256(str(bundle.path)) == fingerprint(bundle)
     (tmp_path / "abc").write_bytes(b"abc")
     assert content_sha256(str(tmp_path / "abc")).startswith("ba7816bf8f01cfea")
-
-
-def test_two_runs_cannot_write_one_table(folder, plan, tmp_path) -> None:
-    path = tmp_path / "t.csv.part"
-    with Journal(path, plan), pytest.raises(OptionError, match="another run writes to"):
-        Journal(path, plan)
-    path.write_bytes(b"something else " * 100)
-    with pytest.raises(OptionError, match="cannot be used"):
-        Journal(path, plan)
 
 
 def test_what_concerns_every_file_ends_the_run_and_keeps_what_is_done(folder, plan, bundle, tmp_path) -> None:
