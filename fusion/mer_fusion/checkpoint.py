@@ -213,8 +213,9 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             raise CheckpointError(f"{wanted} is missing; a checkpoint is NAME.safetensors and NAME.json side by side")
     try:
         card = from_json(Card, json.loads(card_path.read_text()))
-    except ValueError as error:
-        raise CheckpointError(f"{card_path} is not a checkpoint card: {error}") from error
+    except (ValueError, RecursionError) as error:
+        why = "it is nested too deep" if isinstance(error, RecursionError) else error
+        raise CheckpointError(f"{card_path} is not a checkpoint card: {why}") from error
     found = file_sha256(path)
     if card.weights_sha256 != found:
         raise CheckpointError(

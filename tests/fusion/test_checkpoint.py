@@ -113,6 +113,12 @@ def test_two_that_save_one_checkpoint_at_the_same_time_do_not_share_a_file(
     assert {file.name for file in tmp_path.iterdir()} == {"one.safetensors", "one.json"}
 
 
+def test_a_card_that_is_nested_too_deep_is_refused(pair, tmp_path: Path) -> None:
+    (tmp_path / "first.json").write_text("[" * 100_000)
+    with pytest.raises(CheckpointError, match=r"first\.json is not a checkpoint card: it is nested too deep"):
+        load_checkpoint(tmp_path / "first.safetensors")
+
+
 def test_a_part_that_differs_is_not_left_out(pair, tmp_path: Path) -> None:
     first, _, network = pair
     network.face.project.bias.data += 1.0
