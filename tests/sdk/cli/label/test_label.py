@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import urllib.error
 import urllib.request
@@ -148,6 +149,51 @@ def test_nothing_is_served_to_strangers_and_nothing_unknown_is_written(files, tm
                 ask(address, path, body, headers)
             assert refused.value.code in (400, 404), path
     assert not (tmp_path / "labels.csv").exists()
+
+
+def spoken(address, request):
+    """The first line of the answer to a request as it goes over the wire."""
+    host, port = address.split("/")[2].split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as line:
+        line.sendall(request)
+        return line.makefile("rb").readline()
+
+
+def test_what_no_browser_sends_is_answered_and_prints_nothing(files, tmp_path, capfd):
+    digits = b"9" * 5000
+    with LabelServer(LabelSheet(tmp_path / "labels.csv", files), CHOICES) as server:
+        secret = b"/" + server.address.split("/")[3].encode() + b"/"
+
+        def posted(body, length=None):
+            head = b"POST %slabel HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n"
+            return head % (secret, str(len(body)).encode() if length is None else length) + body
+
+        for request, status in (
+            (b"GET /\xff%s HTTP/1.1\r\n\r\n" % (b"x" * 40), b"404"),
+            (b"GET %sclip/%s HTTP/1.1\r\n\r\n" % (secret, digits), b"404"),
+            (b"GET %sclip/1 HTTP/1.1\r\nRange: bytes=%s-\r\n\r\n" % (secret, digits), b"200"),
+            (posted(b"[" * 3000), b"400"),
+            (posted(b"{}", digits), b"400"),
+            (posted(b'{"number": true, "label": "sad"}'), b"400"),
+            (posted(b'{"number": 1.0, "label": "sad"}'), b"400"),
+            (posted(b"[5]"), b"400"),
+            (posted(b'{"number": 1, "label": "sad"}'), b"200"),
+        ):
+            assert spoken(server.address, request).split()[1:2] == [status], request[:60]
+    assert capfd.readouterr().err == ""
+    assert LabelSheet(tmp_path / "labels.csv", files).open == [0, 2]
+
+
+@pytest.mark.parametrize(("error", "told"), [(ConnectionResetError, False), (ZeroDivisionError, True)])
+def test_a_browser_that_goes_away_is_no_error_of_the_program(error, told, files, tmp_path, monkeypatch, capfd):
+    def gone(_):
+        raise error
+
+    monkeypatch.setattr(LabelSheet, "open", property(gone))
+    with LabelServer(LabelSheet(tmp_path / "labels.csv", files), CHOICES) as server:
+        secret = server.address.split("/")[3].encode()
+        assert spoken(server.address, b"GET /%s/state HTTP/1.1\r\n\r\n" % secret) == b""
+    assert ("Traceback" in capfd.readouterr().err) == told
 
 
 def test_the_command_ends_once_every_clip_has_a_label(files, tmp_path, capsys):
