@@ -39,8 +39,15 @@ def run_many(given: str, inputs: Sequence[str], out: Path, options: RunOptions, 
         OptionError: an option does not fit, or there is nothing to run.
         MerError: see `run_batch`.
     """
+    journal = journal_path(out)
     check_outputs(
-        {"--out": out, "--out, for files,": files_table(out), "--out, while it runs,": journal_path(out)},
+        {
+            "--out": out,
+            "--out, for files,": files_table(out),
+            "--out, while it runs,": journal,
+            # SQLite's own file beside it, which has the longest name.
+            "--out, while it is saved,": journal.with_name(f"{journal.name}-journal"),
+        },
         {**lists_of(inputs), **inputs_of([given]), "the profile of --baseline": options.baseline},
         {"--out": TABLE_SUFFIXES},
     )

@@ -62,6 +62,7 @@ def test_nothing_but_errors_is_a_failure(clips, tiny_onnx, capsys) -> None:
         (["clips", "--out", "t.csv", "--rate", "8000"], "--rate is for one file or stream"),
         (["clips", "--out", "t.csv", "--jobs", "2", "--cluster", "tcp://a:1"], "leave one out"),
         (["gone", "--out", "t.csv"], "gone does not exist"),
+        (["clips", "--out", f"{'a' * 240}.csv"], "cannot be written (File name too long); give another name"),
         (["list.csv", "--out", "list.csv"], "list.csv is the list"),
     ],
 )
