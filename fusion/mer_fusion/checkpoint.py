@@ -27,6 +27,7 @@ from mer_sdk.contract.manifest import (
     FaceContract,
     TextContract,
 )
+from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.errors import CheckpointError, OptionError, did_you_mean
 
 SHIPPED = Path(__file__).parent / "checkpoints"
@@ -180,11 +181,10 @@ def save_checkpoint(network: EmotionNetwork, card: Card, path: Path) -> Card:
                 f"have the same weights; save this network with its own {part}"
             )
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".part")
-    save_file(weights, str(aside))
-    aside.chmod(0o644)  # safetensors writes for the owner alone, which would travel into the wheel
-    card = replace(card, weights_sha256=file_sha256(aside))
-    aside.replace(path)
+    with atomic_output(path) as aside:
+        save_file(weights, str(aside))
+        aside.chmod(0o644)  # safetensors writes for the owner alone, which would travel into the wheel
+        card = replace(card, weights_sha256=file_sha256(aside))
     write_card(card, path)
     return card
 
@@ -213,8 +213,9 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             raise CheckpointError(f"{wanted} is missing; a checkpoint is NAME.safetensors and NAME.json side by side")
     try:
         card = from_json(Card, json.loads(card_path.read_text()))
-    except ValueError as error:
-        raise CheckpointError(f"{card_path} is not a checkpoint card: {error}") from error
+    except (ValueError, RecursionError) as error:
+        why = "it is nested too deep" if isinstance(error, RecursionError) else error
+        raise CheckpointError(f"{card_path} is not a checkpoint card: {why}") from error
     found = file_sha256(path)
     if card.weights_sha256 != found:
         raise CheckpointError(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from mer_fusion.checkpoint import (
@@ -93,6 +94,29 @@ def test_parts_that_another_checkpoint_holds_are_not_stored(pair) -> None:
     digest = hashlib.sha256(first.read_bytes()).hexdigest()
     assert loaded.card.parts_from["audio"] == PartSource("first.safetensors", digest)
     assert same(load_checkpoint(first).network, window_network(0))
+
+
+def test_two_that_save_one_checkpoint_at_the_same_time_do_not_share_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, path = window_network(0), tmp_path / "one.safetensors"
+    card, real = card_of(network, "one"), safetensors.torch.save_file
+
+    def while_another_saves(weights, place) -> None:
+        real(weights, place)
+        monkeypatch.setattr(safetensors.torch, "save_file", real)
+        save_checkpoint(network, card, path)
+
+    monkeypatch.setattr(safetensors.torch, "save_file", while_another_saves)
+    save_checkpoint(network, card, path)
+    assert load_checkpoint(path).card.name == "one"
+    assert {file.name for file in tmp_path.iterdir()} == {"one.safetensors", "one.json"}
+
+
+def test_a_card_that_is_nested_too_deep_is_refused(pair, tmp_path: Path) -> None:
+    (tmp_path / "first.json").write_text("[" * 100_000)
+    with pytest.raises(CheckpointError, match=r"first\.json is not a checkpoint card: it is nested too deep"):
+        load_checkpoint(tmp_path / "first.safetensors")
 
 
 def test_a_part_that_differs_is_not_left_out(pair, tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ from mer_quantization.calibration import save_samples
 from mer_quantization.proof import GraphProof
 from mer_quantization.schemes import DYN8, FP32, INT8, SCHEMES
 from mer_sdk.contract.codec import from_json, to_json
+from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.evaluation.datasets import open_dataset
 from mer_sdk.evaluation.datasets.ravdess import LABELS
 from mer_sdk.evaluation.metrics import bootstrap_interval, paired_bootstrap, uar, war
@@ -177,9 +178,8 @@ def run_job(job: Job) -> None:
                 "predictions": _predictions(takes, checkpoint, graphs, files, target.runtime).tolist()
             }
         shown["cpu_seconds"] = round(time.process_time() - begun, 1)
-        aside = job.piece(model).with_suffix(".part")
-        aside.write_text(json.dumps(shown))
-        aside.replace(job.piece(model))
+        with atomic_output(job.piece(model)) as aside:
+            aside.write_text(json.dumps(shown))
         print(f"{name}, {job.target}: {shown['cpu_seconds']} s of CPU", flush=True)
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mer_sdk.contract.manifest import DataSource
+from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.errors import CheckpointError, MissingExtra
 
 MODEL = "all-MiniLM-L6-v2"
@@ -100,6 +101,6 @@ def _read_cache(path: Path) -> dict[str, np.ndarray]:
 
 def _write_cache(path: Path, vectors: dict[str, np.ndarray]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".part.npz")
-    np.savez(aside, model=MODEL, keys=np.array(list(vectors), "U64"), vectors=np.stack(list(vectors.values())))
-    aside.replace(path)
+    keys = np.array(list(vectors), "U64")
+    with atomic_output(path) as aside, aside.open("wb") as file:
+        np.savez(file, model=MODEL, keys=keys, vectors=np.stack(list(vectors.values())))

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from mer_sdk.contract.bundle_files import file_sha256
 from mer_sdk.contract.codec import from_json, to_json
 from mer_sdk.contract.manifest import DataSource
+from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.errors import CheckpointError, OptionError
 from mer_sdk.frontends.face_finder import FinderContract
 
@@ -207,11 +208,10 @@ def save_face_finder(finder: FaceFinder, card: FaceFinderCard, path: Path) -> Fa
     from safetensors.torch import save_file
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".part")
-    save_file({name: value.detach().contiguous() for name, value in finder.state_dict().items()}, str(aside))
-    aside.chmod(0o644)  # safetensors writes for the owner alone, which would travel into the wheel
-    card = replace(card, weights_sha256=file_sha256(aside))
-    aside.replace(path)
+    with atomic_output(path) as aside:
+        save_file({name: value.detach().contiguous() for name, value in finder.state_dict().items()}, str(aside))
+        aside.chmod(0o644)  # safetensors writes for the owner alone, which would travel into the wheel
+        card = replace(card, weights_sha256=file_sha256(aside))
     save_face_finder_card(card, path)
     return card
 

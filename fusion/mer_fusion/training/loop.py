@@ -21,6 +21,7 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 
 from mer_sdk.cli.progress import progress_bars
+from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.errors import CheckpointError, OptionError
 from mer_sdk.evaluation.runs import save_history
 
@@ -221,19 +222,16 @@ def _save_state(
     history: History,
     signature: str,
 ) -> None:
-    aside = path.with_suffix(".part")
-    torch.save(
-        {
-            "module": module.state_dict(),
-            "average": average.module.state_dict(),
-            "updates": average.updates,
-            "optimizer": optimizer.state_dict(),
-            "schedule": schedule.state_dict(),
-            "seconds": history.seconds,
-            "epochs": history.epochs,
-            "rng": torch.get_rng_state(),
-            "signature": signature,
-        },
-        aside,
-    )
-    aside.replace(path)
+    state = {
+        "module": module.state_dict(),
+        "average": average.module.state_dict(),
+        "updates": average.updates,
+        "optimizer": optimizer.state_dict(),
+        "schedule": schedule.state_dict(),
+        "seconds": history.seconds,
+        "epochs": history.epochs,
+        "rng": torch.get_rng_state(),
+        "signature": signature,
+    }
+    with atomic_output(path) as aside:
+        torch.save(state, aside)

@@ -14,6 +14,7 @@ from mer_sdk import __version__
 from mer_sdk.batch.clips import ClipFile
 from mer_sdk.bench.timing import blas_threads
 from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.bundle_files import file_sha256
 from mer_sdk.contract.estimate import UNKNOWN, EmotionEstimate
 from mer_sdk.contract.manifest_file import manifest_to_text
 from mer_sdk.errors import BundleError, JobError, MerError, MissingExtra, RuntimeUnavailable
@@ -43,6 +44,7 @@ class BatchPlan:
         voice: whether sound counts only where somebody speaks.
         enrol, audio_track: see `EmotionSensor.stream`.
         trust: public keys, "ed25519:BASE64", of which one must have signed the bundle; none trusts every bundle.
+        baseline_sha256, detector_sha256: see `content_sha256`; None where nothing is named that could change.
     """
 
     bundle: str
@@ -58,6 +60,8 @@ class BatchPlan:
     enrol: float | None = None
     audio_track: int | None = None
     trust: tuple[str, ...] = ()
+    baseline_sha256: str | None = None
+    detector_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,24 @@ def fingerprint(bundle: Bundle) -> str:
     return hashlib.sha256(manifest_to_text(bundle.manifest).encode()).hexdigest()
 
 
+def content_sha256(path: str | None) -> str | None:
+    """By what a file that a plan names is known: its sha256, of a bundle the fingerprint.
+
+    None where there is none: what is missing is told by whoever opens it.
+
+    Raises:
+        BundleError: a folder that is no bundle.
+    """
+    if path is None:
+        return None
+    if os.path.isdir(path):
+        return fingerprint(Bundle.open(path))
+    try:
+        return file_sha256(path)
+    except OSError:
+        return None
+
+
 def estimate_clip(plan: BatchPlan, clip: ClipFile) -> ClipResult:
     """Run one file; whatever is wrong with it becomes its `error`.
 
@@ -114,10 +136,7 @@ def estimate_clip(plan: BatchPlan, clip: ClipFile) -> ClipResult:
     try:
         for estimate in sensor.stream(clip.path, plan.enrol, plan.audio_track):
             totals.add(estimate)
-            row = estimate.to_json()
-            for name in MACHINE:
-                row.pop(name)
-            steps.add(json.dumps(row))
+            steps.add(json.dumps(_row(estimate)))
     except CONCERNS_ALL:
         raise
     except MerError as found:
@@ -128,6 +147,11 @@ def estimate_clip(plan: BatchPlan, clip: ClipFile) -> ClipResult:
         _OPEN.plan = None
     notes = () if error else sensor.notes
     return ClipResult(totals.summary(notes, error), steps.end())
+
+
+def _row(estimate: EmotionEstimate) -> dict[str, object]:
+    row = {name: value for name, value in estimate.to_json().items() if name not in MACHINE}
+    return {**row, "others": [_row(other) for other in estimate.others]}
 
 
 # A sensor is for one thread. It is loaded once in each, and the plan that it was loaded for is kept beside it.
@@ -144,6 +168,8 @@ def _sensor(plan: BatchPlan) -> EmotionSensor:
         bundle = Bundle.open(plan.bundle, plan.trust or None)
         if fingerprint(bundle) != plan.fingerprint:
             raise BundleError(f"{plan.bundle} is another bundle where a worker runs; copy the same one there")
+        _check_content("profile", plan.baseline, plan.baseline_sha256)
+        _check_content("face detector", plan.detector, plan.detector_sha256)
         _OPEN.sensor = EmotionSensor.open(
             bundle,
             plan.runtime,
@@ -158,6 +184,14 @@ def _sensor(plan: BatchPlan) -> EmotionSensor:
         _OPEN.plan = plan
     sensor: EmotionSensor = _OPEN.sensor
     return sensor
+
+
+def _check_content(what: str, path: str | None, sha256: str | None) -> None:
+    if sha256 is not None and content_sha256(path) != sha256:
+        raise JobError(
+            f"the {what} {path} has changed since the run began, or is another one where a worker runs; put the same "
+            "one there"
+        )
 
 
 class _Packed:

@@ -23,8 +23,11 @@ from mer_sdk.errors import OptionError
 
 # A transaction ends on the disk, which takes milliseconds: one for what comes within so many seconds.
 COMMIT_SECONDS = 1.0
-# What of a plan may be another when it is gone on with: the bundle is known by its fingerprint, whoever signed it.
-_MOVABLE = ("bundle", "trust")
+# What of a plan may be another when it is gone on with: bundle and profile are known by their content, wherever they
+# lie and whoever signed them.
+_MOVABLE = ("bundle", "trust", "baseline")
+# Fields that a user knows by another name.
+_CALLED = {"fingerprint": "bundle", "baseline_sha256": "baseline", "detector_sha256": "detector"}
 _TABLES = """
 CREATE TABLE IF NOT EXISTS plan (text TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS clips (
@@ -115,15 +118,24 @@ class Journal:
                 self._commit()
 
     def results(self, clips: tuple[ClipFile, ...]) -> Iterator[tuple[str, ClipSummary, list[dict[str, Any]]]]:
-        """(name, summary, steps) of every clip: those listed now, in their order, then those that no longer are."""
-        self._commit()
-        listed = {os.fsencode(clip.path): clip.name for clip in clips}
-        earlier = [row for row in self._base.execute("SELECT place, name FROM clips") if row[0] not in listed]
-        for place, name in (*listed.items(), *sorted(earlier)):
-            row = self._base.execute("SELECT summary, steps FROM clips WHERE place = ?", (place,)).fetchone()
-            if row is not None:
-                steps = [json.loads(line) for line in zlib.decompress(row[1]).splitlines()]
-                yield name, from_json(ClipSummary, json.loads(row[0])), steps
+        """(name, summary, steps) of every clip: those listed now, in their order, then those that no longer are.
+
+        Raises:
+            OptionError: it is damaged.
+        """
+        with self._told():
+            self._commit()
+            listed = {os.fsencode(clip.path): clip.name for clip in clips}
+            earlier = [row for row in self._base.execute("SELECT place, name FROM clips") if row[0] not in listed]
+            earlier.sort()
+        for place, name in (*listed.items(), *earlier):
+            with self._told():
+                row = self._base.execute("SELECT summary, steps FROM clips WHERE place = ?", (place,)).fetchone()
+                if row is None:
+                    continue
+                summary = from_json(ClipSummary, json.loads(row[0]))
+                steps = [_object(line) for line in zlib.decompress(row[1]).splitlines()]
+            yield name, summary, steps
 
     def _begin(self, text: str, anew: bool) -> None:
         # Held until it is closed, so that two runs cannot write the same table.
@@ -132,12 +144,13 @@ class Journal:
         for statement in _TABLES.split(";"):
             self._base.execute(statement)
         found = self._base.execute("SELECT text FROM plan").fetchone()
-        if found is not None and found[0] != text:
+        differing = "" if found is None else _differing(found[0], text)
+        if differing:
             if not anew:
                 self._base.execute("ROLLBACK")
                 raise OptionError(
                     f"{self.path} was begun with another bundle, other options, or another version "
-                    f"({_differing(found[0], text)}); give the same, or --overwrite to begin anew"
+                    f"({differing}); give the same, or --overwrite to begin anew"
                 )
             self._base.execute("DELETE FROM clips")
             self._base.execute("DELETE FROM plan")
@@ -153,21 +166,30 @@ class Journal:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """What SQLite says, as a sentence."""
+        """What SQLite says, and damage that it does not see, as a sentence."""
         try:
             yield
-        except sqlite3.DatabaseError as error:
-            if "locked" in str(error):
+        except (sqlite3.Error, zlib.error, ValueError, TypeError, RecursionError) as error:
+            said = str(error) if isinstance(error, sqlite3.Error) else "it is damaged"
+            if "locked" in said:
                 raise OptionError(
                     f"another run writes to {self.path} at this moment; wait for its end, or give another --out"
                 ) from error
             raise OptionError(
-                f"{self.path}, which holds what is done so far, cannot be used ({error}); make room, or give another "
-                "--out"
+                f"{self.path}, which holds what is done so far, cannot be used ({said}); make room, delete it to begin "
+                "anew, or give another --out"
             ) from error
 
 
 def _differing(before: str, now: str) -> str:
-    """Names of the fields in which two plans differ."""
-    old, new = json.loads(before), json.loads(now)
-    return ", ".join(sorted(name for name in {**old, **new} if old.get(name) != new.get(name)))
+    """Names of what differs between two plans, "" where nothing does."""
+    old, new = _object(before), _object(now)
+    return ", ".join(sorted({_CALLED.get(name, name) for name in {**old, **new} if old.get(name) != new.get(name)}))
+
+
+def _object(text: str | bytes) -> dict[str, Any]:
+    """Raises ValueError where a text is no JSON object."""
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("it is no object")
+    return found

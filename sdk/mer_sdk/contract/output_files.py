@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,14 +15,16 @@ from mer_sdk.errors import OptionError
 def atomic_output(path: str | Path) -> Iterator[Path]:
     """A place beside `path` to write to; it takes the name of `path` once the block has ended well.
 
-    It is on the disk by then: where the machine fails, the old content is there or the new one. A device, such as
-    /dev/null, is written to as it is.
+    It is on the disk by then: where the machine fails, the old content is there or the new one. Of several that write
+    one path at the same time, the last that ends well is there. A device, such as /dev/null, is written to as it is.
     """
     final = Path(os.path.realpath(path))
     if final.exists() and not final.is_file():
         yield final
         return
-    aside = final.with_name(f".{os.getpid()}-{final.name[:64]}.part")
+    # Its own, whatever other threads and processes write, and within the 255 bytes that a name may have.
+    known = os.fsencode(final.name)[:64].decode("utf-8", "ignore")
+    aside = final.with_name(f".{known}-{secrets.token_hex(8)}.part")
     try:
         yield aside
         with aside.open("rb+") as written:

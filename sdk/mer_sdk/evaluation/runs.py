@@ -59,9 +59,10 @@ def read_run(path: str | Path) -> list[RunFigures]:
     card = path.with_suffix(".json") if path.suffix == ".safetensors" else path
     try:
         content = json.loads(card.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(f"{path} is no run ({error}); give a --run-dir, a checkpoint, or a saved evaluation") from error
-    found = list(_evaluations(content, path.stem)) or _card(content)
+        found = list(_evaluations(content, path.stem)) or _card(content)
+    except (OSError, ValueError, RecursionError) as error:
+        why = "it is nested too deep" if isinstance(error, RecursionError) else error
+        raise DataError(f"{path} is no run ({why}); give a --run-dir, a checkpoint, or a saved evaluation") from error
     if not any(run.series for run in found):
         raise DataError(f"{path} holds no figures; give a --run-dir, a checkpoint, or a saved evaluation")
     return found
@@ -102,10 +103,13 @@ def _trainings(folder: Path) -> list[RunFigures]:
                 for name, value in row.items():
                     if name != "epoch" and math.isfinite(value):
                         series.setdefault(name, []).append((int(row["epoch"]), float(value)))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"{file} is no history of a training ({error}); train again") from error
-        kept = {name: tuple(points) for name, points in series.items()}
-        found.append(RunFigures(f"{folder.name}/{content['task']}", "training", kept))
+            run = f"{folder.name}/{content['task']}"
+        except OSError as error:
+            raise DataError(f"{file} cannot be read ({error.strerror or error}); train again") from error
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise DataError(f"{file} is no history of a training, or is damaged; train again") from error
+        kept = {figure: tuple(points) for figure, points in series.items()}
+        found.append(RunFigures(run, "training", kept))
     if not found:
         raise DataError(f"{folder} holds no history of a training (*{HISTORY}); give the --run-dir of mer train")
     return found
@@ -121,9 +125,11 @@ def _evaluations(content: Any, name: str) -> Iterator[RunFigures]:
             continue
         series: dict[str, tuple[tuple[int, float], ...]] = {}
         for result in item["results"]:
+            if not isinstance(result, dict):
+                continue
             condition = result.get("reading") or f"{result.get('state')}/{result.get('protocol')}"
             for measure in MEASURES:
-                if isinstance(result.get(measure), int | float):
+                if _is_figure(result.get(measure)):
                     series[f"{measure}/{condition}"] = ((0, float(result[measure])),)
         bundle = str(item.get("bundle", name))
         yield RunFigures(bundle if bundle == name else f"{name}/{bundle}", "evaluation", series)
@@ -140,8 +146,16 @@ def _numbers(value: Any, name: str) -> Iterator[tuple[str, tuple[tuple[int, floa
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _numbers(item, f"{name}/{key}" if name else str(key))
-    elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+    elif _is_figure(value):
         yield name, ((0, float(value)),)
+
+
+def _is_figure(value: object) -> bool:
+    """Whether it is a number that can be compared: JSON also has whole numbers that no float holds."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _safe(name: str) -> str:

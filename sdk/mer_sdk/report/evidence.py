@@ -128,8 +128,10 @@ def read_evidence(folder: Path | None) -> Evidence:
     try:
         report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         return _evidence(_Part(report, REPORT))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, ValueError) as error:
-        raise BundleError(f"{folder / REPORT} cannot be read ({error}); convert the bundle again") from error
+    except (OSError, ValueError, OverflowError, RecursionError) as error:
+        told = isinstance(error, OSError | ValueError)
+        why = error if told else "a number is too large, or it is nested too deep"
+        raise BundleError(f"{folder / REPORT} cannot be read ({why}); convert the bundle again") from error
 
 
 def stored(proof: GraphProof) -> str:

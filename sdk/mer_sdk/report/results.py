@@ -150,9 +150,11 @@ def read_measurements(path: str | Path) -> tuple[Measurement, ...]:
         else:
             # Of several bundles `mer evaluate` writes a list.
             found = [Measurement(_report(item)) for item in (data if isinstance(data, list) else [data])]
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        told = isinstance(error, OSError | ValueError)
+        why = error if told else "a field is missing or of another kind, or it is nested too deep"
         raise OptionError(
-            f"--evaluation {path} is no saved evaluation ({error}); give a file that `mer evaluate --json` or "
+            f"--evaluation {path} is no saved evaluation ({why}); give a file that `mer evaluate --json` or "
             "`mer report --json` wrote"
         ) from error
     return tuple(found)

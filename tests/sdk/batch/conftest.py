@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mer_sdk.batch.estimating import BatchPlan, fingerprint
+from mer_sdk.contract.bundle import Bundle
+
 # Makes mer_command.py importable: pytest's importlib mode leaves it out.
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
 
@@ -38,3 +41,13 @@ def folder(tmp_path, monkeypatch) -> Path:
     (clips / "empty.wav").touch()
     (clips / "notes.txt").write_text("not a clip")
     return clips
+
+
+@pytest.fixture
+def bundle(tiny_onnx) -> Bundle:
+    return Bundle.open(tiny_onnx)
+
+
+@pytest.fixture
+def plan(bundle) -> BatchPlan:
+    return BatchPlan(str(bundle.path), fingerprint(bundle))

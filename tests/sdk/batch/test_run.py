@@ -16,24 +16,16 @@ from pathlib import Path
 import pytest
 
 from mer_sdk.batch.clips import find_clips
-from mer_sdk.batch.estimating import BatchPlan, fingerprint
+from mer_sdk.batch.estimating import BatchPlan, content_sha256, fingerprint
 from mer_sdk.batch.journal import Journal, journal_path
 from mer_sdk.batch.run import check_out, run_batch
 from mer_sdk.contract.bundle import Bundle
-from mer_sdk.errors import BundleError, OptionError
+from mer_sdk.contract.estimate import LiveState
+from mer_sdk.errors import BundleError, JobError, OptionError
+from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.jobs import LocalWorkers
 from mer_sdk.window.sensor import EmotionSensor
 from mer_sdk.window.smoothing import Smoothing
-
-
-@pytest.fixture
-def bundle(tiny_onnx) -> Bundle:
-    return Bundle.open(tiny_onnx)
-
-
-@pytest.fixture
-def plan(bundle) -> BatchPlan:
-    return BatchPlan(str(bundle.path), fingerprint(bundle))
 
 
 def nothing(what: str, done: float, total: float) -> None:
@@ -110,6 +102,26 @@ def test_tables_hold_the_same_whatever_their_format(folder, plan, bundle, tmp_pa
             for label, value in full["probabilities"].items():
                 assert row[f"p_{label}"] == value
     assert any(row["p_happy"] != row["raw_p_happy"] for row in parquet.read_table(tmp_path / "t.parquet").to_pylist())
+
+
+def test_nothing_of_the_machine_is_in_the_tables_nor_in_what_they_say_of_others(
+    folder, plan, bundle, tmp_path, monkeypatch
+) -> None:
+    plan = replace(plan, faces=FaceOptions(faces=2))
+    with EmotionSensor.open(bundle) as sensor:
+        estimate = next(iter(sensor.stream("clips/0.wav")))
+    for name, took in (("quick", 1.0), ("slow", 9.0)):
+        other = replace(estimate, latency_ms=took, live=LiveState(dropped=int(took)))
+        step = replace(other, others=(other,))
+        monkeypatch.setattr(EmotionSensor, "stream", lambda *_, step=step: iter([step]))
+        for suffix in ("csv", "jsonl"):
+            run(plan, bundle, tmp_path / f"{name}.{suffix}")
+    for suffix in ("csv", "jsonl"):
+        assert (tmp_path / f"quick.{suffix}").read_bytes() == (tmp_path / f"slow.{suffix}").read_bytes()
+    with (tmp_path / "quick.csv").open(newline="") as file:
+        (other,) = json.loads(next(csv.DictReader(file))["others"])
+    assert other["probabilities"] == estimate.probabilities
+    assert not {"latency_ms", "live"} & set(other)
 
 
 def test_two_processes_one_of_which_is_killed_write_the_same_bytes(folder, plan, bundle, tmp_path) -> None:
@@ -216,13 +228,41 @@ def test_another_plan_does_not_go_on(folder, plan, bundle, tmp_path) -> None:
     check_out(out, overwrite=True)
 
 
-def test_two_runs_cannot_write_one_table(folder, plan, tmp_path) -> None:
-    path = tmp_path / "t.csv.part"
-    with Journal(path, plan), pytest.raises(OptionError, match="another run writes to"):
-        Journal(path, plan)
-    path.write_bytes(b"something else " * 100)
-    with pytest.raises(OptionError, match="cannot be used"):
-        Journal(path, plan)
+def test_a_profile_or_detector_of_another_content_does_not_go_on(folder, plan, bundle, tmp_path) -> None:
+    out, profile = tmp_path / "t.csv", tmp_path / "me.json"
+    with EmotionSensor.open(bundle) as sensor:
+        sensor.baseline.save(profile)
+        first = profile.read_bytes()
+        sensor.baseline.observe_step("audio", sensor.baseline.mean("audio") + 1)
+        sensor.baseline.save(profile)
+    second = profile.read_bytes()
+
+    def planned(path: Path = profile) -> BatchPlan:
+        return replace(plan, baseline=str(path), baseline_sha256=content_sha256(str(path)))
+
+    begun = planned()
+    with pytest.raises(KeyboardInterrupt):
+        run(begun, bundle, out, progress=interrupt_after(2))
+    profile.write_bytes(first)
+    with pytest.raises(JobError, match=r"the profile .*me\.json has changed since the run began"):
+        run(begun, bundle, out, jobs=1)
+    with pytest.raises(OptionError, match=r"\(baseline\); give the same, or --overwrite"):
+        run(planned(), bundle, out)
+    profile.write_bytes(second)
+    # It may lie somewhere else.
+    assert run(planned(profile.rename(tmp_path / "moved.json")), bundle, out).before >= 2
+    detecting = replace(plan, detector="faces.onnx", detector_sha256="1" * 64)
+    with Journal(tmp_path / "u.csv.part", detecting):
+        pass
+    with pytest.raises(OptionError, match=r"\(detector\); give the same, or --overwrite"):
+        Journal(tmp_path / "u.csv.part", replace(detecting, detector_sha256="2" * 64))
+
+
+def test_by_what_a_file_of_a_plan_is_known(bundle, tmp_path) -> None:
+    assert content_sha256(None) is content_sha256(str(tmp_path / "gone.json")) is None
+    assert content_sha256(str(bundle.path)) == fingerprint(bundle)
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert content_sha256(str(tmp_path / "abc")).startswith("ba7816bf8f01cfea")
 
 
 def test_what_concerns_every_file_ends_the_run_and_keeps_what_is_done(folder, plan, bundle, tmp_path) -> None:

@@ -155,6 +155,27 @@ def test_what_fails_leaves_the_file_that_was_there(tmp_path):
     assert path.read_text() == "through the link"
 
 
+@pytest.mark.parametrize("stem", ["a" * 240, "\N{MUSICAL SYMBOL G CLEF}" * 60], ids=["ASCII", "four bytes each"])
+def test_long_names_that_begin_alike_have_a_place_of_their_own_each(stem, tmp_path):
+    with atomic_output(tmp_path / f"{stem}-1.csv") as one, atomic_output(tmp_path / f"{stem}-2.csv") as other:
+        one.write_text("first")
+        other.write_text("second")
+    assert (tmp_path / f"{stem}-1.csv").read_text() == "first"
+    assert (tmp_path / f"{stem}-2.csv").read_text() == "second"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_of_two_that_write_a_file_at_the_same_time_the_last_is_there(tmp_path):
+    path = tmp_path / "profile.json"
+    with atomic_output(path) as one:
+        one.write_text("ends last")
+        with atomic_output(path) as other:
+            other.write_text("ends first")
+        assert path.read_text() == "ends first"
+    assert path.read_text() == "ends last"
+    assert [file.name for file in tmp_path.iterdir()] == ["profile.json"]
+
+
 def test_the_same_file_and_inside(tmp_path):
     (tmp_path / "folder").mkdir()
     file = tmp_path / "folder" / "a"

@@ -69,14 +69,42 @@ def test_tensorboard_reads_what_is_written(made, tmp_path):
         write_tensorboard(found, board)
 
 
+def test_results_that_are_none_are_left_out(tmp_path):
+    (tmp_path / "some.json").write_text('{"results": [5, {"state": "audio", "protocol": "cold", "war": 0.5}]}')
+    assert read_run(tmp_path / "some.json")[0].series == {"war/audio/cold": ((0, 0.5),)}
+
+
+# A whole number that no float holds.
+LARGE = 10**400
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("gone.json", None, "is no run"),
         ("text.json", "no json", "is no run"),
         ("other.json", '{"some": 1}', "holds no figures"),
+        pytest.param("deep.json", "[" * 100_000, "is no run .it is nested too deep", id="deep"),
+        pytest.param("digits.json", "1" * 5000, "is no run", id="digits"),
+        ("result.json", '{"results": [5]}', "holds no figures"),
+        pytest.param(
+            "large.json",
+            f'{{"results": [{{"war": {LARGE}, "uar": NaN}}]}}',
+            "holds no figures",
+            id="large figures",
+        ),
+        pytest.param("card.json", f'{{"results": {{"uar": {LARGE}}}}}', "holds no figures", id="large on a card"),
         ("empty", "", "holds no history of a training"),
         ("x.history.json", '{"task": "x", "epochs": [{"loss": "much"}]}', "is no history of a training"),
+        ("x.history.json", '{"epochs": [{"epoch": 1, "loss": 1}]}', "is no history of a training"),
+        ("x.history.json", '{"task": "x", "epochs": [{"epoch": 1e400, "loss": 1}]}', "is no history of a training"),
+        pytest.param(
+            "x.history.json",
+            f'{{"task": "x", "epochs": [{{"epoch": 1, "loss": {LARGE}}}]}}',
+            "is no history",
+            id="large loss",
+        ),
+        pytest.param("x.history.json", "[" * 100_000, "is no history of a training", id="deep history"),
     ],
 )
 def test_what_is_no_run_is_one_sentence(tmp_path, name, content, message):

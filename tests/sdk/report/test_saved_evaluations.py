@@ -60,11 +60,16 @@ def test_an_evaluation_that_does_not_fit_is_refused(run, tiny_onnx, saved, chang
 def test_bad_input_is_one_sentence_and_leaves_nothing(run, tiny_onnx, tmp_path):
     broken = tmp_path / "broken.json"
     broken.write_text("[1, 2")
+    deep, short = tmp_path / "deep.json", tmp_path / "short.json"
+    deep.write_text("[" * 100_000)
+    short.write_text('{"evaluations": [5, {}]}')
     (tmp_path / "meld").mkdir()
     (tmp_path / "meld" / "dev_sent_emo.csv").write_text("")
     for arguments, message in (
         (("--evaluation", broken), "is no saved evaluation"),
         (("--evaluation", tmp_path / "absent.json"), "is no saved evaluation"),
+        (("--evaluation", deep), "is no saved evaluation .a field is missing or of another kind, or it is nested too"),
+        (("--evaluation", short), "is no saved evaluation .a field is missing or of another kind"),
         (("--evaluation", broken, "--data", "ravdess:x"), "give one of them"),
         (("--data", f"meld:{tmp_path / 'meld'}"), "is read by none of the bundles"),
         (("--actors", "five", "--data", f"ravdess:{tmp_path}"), "list of numbers"),
@@ -72,7 +77,8 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(run, tiny_onnx, tmp_path):
         with pytest.raises(OptionError, match=message) as caught:
             run(tiny_onnx, *arguments)
         assert "\n" not in str(caught.value)
-    for contents in ({"gate": "passed"}, {"sensitivity": {"audio": [{"name": "x", "sqnr_db": "NaN"}]}}, [1]):
+    text, large = {"audio": [{"name": "x", "sqnr_db": "NaN"}]}, {"conversion": {"logits": 10**400}}
+    for contents in ({"gate": "passed"}, {"sensitivity": text}, [1], {"distances": large}):
         with pytest.raises(BundleError, match=r"report\.json cannot be read"):
             run(variant(tiny_onnx, tmp_path, "b", contents=contents))
     assert not (tmp_path / "page.html").exists()

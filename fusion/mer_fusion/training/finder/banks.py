@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from mer_fusion.training.finder.teachers import MediaPipe, UltraFace, cascade_squares, label_faces
+from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets import load_faces, open_dataset
 from mer_sdk.evaluation.datasets.clip import Clip
@@ -140,11 +141,10 @@ def kept(path: Path, make: Callable[[], FaceBank]) -> FaceBank:
     if not path.exists():
         bank = make()
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(".part.npz")
         none = np.zeros((0,), np.uint8)
         masks = none if bank.masks is None else bank.masks
-        np.savez(aside, faces=bank.faces, squares=bank.squares, masks=masks, share=bank.share)
-        aside.replace(path)
+        with atomic_output(path) as aside, aside.open("wb") as content:
+            np.savez(content, faces=bank.faces, squares=bank.squares, masks=masks, share=bank.share)
     with np.load(path) as file:
         masks = file["masks"]
         return FaceBank(file["faces"], file["squares"], masks if len(masks) else None, float(file["share"]))

@@ -21,6 +21,7 @@ from mer_fusion.training.speech.conditions import UNCHANGED, SoundConditions, ch
 from mer_fusion.training.speech.encoder import adjusted_priors
 from mer_fusion.training.speech.spectra import SpeechSet, device_chunks, inside_takes
 from mer_sdk.cli.progress import with_progress
+from mer_sdk.contract.output_files import atomic_output
 
 STEP_SECONDS = 0.25
 # Steps of a take that are kept; longer ones are cut.
@@ -283,7 +284,6 @@ def _kept(
             path.unlink()
     made = make()
     folder.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".part")
-    save_file({key: value.contiguous() for key, value in made.items()}, str(aside))
-    aside.replace(path)
+    with atomic_output(path) as aside:
+        save_file({key: value.contiguous() for key, value in made.items()}, str(aside))
     return made

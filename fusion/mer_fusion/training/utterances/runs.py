@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from mer_fusion.training.loop import LoopOptions, fit
 from mer_fusion.training.utterances.networks import fusion_objective
 from mer_fusion.training.utterances.table import UtteranceTable
 from mer_fusion.training.utterances.task import UtteranceOptions, UtteranceTask, log_probabilities
+from mer_sdk.contract.output_files import atomic_output
 
 
 @dataclass(frozen=True)
@@ -116,12 +116,12 @@ def run_answers(
     ]
     parameters = sum(parameter.numel() for parameter in network.parameters())
     answers = Answers(torch.stack(said).numpy().astype(np.float32), seconds, parameters, weights)
-    aside = path.with_suffix(f".{os.getpid()}.part.npz")  # another process may be making the same run
-    # The weights first: a run is there once its answers are.
-    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, str(aside))
-    aside.replace(weights)
-    np.savez(aside, log_probabilities=answers.log_probabilities, seconds=answers.seconds, parameters=answers.parameters)
-    aside.replace(path)
+    # The weights first: a run is there once its answers are. Another process may be making the same run.
+    with atomic_output(weights) as aside:
+        save_file({name: value.contiguous() for name, value in network.state_dict().items()}, str(aside))
+    figures = {"log_probabilities": answers.log_probabilities, "seconds": seconds, "parameters": parameters}
+    with atomic_output(path) as aside, aside.open("wb") as file:
+        np.savez(file, **figures)
     return answers
 
 

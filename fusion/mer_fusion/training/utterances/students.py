@@ -28,6 +28,7 @@ from mer_fusion.training.utterances.networks import network_configuration
 from mer_fusion.training.utterances.paired_clips import PairedClips
 from mer_fusion.training.utterances.table import Modality, UtteranceTable, population_means
 from mer_sdk.contract.manifest import AudioContract, BaselineContract, DialogueContract
+from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.evaluation.datasets.ravdess import LABELS
 
 COPIES = 4
@@ -141,9 +142,9 @@ def _kept_sound(encoder: AudioEncoder, speech: SpeechSet, folder: Path) -> tuple
     names = ("windows", "mask", "sums", "counts")
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(".part.npz")
-        np.savez(aside, **{n: x.numpy() for n, x in zip(names, _encoded_sound(encoder, speech), strict=True)})
-        aside.replace(path)
+        encoded = {n: x.numpy() for n, x in zip(names, _encoded_sound(encoder, speech), strict=True)}
+        with atomic_output(path) as aside, aside.open("wb") as file:
+            np.savez(file, **encoded)
     with np.load(path) as kept:
         windows, mask, sums, counts = (torch.from_numpy(kept[name]) for name in names)
     return windows, mask, sums, counts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import mimetypes
 import secrets
+import sys
 import threading
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -16,6 +17,8 @@ from mer_sdk.cli.data.label_sheet import LabelSheet
 from mer_sdk.errors import MerError, OptionError
 
 _BLOCK = 1 << 18
+# Bytes of an answer, at most.
+_MOST = 4096
 # What Python's table lacks, or calls otherwise than browsers do.
 _TYPES = {".flac": "audio/flac", ".opus": "audio/ogg", ".m4a": "audio/mp4", ".mkv": "video/webm", ".mov": "video/mp4"}
 
@@ -43,12 +46,11 @@ class LabelServer:
         handler.done = self.done  # type: ignore[attr-defined]  # of the class made here
         handler.lock = threading.Lock()  # type: ignore[attr-defined]
         try:
-            self._server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+            self._server = _Server(("127.0.0.1", port), handler)
         except OSError as error:
             raise OptionError(
                 f"--port {port} cannot be used ({error.strerror or error}); 0 takes a free one"
             ) from error
-        self._server.daemon_threads = True
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}/{token}/"
 
     def __enter__(self) -> LabelServer:
@@ -60,6 +62,15 @@ class LabelServer:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that goes away is no error of this program."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -81,21 +92,21 @@ class _Handler(BaseHTTPRequestHandler):
         elif part == "state":
             with self.lock:
                 self._send_json(self._state())
-        elif part is not None and part.startswith("clip/") and part[5:].isdecimal():
-            self._file(int(part[5:]))
+        elif part is not None and part.startswith("clip/") and (number := _number(part[5:])) is not None:
+            self._file(number)
         else:
             self._refuse(HTTPStatus.NOT_FOUND)
 
     def do_POST(self) -> None:
         """A label, or the last one taken back."""
-        part, length = self._part(), self.headers.get("Content-Length", "")
+        part, length = self._part(), _number(self.headers.get("Content-Length", ""))
         # A page of another origin may send a form here, and no JSON.
         fine = self.headers.get("Content-Type", "").startswith("application/json")
-        if part not in ("label", "undo") or not fine or not length.isdecimal() or int(length) > 4096:
+        if part not in ("label", "undo") or not fine or length is None or length > _MOST:
             self._refuse(HTTPStatus.BAD_REQUEST)
             return
         try:
-            asked = json.loads(self.rfile.read(int(length)) or b"{}")
+            asked = json.loads(self.rfile.read(length) or b"{}")
             with self.lock:
                 back = None
                 if part == "undo":
@@ -103,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
                 else:
                     self._take(asked)
                 state = {**self._state(), "back": back}
-        except (ValueError, KeyError, TypeError, IndexError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             self._refuse(HTTPStatus.BAD_REQUEST)
             return
         except MerError as error:
@@ -115,8 +126,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _take(self, asked: dict[str, Any]) -> None:
         number, label = asked["number"], asked["label"]
-        if label not in self.choices or not 0 <= number < len(self.sheet.files):
-            raise ValueError(label)
+        # To Python, true is 1.
+        if label not in self.choices or type(number) is not int or not 0 <= number < len(self.sheet.files):
+            raise ValueError("it is no answer of the page")
         self.sheet.give(number, label)
 
     def _state(self) -> dict[str, Any]:
@@ -126,7 +138,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _part(self) -> str | None:
         """The path below the secret word, None without it."""
         start = f"/{self.token}/"
-        return self.path[len(start) :] if secrets.compare_digest(self.path[: len(start)], start) else None
+        # As bytes: of texts it compares those of ASCII alone.
+        known = secrets.compare_digest(self.path[: len(start)].encode(), start.encode())
+        return self.path[len(start) :] if known else None
 
     def _file(self, number: int) -> None:
         """A clip, or the range of it that a player asks for."""
@@ -176,7 +190,12 @@ class _Handler(BaseHTTPRequestHandler):
 def _range(asked: str, size: int) -> tuple[int, int]:
     """(first, last) byte of a Range header, the whole file where it is none that can be served."""
     unit, _, span = asked.partition("=")
-    first, _, last = span.partition("-")
-    if unit != "bytes" or not first.isdecimal() or int(first) >= size:
+    first, last = map(_number, span.partition("-")[::2])
+    if unit != "bytes" or first is None or first >= size:
         return 0, size - 1
-    return int(first), min(int(last), size - 1) if last.isdecimal() and int(last) >= int(first) else size - 1
+    return first, min(last, size - 1) if last is not None and last >= first else size - 1
+
+
+def _number(text: str) -> int | None:
+    """What a request gives as a whole number; None where it is none, or longer than any file."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 15 else None

@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from mer_sdk.batch.clips import find_clips, lists_of
-from mer_sdk.batch.estimating import BatchPlan, fingerprint
+from mer_sdk.batch.estimating import BatchPlan, content_sha256, fingerprint
 from mer_sdk.batch.journal import journal_path
 from mer_sdk.batch.run import BatchResult, check_out, run_batch
 from mer_sdk.batch.tables import TABLE_SUFFIXES, files_table
@@ -39,8 +39,15 @@ def run_many(given: str, inputs: Sequence[str], out: Path, options: RunOptions, 
         OptionError: an option does not fit, or there is nothing to run.
         MerError: see `run_batch`.
     """
+    journal = journal_path(out)
     check_outputs(
-        {"--out": out, "--out, for files,": files_table(out), "--out, while it runs,": journal_path(out)},
+        {
+            "--out": out,
+            "--out, for files,": files_table(out),
+            "--out, while it runs,": journal,
+            # SQLite's own file beside it, which has the longest name.
+            "--out, while it is saved,": journal.with_name(f"{journal.name}-journal"),
+        },
         {**lists_of(inputs), **inputs_of([given]), "the profile of --baseline": options.baseline},
         {"--out": TABLE_SUFFIXES},
     )
@@ -92,13 +99,15 @@ def _plan(bundle: Bundle, options: RunOptions, many: ManyOptions) -> BatchPlan:
     if bundle.path is None:
         raise OptionError(f"{bundle.name} has no path that other processes could open; give a bundle's folder")
     detector = options.detector
+    file = None if detector in (None, PACKAGED, "haar") else str(Path(detector).absolute())
+    baseline = None if options.baseline is None else str(options.baseline.absolute())
     return BatchPlan(
         bundle=str(bundle.path.absolute()),
         fingerprint=fingerprint(bundle),
         runtime=options.runtime,
         threads=options.threads,
-        detector=detector if detector in (None, PACKAGED, "haar") else str(Path(detector).absolute()),
-        baseline=None if options.baseline is None else str(options.baseline.absolute()),
+        detector=file or detector,
+        baseline=baseline,
         smoothing=options.smoothing or Smoothing(),
         faces=options.faces or FaceOptions(),
         voice=options.voice if options.voice is not None else may_hear(bundle),
@@ -106,6 +115,8 @@ def _plan(bundle: Bundle, options: RunOptions, many: ManyOptions) -> BatchPlan:
         audio_track=many.audio_track,
         # As lines, for workers that have no such file.
         trust=tuple(map(key_line, trusted_keys(options.trust))) if options.trust else (),
+        baseline_sha256=content_sha256(baseline),
+        detector_sha256=content_sha256(file),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import urllib.error
 import urllib.request
@@ -57,6 +58,74 @@ def test_a_person_labels_in_the_page_and_goes_on_later(files, tmp_path):
     ]  # fmt: skip
 
 
+def test_a_table_that_is_there_keeps_what_is_in_it(files, tmp_path):
+    table = tmp_path / "labels.csv"
+    before = [
+        "path;notes;emotion;begin;end;person;text",
+        "in/b.wav;first half;happy;0;1;ben;",
+        "in/b.wav;second half;sad;1;2;ben;",
+        f"{tmp_path}/in/c.jpg;kept;;;;carl;hello",
+        "gone.wav;too long;sad;;;;hello; again",
+        "./in/../in/b.wav;short",
+    ]
+    table.write_text("\n".join([*before, ""]))
+    sheet = LabelSheet(table, files, "anna")
+    assert sheet.open == [0, 1, 2]
+    for number in (1, 2, 0):
+        sheet.give(number, "happy")
+    answered = [
+        *before[:3],
+        f"{tmp_path}/in/c.jpg;kept;happy;;;carl;hello",
+        before[4],
+        "./in/../in/b.wav;short;happy;;;anna;",
+        "in/a.mp4;;happy;;;anna;",
+    ]
+    assert table.read_bytes().decode().split("\n") == [*answered, ""]
+    assert LabelSheet(table, files).open == []
+    assert [sheet.undo() for _ in range(4)] == [0, 2, 1, None]
+    assert table.read_bytes().decode().split("\n") == [*before, ""]
+    assert sheet.open == [0, 1, 2]
+
+
+def test_a_column_of_speakers_is_added_where_one_is_given_and_no_cell_comes_to_stand_in_it(files, tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text("file,label\nin/b.wav,sad\nin/c.jpg,sad,torn\n")
+    LabelSheet(table, files).give(0, "happy")
+    assert table.read_text() == "file,label\nin/b.wav,sad\nin/c.jpg,sad,torn\nin/a.mp4,happy\n"
+    LabelSheet(table, files, "anna").give(1, "happy")
+    assert table.read_text() == ("file,label,,speaker\nin/b.wav,happy,,anna\nin/c.jpg,sad,torn\nin/a.mp4,happy,,\n")
+
+
+def test_of_a_file_that_is_there_twice_the_row_with_a_label_counts(files, tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text("file,label\nin/b.wav,\nin/b.wav,sad\nin/b.wav,happy\n")
+    sheet = LabelSheet(table, files)
+    assert (sheet.label(1), sheet.open) == ("sad", [0, 2])
+
+
+def test_a_table_whose_only_answer_was_taken_back_is_gone_on_with(files, tmp_path):
+    sheet = LabelSheet(tmp_path / "labels.csv", files)
+    sheet.give(0, "sad")
+    sheet.undo()
+    assert LabelSheet(tmp_path / "labels.csv", files).open == [0, 1, 2]
+
+
+def test_an_answer_that_cannot_be_written_is_none(files, tmp_path, monkeypatch):
+    sheet = LabelSheet(tmp_path / "labels.csv", files)
+    sheet.give(0, "sad")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("mer_sdk.contract.output_files.Path.replace", full)
+        for refused in (lambda: sheet.give(1, "happy"), sheet.undo):
+            with pytest.raises(OptionError, match=r"labels\.csv cannot be written"):
+                refused()
+            assert (sheet.label(0), sheet.open) == ("sad", [1, 2])
+    assert (sheet.undo(), sheet.undo()) == (0, None)
+
+
 def test_players_get_the_range_that_they_ask_for(files, tmp_path):
     with LabelServer(LabelSheet(tmp_path / "labels.csv", files), CHOICES) as server:
         status, content, headers = ask(server.address, "clip/0", headers={"Range": "bytes=5-9"})
@@ -80,6 +149,51 @@ def test_nothing_is_served_to_strangers_and_nothing_unknown_is_written(files, tm
                 ask(address, path, body, headers)
             assert refused.value.code in (400, 404), path
     assert not (tmp_path / "labels.csv").exists()
+
+
+def spoken(address, request):
+    """The first line of the answer to a request as it goes over the wire."""
+    host, port = address.split("/")[2].split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as line:
+        line.sendall(request)
+        return line.makefile("rb").readline()
+
+
+def test_what_no_browser_sends_is_answered_and_prints_nothing(files, tmp_path, capfd):
+    digits = b"9" * 5000
+    with LabelServer(LabelSheet(tmp_path / "labels.csv", files), CHOICES) as server:
+        secret = b"/" + server.address.split("/")[3].encode() + b"/"
+
+        def posted(body, length=None):
+            head = b"POST %slabel HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n"
+            return head % (secret, str(len(body)).encode() if length is None else length) + body
+
+        for request, status in (
+            (b"GET /\xff%s HTTP/1.1\r\n\r\n" % (b"x" * 40), b"404"),
+            (b"GET %sclip/%s HTTP/1.1\r\n\r\n" % (secret, digits), b"404"),
+            (b"GET %sclip/1 HTTP/1.1\r\nRange: bytes=%s-\r\n\r\n" % (secret, digits), b"200"),
+            (posted(b"[" * 3000), b"400"),
+            (posted(b"{}", digits), b"400"),
+            (posted(b'{"number": true, "label": "sad"}'), b"400"),
+            (posted(b'{"number": 1.0, "label": "sad"}'), b"400"),
+            (posted(b"[5]"), b"400"),
+            (posted(b'{"number": 1, "label": "sad"}'), b"200"),
+        ):
+            assert spoken(server.address, request).split()[1:2] == [status], request[:60]
+    assert capfd.readouterr().err == ""
+    assert LabelSheet(tmp_path / "labels.csv", files).open == [0, 2]
+
+
+@pytest.mark.parametrize(("error", "told"), [(ConnectionResetError, False), (ZeroDivisionError, True)])
+def test_a_browser_that_goes_away_is_no_error_of_the_program(error, told, files, tmp_path, monkeypatch, capfd):
+    def gone(_):
+        raise error
+
+    monkeypatch.setattr(LabelSheet, "open", property(gone))
+    with LabelServer(LabelSheet(tmp_path / "labels.csv", files), CHOICES) as server:
+        secret = server.address.split("/")[3].encode()
+        assert spoken(server.address, b"GET /%s/state HTTP/1.1\r\n\r\n" % secret) == b""
+    assert ("Traceback" in capfd.readouterr().err) == told
 
 
 def test_the_command_ends_once_every_clip_has_a_label(files, tmp_path, capsys):

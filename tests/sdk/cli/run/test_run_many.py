@@ -14,6 +14,7 @@ import pytest
 from mer_command import mer
 
 from mer_sdk.batch import run as batch_run
+from mer_sdk.window.sensor import EmotionSensor
 
 
 @pytest.fixture
@@ -61,6 +62,7 @@ def test_nothing_but_errors_is_a_failure(clips, tiny_onnx, capsys) -> None:
         (["clips", "--out", "t.csv", "--rate", "8000"], "--rate is for one file or stream"),
         (["clips", "--out", "t.csv", "--jobs", "2", "--cluster", "tcp://a:1"], "leave one out"),
         (["gone", "--out", "t.csv"], "gone does not exist"),
+        (["clips", "--out", f"{'a' * 240}.csv"], "cannot be written (File name too long); give another name"),
         (["list.csv", "--out", "list.csv"], "list.csv is the list"),
     ],
 )
@@ -89,6 +91,27 @@ def test_interrupted_it_says_how_to_go_on(clips, tiny_onnx, capsys, monkeypatch)
     monkeypatch.setattr(batch_run, "write_tables", real)
     assert mer(*command) == 0
     assert "3 files (3 of them before)" in capsys.readouterr().out
+
+
+def test_it_does_not_go_on_with_another_profile(clips, tiny_onnx, capsys, monkeypatch) -> None:
+    real = batch_run.write_tables
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with EmotionSensor.open(tiny_onnx) as sensor:
+        sensor.baseline.save("me.json")
+        monkeypatch.setattr(batch_run, "write_tables", interrupted)
+        command = ("run", tiny_onnx, "clips", "--out", "t.csv", "--jobs", 1, "--no-voice", "--baseline", "me.json")
+        assert mer(*command) == 130
+        sensor.baseline.observe_step("audio", sensor.baseline.mean("audio") + 1)
+        sensor.baseline.save("me.json")
+    monkeypatch.setattr(batch_run, "write_tables", real)
+    capsys.readouterr()
+    assert mer(*command) == 2
+    assert "begun with another bundle, other options, or another version (baseline); give" in capsys.readouterr().err
+    assert mer(*command, "--overwrite") == 0
+    assert "3 files, " in capsys.readouterr().out
 
 
 def test_a_full_disk_keeps_what_is_done(clips, tiny_onnx, capsys, monkeypatch) -> None:

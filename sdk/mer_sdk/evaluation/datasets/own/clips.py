@@ -14,7 +14,6 @@ Whatever a row lacks, it is left out with a reason, and the rest goes on.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from mer_sdk.dialogue.text_file import is_unicode
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets.clip import Clip, LeftOut
 from mer_sdk.evaluation.datasets.own.folders import SPLIT_NAMES, TEST, folder_rows
-from mer_sdk.evaluation.datasets.own.table import Row, read_rows
+from mer_sdk.evaluation.datasets.own.table import Row, media_path, read_rows
 from mer_sdk.evaluation.datasets.registry import register
 from mer_sdk.media.names import LIST_SUFFIXES, shown
 
@@ -249,7 +248,7 @@ def _clip(row: Row, folder: Path, numbers: Mapping[str, int], stranger: int) -> 
         raise DataError("it names no file")
     if not cells["label"]:
         raise DataError("it has no label")
-    path = folder / os.path.expanduser(cells["file"].replace("\\", "/") if os.sep == "/" else cells["file"])
+    path = media_path(folder, cells["file"])
     try:
         if not path.is_file():
             raise DataError("the file is missing" if not path.is_dir() else "it is a folder")

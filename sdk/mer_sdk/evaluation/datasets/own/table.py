@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib
 import io
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,31 @@ class Row:
     line: int
     cells: dict[str, str]
     fault: str = ""
+
+
+@dataclass(frozen=True)
+class CsvTable:
+    """A csv table as it is in its file, for who writes it again.
+
+    Attributes:
+        separator: of cells.
+        line_end: of its lines.
+        header: names of columns, as they stand there.
+        columns: place of a column -> its name in `COLUMNS`, of those that are known.
+        lines: (number in the file, cells) of each line with anything in it; some may have more or fewer cells than the
+            header.
+    """
+
+    separator: str
+    line_end: str
+    header: list[str]
+    columns: dict[int, str]
+    lines: tuple[tuple[int, list[str]], ...]
+
+
+def media_path(folder: Path, cell: str) -> Path:
+    """Where a file lies that a table in `folder` names: with separators of any system, from the home folder, too."""
+    return folder / os.path.expanduser(cell.replace("\\", "/") if os.sep == "/" else cell)
 
 
 def read_rows(path: Path, needed: Sequence[str] = NEEDED) -> list[Row]:
@@ -83,25 +109,38 @@ def known_columns(header: Sequence[str], path: Path, needed: Sequence[str] = NEE
     return found
 
 
-def _csv_rows(path: Path, needed: Sequence[str]) -> Iterator[Row]:
+def read_csv(path: Path, needed: Sequence[str] = NEEDED) -> CsvTable:
+    """A csv table as it is; see `CsvTable`.
+
+    Args:
+        needed: columns that it must have.
+
+    Raises:
+        DataError: it cannot be read, or lacks a needed column.
+    """
     text = read_text(path, "csv table of clips")
-    lines = text.lstrip("\r\n").splitlines()
-    separator = _separator(lines[0] if lines else "")
+    first = text.lstrip("\r\n").splitlines()
+    separator = _separator(first[0] if first else "")
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         header = next((cells for cells in rows if any(cell.strip() for cell in cells)), [])
         columns = known_columns(header, path, needed)
-        for cells in rows:
-            if not any(cell.strip() for cell in cells):
-                continue
-            given = {column: cells[place].strip() for place, column in columns.items() if place < len(cells)}
-            fault = ""
-            if len(cells) != len(header):
-                fault = f"it has {len(cells)} cells, the header has {len(header)}: put quotes around cells that hold "
-                fault += repr(separator).replace("'", '"')
-            yield Row(rows.line_num, dict.fromkeys(columns.values(), "") | given, fault)
+        lines = tuple((rows.line_num, cells) for cells in rows if any(cell.strip() for cell in cells))
     except csv.Error as error:
         raise DataError(f"{path}, line {rows.line_num}: not csv ({error}); save it as csv with quotes") from error
+    return CsvTable(separator, "\r\n" if "\r\n" in text else "\n", header, columns, lines)
+
+
+def _csv_rows(path: Path, needed: Sequence[str]) -> Iterator[Row]:
+    table = read_csv(path, needed)
+    columns, width = table.columns, len(table.header)
+    for number, cells in table.lines:
+        given = {column: cells[place].strip() for place, column in columns.items() if place < len(cells)}
+        fault = ""
+        if len(cells) != width:
+            fault = f"it has {len(cells)} cells, the header has {width}: put quotes around cells that hold "
+            fault += repr(table.separator).replace("'", '"')
+        yield Row(number, dict.fromkeys(columns.values(), "") | given, fault)
 
 
 def _separator(first: str) -> str:
