@@ -5,12 +5,17 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from numbers import Integral, Real
+from typing import Any, TypeGuard
 
 from mer_sdk.errors import OptionError
 
 # CPU threads that a graph may be given: more than any device has, and few enough for every runtime's counter.
 MOST_THREADS = 1024
+# Of any option: more seconds, counts or shares than this are none, and would overflow where steps and samples are
+# counted.
+MOST = 1e11
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,21 +38,90 @@ class Limits:
     characters: int | None = None
 
 
-def check_kind(name: str, value: object, kinds: type | tuple[type, ...], wanted: str) -> None:
+def check_kind(name: str, value: object, kinds: type | tuple[type, ...], wanted: str, *, optional: bool = True) -> None:
     """Check an argument that an app gives.
 
+    Args:
+        optional: whether None is allowed, too.
+
     Raises:
-        OptionError: it is neither None nor of the kinds; `wanted` says in words what to give.
+        OptionError: it is not of the kinds; `wanted` says in words what to give.
     """
-    if value is not None and not isinstance(value, kinds):
-        given = shown(value) if isinstance(value, int | float | str | list | dict) else f"a {type(value).__name__}"
-        raise OptionError(f"{name} is {given}; give {wanted}")
+    if not (isinstance(value, kinds) or (value is None and optional)):
+        raise OptionError(f"{name} is {given(value)}; give {wanted}")
 
 
-def check_threads(threads: int) -> None:
+def is_number(value: object) -> TypeGuard[Real]:
+    """Whether it is a real number, of Python or of numpy; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def check_number(
+    name: str,
+    value: object,
+    wanted: str,
+    *,
+    least: float = -MOST,
+    most: float = MOST,
+    above: float = -math.inf,
+    below: float = math.inf,
+    whole: bool = False,
+    endless: bool = False,
+    unit: str = "",
+) -> None:
+    """Check a number that an app gives: one of Python or of numpy, and neither a bool nor NaN.
+
+    Args:
+        name: what it is of, for messages.
+        wanted: says in words what to give, such as "allowed is 0 or more, such as 0.2".
+        least, most: the smallest and the largest allowed.
+        above, below: it must be larger and smaller than these.
+        whole: whether it must be an integer.
+        endless: whether infinity is allowed, too.
+        unit: follows the number in the message, such as " s".
+
+    Raises:
+        OptionError: it is anything else.
+    """
+    if is_number(value) and (isinstance(value, Integral) or not whole):
+        try:
+            size = float(value)
+        except OverflowError:
+            size = math.nan
+        if (endless and size == math.inf) or (least <= size <= most and above < size < below):
+            return
+    raise OptionError(f"{name} is {given(value)}{unit if is_number(value) else ''}; {wanted}")
+
+
+def check_names(name: str, value: object, allowed: Iterable[str] = (), *, what: str, example: str) -> None:
+    """Check a tuple of names, of which each may be there once.
+
+    Args:
+        name: of the option, for messages.
+        allowed: the names that there are; none where any is allowed.
+        what: one of them is, for messages, such as "stream".
+        example: such as '("audio", "video")'.
+
+    Raises:
+        OptionError: it is one string or no tuple, holds something else than names, or a name that is unknown or twice.
+    """
+    names = None if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection) else list(value)
+    if names is None or not all(isinstance(item, str) for item in names):
+        odd = value if names is None else next(item for item in names if not isinstance(item, str))
+        holds = "is" if names is None else "holds"
+        raise OptionError(f"{name} {holds} {given(odd)}; give names in a tuple, such as {example}")
+    known = tuple(allowed)
+    for item in names:
+        if known and item not in known:
+            raise OptionError.unknown(what, item, known)
+        if names.count(item) > 1:
+            raise OptionError(f"{name} has the {what} {item!r} twice; give each once")
+
+
+def check_threads(threads: object) -> None:
     """Raises OptionError where a number of CPU threads is none that every runtime takes."""
-    if not (isinstance(threads, int) and 1 <= threads <= MOST_THREADS):
-        raise OptionError(f"threads is {threads}; allowed are whole numbers from 1 to {MOST_THREADS}")
+    wanted = f"allowed are whole numbers from 1 to {MOST_THREADS}"
+    check_number("threads", threads, wanted, least=1, most=MOST_THREADS, whole=True)
 
 
 def check_count(count: int, path: str, limits: Limits | None) -> None:
@@ -70,6 +144,13 @@ def check_scalar(value: Any, path: str, limits: Limits) -> None:
             raise ValueError(f"{path} has {len(value)} characters; allowed are at most {limits.characters}")
         if limits.pattern and not re.fullmatch(limits.pattern, value):
             raise ValueError(f"{path} is {shown(value)}, which is not of the form {limits.pattern}")
+
+
+def given(value: object) -> str:
+    """An argument of an app as a message shows it."""
+    if value is None:
+        return "None"
+    return shown(value) if isinstance(value, Real | str | list | dict) else f"a {type(value).__name__}"
 
 
 def shown(value: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from mer_sdk.frontends.face_crop import check_frame
 from mer_sdk.frontends.face_detection import FaceDetector, chosen_detector
 from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.frontends.voice_activity import VOICE_RATE, VoiceOptions
-from mer_sdk.limits import check_kind
+from mer_sdk.limits import check_kind, check_number
 from mer_sdk.window.alignment import HELD_SECONDS, StreamAlignment
 from mer_sdk.window.baseline import PersonalBaseline
 from mer_sdk.window.engine import StepEngine
@@ -176,8 +175,7 @@ class EmotionSensor:
             OptionError: not a positive number, or the sensor is closed.
         """
         self._check_open()
-        if not (isinstance(seconds, int | float) and math.isfinite(seconds) and seconds > 0):
-            raise OptionError(f"an enrolment of {seconds} s was asked for; give a positive number, such as 4")
+        check_number("the time of an enrolment", seconds, "give a positive number, such as 4", above=0, unit=" s")
         self._steps.engine.enrol(max(1, round(seconds / self._step)))
 
     def forget(self, person: int | None = None) -> None:
