@@ -90,7 +90,7 @@ def check_number(
             size = math.nan
         if (endless and size == math.inf) or (least <= size <= most and above < size < below):
             return
-    raise OptionError(f"{name} is {given(value)}{unit if is_number(value) else ''}; {wanted}")
+    raise OptionError(f"{name} is {given(value, unit)}; {wanted}")
 
 
 def check_names(name: str, value: object, allowed: Iterable[str] = (), *, what: str, example: str) -> None:
@@ -116,6 +116,14 @@ def check_names(name: str, value: object, allowed: Iterable[str] = (), *, what: 
             raise OptionError.unknown(what, item, known)
         if names.count(item) > 1:
             raise OptionError(f"{name} has the {what} {item!r} twice; give each once")
+
+
+def check_speaker(speaker: object) -> None:
+    """Raises OptionError where somebody's name is not hashable."""
+    try:
+        hash(speaker)
+    except TypeError as error:
+        raise OptionError(f"speaker is {given(speaker)}; give a name that is hashable, such as a string") from error
 
 
 def check_threads(threads: object) -> None:
@@ -146,10 +154,12 @@ def check_scalar(value: Any, path: str, limits: Limits) -> None:
             raise ValueError(f"{path} is {shown(value)}, which is not of the form {limits.pattern}")
 
 
-def given(value: object) -> str:
-    """An argument of an app as a message shows it."""
+def given(value: object, unit: str = "") -> str:
+    """An argument of an app as a message shows it; the unit, such as " s", follows a number."""
     if value is None:
         return "None"
+    if is_number(value):
+        return f"{shown(value)}{unit}"
     return shown(value) if isinstance(value, Real | str | list | dict) else f"a {type(value).__name__}"
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from mer_sdk.errors import SignalError
 from mer_sdk.frontends.resampling import RATES
+from mer_sdk.limits import given
 from mer_sdk.media.samples import to_float
 
 # Seconds; more are milliseconds, microseconds or nanoseconds of a clock, and no arithmetic of steps holds them.
@@ -39,11 +40,13 @@ def checked_time(what: str, time: SupportsFloat) -> float:
         SignalError: it is no number, not finite, or too large for seconds.
     """
     try:
-        value = math.nan if isinstance(time, str | bytes) else float(time)
+        value = math.nan if isinstance(time, str | bytes | bool | np.bool_) else float(time)
     except (TypeError, ValueError, OverflowError):
         value = math.nan
     if not math.isfinite(value):
-        raise SignalError(f"{what} at {time} s: give a number of seconds, on the clock that all streams share")
+        raise SignalError(
+            f"{what} at {given(time, ' s')}: give a number of seconds, on the clock that all streams share"
+        )
     if abs(value) > LATEST:
         raise SignalError(f"{what} at {value:g} s: give seconds; divide milliseconds by 1e3 and nanoseconds by 1e9")
     return value

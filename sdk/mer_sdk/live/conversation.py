@@ -19,6 +19,7 @@ from mer_sdk.frontends.face_detection import FaceDetector
 from mer_sdk.frontends.input_checks import checked_sound, checked_time
 from mer_sdk.frontends.text import utf8_text
 from mer_sdk.frontends.voice_activity import VOICE_RATE, SileroModel, SpeechModel
+from mer_sdk.limits import check_kind, check_speaker
 from mer_sdk.live.utterance_queue import Turn, UtteranceQueue
 from mer_sdk.live.worker import LiveWorker
 
@@ -165,11 +166,12 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
 
         Raises:
             SignalError: NaN, a wrong shape, type or rate, or a time that is not finite.
-            OptionError: a speaker's name that is not hashable.
+            OptionError: a stream's name that is no string, or a speaker's that is not hashable.
             StreamError: the thread was stopped by an error.
         """
         samples = checked_sound(pcm, sample_rate)
-        _check_speaker(speaker)
+        _check_stream(stream)
+        check_speaker(speaker)
         with self._locked():
             begin = self._queue.due(stream) if time is None else checked_time("sound", time)
             if not self._accepts():
@@ -192,11 +194,12 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
             False where the conversation was finished or closed.
 
         Raises:
-            OptionError: the bundle reads no faces.
+            OptionError: the bundle reads no faces, or a stream's name that is no string.
             SignalError: a wrong type, or a time that is not finite. Empty pictures are counted: see `refused`.
             StreamError: the thread was stopped by an error.
         """
         self._check_reads("face", "push_frame")
+        _check_stream(stream)
         still, at = self._picture(rgb), checked_time("a frame", time)
         with self._locked():
             if not self._accepts():
@@ -226,14 +229,15 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
             False where the conversation was finished or closed.
 
         Raises:
-            OptionError: the bundle reads no text, or the words come from `recognise`.
+            OptionError: the bundle reads no text, the words come from `recognise`, or a speaker's name that is not
+                hashable.
             SignalError: text that is not UTF-8, or times that are not finite or the wrong way round.
             StreamError: the thread was stopped by an error.
         """
         self._check_reads("text", "push_text")
         if self._recognise is not None:
             raise OptionError("the words come from recognise; leave one of the two out")
-        _check_speaker(speaker)
+        check_speaker(speaker)
         words, begin = utf8_text(text), checked_time("a text", time)
         if end is not None and checked_time("a text", end) < begin:
             raise SignalError(f"a text begins at {time} s and ends at {end} s; give the end last")
@@ -281,8 +285,5 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
         )
 
 
-def _check_speaker(speaker: Hashable) -> None:
-    try:
-        hash(speaker)
-    except TypeError as error:
-        raise OptionError(f"speaker is {speaker!r}; give a name that is hashable, such as a string") from error
+def _check_stream(stream: str | None) -> None:
+    check_kind("stream", stream, str, "a name, such as 'anna', or leave it out")
