@@ -51,6 +51,12 @@ def check_kind(name: str, value: object, kinds: type | tuple[type, ...], wanted:
         raise OptionError(f"{name} is {given(value)}; give {wanted}")
 
 
+def check_callable(name: str, value: object, wanted: str) -> None:
+    """Raises OptionError where an argument is neither None nor can be called; `wanted` says in words what to give."""
+    if value is not None and not callable(value):
+        raise OptionError(f"{name} is {given(value)}; give {wanted}")
+
+
 def is_number(value: object) -> TypeGuard[Real]:
     """Whether it is a real number, of Python or of numpy; True and False are none."""
     return isinstance(value, Real) and not isinstance(value, bool)

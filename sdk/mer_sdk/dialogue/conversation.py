@@ -56,7 +56,7 @@ class Conversation:
         self._engine = engine
         self._detector = detector
         self._modalities = self.manifest.modalities
-        self._closed = False
+        self._closed = self._live = False
         self._begin()
 
     @classmethod

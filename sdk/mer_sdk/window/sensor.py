@@ -67,7 +67,7 @@ class EmotionSensor:
         self._step = self.manifest.clock.step_ms / 1000.0
         self._alignment = StreamAlignment(self.manifest)
         self._steps = StepEstimator(engine, detector, smoothing, faces, voice)
-        self._closed = self._streams = False
+        self._closed = self._streams = self._live = False
         self._beginnings = 0
         self._patience: float | dict[str, float]
         self._media_notes: tuple[str, ...]
@@ -198,7 +198,7 @@ class EmotionSensor:
 
     def reset(self) -> None:
         """Begin a new stream at time 0: empty window, and the baseline given to `open`, or a cold one."""
-        self._check_open()
+        self._check_own()
         self._steps.reset(self._given.copy() if self._given else None)
         self._begin()
 
@@ -318,8 +318,13 @@ class EmotionSensor:
         if self._closed:
             raise OptionError("the sensor is closed; open another with EmotionSensor.open")
 
-    def _check_free(self) -> None:
+    def _check_own(self) -> None:
         self._check_open()
+        if self._live:
+            raise OptionError("the sensor belongs to a live sensor: push to that one, or open another sensor")
+
+    def _check_free(self) -> None:
+        self._check_own()
         if self._streams:
             raise OptionError("this stream is that of a file: reset() begins another one, to push to")
 
