@@ -99,6 +99,11 @@ def check_number(
     raise OptionError(f"{name} is {given(value, unit)}; {wanted}")
 
 
+def check_seed(seed: object) -> None:
+    """Raises OptionError where a seed is none that gives the same numbers every time."""
+    check_number("seed", seed, "give a whole number from 0", least=0, most=2**64, whole=True)
+
+
 def check_names(name: str, value: object, allowed: Iterable[str] = (), *, what: str, example: str) -> None:
     """Check a tuple of names, of which each may be there once.
 

@@ -1,5 +1,6 @@
 """What is no number, no name or no flag is refused by every option, in a sentence; numpy's numbers are numbers."""
 
+import json
 import math
 from dataclasses import fields
 
@@ -7,10 +8,14 @@ import numpy as np
 import pytest
 
 from mer_sdk import ConversationOptions, FaceOptions, LiveOptions, Smoothing
+from mer_sdk.bench.result import Options
+from mer_sdk.contract.codec import from_json, to_json
 from mer_sdk.dialogue.utterances import UtteranceOptions
 from mer_sdk.errors import OptionError
+from mer_sdk.evaluation.scores import EvaluationOptions
 from mer_sdk.frontends.voice_activity import VoiceOptions
 from mer_sdk.limits import check_names, check_number, check_threads
+from mer_sdk.report.run import RunOptions
 
 OPTIONS = (Smoothing, FaceOptions, VoiceOptions, LiveOptions, UtteranceOptions, ConversationOptions)
 NUMBERS = [(kind, field.name) for kind in OPTIONS for field in fields(kind) if field.type.startswith(("int", "float"))]
@@ -53,6 +58,33 @@ def test_a_message_shows_what_was_given_and_never_pages_of_it():
     ):
         with pytest.raises(OptionError, match=said):
             VoiceOptions(hangover=value)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Options(rounds=0), "rounds is 0; give a whole number of at least 1"),
+        (lambda: Options(warm_up=-1), "warm_up is -1; give a whole number of at least 0"),
+        (lambda: Options(starts=0.5), "starts is 0.5; give a whole number"),
+        (lambda: Options(minutes=math.nan), "minutes is nan; allowed is 0"),
+        (lambda: Options(seed=None), "seed is None; give a whole number from 0"),
+        (lambda: Options(runtime=5), "runtime is 5; give its name"),
+        (lambda: RunOptions(protocols=("hot",)), "protocol 'hot' is unknown"),
+        (lambda: RunOptions(actors=("x",)), "an actor is 'x'; give whole numbers from 1"),
+        (lambda: RunOptions(orders=0), "orders is 0; give a whole number of at least 1"),
+        (lambda: RunOptions(worst=-1), "worst is -1; give a whole number of at least 0"),
+    ],
+)
+def test_options_of_measurements_are_checked(make, said):
+    with pytest.raises(OptionError, match=said):
+        make()
+
+
+def test_options_of_numpy_are_written_and_those_that_were_read_are_checked():
+    written = to_json(EvaluationOptions(orders=np.int64(2), track_scale=np.float32(0.5)))
+    assert json.loads(json.dumps(written)) == to_json(EvaluationOptions(orders=2, track_scale=0.5))
+    with pytest.raises(ValueError, match="EvaluationOptions: orders is 0; give a whole number of at least 1"):
+        from_json(EvaluationOptions, written | {"orders": 0})
 
 
 @pytest.mark.parametrize("kind", [LiveOptions, ConversationOptions])

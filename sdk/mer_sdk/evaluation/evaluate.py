@@ -10,7 +10,6 @@ from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.conditions import (
     ConditionPredictions,
-    check_conditions,
     check_enrolment,
     clip_log_probabilities,
     predict,
@@ -71,7 +70,6 @@ def evaluate(
             f"clip {unlabelled.id} is labelled {unlabelled.label!r}, which is none of the bundle's labels "
             f"({', '.join(known)}); give a mapping or leave the clip out"
         )
-    check_conditions(chosen.states, chosen.protocols)
     if omissions is None and "enrolled" in chosen.protocols:
         check_enrolment(clips, chosen.enrol_clips)
     predictions, steps = predict_clips(bundle, clips, chosen, progress, omissions)
@@ -143,9 +141,6 @@ def predict_clips(
     """
     if not clips:
         raise DataError("there are no clips to evaluate; give a selection that fits some")
-    if options.track_scale <= 0:
-        raise OptionError(f"track_scale is {options.track_scale}; it must be above 0, 1 takes the whole image")
-    check_conditions(options.states, options.protocols)
     report = progress or (lambda what, done, total: None)
     missing = [name for name in ("audio", "face") if name not in bundle.manifest.graphs]
     if missing:
