@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any, TypeGuard
 
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import MerError, OptionError
 
 # CPU threads that a graph may be given: more than any device has, and few enough for every runtime's counter.
 MOST_THREADS = 1024
@@ -74,6 +74,7 @@ def check_number(
     whole: bool = False,
     endless: bool = False,
     unit: str = "",
+    error: type[MerError] = OptionError,
 ) -> None:
     """Check a number that an app gives: one of Python or of numpy, and neither a bool nor NaN.
 
@@ -85,9 +86,7 @@ def check_number(
         whole: whether it must be an integer.
         endless: whether infinity is allowed, too.
         unit: follows the number in the message, such as " s".
-
-    Raises:
-        OptionError: it is anything else.
+        error: what is raised where it is anything else.
     """
     if is_number(value) and (isinstance(value, Integral) or not whole):
         try:
@@ -96,7 +95,7 @@ def check_number(
             size = math.nan
         if (endless and size == math.inf) or (least <= size <= most and above < size < below):
             return
-    raise OptionError(f"{name} is {given(value, unit)}; {wanted}")
+    raise error(f"{name} is {given(value, unit)}; {wanted}")
 
 
 def check_seed(seed: object) -> None:

@@ -8,7 +8,7 @@ from typing import SupportsFloat
 import numpy as np
 
 from mer_sdk.errors import SignalError
-from mer_sdk.frontends.resampling import RATES
+from mer_sdk.frontends.resampling import check_rate
 from mer_sdk.limits import given
 from mer_sdk.media.samples import to_float
 
@@ -25,8 +25,7 @@ def checked_sound(pcm: np.ndarray, sample_rate: int, start: int = 0) -> np.ndarr
     Raises:
         SignalError: NaN, a wrong shape, type or rate.
     """
-    if not (isinstance(sample_rate, int | np.integer) and RATES[0] <= sample_rate <= RATES[1]):
-        raise SignalError(f"the sample rate is {sample_rate} Hz; allowed are {RATES[0]} to {RATES[1]}, whole")
+    check_rate(sample_rate)
     return to_float(pcm, start)
 
 

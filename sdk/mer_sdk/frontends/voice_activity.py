@@ -156,7 +156,13 @@ class VoiceActivity:
         return self._last is not None and self._last + self._hold > begin
 
     def gap(self, samples: int) -> None:
-        """So many samples at 16 kHz are missing, as in a step that the sensor has no sound of."""
+        """So many samples at 16 kHz are missing, as in a step that the sensor has no sound of.
+
+        Raises:
+            SignalError: not a whole number of at least 0; nothing is missing then.
+        """
+        wanted = "give a whole number of samples, at least 0"
+        check_number("the gap", samples, wanted, least=0, whole=True, error=SignalError)
         self.probability = 0.0
         self._position += samples
         self.undecided = self.undecided and self._position < self._hold
