@@ -20,7 +20,7 @@ except ModuleNotFoundError as missing:
     sys.exit(str(MissingExtra("mer-convert", missing.name or "typer", "convert")))
 
 from mer_sdk.cli.options import LabelsOption, label_names, names_of
-from mer_sdk.cli.program import raising_exits, run_program
+from mer_sdk.cli.program import guarded, run_program
 from mer_sdk.cli.typed import HELP_NAMES, help_text
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def convert(
         raise typer.Exit(1)
 
 
-app.command(help=help_text(convert), context_settings={"help_option_names": sorted(HELP_NAMES)})(raising_exits(convert))
+app.command(help=help_text(convert), context_settings={"help_option_names": sorted(HELP_NAMES)})(guarded(convert))
 
 
 def main() -> None:

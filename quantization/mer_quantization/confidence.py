@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mer_sdk.errors import DataError, OptionError
+from mer_sdk.errors import DataError
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.metrics import log_softmax
+from mer_sdk.limits import check_number
 
 LEAST, MOST = 0.2, 10.0
 _GRID = np.geomspace(LEAST, MOST, 158)  # 2.5 % apart
@@ -107,8 +108,8 @@ def fitted_confidence(
 
 def check_coverage(coverage: float) -> None:
     """Refuse a share of answers outside (0, 1] (OptionError)."""
-    if not 0.0 < coverage <= 1.0:
-        raise OptionError(f"coverage is {coverage}; it must be above 0 and at most 1, which never abstains")
+    wanted = "it must be above 0 and at most 1, which never abstains"
+    check_number("coverage", coverage, wanted, above=0, most=1)
 
 
 def _factor(truth: np.ndarray, rows: np.ndarray, composed: bool) -> float:

@@ -6,12 +6,17 @@ import dataclasses
 import math
 import os
 import re
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from numbers import Integral, Real
+from typing import Any, TypeGuard
 
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import MerError, OptionError
 
 # CPU threads that a graph may be given: more than any device has, and few enough for every runtime's counter.
 MOST_THREADS = 1024
+# Of any option: more seconds, counts or shares than this are none, and would overflow where steps and samples are
+# counted.
+MOST = 1e11
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,14 +39,17 @@ class Limits:
     characters: int | None = None
 
 
-def check_kind(name: str, value: object, kinds: type | tuple[type, ...], wanted: str) -> None:
+def check_kind(name: str, value: object, kinds: type | tuple[type, ...], wanted: str, *, optional: bool = True) -> None:
     """Check an argument that an app gives.
 
+    Args:
+        optional: whether None is allowed, too.
+
     Raises:
-        OptionError: it is neither None nor of the kinds; `wanted` says in words what to give.
+        OptionError: it is not of the kinds; `wanted` says in words what to give.
     """
-    if value is not None and not isinstance(value, kinds):
-        raise OptionError(f"{name} is {named(value)}; give {wanted}")
+    if not (isinstance(value, kinds) or (value is None and optional)):
+        raise OptionError(f"{name} is {given(value)}; give {wanted}")
 
 
 def check_path(name: str, value: object, wanted: str) -> None:
@@ -55,10 +63,95 @@ def check_path(name: str, value: object, wanted: str) -> None:
     check_kind(name, value, (str, os.PathLike), wanted)
 
 
-def check_threads(threads: int) -> None:
+def check_callable(name: str, value: object, wanted: str) -> None:
+    """Raises OptionError where an argument is neither None nor can be called; `wanted` says in words what to give."""
+    if value is not None and not callable(value):
+        raise OptionError(f"{name} is {given(value)}; give {wanted}")
+
+
+def is_number(value: object) -> TypeGuard[Real]:
+    """Whether it is a real number, of Python or of numpy; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def check_number(
+    name: str,
+    value: object,
+    wanted: str,
+    *,
+    least: float = -MOST,
+    most: float = MOST,
+    above: float = -math.inf,
+    below: float = math.inf,
+    whole: bool = False,
+    endless: bool = False,
+    unit: str = "",
+    error: type[MerError] = OptionError,
+) -> None:
+    """Check a number that an app gives: one of Python or of numpy, and neither a bool nor NaN.
+
+    Args:
+        name: what it is of, for messages.
+        wanted: says in words what to give, such as "allowed is 0 or more, such as 0.2".
+        least, most: the smallest and the largest allowed.
+        above, below: it must be larger and smaller than these.
+        whole: whether it must be an integer.
+        endless: whether infinity is allowed, too.
+        unit: follows the number in the message, such as " s".
+        error: what is raised where it is anything else.
+    """
+    if is_number(value) and (isinstance(value, Integral) or not whole):
+        try:
+            size = float(value)
+        except OverflowError:
+            size = math.nan
+        if (endless and size == math.inf) or (least <= size <= most and above < size < below):
+            return
+    raise error(f"{name} is {given(value, unit)}; {wanted}")
+
+
+def check_seed(seed: object) -> None:
+    """Raises OptionError where a seed is none that gives the same numbers every time."""
+    check_number("seed", seed, "give a whole number from 0", least=0, most=2**64, whole=True)
+
+
+def check_names(name: str, value: object, allowed: Iterable[str] = (), *, what: str, example: str) -> None:
+    """Check a tuple of names, of which each may be there once.
+
+    Args:
+        name: of the option, for messages.
+        allowed: the names that there are; none where any is allowed.
+        what: one of them is, for messages, such as "stream".
+        example: such as '("audio", "video")'.
+
+    Raises:
+        OptionError: it is one string or no tuple, holds something else than names, or a name that is unknown or twice.
+    """
+    names = None if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection) else list(value)
+    if names is None or not all(isinstance(item, str) for item in names):
+        odd = value if names is None else next(item for item in names if not isinstance(item, str))
+        holds = "is" if names is None else "holds"
+        raise OptionError(f"{name} {holds} {given(odd)}; give names in a tuple, such as {example}")
+    known = tuple(allowed)
+    for item in names:
+        if known and item not in known:
+            raise OptionError.unknown(what, item, known)
+        if names.count(item) > 1:
+            raise OptionError(f"{name} has the {what} {item!r} twice; give each once")
+
+
+def check_speaker(speaker: object) -> None:
+    """Raises OptionError where somebody's name is not hashable."""
+    try:
+        hash(speaker)
+    except TypeError as error:
+        raise OptionError(f"speaker is {given(speaker)}; give a name that is hashable, such as a string") from error
+
+
+def check_threads(threads: object) -> None:
     """Raises OptionError where a number of CPU threads is none that every runtime takes."""
-    if not (isinstance(threads, int) and 1 <= threads <= MOST_THREADS):
-        raise OptionError(f"threads is {threads}; allowed are whole numbers from 1 to {MOST_THREADS}")
+    wanted = f"allowed are whole numbers from 1 to {MOST_THREADS}"
+    check_number("threads", threads, wanted, least=1, most=MOST_THREADS, whole=True)
 
 
 def check_count(count: int, path: str, limits: Limits | None) -> None:
@@ -83,6 +176,15 @@ def check_scalar(value: Any, path: str, limits: Limits) -> None:
             raise ValueError(f"{path} is {shown(value)}, which is not of the form {limits.pattern}")
 
 
+def given(value: object, unit: str = "") -> str:
+    """An argument of an app as a message shows it; the unit, such as " s", follows a number."""
+    if value is None:
+        return "None"
+    if is_number(value):
+        return f"{shown(value)}{unit}"
+    return shown(value) if isinstance(value, Real | str | list | dict) else f"a {type(value).__name__}"
+
+
 def shown(value: Any) -> str:
     """A value of a file as a message shows it: what it is, never pages of it."""
     if isinstance(value, dict | list):
@@ -93,12 +195,6 @@ def shown(value: Any) -> str:
         return f"a number of {value.bit_length()} bits"
     text = ascii(value) if isinstance(value, str) else f"{value}"
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def named(value: object) -> str:
-    """What an app gave, of whatever kind, as a message names it."""
-    known = value is None or isinstance(value, int | float | str | list | dict)
-    return shown(value) if known else f"a {type(value).__name__}"
 
 
 def limits_schema(kind: type, limits: Limits | None) -> dict[str, Any]:

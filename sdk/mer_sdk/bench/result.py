@@ -13,6 +13,7 @@ from mer_sdk.bench.sensors import ROOT, SensorReadings
 from mer_sdk.bench.sustained import Sustained
 from mer_sdk.bench.timing import Quantiles, Ratio
 from mer_sdk.contract.codec import json_schema
+from mer_sdk.limits import check_kind, check_number, check_seed, check_threads
 
 SCHEMA_VERSION = 1
 
@@ -46,7 +47,12 @@ class Machine:
 
 @dataclass(frozen=True)
 class Options:
-    """How it was measured; see `mer bench --help`."""
+    """How it was measured; see `mer bench --help`.
+
+    Raises:
+        OptionError: a number outside its range: `rounds` is at least 1, `warm_up`, `starts`, `minutes` and `seed` at
+            least 0, all but `minutes` whole.
+    """
 
     rounds: int = 200
     warm_up: int = 20
@@ -57,6 +63,16 @@ class Options:
     runtime: str | None = None
     input: str | None = None
     detector: str | None = None
+
+    def __post_init__(self) -> None:
+        check_number("rounds", self.rounds, "give a whole number of at least 1", least=1, whole=True)
+        for name in ("warm_up", "starts"):
+            check_number(name, getattr(self, name), "give a whole number of at least 0", least=0, whole=True)
+        check_number("minutes", self.minutes, "allowed is 0 (left out) or more, such as 10", least=0)
+        check_threads(self.threads)
+        check_seed(self.seed)
+        for name in ("runtime", "input", "detector"):
+            check_kind(name, getattr(self, name), str, "its name in a string")
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def _runners(
     reason: RuntimeUnavailable | None = None
     for done, (name, (_, bundle)) in enumerate(opened.items()):
         progress("loading", done, len(opened))
-        chosen = options.runtime or bundle.runtime
+        chosen = bundle.chosen_runtime(options.runtime)
         if runtime_note(chosen):
             reason = RuntimeUnavailable(
                 f"{chosen} stands in for the runtime of {bundle.manifest.target} and computes the same numbers in "
@@ -213,7 +213,7 @@ def _result(
         model=manifest.model,
         target=manifest.target,
         scheme=manifest.scheme,
-        runtime=options.runtime or bundle.runtime,
+        runtime=bundle.chosen_runtime(options.runtime),
         graph_bytes=sum(graph.bytes for graph in found.graphs),
         stages=times.quantiles(),
         sdk_share=round(float(np.median(counted["sdk"] / graphs)), 4),

@@ -18,7 +18,7 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
-from mer_sdk.cli.program import import_help_pages, raising_exits, run_program
+from mer_sdk.cli.program import guarded, import_help_pages, run_program
 from mer_sdk.cli.typed import HELP_NAMES, help_text
 from mer_sdk.errors import MissingExtra, OptionError
 
@@ -175,4 +175,4 @@ def _load(entry: Command):  # type: ignore[no-untyped-def]  # any function that 
 
     # Child processes inherit it.
     os.environ.setdefault(VARIABLE, "1")
-    return raising_exits(entry.load())
+    return guarded(entry.load())

@@ -34,7 +34,7 @@ from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.output_files import atomic_output, check_outputs
 from mer_sdk.dialogue.dialogue_file import Dialogue
 from mer_sdk.errors import DataError, OptionError
-from mer_sdk.evaluation.conditions import PROTOCOLS, STATES, check_conditions
+from mer_sdk.evaluation.conditions import PROTOCOLS, STATES
 from mer_sdk.evaluation.datasets import LeftOut, Meld, OwnClips, Ravdess, RavdessPairs, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.dialogues import DialogueOptions, DialogueReport, evaluate_dialogues
@@ -118,7 +118,6 @@ def evaluate(
         runtime=runtime,
         threads=threads,
     )
-    check_conditions(options.states, options.protocols)
     check_outputs({"--out": out}, {**inputs_of(bundles), "the data set": dataset_path(data)})
     people, parts = actors_of(actors), folds_of(folds)
     dataset = open_dataset(data, label_names(labels))

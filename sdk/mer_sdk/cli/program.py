@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from mer_sdk.errors import MerError
+from mer_sdk.limits import check_number
 
 # What a shell shows for a program that Ctrl-C ended, and for one whose reader went away.
 INTERRUPTED, UNREAD = 130, 141
@@ -69,13 +70,20 @@ class Interrupted(Exception):
     """Somebody ended the program. Typer, which would end it without a word, lets it through."""
 
 
-def raising_exits(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A command that raises `OutputClosed` where nobody reads its output, and `Interrupted` for an interrupt."""
+def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command as Typer calls it, whose options hold no NaN.
+
+    It raises `OutputClosed` where nobody reads its output, `Interrupted` for an interrupt, and OptionError where a
+    number is not finite or beyond all arithmetic: NaN passes Typer's own bounds.
+    """
 
     @wraps(command)
-    def run(*given: Any, **options: Any) -> Any:
+    def run(**options: Any) -> Any:
+        for name, value in options.items():
+            if isinstance(value, float):
+                check_number(f"--{name.replace('_', '-')}", value, "give a number, such as 1.5")
         try:
-            return command(*given, **options)
+            return command(**options)
         except BrokenPipeError as error:
             raise OutputClosed from error
         except KeyboardInterrupt as error:

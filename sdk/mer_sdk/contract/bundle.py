@@ -36,7 +36,7 @@ from mer_sdk.errors import (
     UntrustedBundle,
     did_you_mean,
 )
-from mer_sdk.limits import check_path, check_threads
+from mer_sdk.limits import check_kind, check_path, check_threads
 from mer_sdk.runtimes import Graph, load_graph, runtime_for_target, runtime_named, runtime_note
 from mer_sdk.runtimes.graph import GraphSpec, TensorSpec
 
@@ -170,6 +170,15 @@ class Bundle:
         """The runtime that loads this bundle unless another is asked for ("torch" for a checkpoint)."""
         return self.manifest.target if self._loader else runtime_for_target(self.manifest.target)
 
+    def chosen_runtime(self, runtime: str | None) -> str:
+        """The runtime that was asked for, or the bundle's own for None.
+
+        Raises:
+            OptionError: neither None nor a string; whether it is known shows when graphs are loaded.
+        """
+        check_kind("runtime", runtime, str, "a runtime's name, such as 'onnx'")
+        return self.runtime if runtime is None else runtime
+
     def load_graphs(self, runtime: str | None = None, threads: int = 1) -> dict[str, Graph]:
         """Load every graph: graph name -> ready graph.
 
@@ -183,7 +192,7 @@ class Bundle:
             BundleError: a graph cannot be loaded.
         """
         check_threads(threads)
-        chosen = runtime or self.runtime
+        chosen = self.chosen_runtime(runtime)
         if self._loader is not None:
             if chosen != self.runtime:
                 raise OptionError(f"{self.name} is a checkpoint and runs in {self.runtime}, not in {chosen!r}")

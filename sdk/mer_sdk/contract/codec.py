@@ -13,8 +13,10 @@ import functools
 import types
 import typing
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any, TypeVar
 
+from mer_sdk.errors import OptionError
 from mer_sdk.limits import Limits, check_count, check_scalar, limits_schema, shown
 
 T = TypeVar("T")
@@ -29,6 +31,8 @@ def to_json(value: Any) -> Any:
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [to_json(item) for item in value]
+    if isinstance(value, Real) and not isinstance(value, int | float):  # of numpy, which JSON's writer does not know
+        return int(value) if isinstance(value, Integral) else float(value)
     return value
 
 
@@ -103,7 +107,10 @@ def _read_object(kind: Any, data: Any, path: str, lenient: bool) -> Any:
             values[name] = _read(hints[name], data[name], f"{path}.{name}", None, lenient)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise ValueError(f"{path}: field {name!r} is missing")
-    return kind(**values)
+    try:
+        return kind(**values)
+    except OptionError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 @functools.cache

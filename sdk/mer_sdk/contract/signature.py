@@ -20,13 +20,13 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from pathlib import Path
 
 from mer_sdk.errors import MissingExtra, OptionError, UntrustedBundle
-from mer_sdk.limits import check_path
+from mer_sdk.limits import check_path, given
 
 SIGNATURE = "manifest.sig"
 MOST_SIGNATURE_BYTES = 16_384
@@ -100,28 +100,33 @@ def trusted_keys(trust: Trust) -> tuple[bytes, ...]:
         OptionError: none is named, or one is no Ed25519 public key.
         MissingExtra: a key is a PEM file and cryptography is not installed.
     """
-    given = list(trust) if isinstance(trust, Iterable) and not isinstance(trust, str | bytes) else [trust]
-    if not given:
-        raise OptionError(f"trust names no key; give a public key, {PREFIX}BASE64 or the file that holds it")
-    return tuple(dict.fromkeys(_public_key(one) for one in given))
+    wanted = f"a public key, {PREFIX}BASE64 or the file that holds it"
+    named = [trust] if isinstance(trust, str | Path) else trust
+    # Of bytes each item would be a number.
+    if not isinstance(named, Collection) or isinstance(named, bytes | bytearray):
+        raise OptionError(f"trust is {given(trust)}; give {wanted}, or a list of them")
+    if not named:
+        raise OptionError(f"trust names no key; give {wanted}")
+    for one in named:
+        check_path("a key of trust", one, wanted)
+    return tuple(dict.fromkeys(_public_key(one) for one in named))
 
 
-def _public_key(given: str | Path) -> bytes:
-    check_path("the public key", given, f"{PREFIX}BASE64 or the file that holds it")
-    text, said = str(given), f"the file {given}"
-    if isinstance(given, str) and given.startswith(PREFIX):
+def _public_key(named: str | Path) -> bytes:
+    text, said = str(named), f"the file {named}"
+    if isinstance(named, str) and named.startswith(PREFIX):
         said = "the key"
     else:
         try:
-            with Path(given).open("rb") as file:
+            with Path(named).open("rb") as file:
                 text = file.read(MOST_SIGNATURE_BYTES).decode("utf-8", "replace")
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise OptionError(
-                f"the public key {given} cannot be read ({reason}); give {PREFIX}BASE64 or the file that holds it"
+                f"the public key {named} cannot be read ({reason}); give {PREFIX}BASE64 or the file that holds it"
             ) from error
     if "PRIVATE KEY" in text:
-        raise OptionError(f"{given} holds a private key; trust takes the public one, which mer sign --new-key wrote")
+        raise OptionError(f"{named} holds a private key; trust takes the public one, which mer sign --new-key wrote")
     if "-----BEGIN PUBLIC KEY-----" in text:
         return _pem_key(text, said)
     line = text.strip()

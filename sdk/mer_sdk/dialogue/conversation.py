@@ -20,8 +20,9 @@ from mer_sdk.frontends.audio import AudioFrontend
 from mer_sdk.frontends.face_crop import check_frame
 from mer_sdk.frontends.face_detection import FaceDetector, chosen_detector, open_detector
 from mer_sdk.frontends.face_tracks import FaceTracks, Frame
-from mer_sdk.frontends.input_checks import check_speaker, checked_time
+from mer_sdk.frontends.input_checks import checked_time
 from mer_sdk.frontends.text import utf8_text
+from mer_sdk.limits import check_speaker
 from mer_sdk.media.frame_selection import step_number
 from mer_sdk.window.baseline import PersonalBaseline
 from mer_sdk.window.decision import decide
@@ -55,7 +56,7 @@ class Conversation:
         self._engine = engine
         self._detector = detector
         self._modalities = self.manifest.modalities
-        self._closed = False
+        self._closed = self._live = False
         self._begin()
 
     @classmethod
@@ -140,12 +141,14 @@ class Conversation:
             time: seconds since the dialogue began, not before the last utterance's; only handed on to the estimate.
 
         Raises:
-            OptionError: a modality that the bundle does not read, or the conversation is closed.
-            SignalError: text that is not UTF-8, bad PCM or frames, or a time that is not finite or goes back.
+            OptionError: a modality that the bundle does not read, a speaker's name that is not hashable, or the
+                conversation is closed.
+            SignalError: text that is not UTF-8, bad PCM or frames, or a time that is no time stamp or goes back.
             MissingExtra: OpenCV is not installed, frames were given and no detector was.
         """
         self._check_open()
         self._check(text, audio, frames, speaker, time)
+        time = None if time is None else float(time)
         words = None if text is None else utf8_text(text)
         crops = [] if frames is None else self._crops(frames)
         begin = clock.perf_counter()
@@ -200,10 +203,11 @@ class Conversation:
         steps: dict[int, list[Frame]] = {}
         last = 0.0
         for rgb, time in frames:
-            if checked_time("a frame", time) < last:
+            at = checked_time("a frame", time)
+            if at < last:
                 raise SignalError(f"a frame at {time} s came after one at {last:.3f} s; give frames in order")
-            last, step = time, step_number(time, self.manifest.clock.step_ms / 1000)
-            steps.setdefault(step, []).append((time, partial(check_frame, rgb)))
+            last, step = at, step_number(at, self.manifest.clock.step_ms / 1000)
+            steps.setdefault(step, []).append((at, partial(check_frame, rgb)))
         if not steps:
             return []
         detector = self._detector = self._detector or open_detector(None)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 from mer_sdk.dialogue.utterances import UtteranceOptions
-from mer_sdk.errors import OptionError
+from mer_sdk.limits import check_kind, check_names, check_number
 
 
 @dataclass(frozen=True)
@@ -42,16 +41,14 @@ class ConversationOptions:
     frames: int = 32
 
     def __post_init__(self) -> None:
+        wanted = "an UtteranceOptions, such as UtteranceOptions(minimum=0.3)"
+        check_kind("utterance", self.utterance, UtteranceOptions, wanted, optional=False)
+        check_names("streams", self.streams, what="stream", example="('anna', 'ben')")
         for name in ("tolerance", "patience"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise OptionError(f"{name} is {value} s; allowed is 0 or more, such as 0.5")
-        if not self.stale_seconds > 0:
-            raise OptionError(f"stale_seconds is {self.stale_seconds}; it must be above 0, such as 1.0")
-        if not (math.isfinite(self.queue_seconds) and self.queue_seconds > self.tolerance):
-            raise OptionError(
-                f"queue_seconds is {self.queue_seconds}; it must be above the tolerance of {self.tolerance} s"
-            )
+            check_number(name, getattr(self, name), "allowed is 0 or more, such as 0.5", least=0, unit=" s")
+        wanted = "it must be above 0, such as 1.0"
+        check_number("stale_seconds", self.stale_seconds, wanted, above=0, endless=True)
+        wanted = f"it must be above the tolerance of {self.tolerance} s"
+        check_number("queue_seconds", self.queue_seconds, wanted, above=float(self.tolerance))
         for name in ("queue", "frames"):
-            if getattr(self, name) < 1:
-                raise OptionError(f"{name} is {getattr(self, name)}; at least 1 is needed")
+            check_number(name, getattr(self, name), "give a whole number of at least 1", least=1, whole=True)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from mer_sdk.errors import OptionError
 from mer_sdk.frontends.audio import to_mono
 from mer_sdk.frontends.voice_activity import PIECE_SAMPLES, VOICE_RATE, SpeechModel, VoiceActivity, VoiceOptions
+from mer_sdk.limits import check_kind, check_number
 
 
 @dataclass(frozen=True)
@@ -34,15 +33,14 @@ class UtteranceOptions:
     pre_roll: float = 0.2
 
     def __post_init__(self) -> None:
+        check_kind(
+            "voice", self.voice, VoiceOptions, "a VoiceOptions, such as VoiceOptions(hangover=0.7)", optional=False
+        )
         for name in ("minimum", "pre_roll"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise OptionError(f"{name} is {value} s; allowed is 0 or more, such as 0.2")
+            check_number(name, getattr(self, name), "allowed is 0 or more, such as 0.2", least=0, unit=" s")
         least = self.minimum + self.pre_roll + PIECE_SAMPLES / VOICE_RATE
-        if not (math.isfinite(self.longest) and self.longest >= least):
-            raise OptionError(
-                f"longest is {self.longest} s; with this minimum and pre_roll it must be at least {least:g} s"
-            )
+        wanted = f"with this minimum and pre_roll it must be at least {least:g} s"
+        check_number("longest", self.longest, wanted, least=least, unit=" s")
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,7 @@ from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.features import ClipFeatures
 from mer_sdk.evaluation.metrics import log_softmax
+from mer_sdk.limits import check_names
 from mer_sdk.window.baseline import PersonalBaseline
 from mer_sdk.window.engine import StepEngine
 from mer_sdk.window.step import StepFeatures, StepOutput
@@ -126,11 +127,9 @@ def predict(
 
 
 def check_conditions(states: Sequence[str], protocols: Sequence[str]) -> None:
-    """Refuse unknown or no names (OptionError)."""
+    """Refuse unknown or no names, and those that are there twice (OptionError)."""
     for values, allowed, what in ((states, tuple(STATES), "state"), (protocols, PROTOCOLS, "protocol")):
-        unknown = [value for value in values if value not in allowed]
-        if unknown:
-            raise OptionError.unknown(what, unknown[0], allowed)
+        check_names(f"{what}s", values, allowed, what=what, example=f"('{allowed[0]}', '{allowed[1]}')")
         if not values:
             raise OptionError(f"no {what} was given; allowed: {', '.join(allowed)}")
 

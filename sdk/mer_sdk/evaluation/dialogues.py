@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +11,12 @@ from mer_sdk.contract.affect import SYNONYMS
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.dialogue.dialogue_file import Dialogue
 from mer_sdk.dialogue.engine import DialogueEngine, UtteranceFeatures
-from mer_sdk.errors import DataError
+from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation import metrics
 from mer_sdk.evaluation.curves import Curves, curves
 from mer_sdk.evaluation.datasets.clip import LeftOut
 from mer_sdk.evaluation.metrics import Interval, log_softmax
+from mer_sdk.limits import check_kind, check_names, check_number, check_seed, check_threads
 from mer_sdk.runtimes import runtime_note
 
 # An utterance is judged when it is said; a network that looks ahead is also asked once the dialogue is over.
@@ -31,6 +32,10 @@ class DialogueOptions:
         runtime: None for the bundle's own.
         threads: CPU threads of the runtime.
         classes: labels of the bundle that the data can have; an answer is the likeliest of those. () for all.
+
+    Raises:
+        OptionError: a number outside its range (`resamples` is whole and at least 1, `seed` at least 0), or classes
+            that are no names.
     """
 
     resamples: int = metrics.RESAMPLES
@@ -38,6 +43,14 @@ class DialogueOptions:
     runtime: str | None = None
     threads: int = 1
     classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        wanted = "give a whole number of at least 1"
+        check_number("resamples", self.resamples, wanted, least=1, whole=True)
+        check_seed(self.seed)
+        check_kind("runtime", self.runtime, str, "a runtime's name, such as 'onnx'")
+        check_threads(self.threads)
+        check_names("classes", self.classes, what="class", example="('neutral', 'happy')")
 
 
 @dataclass(frozen=True)
@@ -120,8 +133,10 @@ def evaluate_dialogues(
         progress: called with the number of dialogues that are done and how many there are.
 
     Raises:
-        OptionError: the bundle is a window model, or an unknown runtime.
-        DataError: no dialogue, an utterance without a label, or a label that is none of the bundle's.
+        OptionError: the bundle is a window model, an unknown runtime, or classes that the bundle lacks or that leave
+            out a label of the dialogues.
+        DataError: no dialogue, one without an utterance, an utterance without a label, or a label that is none of the
+            bundle's.
     """
     return scored_dialogues(bundle, dialogues, options or DialogueOptions(), progress)[0]
 
@@ -137,9 +152,10 @@ def scored_dialogues(
     Raises:
         As `evaluate_dialogues`.
     """
-    if not dialogues:
-        raise DataError("there are no dialogues to evaluate; give a file that has some")
+    _check_dialogues(dialogues)
     merged = labels_of(dialogues, bundle.manifest.labels)
+    if options.classes:
+        _check_classes(options.classes, bundle.manifest.labels, merged)
     scores, wordless = predict_dialogues(bundle, dialogues, options, progress)
     known = bundle.manifest.labels
     if options.classes:
@@ -149,7 +165,7 @@ def scored_dialogues(
     groups = np.repeat(np.arange(len(dialogues)), [len(talk.utterances) for talk in dialogues])
     manifest = bundle.manifest
     counts = np.bincount(truth, minlength=len(known))
-    runtime = options.runtime or bundle.runtime
+    runtime = bundle.chosen_runtime(options.runtime)
     report = DialogueReport(
         bundle=manifest.name,
         model=manifest.model,
@@ -182,6 +198,7 @@ def predict_dialogues(
     Raises:
         As `evaluate_dialogues`.
     """
+    _check_dialogues(dialogues)
     engine = DialogueEngine(bundle, options.runtime, options.threads)
     live, whole, wordless = [], [], 0
     for index, talk in enumerate(dialogues):
@@ -199,6 +216,22 @@ def predict_dialogues(
     readings = {LIVE: live} if engine.contract.causal else {LIVE: live, WHOLE: whole}
     temperature = bundle.manifest.decision.of("text").temperature
     return {name: log_softmax(np.array(rows, np.float64) / temperature) for name, rows in readings.items()}, wordless
+
+
+def _check_dialogues(dialogues: Sequence[Dialogue]) -> None:
+    if not dialogues:
+        raise DataError("there are no dialogues to evaluate; give a file that has some")
+    empty = next((talk for talk in dialogues if not talk.utterances), None)
+    if empty is not None:
+        raise DataError(f"dialogue {empty.id} has no utterance; leave it out")
+
+
+def _check_classes(classes: Sequence[str], known: tuple[str, ...], merged: Mapping[str, str]) -> None:
+    """Of classes that no label is left in, or of answers that none may be, nothing can be scored."""
+    check_names("classes", classes, known, what="class", example=f"('{known[0]}',)")
+    beside = next((word for word in merged.values() if word not in classes), None)
+    if beside is not None:
+        raise OptionError(f"classes lacks {beside}, which dialogues are labelled with; name every label that there is")
 
 
 def labels_of(dialogues: Sequence[Dialogue], known: tuple[str, ...]) -> dict[str, str]:

@@ -10,7 +10,6 @@ from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.conditions import (
     ConditionPredictions,
-    check_conditions,
     check_enrolment,
     clip_log_probabilities,
     predict,
@@ -71,7 +70,6 @@ def evaluate(
             f"clip {unlabelled.id} is labelled {unlabelled.label!r}, which is none of the bundle's labels "
             f"({', '.join(known)}); give a mapping or leave the clip out"
         )
-    check_conditions(chosen.states, chosen.protocols)
     if omissions is None and "enrolled" in chosen.protocols:
         check_enrolment(clips, chosen.enrol_clips)
     predictions, steps = predict_clips(bundle, clips, chosen, progress, omissions)
@@ -101,7 +99,7 @@ def report_of(
         model=manifest.model,
         target=manifest.target,
         scheme=manifest.scheme,
-        runtime=options.runtime or bundle.runtime,
+        runtime=bundle.chosen_runtime(options.runtime),
         labels=manifest.labels,
         merged=dict(labels),
         speakers=tuple(sorted({clip.speaker for clip in clips})),
@@ -109,7 +107,7 @@ def report_of(
         steps=steps,
         options=options,
         results=tuple(summarise(item, truth, people, manifest.labels, options, held) for item in predictions),
-        note=runtime_note(options.runtime or bundle.runtime),
+        note=runtime_note(bundle.chosen_runtime(options.runtime)),
         names={str(clip.speaker): clip.person for clip in clips if clip.person},
         left_out=tuple(left.clips),
         omitted=tuple(left.notes),
@@ -143,9 +141,6 @@ def predict_clips(
     """
     if not clips:
         raise DataError("there are no clips to evaluate; give a selection that fits some")
-    if options.track_scale <= 0:
-        raise OptionError(f"track_scale is {options.track_scale}; it must be above 0, 1 takes the whole image")
-    check_conditions(options.states, options.protocols)
     report = progress or (lambda what, done, total: None)
     missing = [name for name in ("audio", "face") if name not in bundle.manifest.graphs]
     if missing:

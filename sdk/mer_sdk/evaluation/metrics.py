@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from mer_sdk.errors import OptionError
+from mer_sdk.limits import check_number
 
 METRICS = ("war", "uar", "macro_f1", "weighted_f1")
 RESAMPLES = 2000
@@ -129,8 +130,7 @@ def flicker_rate(timelines: Sequence[Sequence[object]], step_seconds: float) -> 
     Raises:
         OptionError: no timeline has two steps, or the time is not above 0.
     """
-    if not step_seconds > 0:
-        raise OptionError(f"step_seconds is {step_seconds}; it must be above 0, such as 0.25")
+    check_number("step_seconds", step_seconds, "it must be above 0, such as 0.25", above=0)
     pairs = [pair for timeline in timelines for pair in pairwise(timeline)]
     if not pairs:
         raise OptionError("no timeline has two steps, so no label can change; give longer timelines")

@@ -9,10 +9,11 @@ import numpy as np
 
 from mer_sdk.errors import OptionError
 from mer_sdk.evaluation import metrics
-from mer_sdk.evaluation.conditions import ConditionPredictions
+from mer_sdk.evaluation.conditions import ConditionPredictions, check_conditions
 from mer_sdk.evaluation.curves import Curves, curves
 from mer_sdk.evaluation.datasets.clip import LeftOut
 from mer_sdk.evaluation.metrics import Interval, log_softmax
+from mer_sdk.limits import check_kind, check_number, check_seed, check_threads
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class EvaluationOptions:
         seed: of the orders and of the bootstrap.
         runtime: None for the bundle's own.
         threads: CPU threads of the runtime.
+
+    Raises:
+        OptionError: an unknown state or protocol, one that is there twice, or a number outside its range: `orders`,
+            `enrol_clips` and `resamples` are whole and at least 1, `seed` at least 0.
     """
 
     states: tuple[str, ...] = ("audio+face", "audio", "face")
@@ -40,6 +45,16 @@ class EvaluationOptions:
     seed: int = 0
     runtime: str | None = None
     threads: int = 1
+
+    def __post_init__(self) -> None:
+        check_conditions(self.states, self.protocols)
+        for name in ("orders", "enrol_clips", "resamples"):
+            check_number(name, getattr(self, name), "give a whole number of at least 1", least=1, whole=True)
+        wanted = "it must be above 0, 1 takes the whole image"
+        check_number("track_scale", self.track_scale, wanted, above=0)
+        check_seed(self.seed)
+        check_kind("runtime", self.runtime, str, "a runtime's name, such as 'onnx'")
+        check_threads(self.threads)
 
 
 @dataclass(frozen=True)

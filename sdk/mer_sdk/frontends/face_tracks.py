@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,12 +10,12 @@ import numpy as np
 
 from mer_sdk.contract.estimate import FaceView
 from mer_sdk.contract.manifest import FaceContract
-from mer_sdk.errors import OptionError
 from mer_sdk.frontends.active_speaker import ActiveSpeaker, sound_level
 from mer_sdk.frontends.face_crop import Box, check_frame, crop_face
 from mer_sdk.frontends.face_detection import FaceDetector
 from mer_sdk.frontends.face_identity import IdentityMemory, describe
 from mer_sdk.frontends.face_tracking import FaceTracker, Track
+from mer_sdk.limits import check_kind, check_number
 
 # A step looks at its last frame; at earlier ones, up to so many in all, where that one is dark or lost the face.
 FRAMES_TRIED = 3
@@ -54,14 +53,13 @@ class FaceOptions:
     remember_seconds: float = 600.0
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.faces, int) and 1 <= self.faces <= MOST_FACES):
-            raise OptionError(f"faces is {self.faces!r}; allowed are whole numbers from 1 to {MOST_FACES}")
-        if not (math.isfinite(self.detect_seconds) and 0 <= self.detect_seconds <= 10):
-            raise OptionError(f"detect_seconds is {self.detect_seconds}; allowed are 0 (search every step) to 10")
-        if not (math.isfinite(self.remember_seconds) and self.remember_seconds >= 0):
-            raise OptionError(
-                f"remember_seconds is {self.remember_seconds}; give seconds, 0 to forget a face once it is gone"
-            )
+        wanted = f"allowed are whole numbers from 1 to {MOST_FACES}"
+        check_number("faces", self.faces, wanted, least=1, most=MOST_FACES, whole=True)
+        wanted = "allowed are 0 (search every step) to 10"
+        check_number("detect_seconds", self.detect_seconds, wanted, least=0, most=10)
+        check_kind("prefer_speaking", self.prefer_speaking, (bool, np.bool_), "True or False", optional=False)
+        wanted = "give seconds, 0 to forget a face once it is gone"
+        check_number("remember_seconds", self.remember_seconds, wanted, least=0)
 
 
 @dataclass(frozen=True, eq=False)

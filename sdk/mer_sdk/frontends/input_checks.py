@@ -7,9 +7,9 @@ from typing import SupportsFloat
 
 import numpy as np
 
-from mer_sdk.errors import OptionError, SignalError
-from mer_sdk.frontends.resampling import RATES
-from mer_sdk.limits import named
+from mer_sdk.errors import SignalError
+from mer_sdk.frontends.resampling import check_rate
+from mer_sdk.limits import given
 from mer_sdk.media.samples import to_float
 
 # Seconds; more are milliseconds, microseconds or nanoseconds of a clock, and no arithmetic of steps holds them.
@@ -25,17 +25,8 @@ def checked_sound(pcm: np.ndarray, sample_rate: int, start: int = 0) -> np.ndarr
     Raises:
         SignalError: NaN, a wrong shape, type or rate.
     """
-    if not (isinstance(sample_rate, int | np.integer) and RATES[0] <= sample_rate <= RATES[1]):
-        raise SignalError(f"the sample rate is {sample_rate} Hz; allowed are {RATES[0]} to {RATES[1]}, whole")
+    check_rate(sample_rate)
     return to_float(pcm, start)
-
-
-def check_speaker(speaker: object) -> None:
-    """Raises OptionError where a speaker's name cannot be told from others."""
-    try:
-        hash(speaker)
-    except TypeError as error:
-        raise OptionError(f"speaker is {named(speaker)}; give a name that is hashable, such as a string") from error
 
 
 def checked_time(what: str, time: SupportsFloat) -> float:
@@ -48,11 +39,13 @@ def checked_time(what: str, time: SupportsFloat) -> float:
         SignalError: it is no number, not finite, or too large for seconds.
     """
     try:
-        value = math.nan if isinstance(time, str | bytes) else float(time)
+        value = math.nan if isinstance(time, str | bytes | bool | np.bool_) else float(time)
     except (TypeError, ValueError, OverflowError):
         value = math.nan
     if not math.isfinite(value):
-        raise SignalError(f"{what} at {time} s: give a number of seconds, on the clock that all streams share")
+        raise SignalError(
+            f"{what} at {given(time, ' s')}: give a number of seconds, on the clock that all streams share"
+        )
     if abs(value) > LATEST:
         raise SignalError(f"{what} at {value:g} s: give seconds; divide milliseconds by 1e3 and nanoseconds by 1e9")
     return value

@@ -14,7 +14,8 @@ from math import ceil, gcd
 
 import numpy as np
 
-from mer_sdk.errors import SignalError
+from mer_sdk.errors import MerError, SignalError
+from mer_sdk.limits import check_number
 
 ZERO_CROSSINGS = 16
 ROLLOFF = 0.945
@@ -57,20 +58,26 @@ class _Filter:
     bands: tuple[_Band, ...]
 
 
+def check_rate(rate: object, error: type[MerError] = SignalError) -> None:
+    """Raises `error` where a sample rate is none that can be brought to another one."""
+    wanted = f"allowed are {RATES[0]} to {RATES[1]}, whole"
+    check_number("the sample rate", rate, wanted, least=RATES[0], most=RATES[1], whole=True, unit=" Hz", error=error)
+
+
 class Resampler:
     """Band-limited resampling by a Kaiser-windowed sinc, in pieces. Output sample k is at input time k * source/target.
 
     Args:
         source: sample rate of the input, Hz, 1000 to 768000.
-        target: sample rate of the output, Hz.
+        target: sample rate of the output, Hz, likewise.
 
     Raises:
-        SignalError: a sample rate outside that range.
+        SignalError: a sample rate outside that range, or not whole.
     """
 
     def __init__(self, source: int, target: int) -> None:
-        if not RATES[0] <= source <= RATES[1]:
-            raise SignalError(f"the sample rate is {source} Hz; allowed are {RATES[0]} to {RATES[1]}")
+        for rate in (source, target):
+            check_rate(rate)
         self._filter = _filter(int(source), int(target))
         self.reset()
 

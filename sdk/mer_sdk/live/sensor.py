@@ -14,13 +14,15 @@ import numpy as np
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import EmotionEstimate, LiveState
 from mer_sdk.contract.signature import Trust
+from mer_sdk.errors import OptionError
 from mer_sdk.frontends.face_detection import FaceDetector
 from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.frontends.input_checks import checked_sound, checked_time
 from mer_sdk.frontends.voice_activity import VoiceOptions
+from mer_sdk.limits import check_callable, check_kind
 from mer_sdk.live.step_queue import LiveOptions, LiveQueue
-from mer_sdk.live.worker import LiveWorker
-from mer_sdk.window.alignment import StepInput
+from mer_sdk.live.worker import LiveWorker, check_callback
+from mer_sdk.window.alignment import StepInput, StreamAlignment
 from mer_sdk.window.baseline import PersonalBaseline
 from mer_sdk.window.sensor import EmotionSensor
 from mer_sdk.window.smoothing import Smoothing
@@ -58,6 +60,10 @@ class LiveSensor(LiveWorker[_Due, EmotionEstimate]):
         on_estimate: called with each estimate. An error that it raises ends the stream; the next push and `finish`
             raise a `StreamError` from it.
         now: seconds on a clock that never goes back, by which streams become stale.
+
+    Raises:
+        OptionError: an argument of another kind, or a sensor that is closed, was pushed to, or belongs to another live
+            sensor.
     """
 
     def __init__(
@@ -67,10 +73,15 @@ class LiveSensor(LiveWorker[_Due, EmotionEstimate]):
         on_estimate: Callback | None = None,
         now: Callable[[], float] = clock.monotonic,
     ) -> None:
+        check_kind("sensor", sensor, EmotionSensor, "a fresh EmotionSensor, or use LiveSensor.open", optional=False)
+        check_kind("options", options, LiveOptions, "a LiveOptions, such as LiveOptions(streams=('audio',))")
+        check_callable("now", now, "a function that gives seconds, such as time.monotonic")
+        check_callback(on_estimate)
         self.options = options or LiveOptions()
         self.manifest = sensor.manifest
         self._sensor = sensor
-        self._queue = LiveQueue(sensor._alignment, self.manifest.clock, self.options, now)
+        self._steps = sensor._steps
+        self._queue = LiveQueue(_taken(sensor), self.manifest.clock, self.options, now)
         super().__init__("live sensor", self._queue.room, on_estimate)
         # What estimates have told of steps dropped and pieces late; the number of the step that was made last.
         self._told = (0, 0)
@@ -111,7 +122,7 @@ class LiveSensor(LiveWorker[_Due, EmotionEstimate]):
         """The sensor itself while no step is made: to enrol or forget somebody, to save or load a baseline.
 
         From any thread, the callback's too. Keep it short: steps wait, and what has no room is dropped.
-        Do not push to it or flush it.
+        It cannot be pushed to, flushed or reset.
         """
         with self._between():
             yield self._sensor
@@ -207,8 +218,8 @@ class LiveSensor(LiveWorker[_Due, EmotionEstimate]):
 
     def _make(self, work: _Due) -> EmotionEstimate:
         number = work.given.number
-        self._sensor._steps.skip(0 if self._last is None else number - self._last - 1)
-        estimate = replace(self._sensor._steps.estimate(work.given), live=work.live)
+        self._steps.skip(0 if self._last is None else number - self._last - 1)
+        estimate = replace(self._steps.estimate(work.given), live=work.live)
         self._last = number
         return estimate
 
@@ -216,7 +227,7 @@ class LiveSensor(LiveWorker[_Due, EmotionEstimate]):
         self._sensor.close()
 
     def _make_end(self) -> None:
-        self._sensor._steps.engine.finish()
+        self._steps.engine.finish()
 
     def _left_out(self, gone: EmotionEstimate, first: EmotionEstimate) -> EmotionEstimate:
         """What the one that nobody took said of losses passes to the one after it."""
@@ -225,3 +236,16 @@ class LiveSensor(LiveWorker[_Due, EmotionEstimate]):
         assert known is not None
         total = replace(known, dropped=known.dropped + lost.dropped + 1, late=known.late + lost.late)
         return replace(first, live=total)
+
+
+def _taken(sensor: EmotionSensor) -> StreamAlignment:
+    """The stream of a fresh sensor, which takes nothing but from here from now on.
+
+    Raises:
+        OptionError: the sensor is closed, was given a file or pushed to, or belongs to a live sensor already.
+    """
+    sensor._check_free()
+    if sensor._alignment.begun:
+        raise OptionError("the sensor was pushed to already: give a live sensor a fresh one, or call reset() first")
+    sensor._live = True
+    return sensor._alignment

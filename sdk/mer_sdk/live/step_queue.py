@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mer_sdk.contract.manifest import Clock
-from mer_sdk.errors import OptionError
+from mer_sdk.limits import check_names, check_number
 from mer_sdk.live.piece_order import SEAMLESS, Repeats, next_piece
 from mer_sdk.media.timeline import GAP_SECONDS
 from mer_sdk.window.alignment import SLACK, STREAMS, StepInput, StreamAlignment
@@ -42,17 +42,12 @@ class LiveOptions:
     queue_seconds: float = 2.0
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.streams if name not in STREAMS]
-        if unknown:
-            raise OptionError(f"the stream {unknown[0]!r} is unknown; allowed are {' and '.join(STREAMS)}")
-        if not (math.isfinite(self.tolerance) and self.tolerance >= 0):
-            raise OptionError(f"tolerance is {self.tolerance} s; allowed is 0 or more, such as 0.1")
-        if not self.stale_seconds > 0:
-            raise OptionError(f"stale_seconds is {self.stale_seconds}; it must be above 0, such as 1.0")
-        if not (math.isfinite(self.queue_seconds) and self.queue_seconds > self.tolerance):
-            raise OptionError(
-                f"queue_seconds is {self.queue_seconds}; it must be above the tolerance of {self.tolerance} s"
-            )
+        check_names("streams", self.streams, STREAMS, what="stream", example="('audio', 'video')")
+        check_number("tolerance", self.tolerance, "allowed is 0 or more, such as 0.1", least=0, unit=" s")
+        wanted = "it must be above 0, such as 1.0"
+        check_number("stale_seconds", self.stale_seconds, wanted, above=0, endless=True)
+        wanted = f"it must be above the tolerance of {self.tolerance} s"
+        check_number("queue_seconds", self.queue_seconds, wanted, above=float(self.tolerance))
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ import numpy as np
 
 from mer_sdk.errors import OptionError, StreamError
 from mer_sdk.frontends.face_crop import check_frame
+from mer_sdk.limits import check_callable, check_number
 from mer_sdk.media.samples import as_array
 
 # The worker looks this often whether something that it waits for has become stale, seconds.
@@ -96,7 +97,7 @@ class LiveWorker(ABC, Generic[Work, Result]):
         """The next result; None where none came within `timeout` seconds, or none will come any more (see `over`).
 
         Raises:
-            OptionError: the results go to a callback.
+            OptionError: the results go to a callback, or the timeout is no number of seconds.
             StreamError: the thread was stopped by an error; what it made before has been taken.
         """
         if self._callback is not None:
@@ -118,6 +119,7 @@ class LiveWorker(ABC, Generic[Work, Result]):
             Whether the stream is over.
 
         Raises:
+            OptionError: the timeout is no number of seconds.
             StreamError: the thread was stopped by an error.
         """
         with self._locked():
@@ -134,15 +136,20 @@ class LiveWorker(ABC, Generic[Work, Result]):
             self._check_error()
             return self._over
 
-    def close(self, timeout: float = 5.0) -> bool:
+    def close(self, timeout: float | None = 5.0) -> bool:
         """Stop: what was not made or not taken is thrown away, and so is what is known of people, but for their
-        baselines. It always returns, from any thread, many times.
+        baselines. It may be called from any thread, many times.
 
-        A callback that is running is waited for, up to `timeout` seconds; its thread ends when the callback does.
+        A callback that is running is waited for, up to `timeout` seconds, with None as long as it runs; its thread ends
+        when the callback does.
 
         Returns:
             Whether the thread has ended.
+
+        Raises:
+            OptionError: the timeout is no number of seconds; nothing was stopped then.
         """
+        patience = _seconds(timeout)
         if os.getpid() != self._process:
             return True
         with self._changed:
@@ -152,12 +159,11 @@ class LiveWorker(ABC, Generic[Work, Result]):
             self._changed.notify_all()
         if threading.current_thread() is self._thread:
             return False
-        patience = min(timeout, threading.TIMEOUT_MAX) if timeout > 0 else 0.0
         self._thread.join(patience)
         if self._thread.is_alive():
             return False
         # Whoever is between two results has what they look at until they are done.
-        if self._making.acquire(timeout=patience):
+        if self._making.acquire(timeout=-1 if patience is None else patience):
             try:
                 self._let_go()
             finally:
@@ -301,6 +307,11 @@ def _seconds(timeout: float | None) -> float | None:
     """How long a condition is waited for."""
     if timeout is None:
         return None
-    if math.isnan(timeout):
-        raise OptionError(f"a timeout of {timeout} s was asked for; give a number of seconds, or None to wait")
-    return min(max(timeout, 0.0), threading.TIMEOUT_MAX)
+    wanted = "give a number of seconds, or None to wait"
+    check_number("the timeout", timeout, wanted, least=-math.inf, most=math.inf, endless=True, unit=" s")
+    return min(max(float(timeout), 0.0), threading.TIMEOUT_MAX)
+
+
+def check_callback(on_estimate: object) -> None:
+    """Raises OptionError where what is to be called with each result cannot be called."""
+    check_callable("on_estimate", on_estimate, "a function that takes an estimate, or leave it out to iterate")

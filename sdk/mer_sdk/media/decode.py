@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mer_sdk.errors import MediaError, MissingExtra, OptionError
-from mer_sdk.limits import named
+from mer_sdk.limits import given
 from mer_sdk.media.decoders import AudioDecoder, VideoDecoder
 from mer_sdk.media.frame_selection import FrameSelection
 from mer_sdk.media.names import check_file, shown
@@ -64,7 +64,7 @@ class MediaFile:
 
     def __init__(self, path: str | Path, audio_track: int | None = None) -> None:
         if audio_track is not None and type(audio_track) is not int:
-            raise OptionError(f"the sound track is {named(audio_track)}; give its number, from 1")
+            raise OptionError(f"the sound track is {given(audio_track)}; give its number, from 1")
         try:
             import av
         except ImportError as error:

@@ -115,7 +115,7 @@ def verify_finder(bundle: Bundle, runtime: str | None = None, threads: int = 1) 
         OptionError: the bundle is no face finder.
         BundleError, RuntimeUnavailable: see `Bundle.load_graphs`, `load_finder_cases`.
     """
-    contract, chosen = bundle.manifest.finder, runtime or bundle.runtime
+    contract, chosen = bundle.manifest.finder, bundle.chosen_runtime(runtime)
     if contract is None:
         raise OptionError(f"{bundle.name} is no face finder")
     cases, graph = load_finder_cases(bundle), bundle.load_graphs(chosen, threads)[FINDER]

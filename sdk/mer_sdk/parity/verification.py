@@ -91,7 +91,7 @@ def verify_bundle(bundle: Bundle, runtime: str | None = None, threads: int = 1) 
     cases = load_golden(bundle)
     if not cases:
         raise BundleError(f"{bundle.name} is a checkpoint without golden cases; verify a bundle made by mer-convert")
-    manifest, chosen = bundle.manifest, runtime or bundle.runtime
+    manifest, chosen = bundle.manifest, bundle.chosen_runtime(runtime)
     found = _run(bundle, chosen, threads, cases)
     other = simulating_runtime(manifest.target) if runtime is None else None
     against = (

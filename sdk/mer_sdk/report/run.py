@@ -12,12 +12,13 @@ from mer_sdk.bench.steps import TimedStep
 from mer_sdk.bench.timing import Quantiles, interleaved
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.errors import OptionError, RuntimeUnavailable
-from mer_sdk.evaluation.conditions import STATES
+from mer_sdk.evaluation.conditions import STATES, check_conditions
 from mer_sdk.evaluation.datasets import Meld, OwnClips, Ravdess, RavdessPairs, Selection, open_datasets
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.dialogues import DialogueOptions
 from mer_sdk.evaluation.evaluate import EvaluationOptions, Progress
 from mer_sdk.evaluation.omissions import Omissions
+from mer_sdk.limits import check_number, check_seed, check_threads
 from mer_sdk.report.measure import Answers, against, measure_clips, measure_dialogues
 from mer_sdk.report.own_answers import own_answers
 from mer_sdk.report.results import Measurement, headline
@@ -31,6 +32,9 @@ class RunOptions:
     """How to measure: `actors` None for all with both sound and face, the rest as in `EvaluationOptions` and `--split`.
 
     `labels` renames labels of one's own clips, of which the `worst` are shown; 0 leaves out what the clips are like.
+
+    Raises:
+        OptionError: an unknown protocol, or a number outside its range.
     """
 
     protocols: tuple[str, ...] = ("cold", "warm")
@@ -41,6 +45,15 @@ class RunOptions:
     threads: int = 1
     labels: Mapping[str, str] = field(default_factory=dict)
     worst: int = 8
+
+    def __post_init__(self) -> None:
+        check_conditions(tuple(STATES), self.protocols)
+        for actor in self.actors or ():
+            check_number("an actor", actor, "give whole numbers from 1", least=1, whole=True)
+        check_number("orders", self.orders, "give a whole number of at least 1", least=1, whole=True)
+        check_seed(self.seed)
+        check_threads(self.threads)
+        check_number("worst", self.worst, "give a whole number of at least 0", least=0, whole=True)
 
 
 def measure_all(

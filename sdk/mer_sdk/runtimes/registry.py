@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mer_sdk.errors import OptionError
-from mer_sdk.limits import check_threads
+from mer_sdk.limits import check_kind, check_threads
 from mer_sdk.runtimes.graph import Graph, GraphFactory, GraphSpec
 from mer_sdk.runtimes.native_log import without_harmless_lines
 
@@ -107,6 +107,7 @@ def runtime_named(name: str) -> Runtime:
     Raises:
         OptionError: no such runtime; the message lists those that exist.
     """
+    check_kind("runtime", name, str, "a runtime's name, such as 'onnx'", optional=False)
     if name in _REGISTRY:
         return _REGISTRY[name]
     for runtime in _installed():

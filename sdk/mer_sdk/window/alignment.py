@@ -75,6 +75,11 @@ class StreamAlignment:
         self._video_end = 0.0
 
     @property
+    def begun(self) -> bool:
+        """Whether anything was given since the last reset."""
+        return bool(self.expected) or self.done > 0
+
+    @property
     def audio_time(self) -> float:
         """Seconds up to which sound was given."""
         return self._audio_base * self._step + self._audio.time

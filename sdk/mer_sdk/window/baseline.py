@@ -20,7 +20,7 @@ import numpy as np
 from mer_sdk.contract.manifest import BaselineContract
 from mer_sdk.contract.output_files import atomic_output
 from mer_sdk.errors import BundleError, OptionError, SignalError
-from mer_sdk.limits import check_kind, check_path, named
+from mer_sdk.limits import check_kind, check_path, given
 from mer_sdk.media.samples import as_array
 
 VERSION = 2
@@ -134,7 +134,7 @@ class PersonalBaseline:
             or -math.inf < probability < 0
             or 1 < probability < math.inf
         ):
-            raise OptionError(f"the probability of neutral is {named(probability)}; allowed are 0 to 1")
+            raise OptionError(f"the probability of neutral is {given(probability)}; allowed are 0 to 1")
         if self._neutral_prior and math.isfinite(probability):
             self._share = (probability - self._neutral_prior) / (1.0 - self._neutral_prior)
 
@@ -165,7 +165,7 @@ class PersonalBaseline:
     def _check_modality(self, modality: object) -> None:
         if not isinstance(modality, str) or modality not in self._places:
             raise OptionError(
-                f"the modality is {named(modality)}; this baseline has {', '.join(self._places) or 'none'}"
+                f"the modality is {given(modality)}; this baseline has {', '.join(self._places) or 'none'}"
             )
 
     def _checked(self, modality: str, features: object, axes: tuple[int, ...]) -> np.ndarray:

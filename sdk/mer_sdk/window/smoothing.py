@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mer_sdk.errors import OptionError
+from mer_sdk.limits import check_number
 
 # A person who was away for longer begins anew: nothing of an earlier mood is carried over a minute.
 FORGET_SECONDS = 60.0
@@ -35,10 +35,9 @@ class Smoothing:
     margin: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.seconds) and self.seconds >= 0):
-            raise OptionError(f"the time constant is {self.seconds} s; allowed is 0 (off) or more, such as 1.0")
-        if not 0 <= self.margin < 1:
-            raise OptionError(f"the margin is {self.margin}; allowed is 0 (off) to below 1, such as 0.1")
+        wanted = "allowed is 0 (off) or more, such as 1.0"
+        check_number("the time constant", self.seconds, wanted, least=0, unit=" s")
+        check_number("the margin", self.margin, "allowed is 0 (off) to below 1, such as 0.1", least=0, below=1)
 
 
 @dataclass(frozen=True, eq=False)

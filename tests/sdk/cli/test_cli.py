@@ -107,6 +107,27 @@ def test_bad_options_of_run_are_one_sentence(tiny_onnx, clip, capsys, arguments,
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("run BUNDLE INPUT", "--seconds"),
+        ("run BUNDLE INPUT", "--smoothing"),
+        ("bench BUNDLE", "--minutes"),
+        ("compare BUNDLE", "--tolerance"),
+        ("evaluate BUNDLE --data clips:INPUT", "--track-scale"),
+        ("phone-check BUNDLE", "--minutes"),
+        ("phone-check BUNDLE", "--wait"),
+    ],
+)
+def test_numbers_of_commands_are_finite(tiny_onnx, clip, capsys, command, option):
+    words = [{"BUNDLE": tiny_onnx, "INPUT": clip}.get(word, word) for word in command.split()]
+    for value in ("nan", "inf", "1e300"):
+        assert mer(*words, option, value) == 2
+        assert re.search(rf"{option}.* (is|range|{value})", capsys.readouterr().err)
+    assert mer(*words, option, "nan") == 2
+    assert capsys.readouterr().err == f"mer: {option} is nan; give a number, such as 1.5\n"
+
+
 def test_bad_media_is_one_sentence(tiny_onnx, tmp_path, capsys):
     assert mer("run", tiny_onnx, tmp_path / "absent.mp4") == 2
     assert "absent.mp4 does not exist" in capsys.readouterr().err

@@ -143,3 +143,8 @@ def test_a_runtime_of_another_target_is_refused(tiny_onnx):
         bundle.load_graphs("tensorflow")
     with pytest.raises(OptionError, match="threads is 0"):
         bundle.load_graphs(threads=0)
+    with pytest.raises(OptionError, match="runtime '' is unknown"):
+        bundle.load_graphs("")
+    for runtime, said in ((5, "5"), (["x"], "an array"), ([], "an array"), (b"", "a bytes"), (False, "false")):
+        with pytest.raises(OptionError, match=f"runtime is {said}; give a runtime's name, such as 'onnx'"):
+            bundle.load_graphs(runtime)

@@ -92,6 +92,19 @@ def test_a_signed_bundle_opens_and_any_change_of_it_is_refused(copy, keys, monke
         Bundle.open(copy, trusted)
 
 
+def test_what_is_no_key_is_refused(copy):
+    for trust, said in (
+        (5, "trust is 5; give a public key"),
+        (True, "trust is true; give a public key"),
+        (b"x", "trust is a bytes; give a public key"),
+        ([], "trust names no key; give a public key"),
+        ([5], "a key of trust is 5; give a public key"),
+        ([None], "a key of trust is None; give a public key"),
+    ):
+        with pytest.raises(OptionError, match=said):
+            Bundle.open(copy, trust)
+
+
 def test_an_expired_signature_is_refused_today(copy, keys):
     (mine, trusted), _ = keys
     sign_bundle(Bundle.open(copy), mine, date(2020, 2, 29))

@@ -179,6 +179,11 @@ def test_bad_utterances_are_refused_and_leave_the_dialogue_alone(talk):
         talk.push_text("x", "anna", 2.0)
     with pytest.raises(SignalError, match="at nan s"):
         talk.push_text("x", "anna", float("nan"))
+    for time, shown in (("4", "'4'"), ([4.0], "an array"), (4j, "a complex"), (True, "true"), (10**400, "a number of")):
+        with pytest.raises(SignalError, match=f"an utterance at {shown}.*: give a number of seconds"):
+            talk.push_text("x", "anna", time)
+    with pytest.raises(SignalError, match=r"an utterance at 1e\+300 s: give seconds; divide milliseconds"):
+        talk.push_text("x", "anna", 1e300)
     assert len(talk.timeline()) == 1
     assert talk.push_text("x").time is None
 

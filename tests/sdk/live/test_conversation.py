@@ -234,8 +234,16 @@ def test_bad_input_is_refused_and_the_conversation_goes_on(tiny_senses):
         ):
             with pytest.raises(OptionError, match="hashable"):
                 act()
+        for name, said in ((5, "5"), ([], "an array"), (b"anna", "a bytes")):
+            for act in (
+                lambda name=name: live.push_audio(sound([], 0.1), RATE, stream=name),
+                lambda name=name: live.push_frame(np.zeros((8, 8, 3), np.uint8), 0.0, name),
+            ):
+                with pytest.raises(OptionError, match=f"stream is {said}; give a name, such as 'anna', or leave it"):
+                    act()
         live.push_audio(np.zeros(0, np.float32), RATE)
         live.push_audio(sound([(0.5, 1.0)], 1.5), RATE)
+        assert live.stale == ()
         live.finish()
         assert len(list(live)) == 1
 

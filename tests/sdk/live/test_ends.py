@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from live_streams import LONG, noise, open_live
 
-from mer_sdk import LiveConversation, LiveOptions, LiveSensor
+from mer_sdk import Conversation, ConversationOptions, EmotionSensor, LiveConversation, LiveOptions, LiveSensor
 from mer_sdk.errors import OptionError, SignalError, StreamError
 
 
@@ -176,7 +176,7 @@ def test_time_stamps_that_are_no_seconds_are_refused_and_nobody_waits_for_ever(t
         for time in (1e308, 1.7e18, "1"):
             with pytest.raises(SignalError, match=r"give (a number of )?seconds"):
                 live.push_audio(noise(0.5), 16000, time)
-        with pytest.raises(OptionError, match="a timeout of nan s"):
+        with pytest.raises(OptionError, match="the timeout is nan s"):
             live.get(float("nan"))
         live.push_audio(noise(0.5), 16000)
         live.finish(1e300)
@@ -211,4 +211,76 @@ def test_close_waits_for_whoever_looks_at_the_sensor_between_two_steps(tiny_onnx
         closing.join(LONG)
         assert not sensor._steps.engine._graphs
         assert live.baseline.steps["audio"] == 24
-    assert live.close(float("nan"))
+
+
+def test_a_timeout_is_a_number_of_seconds_or_none(tiny_onnx):
+    with open_live(tiny_onnx, LiveOptions(streams=("audio",))) as live:
+        for wait in (live.get, live.finish, live.close):
+            for value, said in ((float("nan"), "nan s"), ("1", "'1'"), ([], "an array"), (True, "true")):
+                with pytest.raises(OptionError, match=f"the timeout is {said}; give a number of seconds, or None"):
+                    wait(value)
+        assert live.push_audio(noise(0.5), 16000)  # nothing was finished or closed
+        assert live.get(float("inf")) is not None
+        assert live.get(np.float32(LONG)) is not None
+        assert live.get(-1) is None
+        assert live.close(None)
+
+
+def test_a_live_sensor_takes_a_fresh_sensor_that_is_its_own_from_then_on(tiny_onnx):
+    with EmotionSensor.open(tiny_onnx) as sensor:
+        sensor.push_audio(noise(0.1), 16000)
+        with pytest.raises(OptionError, match="was pushed to already: give a live sensor a fresh one, or call reset"):
+            LiveSensor(sensor)
+        sensor.reset()
+        sensor.enrol()
+        with LiveSensor(sensor) as live:
+            acts = (
+                lambda: LiveSensor(sensor),
+                lambda: sensor.push_audio(noise(0.1), 16000),
+                lambda: sensor.push_frame(np.zeros((8, 8, 3), np.uint8), 0.0),
+                sensor.flush,
+                sensor.reset,
+                lambda: next(sensor.stream("clip.wav")),
+            )
+            for act in acts:
+                with pytest.raises(OptionError, match="the sensor belongs to a live sensor: push to that one"):
+                    act()
+            live.push_audio(noise(0.5), 16000)
+            live.finish()
+            assert len(list(live)) == 2
+    with pytest.raises(OptionError, match="the sensor is closed"):
+        LiveSensor(sensor)
+
+
+def test_a_live_conversation_takes_a_fresh_conversation(tiny_talk):
+    with Conversation.open(tiny_talk) as talk:
+        talk.push_text("hello")
+        with pytest.raises(OptionError, match="has utterances already: give a live conversation a fresh one, or call"):
+            LiveConversation(talk)
+        talk.reset()
+        with LiveConversation(talk), pytest.raises(OptionError, match="belongs to a live conversation already"):
+            LiveConversation(talk)
+    with pytest.raises(OptionError, match="the conversation is closed"):
+        LiveConversation(talk)
+
+
+def test_what_live_streams_are_made_of_is_checked(tiny_onnx, tiny_talk):
+    with EmotionSensor.open(tiny_onnx) as sensor, Conversation.open(tiny_talk) as talk:
+        for make, said in (
+            (lambda: LiveSensor(None), "sensor is None; give a fresh EmotionSensor"),
+            (lambda: LiveSensor(talk), "sensor is a Conversation; give a fresh EmotionSensor"),
+            (lambda: LiveSensor(sensor, 0), "options is 0; give a LiveOptions"),
+            (lambda: LiveSensor(sensor, ConversationOptions()), "options is a ConversationOptions; give a LiveOptions"),
+            (lambda: LiveSensor(sensor, on_estimate=5), "on_estimate is 5; give a function that takes an estimate"),
+            (lambda: LiveSensor(sensor, now=5), "now is 5; give a function that gives seconds"),
+            (lambda: LiveConversation(sensor), "conversation is a EmotionSensor; give a fresh Conversation"),
+            (lambda: LiveConversation(talk, LiveOptions()), "options is a LiveOptions; give a ConversationOptions"),
+            (lambda: LiveConversation(talk, recognise=5), "recognise is 5; give a function of samples and their rate"),
+            (lambda: LiveConversation(talk, on_estimate=5), "on_estimate is 5; give a function that takes an estimate"),
+            (lambda: LiveConversation(talk, voice=5), "voice is 5; give what makes a speech model"),
+            (lambda: LiveConversation(talk, now="x"), "now is 'x'; give a function that gives seconds"),
+        ):
+            with pytest.raises(OptionError, match=said):
+                make()
+        assert LiveSensor(sensor).close()  # what was refused took nothing away
+        assert LiveConversation(talk).close()

@@ -77,7 +77,7 @@ def test_enrolment_counts_down_and_is_refused_for_no_time(two):
     frames = pictures(8)
     for rgb, time in frames[:3]:
         two.push_frame(rgb, time)
-    with pytest.raises(OptionError, match=r"an enrolment of 0 s was asked for; give a positive number, such as 4"):
+    with pytest.raises(OptionError, match=r"the time of an enrolment is 0 s; give a positive number, such as 4"):
         two.enrol(0)
     two.enrol(0.5)
     left = []

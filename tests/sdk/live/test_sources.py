@@ -203,5 +203,29 @@ def test_names_of_sources():
             named_sources(text)
     with pytest.raises(OptionError, match="there is no source"):
         Capture(None, [])
-    with pytest.raises(OptionError, match="0 < first <= longest"):
-        BackOff(0.0)
+
+
+def test_sources_of_other_kinds_are_refused():
+    for make, said in (
+        (lambda: Capture(None, [Camera(0)]), "live is None; give a LiveSensor or a LiveConversation"),
+        (lambda: Capture(None, [5]), r"a source is 5; give sources in a list, such as \[Camera\(0\), Microphone"),
+        (lambda: Capture(None, 5), "a source is 5; give sources in a list"),
+        (lambda: named_sources(None), "the input is None; give names of sources"),
+        (lambda: Camera(None), "device is None; give the camera's number, from 0, or its name"),
+        (lambda: Camera(float("nan")), "device is nan; give the camera's number"),
+        (lambda: Camera(-1), "device is -1; give the camera's number"),
+        (lambda: Microphone(1.5), "device is 1.5; give the microphone's number"),
+        (lambda: Camera(0, rate=0), "the rate is 0; give frames a second, above 0"),
+        (lambda: Camera(0, rate=float("nan")), "the rate is nan; give frames a second"),
+        (lambda: Playback("absent.mp4", rate=-1), "the rate is -1; give frames a second"),
+        (lambda: PcmPipe("x"), "the sample rate is 'x'; allowed are 1000 to 768000, whole"),
+        (lambda: PcmPipe(16000.5), "the sample rate is 16000.5 Hz; allowed are"),
+        (lambda: PcmPipe(channels=1.5), "the number of channels is 1.5; allowed are 1 to 64"),
+        (lambda: BackOff("x"), "the first wait is 'x'; allowed is above 0"),
+        (lambda: BackOff(0.0), "the first wait is 0.0 s; allowed is above 0"),
+        (lambda: BackOff(1.0, 0.5), "the longest wait is 0.5 s; allowed is the first wait, 1.0 s, or more"),
+    ):
+        with pytest.raises(OptionError, match=said):
+            make()
+    assert Camera(np.int64(2)).device == 2
+    assert Thinning(float("inf")).keeps(0.0)  # all of them

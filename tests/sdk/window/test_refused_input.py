@@ -176,7 +176,7 @@ def test_a_detector_that_gives_no_faces_is_told_what_to_give(tiny_onnx, found):
         ({"baseline": {}}, "baseline is an object; give a saved profile's path"),
         ({"runtime": 3}, "runtime is 3; give a runtime's name"),
         ({"detector": 3}, "the detector has no method detect"),
-        ({"threads": "2"}, "threads is 2; allowed are whole numbers from 1 to 1024"),
+        ({"threads": "2"}, "threads is '2'; allowed are whole numbers from 1 to 1024"),
         ({"threads": 10**20}, "allowed are whole numbers from 1 to 1024"),
     ],
 )
@@ -187,7 +187,7 @@ def test_an_option_of_another_kind_is_named(tiny_onnx, given, message):
 
 def test_what_methods_are_given_is_named_too(sensor):
     assert FaceOptions().faces == 1
-    with pytest.raises(OptionError, match="an enrolment of 4 s was asked for; give a positive number"):
+    with pytest.raises(OptionError, match="the time of an enrolment is '4'; give a positive number"):
         sensor.enrol("4")
     for path, said_of in ((b"x.wav", "a bytes"), (3, "3")):
         with pytest.raises(OptionError, match=f"the file to stream is {said_of}; give its path"):

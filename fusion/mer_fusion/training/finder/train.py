@@ -41,8 +41,9 @@ from mer_fusion.training.finder.scenes import PICTURES, SceneOptions, Scenes, re
 from mer_fusion.training.finder.targets import FinderOptions, cell_targets, finder_loss
 from mer_fusion.training.finder.teachers import MediaPipe, UltraFace
 from mer_fusion.training.loop import LoopOptions, fit
+from mer_sdk.cli.program import guarded, run_program
 from mer_sdk.contract.manifest import DataSource
-from mer_sdk.errors import MerError, OptionError
+from mer_sdk.errors import OptionError
 from mer_sdk.frontends.face_finder import FinderContract
 
 MOST_FACES = 6
@@ -208,7 +209,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(main)
-    except MerError as error:
-        raise SystemExit(str(error)) from None
+    run_program("python -m mer_fusion.training.finder.train", lambda: typer.run(guarded(main)))

@@ -206,7 +206,7 @@ def run(
     if enrol is not None and baseline is not None:
         raise OptionError("--enrol begins a profile anew, and --baseline goes on with a saved one; leave one out")
     opened = open_bundle(bundle, trust)
-    note = runtime_note(runtime or opened.runtime)
+    note = runtime_note(opened.chosen_runtime(runtime))
     if note:
         typer.echo(note, err=True)
     if opened.manifest.dialogue is not None:

@@ -25,7 +25,7 @@ def open_sensor(bundle: Bundle, options: RunOptions, sound: bool = True) -> Emot
         OptionError, RuntimeUnavailable, BundleError: see `EmotionSensor.open`.
     """
     heard = options.voice or (options.voice is None and sound and may_hear(bundle))
-    with told_when_slow(f"loading {options.runtime or bundle.runtime}"):
+    with told_when_slow(f"loading {bundle.chosen_runtime(options.runtime)}"):
         return EmotionSensor.open(
             bundle,
             options.runtime,

@@ -70,7 +70,7 @@ def verify_isolated(
             finally:
                 _end(process)
         answer, words = _last_answer(out), _last_words(said)
-    name = runtime or bundle.runtime
+    name = bundle.chosen_runtime(runtime)
     what = f"{bundle.name} is not safe to open here: {name}, in a child process,"
     if code is None:
         raise BundleError(f"{what} did not finish within {limits.seconds} s; take the bundle from its maker again")

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from mer_sdk.errors import OptionError
+from mer_sdk.limits import check_kind
 from mer_sdk.live.sources.camera import Camera
 from mer_sdk.live.sources.capture import BackOff, Capture, SourceState, check_sources
 from mer_sdk.live.sources.microphone import Microphone
@@ -43,6 +44,7 @@ def named_sources(text: str, rate: int = 16000, channels: int = 1) -> list[Sourc
         OptionError: none of these, or two that give the same stream.
         MediaError, MissingExtra: the file to play cannot be read.
     """
+    check_kind("the input", text, str, "names of sources, such as 'camera+microphone'", optional=False)
     if text.startswith("play:"):
         return [Playback(Path(text.removeprefix("play:")))]
     parts = _BETWEEN.split(text)

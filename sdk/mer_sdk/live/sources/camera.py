@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mer_sdk.errors import MediaError, MissingExtra
-from mer_sdk.live.sources.source import FRAMES_A_SECOND, Now, Picture, Thinning
+from mer_sdk.live.sources.source import FRAMES_A_SECOND, Now, Picture, Thinning, checked_device
 from mer_sdk.media.geometry import Geometry, geometry_of
 
 # Where Linux lists its cameras. A camera has further nodes there that give no pictures; their index is not 0.
@@ -28,6 +28,9 @@ class Camera:
             the same when the camera comes back under another number.
         rate: frames to give, a second.
         now: see `Source`.
+
+    Raises:
+        OptionError: a device that is neither a number from 0 nor a path, or a rate that is not above 0.
     """
 
     streams: tuple[str, ...] = ("video",)
@@ -35,8 +38,7 @@ class Camera:
     lost = 0
 
     def __init__(self, device: int | str = 0, rate: float = FRAMES_A_SECOND, now: Now = clock.monotonic) -> None:
-        number = isinstance(device, int) or device.isdecimal()
-        self.device = int(device) if number else str(device)
+        self.device = checked_device("camera", device)
         self.name = f"camera {self.device}"
         self._thinning = Thinning(rate)
         self._now = now

@@ -13,6 +13,7 @@ import numpy as np
 
 from mer_sdk.errors import MediaError, OptionError, SignalError, StreamError
 from mer_sdk.frontends.face_crop import check_frame
+from mer_sdk.limits import check_callable, check_kind, check_number, given
 from mer_sdk.live.sources.source import Now, Picture, Source
 from mer_sdk.live.worker import LiveWorker
 from mer_sdk.media.decode import AudioPiece
@@ -20,6 +21,7 @@ from mer_sdk.media.decode import AudioPiece
 # A piece of sound of which this share is at full scale was recorded too loud.
 CLIPPED_SHARE = 0.01
 FULL_SCALE = 0.999
+PARTS = ("name", "streams", "returns", "lost", "open", "read", "close")
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,9 @@ class BackOff:
     longest: float = 8.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.first <= self.longest:
-            raise OptionError(
-                f"the back-off goes from {self.first} s to {self.longest} s; needed is 0 < first <= longest"
-            )
+        check_number("the first wait", self.first, "allowed is above 0, such as 0.5", above=0, unit=" s")
+        wanted = f"allowed is the first wait, {self.first} s, or more"
+        check_number("the longest wait", self.longest, wanted, least=float(self.first), unit=" s")
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Capture:
             where there was nothing. A `with` block that ends well raises it.
 
     Raises:
-        OptionError: no source, or two that give the same stream.
+        OptionError: no source, two that give the same stream, or an argument of another kind.
         MediaError, MissingExtra: a source cannot be opened; all are closed.
     """
 
@@ -100,6 +101,10 @@ class Capture:
         now: Now = clock.monotonic,
     ) -> None:
         check_sources(sources)
+        check_kind("live", live, LiveWorker, "a LiveSensor or a LiveConversation", optional=False)
+        check_kind("back_off", back_off, BackOff, "a BackOff, such as BackOff(first=0.5)")
+        check_callable("on_picture", on_picture, "a function of a picture and its time")
+        check_callable("now", now, "a function that gives seconds, such as time.monotonic")
         self.error: Exception | None = None
         self._live, self._now, self._on_picture = live, now, on_picture
         self._back_off = back_off or BackOff()
@@ -239,6 +244,10 @@ class _Pump:
 
 def check_sources(sources: Sequence[Source]) -> None:
     """Raise an `OptionError` unless there are sources, and each stream comes from one of them."""
+    listed = isinstance(sources, list | tuple)
+    odd = next((one for one in sources if not all(hasattr(one, part) for part in PARTS)), None) if listed else sources
+    if odd is not None:
+        raise OptionError(f"a source is {given(odd)}; give sources in a list, such as [Camera(0), Microphone()]")
     if not sources:
         raise OptionError("there is no source; give a camera, a microphone, or both")
     streams = [stream for source in sources for stream in source.streams]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mer_sdk.errors import MediaError, MissingExtra
-from mer_sdk.live.sources.source import Now, SampleClock
+from mer_sdk.live.sources.source import Now, SampleClock, checked_device
 from mer_sdk.media.decode import AudioPiece
 
 PIECE_SECONDS = 0.05
@@ -26,13 +26,16 @@ class Microphone:
     Args:
         device: name or part of it, or number, as sounddevice lists them; None takes the system's default.
         now: see `Source`.
+
+    Raises:
+        OptionError: a device that is neither a number from 0 nor a name.
     """
 
     streams: tuple[str, ...] = ("audio",)
     returns = True
 
     def __init__(self, device: int | str | None = None, now: Now = clock.monotonic) -> None:
-        self.device = int(device) if isinstance(device, str) and device.isdecimal() else device
+        self.device = None if device is None else checked_device("microphone", device)
         self.name = "microphone" if device is None else f"microphone {device}"
         self.lost = 0
         self._now = now

@@ -10,7 +10,8 @@ import time as clock
 from collections.abc import Callable
 
 from mer_sdk.errors import MediaError, OptionError
-from mer_sdk.frontends.resampling import RATES
+from mer_sdk.frontends.resampling import RATES, check_rate
+from mer_sdk.limits import check_number
 from mer_sdk.live.sources.source import Now, SampleClock
 from mer_sdk.media.decode import AudioPiece
 from mer_sdk.media.wav_header import BEGINNING, PcmFormat, is_wav, read_header
@@ -50,11 +51,10 @@ class PcmPipe:
         read: Callable[[int], bytes] | None = None,
         now: Now = clock.monotonic,
     ) -> None:
-        if not RATES[0] <= rate <= RATES[1]:
-            raise OptionError(f"the sample rate is {rate} Hz; allowed are {RATES[0]} to {RATES[1]}, whole")
-        if not CHANNELS[0] <= channels <= CHANNELS[1]:
-            raise OptionError(f"there are {channels} channels; allowed are {CHANNELS[0]} to {CHANNELS[1]}")
-        self._format = PcmFormat(rate, channels)
+        check_rate(rate, OptionError)
+        wanted = f"allowed are {CHANNELS[0]} to {CHANNELS[1]}"
+        check_number("the number of channels", channels, wanted, least=CHANNELS[0], most=CHANNELS[1], whole=True)
+        self._format = PcmFormat(int(rate), int(channels))
         self._begun = False
         self._read = read
         self._now = now

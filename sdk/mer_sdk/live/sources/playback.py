@@ -21,6 +21,7 @@ class Playback:
 
     Raises:
         MediaError, MissingExtra: see `MediaFile`.
+        OptionError: a rate that is not above 0.
     """
 
     returns = False

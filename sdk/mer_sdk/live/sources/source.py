@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from mer_sdk.limits import check_number
 from mer_sdk.media.decode import AudioPiece
 
 # Seconds on a clock that all sources of a process share and that never goes back (`time.monotonic`).
@@ -64,14 +65,30 @@ class Source(Protocol):
         ...
 
 
+def checked_device(kind: str, device: int | str) -> int | str:
+    """A device's number, or its name where it is no number.
+
+    Raises:
+        OptionError: neither a whole number from 0 nor a string.
+    """
+    if isinstance(device, str):
+        return int(device) if device.isdecimal() else str(device)
+    check_number("device", device, f"give the {kind}'s number, from 0, or its name", least=0, whole=True)
+    return int(device)
+
+
 class Thinning:
     """Keeps every so many frames, evenly in the mean.
 
     Args:
-        rate: frames to keep, a second.
+        rate: frames to keep, a second, above 0; infinity keeps them all.
+
+    Raises:
+        OptionError: no such number.
     """
 
     def __init__(self, rate: float) -> None:
+        check_number("the rate", rate, "give frames a second, above 0, such as 12", above=0, endless=True)
         self._gap = 1.0 / rate
         self._due = -float("inf")
 

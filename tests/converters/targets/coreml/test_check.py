@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -188,6 +189,9 @@ def test_an_empty_reference_is_refused(sound: Path) -> None:
         check_package(Interpreter(sound), {"x": X.numpy()}, {})
     with pytest.raises(OptionError, match="probes is -1"):
         CheckOptions(probes=-1)
+    for value in (math.nan, math.inf):
+        with pytest.raises(OptionError, match=f"tolerance is {value}; allowed is a number above 0"):
+            CheckOptions(tolerance=value)
 
 
 def test_sources_of_a_traced_module_are_its_modules(tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ def test_camera_and_microphone_by_the_command(tiny_onnx, tmp_path, monkeypatch, 
         (["camera", "--margin", 1.0], "the margin is 1.0"),
         (["camera", "--record", "absent/x.jsonl"], "--record absent/x.jsonl: the folder absent does not exist"),
         (["camera", "--faces", 9], "faces is 9; allowed are whole numbers from 1 to 8"),
-        (["camera", "--enrol", -1], "an enrolment of -1.0 s was asked for"),
+        (["camera", "--enrol", -1], "the time of an enrolment is -1.0 s"),
         (["camera", "--enrol", 4, "--baseline", "me.json"], "--enrol begins a profile anew"),
     ],
 )

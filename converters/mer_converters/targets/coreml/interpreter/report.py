@@ -10,7 +10,8 @@ import numpy as np
 from mer_converters.targets.coreml.interpreter.interpreter import Interpreter
 from mer_converters.targets.coreml.interpreter.numerics import Numerics, ValueNumerics
 from mer_converters.targets.coreml.source import read_sources
-from mer_sdk.errors import OptionError, SignalError
+from mer_sdk.errors import SignalError
+from mer_sdk.limits import check_number
 from mer_sdk.parity.agreement import TOLERANCE, distance
 
 Arrays = Mapping[str, np.ndarray]
@@ -36,12 +37,10 @@ class CheckOptions:
     worst: int = 15
 
     def __post_init__(self) -> None:
-        if self.tolerance is not None and not self.tolerance > 0:
-            raise OptionError(f"tolerance is {self.tolerance}; allowed is a number above 0")
-        if self.probes < 0:
-            raise OptionError(f"probes is {self.probes}; allowed is 0 or more")
-        if self.worst < 1:
-            raise OptionError(f"worst is {self.worst}; allowed is 1 or more")
+        if self.tolerance is not None:
+            check_number("tolerance", self.tolerance, "allowed is a number above 0", above=0)
+        check_number("probes", self.probes, "allowed is 0 or more", least=0, whole=True)
+        check_number("worst", self.worst, "allowed is 1 or more", least=1, whole=True)
 
 
 @dataclass(frozen=True)
