@@ -58,9 +58,7 @@ def check_path(name: str, value: object, wanted: str) -> None:
     Raises:
         OptionError: it is neither a string nor an `os.PathLike`; `wanted` says in words what to give.
     """
-    if value is None:
-        raise OptionError(f"{name} is not given; give {wanted}")
-    check_kind(name, value, (str, os.PathLike), wanted)
+    check_kind(name, value, (str, os.PathLike), wanted, optional=False)
 
 
 def check_callable(name: str, value: object, wanted: str) -> None:

@@ -28,9 +28,9 @@ class Playback:
     lost = 0
 
     def __init__(self, path: str | Path, rate: float = FRAMES_A_SECOND, now: Now = clock.monotonic) -> None:
+        self._thinning = Thinning(rate)
         self.path = check_file(path)
         self.name = self.path.name
-        self._thinning = Thinning(rate)
         self._now = now
         self._media: MediaFile | None = None
         with MediaFile(self.path) as media:
