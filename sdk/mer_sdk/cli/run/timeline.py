@@ -85,13 +85,13 @@ def utterances_line(estimates: Sequence[UtteranceEstimate], of: str = "") -> str
     """How many utterances there were (`of` what), their emotions, and the median latency."""
     if not estimates:
         return "no utterance"
-    words = _most_common(Counter(estimate.emotion for estimate in estimates))
+    words = _counted(Counter(estimate.emotion for estimate in estimates))
     latency = sorted(estimate.latency_ms for estimate in estimates)[len(estimates) // 2]
     return f"{len(estimates)} utterances{of}: {words}; median {latency:.2f} ms an utterance"
 
 
-def _most_common(emotions: Counter[str]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in emotions.most_common(3))
+def _counted(emotions: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in emotions.most_common())
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class RunSummary:
         steps = sum(self._emotions.values())
         if not steps:
             return "no step"
-        words = _most_common(self._emotions)
+        words = _counted(self._emotions)
         latency = sorted(self._latencies)[len(self._latencies) // 2]
         lost = f"; {self._dropped} dropped, {self._late} late" if self._dropped or self._late else ""
         counted = "1 step" if steps == 1 else f"{steps} steps"
