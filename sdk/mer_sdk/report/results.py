@@ -91,10 +91,12 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Condition:
-    """One row of a measurement. `score` is the headline metric, 0-1; `protocol` is "" for a dialogue's reading."""
+    """One row of a measurement. `score` is the headline metric, 0-1; `protocol` is "" for a dialogue's reading.
+    `decided` is the modality state whose temperature and threshold hold: a dialogue is evaluated by its texts."""
 
     state: str
     protocol: str
+    decided: str
     score: float
     interval: Interval
     war: float
@@ -114,14 +116,14 @@ def conditions(measurement: Measurement) -> tuple[Condition, ...]:
     if isinstance(report, DialogueReport):
         return tuple(
             Condition(
-                item.reading, "", item.weighted_f1, item.weighted_f1_interval, item.war, item.ece,
+                item.reading, "", "text", item.weighted_f1, item.weighted_f1_interval, item.war, item.ece,
                 np.array(item.confusion, np.float64), item.curves,
             )
             for item in report.results
         )  # fmt: skip
     return tuple(
         Condition(
-            item.state, item.protocol, item.uar, item.uar_interval, item.war, item.ece,
+            item.state, item.protocol, item.state, item.uar, item.uar_interval, item.war, item.ece,
             np.array(item.confusion, np.float64), item.curves,
         )
         for item in report.results

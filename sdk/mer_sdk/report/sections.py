@@ -112,7 +112,13 @@ def confidence(contents: Contents) -> Markup:
             found.setdefault(key, []).append((entry, row))
         figures = [_reliability(same) for same in found.values()]
         lines = [
-            (entry.short, entry.target, entry.scheme if entry.scheme in SCHEMES else "", row.curves, entry.threshold)
+            (
+                entry.short,
+                entry.target,
+                entry.scheme if entry.scheme in SCHEMES else "",
+                row.curves,
+                entry.decision.of(row.decided).abstention_threshold,
+            )
             for entry, _, row in known
             if row.curves is not None
         ]
@@ -254,7 +260,8 @@ def _reliability(same: Sequence[tuple[Entry, Condition]]) -> Markup:
     entry, row = same[0]
     assert row.curves is not None
     errors = sorted({f"{100 * found.ece:.1f}" for _, found in same})
-    said = f"ECE {' to '.join(dict.fromkeys((errors[0], errors[-1])))} %, temperature {entry.temperature:g}"
+    heat = entry.decision.of(row.decided).temperature
+    said = f"ECE {' to '.join(dict.fromkeys((errors[0], errors[-1])))} %, temperature {heat:g}"
     return _figure(
         ", ".join(e.short for e, _ in same), said, charts.reliability(row.curves, _colour([e for e, _ in same]))
     )
