@@ -279,12 +279,20 @@ def run_steps(sensor: EmotionSensor, options: RunOptions, stream: Iterable[Emoti
             if options.save_baseline is not None:
                 sensor.baseline.save(options.save_baseline)
             timeline.end(title)
-        tell_notes(sensor.notes)
+        tell_notes((*sensor.notes, *_one_picture(sensor, timeline.steps, options)))
         if broken is not None:
             raise broken
     if unread:
         raise OutputClosed
     return interrupted
+
+
+def _one_picture(sensor: EmotionSensor, steps: int, options: RunOptions) -> tuple[str, ...]:
+    """Why a still shows one person, where more were asked for."""
+    seen = sensor.last_features is not None and sensor.last_features.face is not None
+    if steps != 1 or not seen or options.faces is None or options.faces.faces == 1:
+        return ()
+    return ("a further face is given once two searches found it, so a single picture gives one person",)
 
 
 def _piped(sensor: EmotionSensor, pipe: PcmPipe, enrol: float | None) -> Iterator[EmotionEstimate]:
