@@ -37,11 +37,15 @@ def cost_and_worth(contents: Contents) -> Markup:
         metric = group.members[0][1].metric
         scores = [Score(entry, 100 * headline(m).score, _interval(m)) for entry, m in group.members]
         widths = [100 * (headline(m).interval.high - headline(m).interval.low) / 2 for _, m in group.members]
-        caption = (
-            f"{metric}, {first.name}. {group.test}. The 95 % interval of a point is about ±"
-            f"{sum(widths) / len(widths):.0f} points; the bundles share the data, so their differences are surer than "
-            f"that. {machines(group.members)}."
+        width = sum(widths) / len(widths)
+        # All clips right, or all wrong, give an interval without width, which says nothing of how sure that is.
+        sure = (
+            f"The 95 % interval of a point is about ±{width:.0f} points; the bundles share the data, so their "
+            "differences are surer than that."
+            if width >= 0.5
+            else "The clips are answered too much alike to give a 95 % interval."
         )
+        caption = f"{metric}, {first.name}. {group.test}. {sure} {machines(group.members)}."
         parts += _pair(group.model, scores, metric, caption, contents)
     measured = {entry.label for entry in contents.entries if entry.measurements}
     for model, scores in _judged_at_conversion(contents.entries):

@@ -130,11 +130,15 @@ def test_own_clips_are_scored_and_what_cannot_be_is_listed(run, own_clips):
     assert report.left_out[1].reason.startswith("cut.mp4 ")
     assert str(own_clips) not in report.left_out[1].reason
     # The grey pictures hold no face, and ben cannot be enrolled.
-    assert report.omitted == (
+    assert report.omitted[:3] == (
         "enrolled leaves out ben: no clip of theirs is labelled neutral",
         "audio+face is left out: no clip holds a face",
         "face is left out: no clip holds a face",
     )
+    assert report.omitted[3].startswith(
+        "few clips: happy (4), neutral (2), sad (2); with fewer than 5 a label's recall"
+    )
+    assert report.omitted[4].startswith("few clips: 8 in all; with fewer than 20 a score says little, and its interval")
     assert [(item.state, item.protocol) for item in report.results] == [
         ("audio", "cold"), ("audio", "warm"), ("audio", "enrolled"),
     ]  # fmt: skip
