@@ -140,7 +140,7 @@ def _scores(report: Report) -> Table:
 def _common(result: Result) -> tuple[str, ...]:
     return (
         _score(result.uar, result.uar_interval),
-        f"{100 * result.macro_f1:.1f}",
+        _percent(result.macro_f1),
         f"{100 * result.ece:.1f}",
         f"{result.nll:.2f}",
     )
@@ -182,4 +182,9 @@ def _key(result: Result) -> tuple[str, ...]:
 
 def _score(value: float, interval: Interval) -> str:
     """A score in % with its interval, as Rich markup."""
-    return f"{100 * value:.1f} \\[{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
+    return f"{_percent(value)} \\[{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
+
+
+def _percent(value: float) -> str:
+    """In percent; of 100 without a decimal, so that rows of it fit 80 columns."""
+    return f"{100 * value:.1f}".replace("100.0", "100")

@@ -60,7 +60,8 @@ def talks(folder: Path, student: Path, right: float = 0.4, test: int = 0) -> str
     return write([next(named) if row[0] >= test else labels[0] for row in rows])
 
 
-def test_a_model_that_is_too_sure_learns_to_doubt(student, tmp_path, capsys):
+def test_a_model_that_is_too_sure_learns_to_doubt(student, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     spec, before = talks(tmp_path, student), student.read_bytes()
     found = calibrate(student, spec)
     assert (found.clips, found.people, found.dialogue) == (180, 30, True)
@@ -74,7 +75,10 @@ def test_a_model_that_is_too_sure_learns_to_doubt(student, tmp_path, capsys):
     assert manifest_of(load_checkpoint(student)).decision == card.decision  # what bundles take over
     assert student.read_bytes() == before
     show_calibration(found, student)
-    assert "180 utterances, when they are said, of 30 dialogues; each dialogue by" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "180 utterances, when they are said, of 30 dialogues; each dialogue by" in out
+    assert "temperature" in out
+    assert "…" not in out
 
 
 def test_a_copy_is_written_and_a_shipped_one_stays(student, tmp_path):
