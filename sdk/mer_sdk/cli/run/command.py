@@ -25,7 +25,7 @@ from mer_sdk.cli.program import INTERRUPTED, OutputClosed, leave_output
 from mer_sdk.cli.run.inputs import ManyOptions, refuse_with_out, single_input
 from mer_sdk.cli.run.plot import PLOT_SUFFIXES, pyplot
 from mer_sdk.cli.run.sensors import open_sensor
-from mer_sdk.cli.run.timeline import RunOptions, Timeline, tell_notes
+from mer_sdk.cli.run.timeline import RunOptions, Timeline, save_profile, tell_notes
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import EmotionEstimate
 from mer_sdk.contract.output_files import check_outputs, is_same
@@ -276,8 +276,7 @@ def run_steps(sensor: EmotionSensor, options: RunOptions, stream: Iterable[Emoti
             unread = True
             leave_output()
         if timeline.steps:
-            if options.save_baseline is not None:
-                sensor.baseline.save(options.save_baseline)
+            save_profile(sensor.baseline, options.save_baseline)
             timeline.end(title)
         tell_notes((*sensor.notes, *_one_picture(sensor, timeline.steps, options)))
         if broken is not None:

@@ -14,6 +14,7 @@ from mer_sdk.cli.run.plot import draw
 from mer_sdk.contract.estimate import UNKNOWN, EmotionEstimate, UtteranceEstimate
 from mer_sdk.errors import OptionError
 from mer_sdk.frontends.face_tracks import FaceOptions
+from mer_sdk.window.baseline import PersonalBaseline
 from mer_sdk.window.smoothing import Smoothing
 
 BLOCK = "█"
@@ -286,6 +287,24 @@ def say(line: str) -> None:
 def is_wide() -> bool:
     """Whether a step's whole line fits; always where the output is no terminal."""
     return not sys.stdout.isatty() or shutil.get_terminal_size().columns >= WIDE
+
+
+def save_profile(baseline: PersonalBaseline, path: Path | None) -> None:
+    """Save the profile of --save-baseline, None for none, and say on stderr what it holds.
+
+    Raises:
+        OptionError: it cannot be written.
+    """
+    if path is None:
+        return
+    baseline.save(path)
+    words = {"audio": "sound", "face": "a face"}
+    held = {words.get(name, name): count for name, count in baseline.steps.items()}
+    if any(held.values()):
+        counts = ", ".join(f"{count} step{'' if count == 1 else 's'} of {name}" for name, count in held.items())
+        tell_notes([f"{path} holds {counts}"])
+    else:
+        tell_notes([f"{path} is an empty profile, as there was neither {' nor '.join(held)}: record the person again"])
 
 
 def tell_notes(notes: Sequence[str]) -> None:
