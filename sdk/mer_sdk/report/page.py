@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mer_sdk.contract.output_files import atomic_output
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import OptionError, reason_of
 from mer_sdk.evaluation.scores import EvaluationReport
 from mer_sdk.report import sections, tables
 from mer_sdk.report.contents import Contents, Entry, groups
@@ -55,7 +55,7 @@ def write_page(path: Path, contents: Contents) -> None:
         with atomic_output(path) as aside:
             aside.write_text(page(contents), encoding="utf-8")
     except OSError as error:
-        raise OptionError(f"--out {path} cannot be written ({error}); give another place") from error
+        raise OptionError(f"--out {path} cannot be written ({reason_of(error)}); give another place") from error
 
 
 def _sections(contents: Contents) -> tuple[Section, ...]:

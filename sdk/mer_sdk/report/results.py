@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mer_sdk.contract.codec import from_json
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import OptionError, reason_of
 from mer_sdk.evaluation.curves import Curves
 from mer_sdk.evaluation.dialogues import DialogueReport, DialogueResult
 from mer_sdk.evaluation.evaluate import EvaluationReport
@@ -152,7 +152,7 @@ def read_measurements(path: Path) -> tuple[Measurement, ...]:
             found = [Measurement(_report(item)) for item in (data if isinstance(data, list) else [data])]
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, ValueError, TypeError, KeyError) as error:
         raise OptionError(
-            f"--evaluation {path} is no saved evaluation ({error}); give a file that `mer evaluate --json` or "
+            f"--evaluation {path} is no saved evaluation ({reason_of(error)}); give a file that `mer evaluate --json` or "
             "`mer report --json` wrote"
         ) from error
     return tuple(found)

@@ -80,6 +80,24 @@ def test_the_nearest_name(given, names, said):
     assert did_you_mean(given, names) == said
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device", "/a/b"), "No space left on device"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "it is not UTF-8 text"),
+        (ValueError("bad magic"), "bad magic"),
+    ],
+)
+def test_the_reason_of_a_system_error_has_no_number_and_no_file(error, said):
+    assert errors.reason_of(error) == said
+
+
+def test_what_cannot_be_written_or_read_says_why_in_words(tiny_onnx, tmp_path, capsys):
+    (tmp_path / "clip.mp4").write_bytes(b"\xff\xfe")
+    assert mer("report", tiny_onnx, "--evaluation", tmp_path / "clip.mp4", "--out", tmp_path / "x.html") == 2
+    assert "is no saved evaluation (it is not UTF-8 text)" in capsys.readouterr().err
+
+
 def test_nearest_names_of_commands_runtimes_bundles_and_data(tiny_onnx, tmp_path, capsys, monkeypatch):
     clip = files.write(tmp_path / "clip.wav", [files.voice(0.5)], audio="pcm_s16le")
     monkeypatch.chdir(tiny_onnx.parent)

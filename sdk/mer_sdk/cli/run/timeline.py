@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mer_sdk.cli.run.plot import draw
 from mer_sdk.contract.estimate import UNKNOWN, EmotionEstimate, UtteranceEstimate
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import OptionError, reason_of
 from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.window.baseline import PersonalBaseline
 from mer_sdk.window.smoothing import Smoothing
@@ -196,8 +196,7 @@ class Recorder:
                 raise self._refused(error) from error
 
     def _refused(self, error: OSError) -> OptionError:
-        reason = error.strerror or error
-        return OptionError(f"--record {self._path} cannot be written ({reason}); give another place")
+        return OptionError(f"--record {self._path} cannot be written ({reason_of(error)}); give another place")
 
 
 class Timeline:
