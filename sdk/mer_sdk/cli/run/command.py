@@ -22,7 +22,7 @@ from mer_sdk.cli.options import (
     TrustOption,
 )
 from mer_sdk.cli.program import INTERRUPTED, OutputClosed, leave_output
-from mer_sdk.cli.run.inputs import ManyOptions, refuse_with_out, single_input
+from mer_sdk.cli.run.inputs import ManyOptions, refuse_off_pipe, refuse_with_out, single_input
 from mer_sdk.cli.run.plot import PLOT_SUFFIXES, pyplot
 from mer_sdk.cli.run.sensors import open_sensor
 from mer_sdk.cli.run.timeline import RunOptions, Timeline, save_profile, tell_notes
@@ -40,6 +40,9 @@ from mer_sdk.window.smoothing import Smoothing
 # What one kind of input alone needs is imported where that is run: a short clip is done in less time than it all takes.
 if TYPE_CHECKING:
     from mer_sdk.live.sources import PcmPipe
+
+# Of standard input, unless it is said otherwise.
+RATE, CHANNELS = 16000, 1
 
 
 def run(
@@ -108,8 +111,8 @@ def run(
     ] = None,
     rate: Annotated[
         int, typer.Option("--rate", help="Sample rate of standard input, Hz; a wav header goes first.")
-    ] = 16000,
-    channels: Annotated[int, typer.Option("--channels", help="Channels of standard input.")] = 1,
+    ] = RATE,
+    channels: Annotated[int, typer.Option("--channels", help="Channels of standard input.")] = CHANNELS,
     runtime: RuntimeOption = None,
     threads: ThreadsOption = 1,
     detector: DetectorOption = None,
@@ -181,8 +184,8 @@ def run(
                 "--record": record is not None,
                 "--seconds": seconds is not None,
                 "--save-baseline": save_baseline is not None,
-                "--rate": rate != 16000,
-                "--channels": channels != 1,
+                "--rate": rate != RATE,
+                "--channels": channels != CHANNELS,
             }
         )
         from mer_sdk.cli.run.many import run_many
@@ -190,6 +193,9 @@ def run(
         run_many(bundle, inputs, out, options, many)
         return
     media = single_input(inputs, many)
+    refuse_off_pipe(media, {"--rate": rate != RATE, "--channels": channels != CHANNELS})
+    if seconds == 0:
+        raise OptionError("--seconds 0 leaves nothing to run; give more, or leave it out")
     check_outputs(
         {"--plot": plot, "--record": record, "--save-baseline": save_baseline},
         {
