@@ -156,7 +156,7 @@ class MediaFile:
         except (self._av.FFmpegError, OSError, ValueError) as error:
             raise MediaError(
                 f"{self._name} cannot be read as audio or video ({reason_of(error)}); "
-                "it is truncated, or not of the type that its name says"
+                "it is no media file, is truncated, or is not of the type that its name says"
             ) from error
         self._exit.callback(container.close)
         return container

@@ -152,7 +152,7 @@ def test_a_run_ends_with_one_sentence_and_its_notes_before(tiny_onnx, tmp_path, 
     expected = {
         "damaged": (0, "damaged packet"),
         "cut": (2, "breaks off after"),
-        "no media": (2, "cannot be read as audio or video"),
+        "no media": (2, "it is no media file, is truncated, or"),
         "silent": (0, "the sound is silent for 3 s"),
     }[what]
     assert (code, expected[1] in last) == (expected[0], True), said
