@@ -74,6 +74,9 @@ def label(
     except KeyboardInterrupt:
         print()
     given = total - len(sheet.open)
+    if not given and not out.exists():
+        print(f"no clip has a label yet, and {out} was not written: the same command begins again")
+        return
     print(f"{given} of {total} clips have a label in {out}")
     print(f"Next: {typed('mer')} data check clips:{out}")
 
