@@ -201,8 +201,8 @@ def test_without_names_of_people_there_is_no_warm_baseline(run, own_clips):
         (("--actors", "5"), "--actors and --folds are of RAVDESS"),
         (("--labels", "joy"), "'joy' is no pair OLD=NEW"),
         (("--labels", "joy=happy,joy=sad"), "gives 'joy' two meanings, happy and sad"),
-        (("--labels", "joy=glad"), "label 'glad' is unknown"),
-        (("--labels", "glad=joy"), "label 'glad' is unknown"),
+        (("--labels", "joy=glad"), "'glad' is none of the bundle's labels"),
+        (("--labels", "glad=joy"), "no clip is labelled 'glad'"),
         (("--split", "test"), "splits there: none: the table has no column split"),
     ],
 )
