@@ -130,7 +130,9 @@ def recordings(options: DataOptions, manifest: Manifest, held_out: bool = False)
     # The last ones check: strangers to the encoders, as long as the data have any.
     chosen = order[options.calibrating :][-options.check_clips :] if held_out else order[: options.clips]
     if not chosen:
-        raise DataError(f"{ravdess.folder} has {len(order)} clips, {options.calibrating} calibrate: none is left to check")
+        raise DataError(
+            f"{ravdess.folder} has {len(order)} clips, {options.calibrating} calibrate: none is left to check"
+        )
     stills = _Stills(ferplus, "valid" if held_out else "train", manifest.labels) if faceless and ferplus else None
     rng = np.random.default_rng([options.seed, int(held_out)])
     for clip in chosen:
