@@ -229,7 +229,8 @@ def _check_early(arguments: _Arguments, coverage: float) -> None:
     check_coverage(coverage)
     if arguments.checkpoint is not None and not arguments.checkpoint.exists():
         raise OptionError(
-            f"--checkpoint {arguments.checkpoint} is missing; a checkpoint is NAME.safetensors and NAME.json side by side"
+            f"--checkpoint {arguments.checkpoint} is missing; a checkpoint is NAME.safetensors and NAME.json side by "
+            "side"
         )
 
 

@@ -17,7 +17,7 @@ from mer_fusion.dialogue_answers import NOT_FITTED, dialogue_answers, dialogues_
 from mer_fusion.torch_bundle import open_checkpoint
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.manifest import Decision
-from mer_sdk.errors import DataError, OptionError
+from mer_sdk.errors import DataError, OptionError, counted
 from mer_sdk.evaluation.calibration import (
     StateAnswers,
     StateCalibration,
@@ -191,7 +191,11 @@ def calibration_clips(
     if not isinstance(dataset, OwnClips):
         raise OptionError(f"--data {data} is not for calibration, which takes clips:PATH and ravdess_pairs:PATH")
     chosen = dataset.to_learn_from(card.labels) if not split else dataset.select(card.labels, split)
-    return chosen.clips, {label: label for label in card.labels}, f"{len(chosen.clips)} clips of {dataset.path.name}"
+    return (
+        chosen.clips,
+        {label: label for label in card.labels},
+        f"{counted(len(chosen.clips), 'clip')} of {dataset.path.name}",
+    )
 
 
 def learned_from(card: Card) -> set[int]:

@@ -9,6 +9,7 @@ from rich.console import Console
 from mer_fusion.calibration import Calibration
 from mer_fusion.training.adapt.procedure import Adaptation, HeldOutComparison
 from mer_sdk.cli.tables.columns import narrow_table
+from mer_sdk.errors import counted
 from mer_sdk.evaluation.calibration import StateCalibration
 
 
@@ -40,7 +41,7 @@ def show_calibration(found: Calibration, checkpoint: Path) -> None:
         )
     console.print(table)
     one, many = ("dialogue", "dialogues") if found.dialogue else ("person", "people")
-    whom = f"1 {one}" if found.people == 1 else f"{found.people} {many}"
+    whom = counted(found.people, one, many)
     judged = f"each {one} by what the others gave" if found.after else f"one {one} alone: no other can judge it"
     what = "utterances, when they are said," if found.dialogue else "clips, cold and warm,"
     console.print(f"{found.clips} {what} of {whom}; {judged}. Written to the card.", soft_wrap=True)

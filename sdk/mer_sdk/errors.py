@@ -14,6 +14,11 @@ def did_you_mean(given: str, allowed: Iterable[str]) -> str:
     return f"; did you mean {names[near[0]]}?" if near and names[near[0]] != given else ""
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number and what is counted: "1 clip", "5 clips"; `many` where that is not `one` with an s."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def reason_of(error: BaseException) -> str:
     """Why something could not be read or written, as words within a message that names the file by itself."""
     if isinstance(error, UnicodeDecodeError):

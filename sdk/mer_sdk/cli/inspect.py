@@ -122,8 +122,8 @@ def _show(bundle: Bundle, trust: Sequence[str] | None) -> None:
         "path": summary.path or "-",
         "target": f"{summary.target} {summary.scheme}, runs in {summary.runtime}",
         **({"runs as": summary.note} if summary.note else {}),
-        "size": f"graphs {_graph_bytes(summary) / 1000:.0f} kB; with golden cases and reports {summary.bytes / 1000:.0f} kB "
-        f"in {len(manifest.files)} files",
+        "size": f"graphs {_graph_bytes(summary) / 1000:.0f} kB; with golden cases and reports "
+        f"{summary.bytes / 1000:.0f} kB in {len(manifest.files)} files",
         "parameters": f"{manifest.parameters.get('total', sum(manifest.parameters.values())):,}",
         "labels": ", ".join(summary.labels),
         **_contract(manifest),

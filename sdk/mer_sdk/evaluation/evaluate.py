@@ -58,8 +58,9 @@ def evaluate(
         labels: label of the clips -> label of the bundle (for RAVDESS `ravdess.merge_labels`).
         options: None for the defaults.
         progress: called as the work goes on.
-        omissions: where it is given, few clips are noted, and what cannot be done is left out and noted there: clips that cannot be read, states
-            that no clip holds, protocols that no person (or, for "enrolled", this person) can have.
+        omissions: where it is given, few clips are noted, and what cannot be done is left out and noted there: clips
+            that cannot be read, states that no clip holds, protocols that no person (or, for "enrolled", this person)
+            can have.
 
     Raises:
         OptionError: an unknown state, protocol or runtime.

@@ -62,8 +62,8 @@ class PhoneServer:
             self._http = _Server((host, port), service, self.token, self.events, context, limits)
         except OSError as error:
             raise OptionError(
-                f"cannot listen on {host}, port {port or 'any'} ({reason_of(error)}); give --host an address of this computer, "
-                "and --port one that is free"
+                f"cannot listen on {host}, port {port or 'any'} ({reason_of(error)}); give --host an address of this "
+                "computer, and --port one that is free"
             ) from error
         self.address = f"{self._http.origin}/{self.token}/"
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)

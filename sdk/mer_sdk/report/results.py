@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mer_sdk.contract.codec import from_json
-from mer_sdk.errors import OptionError, reason_of
+from mer_sdk.errors import OptionError, counted, reason_of
 from mer_sdk.evaluation.curves import Curves
 from mer_sdk.evaluation.dialogues import DialogueReport, DialogueResult
 from mer_sdk.evaluation.evaluate import EvaluationReport
@@ -76,14 +76,15 @@ class Measurement:
         report = self.report
         data = self.data or "data as in the saved file"
         if isinstance(report, DialogueReport):
-            return f"{data}: {report.utterances} utterances of {report.dialogues} dialogues; seed {report.options.seed}"
+            said = f"{counted(report.utterances, 'utterance')} of {counted(report.dialogues, 'dialogue')}"
+            return f"{data}: {said}; seed {report.options.seed}"
         named = [report.names.get(str(speaker), "" if report.names else str(speaker)) for speaker in report.speakers]
         known = [name for name in named if name]
         speakers = ", ".join(known[:MOST_NAMES]) + (" and others" if len(known) > MOST_NAMES else "")
         merged = ", ".join(f"{old} as {new}" for old, new in report.merged.items() if old != new)
         people = "speaker" if len(report.speakers) == 1 else "speakers"
         return (
-            f"{data}: {report.clips} clips of {people} {speakers}, {report.steps} steps"
+            f"{data}: {counted(report.clips, 'clip')} of {people} {speakers}, {counted(report.steps, 'step')}"
             f"{f', {merged}' if merged else ''}; seed {report.options.seed}"
             f"{f', {report.options.orders} orders in warm' if 'warm' in report.options.protocols else ''}"
         )
@@ -152,8 +153,8 @@ def read_measurements(path: Path) -> tuple[Measurement, ...]:
             found = [Measurement(_report(item)) for item in (data if isinstance(data, list) else [data])]
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, ValueError, TypeError, KeyError) as error:
         raise OptionError(
-            f"--evaluation {path} is no saved evaluation ({reason_of(error)}); give a file that `mer evaluate --json` or "
-            "`mer report --json` wrote"
+            f"--evaluation {path} is no saved evaluation ({reason_of(error)}); give a file that `mer evaluate --json` "
+            "or `mer report --json` wrote"
         ) from error
     return tuple(found)
 

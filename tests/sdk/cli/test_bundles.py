@@ -72,7 +72,7 @@ def test_without_the_folder_there_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
         BundleNotFound,
-        match="there is no bundle 'grjca'; known names, .*: none\. Or give the path .* mer-convert --model MODEL makes",
+        match=r"there is no bundle 'grjca'; known names, .*: none\. Or give .* mer-convert --model MODEL makes",
     ):
         open_bundle("grjca")
 

@@ -107,7 +107,7 @@ def test_what_a_saved_profile_holds_is_told(place, capsys):
     assert "mer: me.json holds 4 steps of sound, 0 steps of a face\n" in capsys.readouterr().err
     files.write(place / "mute.wav", [0 * files.voice(1.0)], audio="pcm_s16le")
     assert mer("run", "tiny.mer", "mute.wav", "--no-voice", "--save-baseline", "nobody.json") == 0
-    assert "nobody.json is an empty profile, as there was neither sound nor a face" in capsys.readouterr().err
+    assert "nobody.json is an empty profile, as neither sound nor a face counted" in capsys.readouterr().err
 
 
 def test_a_profile_may_go_on_where_it_was_but_is_not_recorded_over(place, capsys):

@@ -158,3 +158,8 @@ def test_a_run_ends_with_one_sentence_and_its_notes_before(tiny_onnx, tmp_path, 
     assert (code, expected[1] in last) == (expected[0], True), said
     assert all(line.startswith("mer: ") for line in said.splitlines())
     assert (out.count("\n") > 4) == (what != "no media")
+
+
+def test_one_is_not_many():
+    assert [errors.counted(number, "clip") for number in (0, 1, 2)] == ["0 clips", "1 clip", "2 clips"]
+    assert [errors.counted(number, "person", "people") for number in (1, 2)] == ["1 person", "2 people"]

@@ -162,7 +162,7 @@ def test_a_hundred_percent_everywhere_fits_eighty_columns(run, own_clips, capsys
     options = ("t", "--data", f"clips:{own_clips}", "--states", "audio", "--protocol", "warm", "--json")
     capsys.readouterr()
     report = from_json(EvaluationReport, json.loads(run(*options).stdout))
-    sure = {name: 1.0 for name in ("war", "uar", "macro_f1")} | {
+    sure = dict.fromkeys(("war", "uar", "macro_f1"), 1.0) | {
         f"{name}_interval": Interval(1.0, 1.0) for name in ("war", "uar", "macro_f1")
     }
     result = replace(report.results[0], state="audio+face", clips=1200, ece=0.123, **sure)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mer_sdk.cli.run.plot import draw
 from mer_sdk.contract.estimate import UNKNOWN, EmotionEstimate, UtteranceEstimate
-from mer_sdk.errors import OptionError, reason_of
+from mer_sdk.errors import OptionError, counted, reason_of
 from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.window.baseline import PersonalBaseline
 from mer_sdk.window.smoothing import Smoothing
@@ -88,7 +88,7 @@ def utterances_line(estimates: Sequence[UtteranceEstimate], of: str = "") -> str
         return "no utterance"
     words = _counted(Counter(estimate.emotion for estimate in estimates))
     latency = sorted(estimate.latency_ms for estimate in estimates)[len(estimates) // 2]
-    return f"{len(estimates)} utterances{of}: {words}; median {latency:.2f} ms an utterance"
+    return f"{counted(len(estimates), 'utterance')}{of}: {words}; median {latency:.2f} ms an utterance"
 
 
 def _counted(emotions: Counter[str]) -> str:
@@ -145,8 +145,7 @@ class RunSummary:
         words = _counted(self._emotions)
         latency = sorted(self._latencies)[len(self._latencies) // 2]
         lost = f"; {self._dropped} dropped, {self._late} late" if self._dropped or self._late else ""
-        counted = "1 step" if steps == 1 else f"{steps} steps"
-        return f"{counted}: {words}; a face in {self._faces}; median {latency:.2f} ms a step{lost}"
+        return f"{counted(steps, 'step')}: {words}; a face in {self._faces}; median {latency:.2f} ms a step{lost}"
 
 
 class Recorder:
@@ -300,10 +299,10 @@ def save_profile(baseline: PersonalBaseline, path: Path | None) -> None:
     words = {"audio": "sound", "face": "a face"}
     held = {words.get(name, name): count for name, count in baseline.steps.items()}
     if any(held.values()):
-        counts = ", ".join(f"{count} step{'' if count == 1 else 's'} of {name}" for name, count in held.items())
+        counts = ", ".join(f"{counted(count, 'step')} of {name}" for name, count in held.items())
         tell_notes([f"{path} holds {counts}"])
     else:
-        tell_notes([f"{path} is an empty profile, as there was neither {' nor '.join(held)}: record the person again"])
+        tell_notes([f"{path} is an empty profile, as neither {' nor '.join(held)} counted: record the person again"])
 
 
 def tell_notes(notes: Sequence[str]) -> None:

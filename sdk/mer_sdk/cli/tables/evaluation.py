@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mer_sdk.cli.tables.columns import narrow_table
+from mer_sdk.errors import counted
 from mer_sdk.evaluation.curves import accuracy_at
 from mer_sdk.evaluation.datasets.clip import LeftOut
 from mer_sdk.evaluation.dialogues import DialogueReport, DialogueResult
@@ -100,14 +101,14 @@ def _people(report: EvaluationReport) -> Table:
 def _summary(report: Report) -> str:
     merged = ", ".join(f"{old} as {new}" for old, new in report.merged.items() if old != new)
     if isinstance(report, DialogueReport):
-        said = f"{report.utterances} utterances of {report.dialogues} dialogues"
+        said = f"{counted(report.utterances, 'utterance')} of {counted(report.dialogues, 'dialogue')}"
         said += f", {report.wordless} without a word" if report.wordless else ""
     else:
         people = list(_named(report).values())
         strangers = len(report.speakers) - len(people)
-        said = f"{report.clips} clips, {report.steps} steps"
+        said = f"{counted(report.clips, 'clip')}, {counted(report.steps, 'step')}"
         said += f", speakers {', '.join(people)}" if people else ""
-        said += f", {strangers} clips of nobody named" if strangers else ""
+        said += f", {counted(strangers, 'clip')} of nobody named" if strangers else ""
         said += f", {len(report.left_out)} left out" if report.left_out else ""
     return (
         f"[bold]{report.bundle}[/bold] ({report.model}, {report.target} {report.scheme}) in {report.runtime}: {said}"
