@@ -102,6 +102,13 @@ def test_letters_of_a_table_that_is_no_unicode_are_told_to_be_a_guess(folder, en
     assert ("радость" in left.reason) != told
 
 
+def test_a_path_without_the_prefix_is_told_with_it(folder):
+    with pytest.raises(OptionError, match=r"for example clips:PATH or ravdess:PATH; did you mean clips:/\S+\?$"):
+        open_dataset(str(folder))
+    with pytest.raises(OptionError, match=r"or ravdess:PATH$"):
+        open_dataset("absent")
+
+
 def test_labels_are_mapped_by_a_table_or_by_common_words(folder):
     text = "file,label\na.wav,Joy\nb.mp4, RAGE \nc.ogg,calm\nd.wav,Bored\n"
     (folder / "clips.csv").write_text(text)

@@ -114,10 +114,10 @@ class OwnClips:
         """
         wrong = [(old, new) for old, new in self.renamed.items() if _meaning(new, classes) is None]
         if wrong:
-            old, new = wrong[0]
-            near = did_you_mean(new, classes)
+            given, meant = wrong[0]
+            near = did_you_mean(meant, classes)
             raise OptionError(
-                f"--labels {old}={new}: {new!r} is none of the bundle's labels{near}{' These' if near else '; these'} "
+                f"--labels {given}={meant}: {meant!r} is none of the bundle's labels{near}{' These' if near else '; these'} "
                 f"are {', '.join(classes)}"
             )
         wanted = _split(split or "")
