@@ -10,6 +10,7 @@ import argparse
 import sys
 
 from mer_sdk import Conversation, UtteranceEstimate
+from mer_sdk.errors import MerError
 
 
 def show(estimate: UtteranceEstimate) -> str:
@@ -34,11 +35,8 @@ def timeline(estimates: tuple[UtteranceEstimate, ...]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bundle")
-    options = parser.parse_args()
-    with Conversation.open(options.bundle) as talk:
+def talk_of(bundle: str) -> None:
+    with Conversation.open(bundle) as talk:
         for line in sys.stdin:
             speaker, separator, text = line.strip().partition(":")
             if not separator:
@@ -46,6 +44,16 @@ def main() -> None:
             # The model knows who said what, and reads the utterances before this one with it.
             print(show(talk.push_text(text.strip(), speaker=speaker.strip())), flush=True)
         print(timeline(talk.timeline()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle")
+    options = parser.parse_args()
+    try:
+        talk_of(options.bundle)
+    except MerError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

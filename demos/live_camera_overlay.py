@@ -7,14 +7,17 @@ A window needs opencv-python; opencv-python-headless has none, so give --out: pi
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from mer_sdk import EmotionEstimate, LiveOptions, LiveSensor, Smoothing
+from mer_sdk.errors import MerError
 from mer_sdk.live.sources import Capture, named_sources
 
+WINDOW = "mer-edge (q ends)"
 WHITE, GREEN, DARK = (255, 255, 255), (90, 220, 90), (40, 40, 40)
 
 
@@ -41,23 +44,24 @@ def overlay(rgb: np.ndarray, estimate: EmotionEstimate | None) -> np.ndarray:
     return picture
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bundle")
-    parser.add_argument("--source", default="camera+microphone", help="see mer run; default: camera+microphone")
-    parser.add_argument("--out", type=Path, help="write pictures into this folder instead of showing a window")
-    options = parser.parse_args()
-    if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
+def check_window() -> None:
+    try:
+        cv2.namedWindow(WINDOW)
+    except cv2.error:
+        sys.exit(
+            "this OpenCV shows no windows: give --out FOLDER, or install opencv-python in place of the headless one"
+        )
 
-    sources = named_sources(options.source)
+
+def draw(bundle: str, source: str, out: Path | None) -> None:
+    sources = named_sources(source)
     streams = tuple(stream for source in sources for stream in source.streams)
     latest: list[np.ndarray] = []  # the newest frame, put there by the camera's thread
 
     def keep(rgb: np.ndarray, time: float) -> None:
         latest[:] = [rgb]
 
-    live = LiveSensor.open(options.bundle, smoothing=Smoothing(margin=0.1), options=LiveOptions(streams=streams))
+    live = LiveSensor.open(bundle, smoothing=Smoothing(margin=0.1), options=LiveOptions(streams=streams))
     with live, Capture(live, sources, on_picture=keep):
         estimate, number = None, 0
         while not live.over:
@@ -65,13 +69,29 @@ def main() -> None:
             if not latest:
                 continue
             picture = overlay(latest.pop(), estimate)
-            if options.out is not None:
-                cv2.imwrite(str(options.out / f"{number:06}.png"), picture)
+            if out is not None:
+                cv2.imwrite(str(out / f"{number:06}.png"), picture)
                 number += 1
                 continue
-            cv2.imshow("mer-edge (q ends)", picture)
+            cv2.imshow(WINDOW, picture)
             if cv2.waitKey(1) == ord("q"):
                 return
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle")
+    parser.add_argument("--source", default="camera+microphone", help="see mer run; default: camera+microphone")
+    parser.add_argument("--out", type=Path, help="write pictures into this folder instead of showing a window")
+    options = parser.parse_args()
+    if options.out is None:
+        check_window()
+    else:
+        options.out.mkdir(parents=True, exist_ok=True)
+    try:
+        draw(options.bundle, options.source, options.out)
+    except MerError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -45,15 +45,17 @@ def _version(value: bool) -> None:
 
 def convert(
     model: Annotated[
-        str,
-        typer.Option(help="Model whose shipped student is converted: grjca, atsuko, fdrl, amb_dsgdn; or face_finder."),
-    ] = "grjca",
+        str | None,
+        typer.Option(
+            help="Model whose shipped student is converted: grjca (default), atsuko, fdrl, amb_dsgdn; or face_finder."
+        ),
+    ] = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(help="Your own checkpoint (.safetensors, its .json card beside it) instead of --model."),
     ] = None,
     target: Annotated[
-        list[str] | None, typer.Option(help="coreml, executorch, onnx, tflite or all; repeatable.")
+        list[str] | None, typer.Option(help="coreml, executorch, onnx, tflite or all (default); repeatable.")
     ] = None,
     scheme: Annotated[
         list[str] | None,
@@ -142,6 +144,9 @@ def convert(
     if request.bundles:
         _emit_alone(request, any((target, scheme, checkpoint, data, check_data)), as_json)
         return
+    if checkpoint is not None and model not in (None, FACE_FINDER):
+        raise OptionError(f"--model {model} and --checkpoint {checkpoint} name two models; leave one out")
+    model = model or "grjca"
     _check_out(out, checkpoint=checkpoint)
     arguments = _Arguments(
         model=model,
@@ -153,6 +158,7 @@ def convert(
         as_json=as_json,
     )
     request.check(arguments.targets)
+    _check_early(arguments, coverage)
     if model == FACE_FINDER and any((data, check_data, keep_float)):
         raise OptionError("a face finder is not quantized: leave out --data, --check-data and --keep-float")
     if model == FACE_FINDER:
@@ -207,6 +213,25 @@ def _check_out(out: Path, **inputs: Path | None) -> None:
         between = [parent for parent in Path(os.path.realpath(path)).parents if is_inside(parent, out)]
         if any(parent.suffix == ".mer" for parent in between):
             raise OptionError(f"{what} {path} lies in a bundle in --out, which may be replaced; give another folder")
+
+
+def _check_early(arguments: _Arguments, coverage: float) -> None:
+    """Refuse what no target can make before torch is loaded, which takes seconds.
+
+    Raises:
+        OptionError: it says what is allowed.
+    """
+    from mer_quantization.confidence import check_coverage
+    from mer_quantization.schemes import find_scheme
+
+    for name in arguments.schemes:
+        find_scheme(name)
+    check_coverage(coverage)
+    if arguments.checkpoint is not None and not arguments.checkpoint.exists():
+        raise OptionError(
+            f"--checkpoint {arguments.checkpoint} is missing; a checkpoint is NAME.safetensors and NAME.json side by "
+            "side"
+        )
 
 
 @dataclass(frozen=True)

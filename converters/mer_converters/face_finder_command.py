@@ -40,13 +40,15 @@ def show_face_finder(rows: Sequence[FinderRow], out: Path, as_json: bool, code: 
         table = Table("target", "scheme", "kB", "scores", "boxes", "gate", title="Largest difference from torch")
         for row in rows:
             apart = (f"{row.apart[name]:.1e}" for name in ("scores", "boxes"))
-            table.add_row(row.target, row.scheme, f"{row.bytes / 1024:.0f}", *apart, row.gate)
+            table.add_row(row.target, row.scheme, f"{row.bytes / 1000:.0f}", *apart, row.gate)
         Console().print(table)
         for folder in [folder for folders in code.values() for folder in folders]:
             Console().print(f"code for apps: {folder}", highlight=False, soft_wrap=True)
         written = next((row for row in rows if row.path), None)
         beside = sorted(out.glob("grjca-*.mer"))
-        if written and beside:
+        if written and not beside:
+            print(f"\nNext:\n  {shlex.join((typed('mer'), 'inspect', str(written.path)))}")
+        elif written:
             # One that the same runtime runs, at full precision where it is there.
             emotion = min(beside, key=lambda path: (written.target not in path.stem, "fp32" not in path.stem))
             command = (typed("mer"), "run", str(emotion), "camera", "--detector", str(written.path))

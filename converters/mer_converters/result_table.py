@@ -95,8 +95,8 @@ def next_commands(paths: Sequence[Path], dialogue: bool) -> list[str]:
     best = next((path for path in paths if "-tflite-" in path.name), paths[0])
     mer, bundle = typed("mer"), shlex.quote(str(best))
     commands = [f"{mer} inspect {bundle}", f"{mer} verify {bundle}"]
-    # A camera and a microphone need no file to be named.
-    commands += [] if dialogue else [f"{mer} run {bundle} camera"]
+    # A camera and a microphone need no file to be named; not every computer has them.
+    commands += [f"{mer} run {bundle} {given}" for given in (("dialogue.csv",) if dialogue else ("camera", "clip.mp4"))]
     if len(paths) > 1:
         commands.append(f"{mer} compare {' '.join(shlex.quote(str(path)) for path in paths[:3])}")
     return commands

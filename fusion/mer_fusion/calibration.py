@@ -17,7 +17,7 @@ from mer_fusion.dialogue_answers import NOT_FITTED, dialogue_answers, dialogues_
 from mer_fusion.torch_bundle import open_checkpoint
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.manifest import Decision
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import DataError, OptionError, counted
 from mer_sdk.evaluation.calibration import (
     StateAnswers,
     StateCalibration,
@@ -29,6 +29,7 @@ from mer_sdk.evaluation.calibration import (
 )
 from mer_sdk.evaluation.datasets import TEST_FOLD, Clip, OwnClips, RavdessPairs, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
+from mer_sdk.evaluation.datasets.registry import OWN
 from mer_sdk.evaluation.features import detector_of, encode_clip
 from mer_sdk.window.engine import StepEngine
 
@@ -36,6 +37,8 @@ from mer_sdk.window.engine import StepEngine
 TUNING_FOLD = 0
 CONFIDENCE = "confidence"
 ORDERS = 2
+# Of one's own, to fit or to adapt to: fewer are mostly all right or all wrong, and nothing can be read from them.
+LEAST_CLIPS = 20
 Progress = Callable[[str, float, float], None]
 
 
@@ -82,7 +85,8 @@ def calibrate(
 
     Raises:
         OptionError: another data set, a checkpoint that has learned from these people, or `unseen` of another shape.
-        CheckpointError, DataError: a file cannot be read.
+        DataError: fewer than `LEAST_CLIPS` clips of one's own, or a file cannot be read.
+        CheckpointError: the checkpoint cannot be read.
     """
     target = load_checkpoint(checkpoint)
     asked = load_checkpoint(unseen) if unseen else target
@@ -105,6 +109,7 @@ def _people(
     card: Card, asked: Checkpoint, data: str, names: Mapping[str, str] | None, split: str, progress: Progress
 ) -> Calibration:
     clips, labels, said = calibration_clips(data, card, names, split)
+    _enough(len(clips), "clips", data)
     learned = learned_from(asked.card) & {clip.speaker for clip in clips} if data.startswith("ravdess") else set()
     if learned:
         raise OptionError(
@@ -120,8 +125,17 @@ def _dialogues(
     card: Card, asked: Checkpoint, data: str, names: Mapping[str, str] | None, split: str, progress: Progress
 ) -> Calibration:
     found = dialogues_to_ask(data, card, names, split)
+    _enough(found.utterances, "utterances", data)
     answers = dialogue_answers(asked.path, found.dialogues, partial(progress, "reading dialogues"))
     return replace(_fitted(card, answers, found.utterances, len(found.dialogues), found.data), dialogue=True)
+
+
+def _enough(count: int, what: str, data: str) -> None:
+    if data.startswith(f"{OWN}:") and count < LEAST_CLIPS:
+        raise DataError(
+            f"{data} has {count} {what} to fit to; needed are {LEAST_CLIPS}, better of several people: label more, or "
+            "keep the temperature and thresholds that the checkpoint has"
+        )
 
 
 def _fitted(card: Card, answers: Mapping[str, StateAnswers], clips: int, people: int, data: str) -> Calibration:
@@ -177,7 +191,11 @@ def calibration_clips(
     if not isinstance(dataset, OwnClips):
         raise OptionError(f"--data {data} is not for calibration, which takes clips:PATH and ravdess_pairs:PATH")
     chosen = dataset.to_learn_from(card.labels) if not split else dataset.select(card.labels, split)
-    return chosen.clips, {label: label for label in card.labels}, f"{len(chosen.clips)} clips of {dataset.path.name}"
+    return (
+        chosen.clips,
+        {label: label for label in card.labels},
+        f"{counted(len(chosen.clips), 'clip')} of {dataset.path.name}",
+    )
 
 
 def learned_from(card: Card) -> set[int]:

@@ -119,7 +119,7 @@ def calibrate(
     The weights stay as they are: the likeliest label stays, its probability changes. Below the threshold the emotion
     is "unknown"; it is where naming begins to pay if a wrong name costs as much as a right one gains.
 
-    Next: `mer-convert --checkpoint CHECKPOINT --target all`, whose bundles take it over.
+    Next: `mer-convert --checkpoint CHECKPOINT --target all --out bundles/mine`, whose bundles take it over.
 
     Examples:
 
@@ -181,7 +181,7 @@ def adapt(
     "test" where there are some, else in five parts, by person where there are five people or more. Where the result is
     worse than before, nothing is written and the exit code is 1.
 
-    Next: `mer-convert --checkpoint runs/adapted.safetensors --target all`.
+    Next: `mer-convert --checkpoint runs/adapted.safetensors --target all --out bundles/adapted`.
 
     Examples:
 

@@ -11,7 +11,7 @@ import numpy as np
 from mer_fusion.checkpoint import Card
 from mer_fusion.torch_bundle import open_checkpoint
 from mer_sdk.dialogue.dialogue_file import Dialogue
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import OptionError, counted
 from mer_sdk.evaluation.calibration import StateAnswers
 from mer_sdk.evaluation.datasets import Meld, OwnClips, open_dataset
 from mer_sdk.evaluation.dialogues import LIVE, DialogueOptions, labels_of, predict_dialogues
@@ -54,7 +54,7 @@ def dialogues_to_ask(data: str, card: Card, names: Mapping[str, str] | None = No
     if not isinstance(dataset, OwnClips):
         raise OptionError(f"--data {data} has no dialogues; {card.name} takes meld:PATH, and clips:PATH with texts")
     talks = dataset.dialogues_to_learn_from(card.labels) if not split else dataset.dialogues(card.labels, split)[0]
-    return Asked(talks, f"{len(talks)} dialogues of {dataset.path.name}")
+    return Asked(talks, f"{counted(len(talks), 'dialogue')} of {dataset.path.name}")
 
 
 def dialogue_answers(

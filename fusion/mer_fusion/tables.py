@@ -5,28 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from mer_fusion.calibration import Calibration
 from mer_fusion.training.adapt.procedure import Adaptation, HeldOutComparison
+from mer_sdk.cli.tables.columns import narrow_table
+from mer_sdk.errors import counted
 from mer_sdk.evaluation.calibration import StateCalibration
 
 
 def show_calibration(found: Calibration, checkpoint: Path) -> None:
     """Print what was fitted, and what it is worth on people whom it was not fitted to."""
     console = Console(highlight=False)
-    title = f"{checkpoint.name}: {found.data}"
-    table = Table(
-        "state",
+    numbers = (
         "temperature",
-        "unknown below",
+        "unknown\nbelow",
         "named",
-        "right of those",
-        "right of all",
-        "ECE before",
-        "ECE after",
-        title=title,
+        "right\nof those",
+        "right\nof all",
+        "ECE\nbefore",
+        "ECE\nafter",
     )
+    table = narrow_table(f"{checkpoint.name}: {found.data}", ("state",), numbers)
     for state, decision in found.decision.states.items():
         before = found.before[state]
         after: StateCalibration | None = found.after.get(state)
@@ -42,7 +41,7 @@ def show_calibration(found: Calibration, checkpoint: Path) -> None:
         )
     console.print(table)
     one, many = ("dialogue", "dialogues") if found.dialogue else ("person", "people")
-    whom = f"1 {one}" if found.people == 1 else f"{found.people} {many}"
+    whom = counted(found.people, one, many)
     judged = f"each {one} by what the others gave" if found.after else f"one {one} alone: no other can judge it"
     what = "utterances, when they are said," if found.dialogue else "clips, cold and warm,"
     console.print(f"{found.clips} {what} of {whom}; {judged}. Written to the card.", soft_wrap=True)
@@ -51,7 +50,10 @@ def show_calibration(found: Calibration, checkpoint: Path) -> None:
 def show_adaptation(found: Adaptation, checkpoint: Path) -> None:
     """Print what the adapted network is worth on clips that it has not learned from, and whether it was written."""
     console = Console(highlight=False)
-    table = Table("judged on", "clips", "UAR before", "UAR after", "difference", "least", "", title=checkpoint.name)
+    title = f"{checkpoint.name}: cold and warm together, in %, [95 % interval]"
+    table = narrow_table(
+        title, ("judged on",), ("clips", "UAR before", "UAR after", "difference", "least", ""), fold=True
+    )
     for item in found.judged:
         table.add_row(
             item.what,
@@ -65,7 +67,7 @@ def show_adaptation(found: Adaptation, checkpoint: Path) -> None:
     console.print(table)
     for one in found.left_out:
         console.print(f"left out: {one.clip}: {one.reason}", markup=False)
-    console.print(f"The {found.level} learned from {found.learned} clips; {found.held_out}. In %, [95 % interval].")
+    console.print(f"The {found.level} learned from {found.learned} clips; {found.held_out}.")
     if found.checkpoint is None:
         console.print(
             "Refused, nothing is written: it would be worse than before. Give more clips, or keep the weights and fit "
@@ -77,9 +79,9 @@ def show_adaptation(found: Adaptation, checkpoint: Path) -> None:
 
 
 def _interval(value: float, low: float, high: float) -> str:
-    return f"{100 * value:.1f} [{100 * low:.0f}, {100 * high:.0f}]"
+    return f"{100 * value:.1f}\n\\[{100 * low:.0f}, {100 * high:.0f}]"
 
 
 def _points(item: HeldOutComparison) -> str:
     low, high = item.difference_interval.low, item.difference_interval.high
-    return f"{100 * item.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+    return f"{100 * item.difference:+.1f}\n\\[{100 * low:+.1f}, {100 * high:+.1f}]"

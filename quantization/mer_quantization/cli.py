@@ -61,7 +61,7 @@ def distill(
 
     With --qat int8 a student learns on, from the same, while its layers round as they will in int8.
 
-    Next: `mer-convert --checkpoint runs/MODEL-student.safetensors --target all`.
+    Next: `mer-convert --checkpoint runs/MODEL-student.safetensors --target all --out bundles/mine`.
     """
     from mer_fusion.checkpoint import shipped_checkpoint
     from mer_fusion.training.dialogue.launch import is_dialogue_model

@@ -104,8 +104,9 @@ def check_calibration_data(schemes: Sequence[Scheme], data: Sequence[str]) -> No
     if needing and not data:
         raise OptionError(
             f"scheme {needing[0]!r} takes its ranges from real input: give calibration data, such as "
-            "--data ravdess:PATH --data ferplus:PATH (window models) or --data meld:PATH (dialogue models), or take a "
-            f"scheme without: {', '.join(scheme.name for scheme in SCHEMES.values() if not scheme.calibrated)}"
+            "--data clips:PATH (your own), --data ravdess:PATH --data ferplus:PATH (window models) or --data meld:PATH "
+            "(dialogue models), or take a scheme without: "
+            f"{', '.join(scheme.name for scheme in SCHEMES.values() if not scheme.calibrated)}"
         )
     if data and not needing:
         raise OptionError(

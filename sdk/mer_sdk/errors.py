@@ -14,6 +14,18 @@ def did_you_mean(given: str, allowed: Iterable[str]) -> str:
     return f"; did you mean {names[near[0]]}?" if near and names[near[0]] != given else ""
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number and what is counted: "1 clip", "5 clips"; `many` where that is not `one` with an s."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def reason_of(error: BaseException) -> str:
+    """Why something could not be read or written, as words within a message that names the file by itself."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return getattr(error, "strerror", None) or str(error)
+
+
 class MerError(Exception):
     """Base of all errors with a message meant for the person at the keyboard.
 

@@ -42,6 +42,23 @@ def test_the_overlay_is_drawn(tiny_onnx, clip, tmp_path):
     assert (pictures[-1][..., 1].astype(int) - pictures[-1][..., 2] > 60).any()
 
 
+def test_what_cannot_be_done_is_a_sentence(tiny_onnx, clip, tmp_path):
+    import cv2
+
+    asked = [
+        ("conversation.py", (tiny_onnx,), "is a window model"),
+        ("live_camera_overlay.py", (tiny_onnx, "--source", "play:absent.mp4", "--out", tmp_path), "does not exist"),
+    ]
+    if any(line.split() == ["GUI:", "NONE"] for line in cv2.getBuildInformation().splitlines()):
+        said = "this OpenCV shows no windows: give --out FOLDER"
+        asked.append(("live_camera_overlay.py", (tiny_onnx, "--source", f"play:{clip}"), said))
+    for name, arguments, said in asked:
+        result = demo(name, *arguments, input="")
+        assert result.returncode == 1
+        assert said in result.stderr
+        assert "Traceback" not in result.stderr
+
+
 def test_the_service_prints_json_and_keeps_the_profile(tiny_onnx, clip, tmp_path):
     profile = tmp_path / "person.json"
     result = demo("service.py", tiny_onnx, "--source", f"play:{clip}", "--profile", profile)

@@ -40,7 +40,7 @@ TAKEN = {
 @pytest.mark.parametrize("value", [None, 5, b"x", True, np.zeros(2)], ids=lambda value: type(value).__name__)
 def test_what_is_no_path_is_refused(name, value):
     given = {
-        "NoneType": "not given",
+        "NoneType": "is None",
         "int": "is 5",
         "bytes": "is a bytes",
         "bool": "is true",

@@ -41,10 +41,11 @@ def open_bundle(given: str, trust: Sequence[str] | None = None) -> Bundle:
         names = [*packaged_bundles(), *_models(), *(one.stem for one in _bundles())]
         names += sorted(one.name for one in Path().glob("*.mer"))
         near = did_you_mean(given, dict.fromkeys(names))
-        listed = ", ".join(dict.fromkeys((*packaged_bundles(), *_models()))) or "none here"
+        listed = ", ".join(dict.fromkeys((*packaged_bundles(), *_models()))) or "none"
         raise BundleNotFound(
-            f"there is no bundle {given!r}{near}{' Known' if near else '; known'} names: {listed}. "
-            "Or give the path of a bundle (NAME.mer) made by mer-convert"
+            f"there is no bundle {given!r}{near}{' Known' if near else '; known'} names, of ./{FOLDER} in this folder "
+            f"and of packaged bundles: {listed}. Or give the path of a bundle (NAME.mer); mer-convert --model MODEL "
+            "makes those of a shipped model"
         )
     return Bundle.open(given if found is None else found, trust or None)
 

@@ -33,7 +33,7 @@ from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.output_files import atomic_output, check_outputs
 from mer_sdk.dialogue.dialogue_file import Dialogue
-from mer_sdk.errors import DataError, OptionError
+from mer_sdk.errors import DataError, OptionError, reason_of
 from mer_sdk.evaluation.conditions import PROTOCOLS, STATES
 from mer_sdk.evaluation.datasets import LeftOut, Meld, OwnClips, Ravdess, RavdessPairs, Selection, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels
@@ -119,6 +119,8 @@ def evaluate(
         threads=threads,
     )
     check_outputs({"--out": out}, {**inputs_of(bundles), "the data set": dataset_path(data)})
+    if out is not None and out.suffix.lower() != ".json":
+        raise OptionError(f"--out {out} must end in .json: it is the report as JSON; mer report makes a page")
     people, parts = actors_of(actors), folds_of(folds)
     dataset = open_dataset(data, label_names(labels))
     if isinstance(dataset, OwnClips) and (people is not None or parts is not None):
@@ -274,4 +276,4 @@ def _write(path: Path, text: str) -> None:
         with atomic_output(path) as aside:
             aside.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise OptionError(f"--out {path} cannot be written ({error}); give another place") from error
+        raise OptionError(f"--out {path} cannot be written ({reason_of(error)}); give another place") from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mer_sdk.cli.bundles import open_bundles, without_runtime
 from mer_sdk.cli.options import BundlesArgument, JsonOption, TrustOption
-from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.bundle import Bundle, BundleSummary
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.device_evidence import EVIDENCE, PHONE, device_name, evidence_of
 from mer_sdk.contract.licences import commercial_use
@@ -70,18 +70,23 @@ def _show_several(bundles: Sequence[Bundle]) -> None:
 
     from mer_sdk.cli.tables.columns import narrow_table
 
-    table = narrow_table("", ("bundle", "reads", "gate", "runs here"), ("KiB", "parameters"))
+    table = narrow_table("kB are of the graphs", ("bundle", "reads", "gate", "runs here"), ("kB", "parameters"))
     for bundle in bundles:
         summary, manifest = bundle.describe(), bundle.manifest
         reads = "pictures" if manifest.finder is not None else ", ".join(manifest.modalities)
         here = without_runtime(bundle) or summary.runtime
         total = manifest.parameters.get("total", sum(manifest.parameters.values()))
-        table.add_row(summary.name, reads, manifest.gate, here, f"{summary.bytes / 1024:.0f}", f"{total:,}")
+        table.add_row(summary.name, reads, manifest.gate, here, f"{_graph_bytes(summary) / 1000:.0f}", f"{total:,}")
     console = Console(highlight=False)
     console.print(table)
     for note in dict.fromkeys(bundle.describe().note for bundle in bundles):
         if note:
             console.print(note, style="yellow")
+
+
+def _graph_bytes(summary: BundleSummary) -> int:
+    """Of the graphs' files alone, as mer-convert and the report say it."""
+    return sum(graph.bytes for graph in summary.graphs)
 
 
 def _plain(proof: dict[str, GraphProof]) -> dict[str, object]:
@@ -103,6 +108,8 @@ def _show(bundle: Bundle, trust: Sequence[str] | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from mer_sdk.cli.tables.columns import narrow_table
+
     console = Console(highlight=False)
     summary, proof = bundle.describe(), _proof_of(bundle)
     manifest = summary.manifest
@@ -115,7 +122,8 @@ def _show(bundle: Bundle, trust: Sequence[str] | None) -> None:
         "path": summary.path or "-",
         "target": f"{summary.target} {summary.scheme}, runs in {summary.runtime}",
         **({"runs as": summary.note} if summary.note else {}),
-        "size": f"{summary.bytes / 1024:.0f} KiB in {len(manifest.files)} files",
+        "size": f"graphs {_graph_bytes(summary) / 1000:.0f} kB; with golden cases and reports "
+        f"{summary.bytes / 1000:.0f} kB in {len(manifest.files)} files",
         "parameters": f"{manifest.parameters.get('total', sum(manifest.parameters.values())):,}",
         "labels": ", ".join(summary.labels),
         **_contract(manifest),
@@ -131,17 +139,11 @@ def _show(bundle: Bundle, trust: Sequence[str] | None) -> None:
     for name, value in rows.items():
         facts.add_row(name, value)
     console.print(facts)
-    table = Table("graph", "file", "scheme", "KiB", "parameters", "inputs", "outputs", title="Graphs")
+    table = narrow_table("Graphs", ("graph", "file", "scheme", "reads and gives"), ("kB", "parameters"))
     for graph in summary.graphs:
-        table.add_row(
-            graph.name,
-            graph.file,
-            graph.scheme,
-            f"{graph.bytes / 1024:.0f}",
-            f"{graph.parameters:,}",
-            "\n".join(graph.inputs),
-            "\n".join(graph.outputs),
-        )
+        tensors = "\n".join([*graph.inputs, *(f"= {output}" for output in graph.outputs)])
+        size = f"{graph.bytes / 1000:.0f}" if graph.bytes else "-"
+        table.add_row(graph.name, graph.file, graph.scheme, tensors, size, f"{graph.parameters:,}")
     console.print(table)
     if proof:
         _show_proof(console, proof)

@@ -24,7 +24,7 @@ from mer_sdk.contract.device_evidence import EVIDENCE, PHONE
 from mer_sdk.contract.golden import GoldenCase, load_golden
 from mer_sdk.contract.manifest import Manifest
 from mer_sdk.contract.output_files import atomic_output, check_outputs
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import OptionError, reason_of
 from mer_sdk.phone.evidence import Seen
 from mer_sdk.phone.merging import DeviceEntry, describe, device_entry, merge
 from mer_sdk.phone.report import read_report
@@ -337,7 +337,7 @@ def _tell(entry: DeviceEntry, folder: Path, plot: Path | None, console: Console)
             with atomic_output(plot) as aside:
                 aside.write_text(curve_svg(timeline.points, f"{device}: a step of {folder.stem}"), "utf-8")
         except OSError as error:
-            raise OptionError(f"--plot {plot} cannot be written ({error}); give another place") from error
+            raise OptionError(f"--plot {plot} cannot be written ({reason_of(error)}); give another place") from error
         console.print(f"timeline: {plot}", soft_wrap=True, markup=False)
     elif plot is not None:
         console.print("no timeline was drawn: there was no sustained run (--minutes)", style="yellow")

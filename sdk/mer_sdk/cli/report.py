@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from mer_sdk.phone.devices import DeviceResult
     from mer_sdk.report.contents import Contents
 
+PAGE_SUFFIXES = (".html", ".htm")
+
 
 def report(
     bundles: BundlesArgument,
@@ -103,6 +105,8 @@ def report(
             **{f"the data set {item}": dataset_path(item) for item in data or []},
         },
     )
+    if out.suffix.lower() not in PAGE_SUFFIXES:
+        raise OptionError(f"--out {out} must end in {' or '.join(PAGE_SUFFIXES)}: it is a page; --json prints results")
     if data and evaluation:
         raise OptionError("--data measures and --evaluation takes saved results; give one of them")
     opened = {key_of(bundle): bundle for bundle in open_bundles(bundles, is_finder)}

@@ -16,7 +16,7 @@ import numpy as np
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.manifest import Manifest
 from mer_sdk.contract.npy import DAMAGED, read_npy
-from mer_sdk.errors import BundleError
+from mer_sdk.errors import BundleError, reason_of
 
 GOLDEN = "golden.npz"
 MOST_BYTES = 2**28
@@ -188,7 +188,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
                 raise ValueError(f"its arrays have over {MOST_BYTES:,} bytes")
             return {member.filename.removesuffix(".npy"): _read_array(archive, member) for member in members}
     except DAMAGED as error:
-        raise BundleError(f"{path} cannot be read ({error}); convert the bundle again") from error
+        raise BundleError(f"{path} cannot be read ({reason_of(error)}); convert the bundle again") from error
 
 
 def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:

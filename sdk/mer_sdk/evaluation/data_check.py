@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +19,8 @@ QUIET, DARK, BRIGHT = -60.0, 40.0, 225.0
 CLIPPED, SHORT = 0.001, 1.0
 # Labels with fewer clips have no score worth the name; the most frequent may outnumber the rarest so many times.
 FEW, UNEVEN = 5, 5.0
+# Of fewer clips than this an interval says little: where all are right it has no width.
+FEW_IN_ALL = 20
 # Clips that a sentence names.
 NAMED = 3
 
@@ -135,13 +137,25 @@ def _people_leaks(clips: Sequence[ClipFacts]) -> list[str]:
     ]
 
 
-def _warnings(clips: Sequence[ClipFacts], twins: Sequence[Sequence[ClipFacts]]) -> list[str]:
-    said = []
-    counts = Counter(clip.label for clip in clips)
+def few_clips(counts: Mapping[str, int]) -> list[str]:
+    """Sentences on labels and on a set that have too few clips for a score; `counts` is label -> clips."""
+    said, total = [], sum(counts.values())
     few = {label: number for label, number in sorted(counts.items()) if number < FEW}
     if few:
         listed = ", ".join(f"{label} ({number})" for label, number in few.items())
         said.append(f"few clips: {listed}; with fewer than {FEW} a label's recall moves by 20 points a clip and more")
+    if total < FEW_IN_ALL:
+        said.append(
+            f"few clips: {total} in all; with fewer than {FEW_IN_ALL} a score says little, and its interval is too "
+            "narrow: label more"
+        )
+    return said
+
+
+def _warnings(clips: Sequence[ClipFacts], twins: Sequence[Sequence[ClipFacts]]) -> list[str]:
+    said = []
+    counts = Counter(clip.label for clip in clips)
+    said += few_clips(counts)
     if len(counts) > 1 and max(counts.values()) > UNEVEN * min(counts.values()):
         most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
         said.append(f"{most} has {counts[most]} clips and {least} {counts[least]}: look at UAR and not at the accuracy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from mer_sdk.evaluation.conditions import (
     clip_log_probabilities,
     predict,
 )
+from mer_sdk.evaluation.data_check import few_clips
 from mer_sdk.evaluation.datasets.clip import Clip, LeftOut
 from mer_sdk.evaluation.datasets.ravdess import TAUGHT_FOLDS, TEST_FOLD
 from mer_sdk.evaluation.features import detector_of, encode_clip
@@ -55,8 +57,9 @@ def evaluate(
         labels: label of the clips -> label of the bundle (for RAVDESS `ravdess.merge_labels`).
         options: None for the defaults.
         progress: called as the work goes on.
-        omissions: where it is given, what cannot be done is left out and noted there: clips that cannot be read, states
-            that no clip holds, protocols that no person (or, for "enrolled", this person) can have.
+        omissions: where it is given, few clips are noted, and what cannot be done is left out and noted there: clips
+            that cannot be read, states that no clip holds, protocols that no person (or, for "enrolled", this person)
+            can have.
 
     Raises:
         OptionError: an unknown state, protocol or runtime.
@@ -93,6 +96,7 @@ def report_of(
     truth = {clip.id: manifest.labels.index(labels[clip.label]) for clip in clips}
     people = {clip.id: clip.speaker for clip in clips}
     meant = set(labels.values())
+    counts = Counter(labels[clip.label] for clip in clips)
     held = np.array([label in meant for label in manifest.labels])
     return EvaluationReport(
         bundle=manifest.name,
@@ -110,7 +114,7 @@ def report_of(
         note=runtime_note(bundle.chosen_runtime(options.runtime)),
         names={str(clip.speaker): clip.person for clip in clips if clip.person},
         left_out=tuple(left.clips),
-        omitted=tuple(left.notes),
+        omitted=(*left.notes, *(few_clips(counts) if omissions is not None else ())),
         caution=_caution(clips),
     )
 

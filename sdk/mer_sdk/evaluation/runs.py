@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mer_sdk.contract.output_files import atomic_output
-from mer_sdk.errors import DataError, MissingExtra, OptionError
+from mer_sdk.errors import DataError, MissingExtra, OptionError, reason_of
 from mer_sdk.limits import check_path
 
 # What a training keeps in its folder, one file a task.
@@ -90,7 +90,7 @@ def write_tensorboard(runs: Sequence[RunFigures], folder: Path) -> None:
                     writer.add_scalar(figure, value, step=epoch)
             writer.close()
         except OSError as error:
-            raise OptionError(f"--tensorboard {folder} cannot be written ({error}); give another folder") from error
+            raise OptionError(f"--tensorboard {folder} cannot be written ({reason_of(error)}); give another folder") from error
 
 
 def _trainings(folder: Path) -> list[RunFigures]:
@@ -105,7 +105,7 @@ def _trainings(folder: Path) -> list[RunFigures]:
                         series.setdefault(name, []).append((int(row["epoch"]), float(value)))
             run = f"{folder.name}/{content['task']}"
         except OSError as error:
-            raise DataError(f"{file} cannot be read ({error.strerror or error}); train again") from error
+            raise DataError(f"{file} cannot be read ({reason_of(error)}); train again") from error
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise DataError(f"{file} is no history of a training, or is damaged; train again") from error
         kept = {figure: tuple(points) for figure, points in series.items()}

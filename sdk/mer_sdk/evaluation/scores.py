@@ -131,7 +131,7 @@ class EvaluationReport:
         note: what results of this runtime do not prove; "" for a real runtime.
         names: number of each person -> their name, where the data set names people.
         left_out: clips that could not be scored, and why.
-        omitted: sentences on states, protocols and people that were left out.
+        omitted: sentences on states, protocols and people that were left out, and on clips that are few.
         caution: why the scores may be better than those of strangers; "" where nothing speaks for it.
     """
 

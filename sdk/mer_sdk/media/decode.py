@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from mer_sdk.errors import MediaError, MissingExtra, OptionError
+from mer_sdk.errors import MediaError, MissingExtra, OptionError, reason_of
 from mer_sdk.limits import given
 from mer_sdk.media.decoders import AudioDecoder, VideoDecoder
 from mer_sdk.media.frame_selection import FrameSelection
@@ -159,8 +159,8 @@ class MediaFile:
             container = self._av.open(given, options=dict(OPTIONS))
         except (self._av.FFmpegError, OSError, ValueError) as error:
             raise MediaError(
-                f"{self._name} cannot be read as audio or video ({_reason(error)}); "
-                "it is truncated, or not of the type that its name says"
+                f"{self._name} cannot be read as audio or video ({reason_of(error)}); "
+                "it is no media file, is truncated, or is not of the type that its name says"
             ) from error
         self._exit.callback(container.close)
         return container
@@ -262,7 +262,3 @@ def _length(stream: Any) -> float:
     # Matroska states it as a tag.
     found = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "").strip())
     return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else 0.0
-
-
-def _reason(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or str(error)

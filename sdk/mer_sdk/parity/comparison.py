@@ -14,7 +14,7 @@ from mer_sdk.contract.manifest import Manifest
 from mer_sdk.dialogue.conversation import Conversation
 from mer_sdk.dialogue.dialogue_file import Dialogue, read_dialogues
 from mer_sdk.dialogue.engine import DialogueEngine, UtteranceFeatures
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import OptionError, counted
 from mer_sdk.frontends.face_crop import resize_triangle
 from mer_sdk.parity.agreement import Distance, distance, flips
 from mer_sdk.runtimes import runtime_note
@@ -167,9 +167,10 @@ def _input(
     if data is not None:
         if dialogue:
             talks = read_dialogues(data)
-            return f"{len(talks)} dialogues of {data}", lambda bundle: _converse(bundle, talks, threads)
+            return f"{counted(len(talks), 'dialogue')} of {data}", lambda bundle: _converse(bundle, talks, threads)
         files = _media(data)
-        return f"{len(files)} media files of {data}", lambda bundle: _stream(bundle, files, threads, detector)
+        said = f"{counted(len(files), 'media file')} of {data}"
+        return said, lambda bundle: _stream(bundle, files, threads, detector)
     owner = next((bundle for bundle in bundles if load_golden(bundle)), None)
     if owner is None:
         raise OptionError("none of these has golden cases; give some with --input PATH")

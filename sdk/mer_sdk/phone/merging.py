@@ -16,7 +16,7 @@ from mer_sdk.contract.bundle_files import MANIFEST
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.golden import GoldenCase
 from mer_sdk.contract.manifest_file import manifest_from_text, manifest_to_text
-from mer_sdk.errors import DataError, OptionError
+from mer_sdk.errors import DataError, OptionError, reason_of
 from mer_sdk.parity.agreement import distance, flips, rule, within
 from mer_sdk.phone.clips import PhoneAccuracy
 from mer_sdk.phone.evidence import Seen, evidence_kind
@@ -192,7 +192,9 @@ def merge(bundle: Path, entry: DeviceEntry) -> int:
     try:
         handle, aside = tempfile.mkstemp(prefix=".manifest-", dir=bundle)
     except OSError as error:
-        raise OptionError(f"{path} cannot be written ({error}); copy the bundle where you may write") from error
+        raise OptionError(
+            f"{path} cannot be written ({reason_of(error)}); copy the bundle where you may write"
+        ) from error
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
@@ -200,7 +202,9 @@ def merge(bundle: Path, entry: DeviceEntry) -> int:
         os.replace(aside, path)
     except OSError as error:
         Path(aside).unlink(missing_ok=True)
-        raise OptionError(f"{path} cannot be written ({error}); copy the bundle where you may write") from error
+        raise OptionError(
+            f"{path} cannot be written ({reason_of(error)}); copy the bundle where you may write"
+        ) from error
     return len(kept) + 1
 
 

@@ -16,7 +16,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import OptionError, reason_of
 from mer_sdk.phone.connections import ConnectionLimits, Connections
 from mer_sdk.phone.handler import QUIET, Handler, Host
 from mer_sdk.phone.session import Advanced, CheckSession, Event, Refused, Service
@@ -62,8 +62,8 @@ class PhoneServer:
             self._http = _Server((host, port), service, self.token, self.events, context, limits)
         except OSError as error:
             raise OptionError(
-                f"cannot listen on {host}, port {port or 'any'} ({error}); give --host an address of this computer, "
-                "and --port one that is free"
+                f"cannot listen on {host}, port {port or 'any'} ({reason_of(error)}); give --host an address of this "
+                "computer, and --port one that is free"
             ) from error
         self.address = f"{self._http.origin}/{self.token}/"
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)

@@ -25,6 +25,8 @@ from mer_sdk.report.drawing import (
 from mer_sdk.report.markup import Markup, element, joined
 
 ROW = 20.0
+# No score and no share lies outside.
+PERCENT = (0.0, 100.0)
 MATRIX_LEFT, MATRIX_TOP, MATRIX_RIGHT = 74.0, 60.0, 34.0
 
 
@@ -56,7 +58,7 @@ def scatter(points: Sequence[Point], x_label: str, y_label: str) -> Markup:
     """Cost to the right, worth upwards (percent)."""
     height = 300.0
     x = scale([point.x for point in points], 44, WIDTH - 22, zero=True)
-    y = scale([point.y for point in points], height - 40, 34, least=10.0)
+    y = scale([point.y for point in points], height - 40, 34, least=10.0, bounds=PERCENT)
     drawn = [mark(x.at(p.x), y.at(p.y), p.scheme, p.target, p.title) for p in points]
     return chart(height, f"{y_label} against {x_label}", frame(x, y, x_label, y_label), *drawn)
 
@@ -116,7 +118,8 @@ def coverage(lines: Sequence[tuple[str, str, str, Curves, float]]) -> Markup:
     """Accuracy of the most confident answers; `lines` holds (label, target, scheme, curves, abstention threshold)."""
     height = 300.0
     x = _unit(44, WIDTH - 22)
-    y = scale([100 * p.accuracy for _, _, _, c, _ in lines for p in c.coverage], height - 40, 34, least=20.0)
+    accuracies = [100 * p.accuracy for _, _, _, c, _ in lines for p in c.coverage]
+    y = scale(accuracies, height - 40, 34, least=20.0, bounds=PERCENT)
     parts: list[str] = [frame(x, y, "share answered, most confident first, %", "accuracy, %")]
     for label, target, scheme, found, threshold in lines:
         places = [(x.at(100 * p.coverage), y.at(100 * p.accuracy)) for p in found.coverage]

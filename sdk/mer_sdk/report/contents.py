@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from mer_sdk.bench.timing import Quantiles
 from mer_sdk.contract.bundle import Bundle
+from mer_sdk.contract.manifest import Decision
 from mer_sdk.errors import OptionError
 from mer_sdk.report.evidence import Evidence, read_evidence
 from mer_sdk.report.markup import Markup
@@ -26,7 +27,7 @@ class Entry:
         runtime, note: what runs it here, and what its results do not prove.
         sizes: graph -> bytes of its file; empty for a checkpoint.
         gate: "passed" or "failed", from the manifest.
-        temperature, threshold: of the decision.
+        decision: temperatures and abstention thresholds.
         checkpoint: sha256 of the weights it was made from.
         tools: name -> version.
         evidence: from report.json.
@@ -44,8 +45,7 @@ class Entry:
     note: str
     sizes: dict[str, int]
     gate: str
-    temperature: float
-    threshold: float
+    decision: Decision
     checkpoint: str
     tools: dict[str, str]
     evidence: Evidence = field(default_factory=Evidence)
@@ -183,8 +183,7 @@ def _entry(bundle: Bundle, ambiguous: bool) -> Entry:
         note=summary.note,
         sizes={graph.name: graph.bytes for graph in summary.graphs if graph.bytes},
         gate=summary.manifest.gate,
-        temperature=summary.manifest.decision.temperature,
-        threshold=summary.manifest.decision.abstention_threshold,
+        decision=summary.manifest.decision,
         checkpoint=summary.manifest.checkpoint_sha256,
         tools=dict(summary.manifest.tools),
         evidence=read_evidence(bundle.path),

@@ -32,7 +32,15 @@ class Scale:
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
 
-def scale(values: Sequence[float], start: float, end: float, *, zero: bool = False, least: float = 0.0) -> Scale:
+def scale(
+    values: Sequence[float],
+    start: float,
+    end: float,
+    *,
+    zero: bool = False,
+    least: float = 0.0,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+) -> Scale:
     """A scale over all values, widened to round ticks.
 
     Args:
@@ -40,11 +48,16 @@ def scale(values: Sequence[float], start: float, end: float, *, zero: bool = Fal
         start, end: places of the lowest and the highest value.
         zero: begin at 0.
         least: smallest range, so that small differences do not look large.
+        bounds: no axis is widened beyond them, as no share is above 100 %; they are round, and hold all values.
     """
     low, high = (0.0 if zero else min(values)), max(values)
     missing = max(least, 1e-9, abs(high) * 1e-6) - (high - low)
     if missing > 0:
         low, high = (low, high + missing) if zero else (low - missing / 2, high + missing / 2)
+    if high > bounds[1]:
+        low, high = low - (high - bounds[1]), bounds[1]
+    if low < bounds[0]:
+        low, high = bounds[0], min(high + bounds[0] - low, bounds[1])
     step = _round_step((high - low) / 4)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     ticks = tuple(number * step for number in range(first, last + 1))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mer_sdk.errors import counted
 from mer_sdk.evaluation.datasets.clip import IMAGE_SUFFIXES, SOUND_SUFFIXES, LeftOut
 from mer_sdk.evaluation.evaluate import EvaluationReport
 from mer_sdk.report import charts
@@ -39,8 +40,8 @@ def own_clips(entry: Entry, measurement: Measurement, answers: OwnAnswers) -> Ma
     wrong = sum(not clip.right for clip in clips)
     condition = f"{answers.state}, {answers.protocol}"
     lead = (
-        f"{entry.label}, {condition}: {wrong} of {len(clips)} clips wrong. {measurement.test}. Confusion and "
-        "reliability are below."
+        f"{entry.label}, {condition}: {wrong} of {counted(len(clips), 'clip')} wrong. {measurement.test}. Confusion "
+        "and reliability are below."
     )
     parts = [element("p", {}, lead)]
     parts += [element("p", {"class": "note"}, f"{said}.") for said in report.omitted]
@@ -59,7 +60,7 @@ def _people(entry: Entry, report: EvaluationReport, answers: OwnAnswers) -> Mark
     for number, value in result.uar_by_speaker.items():
         name = report.names.get(number, "" if report.names else number)
         if name:
-            said = f"{name}: UAR {100 * value:.1f} % of {counts.get(name, 0)} clips"
+            said = f"{name}: UAR {100 * value:.1f} % of {counted(counts.get(name, 0), 'clip')}"
             rows.append(Bar(f"{name} ({counts.get(name, 0)})", 100 * value, target_class(entry.target), said))
     if not rows:
         return Markup("")
@@ -80,7 +81,7 @@ def _people(entry: Entry, report: EvaluationReport, answers: OwnAnswers) -> Mark
 def _quality(clips: Sequence[OwnAnswer]) -> Markup:
     """Probability of the right label over level and over light, and accuracy by thirds of each."""
     measures: tuple[tuple[str, str, Callable[[OwnAnswer], float | None]], ...] = (
-        ("level", "dB below full scale", lambda clip: clip.facts.level),
+        ("level", "dB (0 is full scale)", lambda clip: clip.facts.level),
         ("light", "of 255", lambda clip: clip.facts.light),
         ("pictures with a face", "%", lambda clip: _share(clip.facts.faces, clip.facts.looks)),
         ("length", "s", lambda clip: clip.facts.seconds or None),

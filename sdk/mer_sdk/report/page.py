@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mer_sdk.contract.output_files import atomic_output
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import OptionError, counted, reason_of
 from mer_sdk.evaluation.scores import EvaluationReport
 from mer_sdk.report import sections, tables
 from mer_sdk.report.contents import Contents, Entry, groups
@@ -55,7 +55,7 @@ def write_page(path: Path, contents: Contents) -> None:
         with atomic_output(path) as aside:
             aside.write_text(page(contents), encoding="utf-8")
     except OSError as error:
-        raise OptionError(f"--out {path} cannot be written ({error}); give another place") from error
+        raise OptionError(f"--out {path} cannot be written ({reason_of(error)}); give another place") from error
 
 
 def _sections(contents: Contents) -> tuple[Section, ...]:
@@ -98,7 +98,7 @@ def _own(entries: Sequence[Entry]) -> Markup:
 def _lead(entries: Sequence[Entry]) -> Markup:
     models, targets = _unique(e.model for e in entries), _unique(e.target for e in entries)
     said: list[str] = [
-        f"{_count(len(entries), 'bundle')} of {_count(len(models), 'model')} ({', '.join(models)}) for "
+        f"{counted(len(entries), 'bundle')} of {counted(len(models), 'model')} ({', '.join(models)}) for "
         f"{', '.join(targets)}. "
     ]
     states = [entry.evidence.gate_state or entry.gate for entry in entries]
@@ -199,7 +199,3 @@ def _facts(contents: Contents) -> Markup:
 
 def _unique(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(values))
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

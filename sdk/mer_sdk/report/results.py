@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mer_sdk.contract.codec import from_json
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import OptionError, counted, reason_of
 from mer_sdk.evaluation.curves import Curves
 from mer_sdk.evaluation.dialogues import DialogueReport, DialogueResult
 from mer_sdk.evaluation.evaluate import EvaluationReport
@@ -77,14 +77,15 @@ class Measurement:
         report = self.report
         data = self.data or "data as in the saved file"
         if isinstance(report, DialogueReport):
-            return f"{data}: {report.utterances} utterances of {report.dialogues} dialogues; seed {report.options.seed}"
+            said = f"{counted(report.utterances, 'utterance')} of {counted(report.dialogues, 'dialogue')}"
+            return f"{data}: {said}; seed {report.options.seed}"
         named = [report.names.get(str(speaker), "" if report.names else str(speaker)) for speaker in report.speakers]
         known = [name for name in named if name]
         speakers = ", ".join(known[:MOST_NAMES]) + (" and others" if len(known) > MOST_NAMES else "")
         merged = ", ".join(f"{old} as {new}" for old, new in report.merged.items() if old != new)
         people = "speaker" if len(report.speakers) == 1 else "speakers"
         return (
-            f"{data}: {report.clips} clips of {people} {speakers}, {report.steps} steps"
+            f"{data}: {counted(report.clips, 'clip')} of {people} {speakers}, {counted(report.steps, 'step')}"
             f"{f', {merged}' if merged else ''}; seed {report.options.seed}"
             f"{f', {report.options.orders} orders in warm' if 'warm' in report.options.protocols else ''}"
         )
@@ -92,10 +93,12 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Condition:
-    """One row of a measurement. `score` is the headline metric, 0-1; `protocol` is "" for a dialogue's reading."""
+    """One row of a measurement. `score` is the headline metric, 0-1; `protocol` is "" for a dialogue's reading.
+    `decided` is the modality state whose temperature and threshold hold: a dialogue is evaluated by its texts."""
 
     state: str
     protocol: str
+    decided: str
     score: float
     interval: Interval
     war: float
@@ -115,14 +118,14 @@ def conditions(measurement: Measurement) -> tuple[Condition, ...]:
     if isinstance(report, DialogueReport):
         return tuple(
             Condition(
-                item.reading, "", item.weighted_f1, item.weighted_f1_interval, item.war, item.ece,
+                item.reading, "", "text", item.weighted_f1, item.weighted_f1_interval, item.war, item.ece,
                 np.array(item.confusion, np.float64), item.curves,
             )
             for item in report.results
         )  # fmt: skip
     return tuple(
         Condition(
-            item.state, item.protocol, item.uar, item.uar_interval, item.war, item.ece,
+            item.state, item.protocol, item.state, item.uar, item.uar_interval, item.war, item.ece,
             np.array(item.confusion, np.float64), item.curves,
         )
         for item in report.results
@@ -152,7 +155,7 @@ def read_measurements(path: str | Path) -> tuple[Measurement, ...]:
             found = [Measurement(_report(item)) for item in (data if isinstance(data, list) else [data])]
     except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         told = isinstance(error, OSError | ValueError)
-        why = error if told else "a field is missing or of another kind, or it is nested too deep"
+        why = reason_of(error) if told else "a field is missing or of another kind, or it is nested too deep"
         raise OptionError(
             f"--evaluation {path} is no saved evaluation ({why}); give a file that `mer evaluate --json` or "
             "`mer report --json` wrote"

@@ -37,11 +37,15 @@ def cost_and_worth(contents: Contents) -> Markup:
         metric = group.members[0][1].metric
         scores = [Score(entry, 100 * headline(m).score, _interval(m)) for entry, m in group.members]
         widths = [100 * (headline(m).interval.high - headline(m).interval.low) / 2 for _, m in group.members]
-        caption = (
-            f"{metric}, {first.name}. {group.test}. The 95 % interval of a point is about ±"
-            f"{sum(widths) / len(widths):.0f} points; the bundles share the data, so their differences are surer than "
-            f"that. {machines(group.members)}."
+        width = sum(widths) / len(widths)
+        # All clips right, or all wrong, give an interval without width, which says nothing of how sure that is.
+        sure = (
+            f"The 95 % interval of a point is about ±{width:.0f} points; the bundles share the data, so their "
+            "differences are surer than that."
+            if width >= 0.5
+            else "The clips are answered too much alike to give a 95 % interval."
         )
+        caption = f"{metric}, {first.name}. {group.test}. {sure} {machines(group.members)}."
         parts += _pair(group.model, scores, metric, caption, contents)
     measured = {entry.label for entry in contents.entries if entry.measurements}
     for model, scores in _judged_at_conversion(contents.entries):
@@ -112,7 +116,13 @@ def confidence(contents: Contents) -> Markup:
             found.setdefault(key, []).append((entry, row))
         figures = [_reliability(same) for same in found.values()]
         lines = [
-            (entry.short, entry.target, entry.scheme if entry.scheme in SCHEMES else "", row.curves, entry.threshold)
+            (
+                entry.short,
+                entry.target,
+                entry.scheme if entry.scheme in SCHEMES else "",
+                row.curves,
+                entry.decision.of(row.decided).abstention_threshold,
+            )
             for entry, _, row in known
             if row.curves is not None
         ]
@@ -254,7 +264,8 @@ def _reliability(same: Sequence[tuple[Entry, Condition]]) -> Markup:
     entry, row = same[0]
     assert row.curves is not None
     errors = sorted({f"{100 * found.ece:.1f}" for _, found in same})
-    said = f"ECE {' to '.join(dict.fromkeys((errors[0], errors[-1])))} %, temperature {entry.temperature:g}"
+    heat = entry.decision.of(row.decided).temperature
+    said = f"ECE {' to '.join(dict.fromkeys((errors[0], errors[-1])))} %, temperature {heat:g}"
     return _figure(
         ", ".join(e.short for e, _ in same), said, charts.reliability(row.curves, _colour([e for e, _ in same]))
     )

@@ -70,6 +70,23 @@ def test_unknown_name_is_one_sentence_and_code_2(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--scheme", "fp12"), "scheme 'fp12' is not supported; did you mean fp32?"),
+        (("--coverage", "7"), "coverage is 7.0; it must be above 0"),
+        (("--checkpoint", "absent.safetensors"), "--checkpoint absent.safetensors is missing"),
+        (("--model", "grjca", "--checkpoint", "my.safetensors"), "name two models; leave one out"),
+    ],
+)
+def test_what_is_wrong_without_torch_is_said_before_it_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], sentence: str
+) -> None:
+    assert _run(monkeypatch, *arguments) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert sentence in said
+
+
 def test_unknown_model(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(monkeypatch, "--model", "gpt") == 2
     assert "model 'gpt' is unknown; allowed: amb_dsgdn, atsuko, fdrl, grjca, face_finder" in capsys.readouterr().err
@@ -126,6 +143,7 @@ def test_next_commands_can_be_pasted(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert ".venv/bin/mer run 'my bundles/grjca-tflite-fp32.mer' camera" in commands
     assert not any(word.isupper() for command in commands for word in command.split())
     assert not any("camera" in command for command in next_commands(paths, dialogue=True))
+    assert next_commands(paths, dialogue=True)[2].endswith("grjca-tflite-fp32.mer' dialogue.csv")
     assert next_commands([], dialogue=False) == []
 
 

@@ -12,18 +12,20 @@ import soundfile
 import torch
 
 from mer_fusion.checkpoint import find_checkpoint, load_checkpoint, shipped_checkpoint
+from mer_fusion.tables import show_adaptation
 from mer_fusion.torch_bundle import torch_bundle
 from mer_fusion.training.adapt import parts
 from mer_fusion.training.adapt.learning import AdaptOptions, last_layer, learned_fusion, learned_head
 from mer_fusion.training.adapt.parts import left_out_parts
-from mer_fusion.training.adapt.procedure import adapt
+from mer_fusion.training.adapt.procedure import Adaptation, HeldOutComparison, adapt
 from mer_fusion.training.adapt.recorded import Windows, record
+from mer_sdk.contract.manifest import Decision
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.conditions import predict
 from mer_sdk.evaluation.datasets import OwnClips
 from mer_sdk.evaluation.datasets.clip import Clip
 from mer_sdk.evaluation.features import ClipFeatures
-from mer_sdk.evaluation.metrics import uar
+from mer_sdk.evaluation.metrics import Interval, uar
 from mer_sdk.window.engine import StepEngine
 from mer_sdk.window.step import StepFeatures
 
@@ -176,3 +178,18 @@ def test_what_cannot_be_adapted_is_said(tmp_path: Path) -> None:
         AdaptOptions(level="everything")
     with pytest.raises(OptionError, match="grjca-huge"):
         find_checkpoint("grjca-huge")
+
+
+def test_what_an_adaptation_is_worth_fits_eighty_columns(capsys, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    some = Interval(1.0, 1.0)
+    judged = HeldOutComparison(
+        "your clips, audio+face shown", 1200, 1.0, some, 1.0, some, -0.213, Interval(-0.213, 1.0), 0.0
+    )
+    found = Adaptation(None, "head", 1200, "judged by person", (judged,), Decision(), ())
+    show_adaptation(found, Path("grjca-student.safetensors"))
+    out = capsys.readouterr().out
+    assert "cold and warm together" in out
+    for part in ("[-21.3, +100.0]", "1200", "FAILED"):
+        assert part in out
+    assert max(map(len, out.splitlines()[:8])) <= 80

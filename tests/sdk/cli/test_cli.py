@@ -142,6 +142,18 @@ def test_inspect(tiny_onnx, capsys):
     assert "verified on devices  no" in capsys.readouterr().out
 
 
+def test_inspect_says_the_size_of_the_graphs_in_eighty_columns(tiny_onnx, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    graphs = sum((tiny_onnx / f"{name}.onnx").stat().st_size for name in ("audio", "face", "fusion"))
+    assert mer("inspect", tiny_onnx) == 0
+    out = capsys.readouterr().out
+    assert f"graphs {graphs / 1000:.0f} kB; with golden cases" in out
+    assert "…" not in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert mer("inspect", tiny_onnx, tiny_onnx) == 0
+    assert f" {graphs / 1000:.0f} " in capsys.readouterr().out
+
+
 def test_inspect_shows_as_devices_only_those_that_are(tiny_onnx, tmp_path, capsys):
     bundle = shutil.copytree(tiny_onnx, tmp_path / tiny_onnx.name)
     manifest = json.loads((bundle / "manifest.json").read_text())

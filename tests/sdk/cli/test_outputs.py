@@ -82,6 +82,34 @@ def test_two_outputs_are_two_files(place, capsys):
     assert mer("run", "tiny.mer", "mine.wav", "--record", "/dev/null", "--save-baseline", "/dev/null") == 0
 
 
+def test_a_report_and_a_page_have_their_endings(place, capsys):
+    assert mer("evaluate", "tiny.mer", "--data", "ravdess:.", "--out", "new.csv") == 2
+    assert "--out new.csv must end in .json" in capsys.readouterr().err
+    assert mer("report", "tiny.mer", "--out", "new.txt") == 2
+    assert "--out new.txt must end in .html or .htm" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--rate", 8000), "--rate is of sound on standard input, and mine.wav is none: leave it out"),
+        (("--channels", 2), "--channels is of sound on standard input"),
+        (("--seconds", 0), "--seconds 0 leaves nothing to run"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(place, capsys, given, said):
+    assert mer("run", "tiny.mer", "mine.wav", *given) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_what_a_saved_profile_holds_is_told(place, capsys):
+    assert mer("run", "tiny.mer", "mine.wav", "--no-voice", "--save-baseline", "me.json") == 0
+    assert "mer: me.json holds 4 steps of sound, 0 steps of a face\n" in capsys.readouterr().err
+    files.write(place / "mute.wav", [0 * files.voice(1.0)], audio="pcm_s16le")
+    assert mer("run", "tiny.mer", "mute.wav", "--no-voice", "--save-baseline", "nobody.json") == 0
+    assert "nobody.json is an empty profile, as neither sound nor a face counted" in capsys.readouterr().err
+
+
 def test_a_profile_may_go_on_where_it_was_but_is_not_recorded_over(place, capsys):
     assert mer("run", "tiny.mer", "mine.wav", "--no-voice", "--save-baseline", "me.json") == 0
     first = json.loads((place / "me.json").read_text())

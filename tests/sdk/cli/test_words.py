@@ -80,6 +80,24 @@ def test_the_nearest_name(given, names, said):
     assert did_you_mean(given, names) == said
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device", "/a/b"), "No space left on device"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "it is not UTF-8 text"),
+        (ValueError("bad magic"), "bad magic"),
+    ],
+)
+def test_the_reason_of_a_system_error_has_no_number_and_no_file(error, said):
+    assert errors.reason_of(error) == said
+
+
+def test_what_cannot_be_written_or_read_says_why_in_words(tiny_onnx, tmp_path, capsys):
+    (tmp_path / "clip.mp4").write_bytes(b"\xff\xfe")
+    assert mer("report", tiny_onnx, "--evaluation", tmp_path / "clip.mp4", "--out", tmp_path / "x.html") == 2
+    assert "is no saved evaluation (it is not UTF-8 text)" in capsys.readouterr().err
+
+
 def test_nearest_names_of_commands_runtimes_bundles_and_data(tiny_onnx, tmp_path, capsys, monkeypatch):
     clip = files.write(tmp_path / "clip.wav", [files.voice(0.5)], audio="pcm_s16le")
     monkeypatch.chdir(tiny_onnx.parent)
@@ -134,9 +152,14 @@ def test_a_run_ends_with_one_sentence_and_its_notes_before(tiny_onnx, tmp_path, 
     expected = {
         "damaged": (0, "damaged packet"),
         "cut": (2, "breaks off after"),
-        "no media": (2, "cannot be read as audio or video"),
+        "no media": (2, "it is no media file, is truncated, or"),
         "silent": (0, "the sound is silent for 3 s"),
     }[what]
     assert (code, expected[1] in last) == (expected[0], True), said
     assert all(line.startswith("mer: ") for line in said.splitlines())
     assert (out.count("\n") > 4) == (what != "no media")
+
+
+def test_one_is_not_many():
+    assert [errors.counted(number, "clip") for number in (0, 1, 2)] == ["0 clips", "1 clip", "2 clips"]
+    assert [errors.counted(number, "person", "people") for number in (1, 2)] == ["1 person", "2 people"]

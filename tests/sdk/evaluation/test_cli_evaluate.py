@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,11 +12,13 @@ from pairs_files import write_pairs
 from typer.testing import CliRunner
 
 from mer_sdk.cli.evaluate import evaluate
+from mer_sdk.cli.tables.evaluation import show_report
 from mer_sdk.contract.codec import from_json
 from mer_sdk.errors import DataError, OptionError
 from mer_sdk.evaluation.datasets import LeftOut
 from mer_sdk.evaluation.dialogues import DialogueReport
 from mer_sdk.evaluation.evaluate import EvaluationReport
+from mer_sdk.evaluation.metrics import Interval
 
 LABELS = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 
@@ -130,11 +133,15 @@ def test_own_clips_are_scored_and_what_cannot_be_is_listed(run, own_clips):
     assert report.left_out[1].reason.startswith("cut.mp4 ")
     assert str(own_clips) not in report.left_out[1].reason
     # The grey pictures hold no face, and ben cannot be enrolled.
-    assert report.omitted == (
+    assert report.omitted[:3] == (
         "enrolled leaves out ben: no clip of theirs is labelled neutral",
         "audio+face is left out: no clip holds a face",
         "face is left out: no clip holds a face",
     )
+    assert report.omitted[3].startswith(
+        "few clips: happy (4), neutral (2), sad (2); with fewer than 5 a label's recall"
+    )
+    assert report.omitted[4].startswith("few clips: 8 in all; with fewer than 20 a score says little, and its interval")
     assert [(item.state, item.protocol) for item in report.results] == [
         ("audio", "cold"), ("audio", "warm"), ("audio", "enrolled"),
     ]  # fmt: skip
@@ -148,6 +155,22 @@ def test_own_clips_are_scored_and_what_cannot_be_is_listed(run, own_clips):
         "With all 7 labels allowed",
     ):
         assert said in text
+
+
+def test_a_hundred_percent_everywhere_fits_eighty_columns(run, own_clips, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    options = ("t", "--data", f"clips:{own_clips}", "--states", "audio", "--protocol", "warm", "--json")
+    capsys.readouterr()
+    report = from_json(EvaluationReport, json.loads(run(*options).stdout))
+    sure = dict.fromkeys(("war", "uar", "macro_f1"), 1.0) | {
+        f"{name}_interval": Interval(1.0, 1.0) for name in ("war", "uar", "macro_f1")
+    }
+    result = replace(report.results[0], state="audio+face", clips=1200, ece=0.123, **sure)
+    show_report(replace(report, results=(result,)))
+    out = capsys.readouterr().out
+    assert "protocol" in out
+    assert "100 [100, 100]" in out
+    assert any("audio+face" in line and "warm x5" in line and "12.3" in line for line in out.splitlines())
 
 
 def test_answers_are_the_likeliest_of_the_labels_that_the_clips_have(run, own_clips, monkeypatch):
@@ -178,8 +201,8 @@ def test_without_names_of_people_there_is_no_warm_baseline(run, own_clips):
         (("--actors", "5"), "--actors and --folds are of RAVDESS"),
         (("--labels", "joy"), "'joy' is no pair OLD=NEW"),
         (("--labels", "joy=happy,joy=sad"), "gives 'joy' two meanings, happy and sad"),
-        (("--labels", "joy=glad"), "label 'glad' is unknown"),
-        (("--labels", "glad=joy"), "label 'glad' is unknown"),
+        (("--labels", "joy=glad"), "'glad' is none of the bundle's labels"),
+        (("--labels", "glad=joy"), "no clip is labelled 'glad'"),
         (("--split", "test"), "splits there: none: the table has no column split"),
     ],
 )

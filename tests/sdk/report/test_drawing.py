@@ -41,6 +41,14 @@ def test_scales_hold_every_value_between_round_ticks(values, zero):
     assert [found.at(found.low), found.at(found.high)] == pytest.approx([40.0, 400.0])
 
 
+@pytest.mark.parametrize(
+    ("values", "ends"), [([100.0], (90, 100)), ([96.0, 100.0], (90, 100)), ([0.0], (0, 10)), ([55.0], (50, 60))]
+)
+def test_no_axis_of_shares_goes_beyond_them(values, ends):
+    found = scale(values, 40.0, 400.0, least=10.0, bounds=(0.0, 100.0))
+    assert (found.low, found.high) == ends
+
+
 def test_markup_escapes_text_and_attributes():
     made = element("p", {"title": '"<&'}, "<b>", Markup("<br>"))
     assert made == '<p title="&quot;&lt;&amp;">&lt;b&gt;<br></p>'

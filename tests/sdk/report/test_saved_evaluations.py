@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from report_page import ALWAYS, variant
 
+from mer_sdk.contract.codec import to_json
 from mer_sdk.errors import BundleError, OptionError
+from mer_sdk.evaluation.curves import curves
 
 
 def test_saved_results_give_scores_and_no_curves(run, tiny_onnx, tmp_path, saved):
@@ -37,6 +39,16 @@ def test_other_conditions_stand_in_a_chart_of_their_own(run, tiny_onnx, tmp_path
     both.write_text(json.dumps({"evaluations": wrapped}))
     page, _ = run(tiny_onnx, tmp_path / "0.mer", "--evaluation", both)
     assert page.text.count("accuracy against size") == 2
+
+
+def test_the_temperature_and_the_threshold_are_those_of_the_state(run, tiny_onnx, tmp_path, saved):
+    one = {"temperature": 0.6952, "abstention_threshold": 0.4321, "coverage": 0.9}
+    decision = {"temperature": 1.1, "abstention_threshold": 0.5, "coverage": 1.0, "states": {"audio+face": one}}
+    bundle = variant(tiny_onnx, tmp_path, "tiny", decision=decision, schema_minor=2)
+    found = curves("audio+face", "warm", np.zeros(4, int), np.log(np.full((1, 4, 7), 0.45)))
+    page, _ = run(bundle, "--evaluation", saved(scores={"curves": to_json(found)}))
+    assert "temperature 0.6952" in page.text
+    assert "threshold 0.4321 answers 100 %" in page.text
 
 
 @pytest.mark.parametrize(

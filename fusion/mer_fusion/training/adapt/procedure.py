@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mer_fusion.calibration import LEAST_CLIPS
 from mer_fusion.checkpoint import Card, Checkpoint, load_checkpoint, save_checkpoint
 from mer_fusion.training.adapt.learning import HEAD, AdaptOptions
 from mer_fusion.training.adapt.parts import Progress, Work
@@ -26,7 +27,7 @@ from mer_sdk.evaluation.datasets.ravdess import merge_labels
 from mer_sdk.evaluation.features import ClipFeatures, detector_of, encode_clip
 from mer_sdk.evaluation.metrics import Interval
 
-LEAST_CLIPS, LEAST_OF_LABEL = 20, 3
+LEAST_OF_LABEL = 3
 MOST_LOST = 0.02
 
 

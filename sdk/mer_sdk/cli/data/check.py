@@ -19,7 +19,7 @@ from mer_sdk.cli.tables.evaluation import left_out_table
 from mer_sdk.contract.affect import NORMS
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.output_files import check_outputs
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import OptionError, counted
 from mer_sdk.evaluation.data_check import DataCheck, check_clips, spread
 from mer_sdk.evaluation.datasets import Clip, LeftOut, OwnClips, Ravdess, RavdessPairs, SpeechCorpus, open_dataset
 
@@ -82,7 +82,8 @@ def _show(found: DataCheck) -> None:
     console = Console(highlight=False)
     total = sum(clip.seconds for clip in found.clips)
     console.print(
-        f"[bold]{found.data}[/bold]: {len(found.clips)} clips of {len(_people(found))} people, {total / 60:.1f} min"
+        f"[bold]{found.data}[/bold]: {counted(len(found.clips), 'clip')} of "
+        f"{counted(len(_people(found)), 'person', 'people')}, {total / 60:.1f} min"
         f"{f', {len(found.left_out)} left out' if found.left_out else ''}",
         soft_wrap=True,
     )
@@ -97,7 +98,7 @@ def _show(found: DataCheck) -> None:
     table = narrow_table("What the clips are like", ("",), ("clips", "least", "median", "most"))
     for name, values, shape in (
         ("length, s", [clip.seconds for clip in found.clips if clip.seconds], "{:.1f}"),
-        ("level, dB below full scale", [clip.level for clip in found.clips if clip.level is not None], "{:.0f}"),
+        ("level, dB (0 is full scale)", [clip.level for clip in found.clips if clip.level is not None], "{:.0f}"),
         ("light, 0 to 255", [clip.light for clip in found.clips if clip.light is not None], "{:.0f}"),
         ("pictures with a face, %", [100 * clip.faces / clip.looks for clip in found.clips if clip.looks], "{:.0f}"),
         ("picture height, pixels", [float(clip.height) for clip in found.clips if clip.height], "{:.0f}"),

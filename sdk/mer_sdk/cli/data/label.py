@@ -16,7 +16,7 @@ from mer_sdk.cli.options import names_of
 from mer_sdk.cli.typed import typed
 from mer_sdk.contract.affect import NORMS
 from mer_sdk.contract.output_files import check_outputs
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import OptionError, counted
 
 
 def label(
@@ -67,22 +67,24 @@ def label(
         return
     try:
         if terminal or (browser and is_terminal() and not _has_browser()):
-            print(f"{len(sheet.open)} of {total} clips have no label yet")
+            print(f"{len(sheet.open)} of {counted(total, 'clip')} have no label yet")
             label_in_terminal(sheet, names)
         else:
             _label_in_page(sheet, names, port, browser)
     except KeyboardInterrupt:
         print()
     given = total - len(sheet.open)
-    print(f"{given} of {total} clips have a label in {out}")
+    if not given and not out.exists():
+        print(f"no clip has a label yet, and {out} was not written: the same command begins again")
+        return
+    print(f"{given} of {counted(total, 'clip')} have a label in {out}")
     print(f"Next: {typed('mer')} data check clips:{out}")
 
 
 def _label_in_page(sheet: LabelSheet, choices: tuple[str, ...], port: int, browser: bool) -> None:
     with LabelServer(sheet, choices, port) as server:
-        print(
-            f"{len(sheet.open)} of {len(sheet.files)} clips have no label yet. The page: {server.address}", flush=True
-        )
+        total = counted(len(sheet.files), "clip")
+        print(f"{len(sheet.open)} of {total} have no label yet. The page: {server.address}", flush=True)
         if browser:
             webbrowser.open(server.address)
         while not server.done.wait(0.5):

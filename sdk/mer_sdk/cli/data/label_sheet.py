@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mer_sdk.contract.output_files import atomic_output
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import OptionError, reason_of
 from mer_sdk.evaluation.datasets.own.folders import MEDIA_SUFFIXES
 from mer_sdk.evaluation.datasets.own.table import media_path, read_csv
 
@@ -141,7 +141,7 @@ class LabelSheet:
                 table.writerow(self._header)
                 table.writerows(rows)
         except OSError as error:
-            raise OptionError(f"--out {self.path} cannot be written ({error}); give another place") from error
+            raise OptionError(f"--out {self.path} cannot be written ({reason_of(error)}); give another place") from error
         self._rows = rows
         if row is None:
             del self._row_of[self._places[number]]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mer_sdk.cli.run.plot import pyplot, saved_figure
+from mer_sdk.errors import counted
 from mer_sdk.evaluation.data_check import BRIGHT, DARK, QUIET, DataCheck
 from mer_sdk.report.colours import INK, PAPER, RULE, SOFT, image_colours
 
@@ -30,12 +31,12 @@ def draw(found: DataCheck, path: Path) -> None:
     with plt.rc_context({**style, "font.size": 9.0, "figure.facecolor": PAPER, "axes.facecolor": PAPER}):
         figure, axes = plt.subplots(2, 3, figsize=(11, 6.4), layout="constrained")
         with saved_figure(figure, path):
-            figure.suptitle(f"{found.data}: {len(found.clips)} clips", x=0.01, ha="left", fontweight="bold")
+            figure.suptitle(f"{found.data}: {counted(len(found.clips), 'clip')}", x=0.01, ha="left", fontweight="bold")
             _stacked(axes[0, 0], found.labels, "clips per label")
             _histogram(axes[0, 1], [clip.seconds for clip in found.clips if clip.seconds], "length, s")
             _stacked(axes[0, 2], found.people, "clips per person")
             levels = [clip.level for clip in found.clips if clip.level is not None]
-            _histogram(axes[1, 0], levels, "level, dB below full scale", (QUIET,))
+            _histogram(axes[1, 0], levels, "level, dB (0 is full scale)", (QUIET,))
             lights = [clip.light for clip in found.clips if clip.light is not None]
             _histogram(axes[1, 1], lights, "light of the pictures, 0 to 255", (DARK, BRIGHT))
             _faces(axes[1, 2], found)

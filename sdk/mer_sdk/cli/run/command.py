@@ -22,10 +22,10 @@ from mer_sdk.cli.options import (
     TrustOption,
 )
 from mer_sdk.cli.program import INTERRUPTED, OutputClosed, leave_output
-from mer_sdk.cli.run.inputs import ManyOptions, refuse_with_out, single_input
+from mer_sdk.cli.run.inputs import ManyOptions, refuse_off_pipe, refuse_with_out, single_input
 from mer_sdk.cli.run.plot import PLOT_SUFFIXES, pyplot
 from mer_sdk.cli.run.sensors import open_sensor
-from mer_sdk.cli.run.timeline import RunOptions, Timeline, tell_notes
+from mer_sdk.cli.run.timeline import RunOptions, Timeline, save_profile, tell_notes
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import EmotionEstimate
 from mer_sdk.contract.output_files import check_outputs, is_same
@@ -40,6 +40,9 @@ from mer_sdk.window.smoothing import Smoothing
 # What one kind of input alone needs is imported where that is run: a short clip is done in less time than it all takes.
 if TYPE_CHECKING:
     from mer_sdk.live.sources import PcmPipe
+
+# Of standard input, unless it is said otherwise.
+RATE, CHANNELS = 16000, 1
 
 
 def run(
@@ -108,8 +111,8 @@ def run(
     ] = None,
     rate: Annotated[
         int, typer.Option("--rate", help="Sample rate of standard input, Hz; a wav header goes first.")
-    ] = 16000,
-    channels: Annotated[int, typer.Option("--channels", help="Channels of standard input.")] = 1,
+    ] = RATE,
+    channels: Annotated[int, typer.Option("--channels", help="Channels of standard input.")] = CHANNELS,
     runtime: RuntimeOption = None,
     threads: ThreadsOption = 1,
     detector: DetectorOption = None,
@@ -181,8 +184,8 @@ def run(
                 "--record": record is not None,
                 "--seconds": seconds is not None,
                 "--save-baseline": save_baseline is not None,
-                "--rate": rate != 16000,
-                "--channels": channels != 1,
+                "--rate": rate != RATE,
+                "--channels": channels != CHANNELS,
             }
         )
         from mer_sdk.cli.run.many import run_many
@@ -190,6 +193,9 @@ def run(
         run_many(bundle, inputs, out, options, many)
         return
     media = single_input(inputs, many)
+    refuse_off_pipe(media, {"--rate": rate != RATE, "--channels": channels != CHANNELS})
+    if seconds == 0:
+        raise OptionError("--seconds 0 leaves nothing to run; give more, or leave it out")
     check_outputs(
         {"--plot": plot, "--record": record, "--save-baseline": save_baseline},
         {
@@ -276,15 +282,22 @@ def run_steps(sensor: EmotionSensor, options: RunOptions, stream: Iterable[Emoti
             unread = True
             leave_output()
         if timeline.steps:
-            if options.save_baseline is not None:
-                sensor.baseline.save(options.save_baseline)
+            save_profile(sensor.baseline, options.save_baseline)
             timeline.end(title)
-        tell_notes(sensor.notes)
+        tell_notes((*sensor.notes, *_one_picture(sensor, timeline.steps, options)))
         if broken is not None:
             raise broken
     if unread:
         raise OutputClosed
     return interrupted
+
+
+def _one_picture(sensor: EmotionSensor, steps: int, options: RunOptions) -> tuple[str, ...]:
+    """Why a still shows one person, where more were asked for."""
+    seen = sensor.last_features is not None and sensor.last_features.face is not None
+    if steps != 1 or not seen or options.faces is None or options.faces.faces == 1:
+        return ()
+    return ("a further face is given once two searches found it, so a single picture gives one person",)
 
 
 def _piped(sensor: EmotionSensor, pipe: PcmPipe, enrol: float | None) -> Iterator[EmotionEstimate]:

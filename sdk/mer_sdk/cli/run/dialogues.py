@@ -12,6 +12,7 @@ from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import UtteranceEstimate
 from mer_sdk.dialogue.conversation import Conversation
 from mer_sdk.dialogue.dialogue_file import read_dialogues
+from mer_sdk.errors import counted
 
 
 def run_dialogues(bundle: Bundle, path: Path, options: RunOptions) -> None:
@@ -44,4 +45,4 @@ def run_dialogues(bundle: Bundle, path: Path, options: RunOptions) -> None:
     if options.plot is not None:
         draw(estimates, bundle.manifest.labels, options.plot, path.name)
     if not options.json:
-        print(utterances_line(estimates, f" of {len(dialogues)} dialogue{'s' if len(dialogues) != 1 else ''}"))
+        print(utterances_line(estimates, f" of {counted(len(dialogues), 'dialogue')}"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mer_sdk.errors import OptionError
+from mer_sdk.live.names import is_live
 from mer_sdk.media.names import is_many
 
 
@@ -29,6 +30,15 @@ def refuse_with_out(given: Mapping[str, bool]) -> None:
             raise OptionError(f"{option} is for one file or stream, and --out for many: leave one out")
 
 
+def refuse_off_pipe(media: str, given: Mapping[str, bool]) -> None:
+    """Raise an `OptionError` where an option of standard input was given (option -> whether), and none is read."""
+    if is_live(media) and not media.startswith("play:") and "-" in media.split("+"):
+        return
+    for option, there in given.items():
+        if there:
+            raise OptionError(f"{option} is of sound on standard input, and {media} is none: leave it out")
+
+
 def single_input(inputs: Sequence[str], many: ManyOptions) -> str:
     """The only input, where there is no --out.
 
@@ -48,5 +58,7 @@ def single_input(inputs: Sequence[str], many: ManyOptions) -> str:
     # A csv file may be a dialogue, which is an input by itself.
     if is_many(inputs) and not (len(inputs) == 1 and inputs[0].lower().endswith(".csv")):
         what = f"{inputs[0]} may be many files" if len(inputs) == 1 else f"{len(inputs)} inputs are given"
-        raise OptionError(f"{what}: say where their estimates go, such as --out estimates.csv")
+        # A list of files looks like a text, which may be meant as a dialogue.
+        talk = "; a dialogue is a csv file" if len(inputs) == 1 and inputs[0].lower().endswith(".txt") else ""
+        raise OptionError(f"{what}: say where their estimates go, such as --out estimates.csv{talk}")
     return inputs[0]

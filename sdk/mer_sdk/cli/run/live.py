@@ -13,7 +13,16 @@ from rich.live import Live
 from mer_sdk.cli.run.live_view import LiveView
 from mer_sdk.cli.run.plot import draw
 from mer_sdk.cli.run.sensors import open_sensor
-from mer_sdk.cli.run.timeline import PLOTTED, Recorder, RunOptions, Timeline, say, utterance_line, utterances_line
+from mer_sdk.cli.run.timeline import (
+    PLOTTED,
+    Recorder,
+    RunOptions,
+    Timeline,
+    save_profile,
+    say,
+    utterance_line,
+    utterances_line,
+)
 from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.estimate import EmotionEstimate, UtteranceEstimate
 from mer_sdk.dialogue.options import ConversationOptions
@@ -53,8 +62,8 @@ def run_live(bundle: Bundle, options: RunOptions, sources: Sequence[Source]) -> 
                 view.add(estimate)
 
         states, error = _take_all(live, sources, options.seconds, add, view)
-        if timeline.steps and options.save_baseline is not None:
-            live.baseline.save(options.save_baseline)
+        if timeline.steps:
+            save_profile(live.baseline, options.save_baseline)
         timeline.end(title)
         _say_losses(states)
         if error is not None:

@@ -25,7 +25,7 @@ from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.output_files import check_outputs
 from mer_sdk.contract.signature import key_line, trusted_keys
-from mer_sdk.errors import JobError, OptionError
+from mer_sdk.errors import JobError, OptionError, counted
 from mer_sdk.frontends.face_detection import PACKAGED
 from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.runtimes import runtime_note
@@ -126,7 +126,8 @@ def _say(result: BatchResult, as_json: bool) -> None:
         return
     before = f" ({result.before} of them before)" if result.before else ""
     said = ", ".join(f"{emotion} {count}" for emotion, count in result.emotions.items())
-    print(f"{result.files} files{before}, {result.steps} steps, {result.seconds / 60:.1f} min: {said or 'no estimate'}")
+    done = f"{counted(result.files, 'file')}{before}, {counted(result.steps, 'step')}"
+    print(f"{done}, {result.seconds / 60:.1f} min: {said or 'no estimate'}")
     if result.failed:
         print(f"{result.failed} with an error, such as: {result.first_error}")
     print(f"{result.out}: a row for every step\n{result.files_out}: a row for every file")

@@ -12,7 +12,7 @@ import numpy as np
 
 from mer_sdk.contract.estimate import UNKNOWN, EmotionEstimate, UtteranceEstimate
 from mer_sdk.contract.output_files import atomic_output
-from mer_sdk.errors import MissingExtra, OptionError
+from mer_sdk.errors import MissingExtra, OptionError, reason_of
 from mer_sdk.report.colours import FURTHER_MODALITY, INK, MODALITIES, PAPER, RULE, SOFT, image_colours, ink_on
 
 Estimate = EmotionEstimate | UtteranceEstimate
@@ -71,7 +71,9 @@ def saved_figure(figure: Any, path: Path) -> Iterator[None]:
         with atomic_output(path) as aside:
             figure.savefig(aside, format=path.suffix.lower().lstrip("."), dpi=120)
     except (OSError, ValueError) as error:
-        raise OptionError(f"--plot {path} cannot be written ({error}); give another place or .png") from error
+        raise OptionError(
+            f"--plot {path} cannot be written ({reason_of(error)}); give another place or .png"
+        ) from error
     finally:
         pyplot().close(figure)
 

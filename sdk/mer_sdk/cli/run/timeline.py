@@ -12,8 +12,9 @@ from pathlib import Path
 
 from mer_sdk.cli.run.plot import draw
 from mer_sdk.contract.estimate import UNKNOWN, EmotionEstimate, UtteranceEstimate
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import OptionError, counted, reason_of
 from mer_sdk.frontends.face_tracks import FaceOptions
+from mer_sdk.window.baseline import PersonalBaseline
 from mer_sdk.window.smoothing import Smoothing
 
 BLOCK = "█"
@@ -85,13 +86,13 @@ def utterances_line(estimates: Sequence[UtteranceEstimate], of: str = "") -> str
     """How many utterances there were (`of` what), their emotions, and the median latency."""
     if not estimates:
         return "no utterance"
-    words = _most_common(Counter(estimate.emotion for estimate in estimates))
+    words = _counted(Counter(estimate.emotion for estimate in estimates))
     latency = sorted(estimate.latency_ms for estimate in estimates)[len(estimates) // 2]
-    return f"{len(estimates)} utterances{of}: {words}; median {latency:.2f} ms an utterance"
+    return f"{counted(len(estimates), 'utterance')}{of}: {words}; median {latency:.2f} ms an utterance"
 
 
-def _most_common(emotions: Counter[str]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in emotions.most_common(3))
+def _counted(emotions: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in emotions.most_common())
 
 
 @dataclass(frozen=True)
@@ -141,11 +142,10 @@ class RunSummary:
         steps = sum(self._emotions.values())
         if not steps:
             return "no step"
-        words = _most_common(self._emotions)
+        words = _counted(self._emotions)
         latency = sorted(self._latencies)[len(self._latencies) // 2]
         lost = f"; {self._dropped} dropped, {self._late} late" if self._dropped or self._late else ""
-        counted = "1 step" if steps == 1 else f"{steps} steps"
-        return f"{counted}: {words}; a face in {self._faces}; median {latency:.2f} ms a step{lost}"
+        return f"{counted(steps, 'step')}: {words}; a face in {self._faces}; median {latency:.2f} ms a step{lost}"
 
 
 class Recorder:
@@ -195,8 +195,7 @@ class Recorder:
                 raise self._refused(error) from error
 
     def _refused(self, error: OSError) -> OptionError:
-        reason = error.strerror or error
-        return OptionError(f"--record {self._path} cannot be written ({reason}); give another place")
+        return OptionError(f"--record {self._path} cannot be written ({reason_of(error)}); give another place")
 
 
 class Timeline:
@@ -286,6 +285,24 @@ def say(line: str) -> None:
 def is_wide() -> bool:
     """Whether a step's whole line fits; always where the output is no terminal."""
     return not sys.stdout.isatty() or shutil.get_terminal_size().columns >= WIDE
+
+
+def save_profile(baseline: PersonalBaseline, path: Path | None) -> None:
+    """Save the profile of --save-baseline, None for none, and say on stderr what it holds.
+
+    Raises:
+        OptionError: it cannot be written.
+    """
+    if path is None:
+        return
+    baseline.save(path)
+    words = {"audio": "sound", "face": "a face"}
+    held = {words.get(name, name): count for name, count in baseline.steps.items()}
+    if any(held.values()):
+        counts = ", ".join(f"{counted(count, 'step')} of {name}" for name, count in held.items())
+        tell_notes([f"{path} holds {counts}"])
+    else:
+        tell_notes([f"{path} is an empty profile, as neither {' nor '.join(held)} counted: record the person again"])
 
 
 def tell_notes(notes: Sequence[str]) -> None:

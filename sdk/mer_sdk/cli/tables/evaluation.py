@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mer_sdk.cli.tables.columns import narrow_table
+from mer_sdk.errors import counted
 from mer_sdk.evaluation.curves import accuracy_at
 from mer_sdk.evaluation.datasets.clip import LeftOut
 from mer_sdk.evaluation.dialogues import DialogueReport, DialogueResult
@@ -100,14 +101,14 @@ def _people(report: EvaluationReport) -> Table:
 def _summary(report: Report) -> str:
     merged = ", ".join(f"{old} as {new}" for old, new in report.merged.items() if old != new)
     if isinstance(report, DialogueReport):
-        said = f"{report.utterances} utterances of {report.dialogues} dialogues"
+        said = f"{counted(report.utterances, 'utterance')} of {counted(report.dialogues, 'dialogue')}"
         said += f", {report.wordless} without a word" if report.wordless else ""
     else:
         people = list(_named(report).values())
         strangers = len(report.speakers) - len(people)
-        said = f"{report.clips} clips, {report.steps} steps"
+        said = f"{counted(report.clips, 'clip')}, {counted(report.steps, 'step')}"
         said += f", speakers {', '.join(people)}" if people else ""
-        said += f", {strangers} clips of nobody named" if strangers else ""
+        said += f", {counted(strangers, 'clip')} of nobody named" if strangers else ""
         said += f", {len(report.left_out)} left out" if report.left_out else ""
     return (
         f"[bold]{report.bundle}[/bold] ({report.model}, {report.target} {report.scheme}) in {report.runtime}: {said}"
@@ -140,7 +141,7 @@ def _scores(report: Report) -> Table:
 def _common(result: Result) -> tuple[str, ...]:
     return (
         _score(result.uar, result.uar_interval),
-        f"{100 * result.macro_f1:.1f}",
+        _percent(result.macro_f1),
         f"{100 * result.ece:.1f}",
         f"{result.nll:.2f}",
     )
@@ -182,4 +183,9 @@ def _key(result: Result) -> tuple[str, ...]:
 
 def _score(value: float, interval: Interval) -> str:
     """A score in % with its interval, as Rich markup."""
-    return f"{100 * value:.1f} \\[{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
+    return f"{_percent(value)} \\[{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
+
+
+def _percent(value: float) -> str:
+    """In percent; of 100 without a decimal, so that rows of it fit 80 columns."""
+    return f"{100 * value:.1f}".replace("100.0", "100")

@@ -40,9 +40,10 @@ def open_dataset(spec: str, labels: Mapping[str, str] | None = None) -> Any:
         DataError: the path does not exist or holds none of the data set's files.
     """
     name, colon, path = spec.partition(":")
-    allowed = ", ".join(dataset_names())
     if not colon or not path:
-        raise OptionError(f"{spec!r} is not a data set: write NAME:PATH, for example ravdess:PATH; names are {allowed}")
+        # Who gives a path alone means files of their own.
+        own = f"; did you mean {OWN}:{spec}?" if spec and Path(spec).expanduser().exists() else ""
+        raise OptionError(f"{spec!r} is not a data set: write NAME:PATH, for example {OWN}:PATH or ravdess:PATH{own}")
     if name not in _OPENERS:
         raise OptionError.unknown("data set", name, dataset_names())
     folder = Path(path).expanduser()

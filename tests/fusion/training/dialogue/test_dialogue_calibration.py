@@ -18,7 +18,7 @@ from mer_fusion.dialogue_answers import NOT_FITTED, dialogue_answers, dialogues_
 from mer_fusion.tables import show_calibration
 from mer_fusion.torch_bundle import manifest_of
 from mer_sdk.contract.manifest import Decision
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import DataError, OptionError
 
 WORDS = ("what a great day", "leave me alone", "I lost him", "the door is there", "oh my god", "yes", "that is awful")
 
@@ -60,7 +60,8 @@ def talks(folder: Path, student: Path, right: float = 0.4, test: int = 0) -> str
     return write([next(named) if row[0] >= test else labels[0] for row in rows])
 
 
-def test_a_model_that_is_too_sure_learns_to_doubt(student, tmp_path, capsys):
+def test_a_model_that_is_too_sure_learns_to_doubt(student, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     spec, before = talks(tmp_path, student), student.read_bytes()
     found = calibrate(student, spec)
     assert (found.clips, found.people, found.dialogue) == (180, 30, True)
@@ -74,7 +75,10 @@ def test_a_model_that_is_too_sure_learns_to_doubt(student, tmp_path, capsys):
     assert manifest_of(load_checkpoint(student)).decision == card.decision  # what bundles take over
     assert student.read_bytes() == before
     show_calibration(found, student)
-    assert "180 utterances, when they are said, of 30 dialogues; each dialogue by" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "180 utterances, when they are said, of 30 dialogues; each dialogue by" in out
+    assert "temperature" in out
+    assert "…" not in out
 
 
 def test_a_copy_is_written_and_a_shipped_one_stays(student, tmp_path):
@@ -93,6 +97,14 @@ def test_a_copy_is_written_and_a_shipped_one_stays(student, tmp_path):
 
 def test_the_split_test_is_not_asked(student, tmp_path):
     assert calibrate(student, talks(tmp_path, student, test=10)).people == 20
+
+
+def test_too_few_of_ones_own_are_refused_and_the_card_stays(student, tmp_path):
+    card = student.with_suffix(".json").read_text()
+    spec = talks(tmp_path, student, test=27)  # 3 dialogues of 6 utterances are left
+    with pytest.raises(DataError, match=r"has 18 utterances to fit to; needed are 20, .*: label more, or keep"):
+        calibrate(student, spec)
+    assert student.with_suffix(".json").read_text() == card
 
 
 @pytest.mark.parametrize("split", ["train", "test"])

@@ -217,6 +217,18 @@ def test_the_command_ends_once_every_clip_has_a_label(files, tmp_path, capsys):
     assert "all 3 clips have a label" in capsys.readouterr().out
 
 
+def test_who_stops_before_the_first_label_is_sent_to_no_file(files, tmp_path, capsys, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mer_sdk.cli.data.label._label_in_page", stopped)
+    table = tmp_path / "labels.csv"
+    label([tmp_path / "in"], out=table, choices="happy,sad", speaker="", browser=False, port=0)
+    out = capsys.readouterr().out
+    assert f"no clip has a label yet, and {table} was not written" in out
+    assert "Next" not in out
+
+
 def test_bad_options_are_one_sentence(files, tmp_path):
     given = {"choices": "happy,sad", "speaker": "", "browser": False, "port": 0, "out": tmp_path / "l.csv"}
     for change, message in (

@@ -102,6 +102,13 @@ def test_letters_of_a_table_that_is_no_unicode_are_told_to_be_a_guess(folder, en
     assert ("радость" in left.reason) != told
 
 
+def test_a_path_without_the_prefix_is_told_with_it(folder):
+    with pytest.raises(OptionError, match=r"for example clips:PATH or ravdess:PATH; did you mean clips:/\S+\?$"):
+        open_dataset(str(folder))
+    with pytest.raises(OptionError, match=r"or ravdess:PATH$"):
+        open_dataset("absent")
+
+
 def test_labels_are_mapped_by_a_table_or_by_common_words(folder):
     text = "file,label\na.wav,Joy\nb.mp4, RAGE \nc.ogg,calm\nd.wav,Bored\n"
     (folder / "clips.csv").write_text(text)
@@ -110,9 +117,14 @@ def test_labels_are_mapped_by_a_table_or_by_common_words(folder):
     assert {old: new for old, new in chosen.labels.items() if old != new} == {"joy": "happy", "calm": "neutral"}
     # A bundle may use another word of the same meaning.
     assert [clip.label for clip in OwnClips(folder).select(("joy", "sadness")).clips] == ["joy"]
-    with pytest.raises(OptionError, match=r"'joi' is unknown; did you mean joy\? Allowed: bored, calm, joy, rage"):
+    with pytest.raises(
+        OptionError,
+        match=r"joi=\S+: no clip is labelled 'joi'; did you mean joy\? Labels of the clips: bored, calm, joy, rage",
+    ):
         OwnClips(folder, {"joi": "happy"})
-    with pytest.raises(OptionError, match=r"'hapy' is unknown; did you mean happy\?"):
+    with pytest.raises(
+        OptionError, match=r"=hapy: 'hapy' is none of the bundle's labels; did you mean happy\? These are "
+    ):
         OwnClips(folder, {"joy": "hapy"}).select(CLASSES)
     with pytest.raises(OptionError, match="--labels renames the labels of clips:PATH"):
         open_dataset(f"meld:{folder}", {"joy": "happy"})

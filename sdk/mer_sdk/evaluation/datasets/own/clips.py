@@ -21,7 +21,7 @@ from pathlib import Path
 from mer_sdk.contract.affect import SYNONYMS
 from mer_sdk.dialogue.dialogue_file import Dialogue, Utterance
 from mer_sdk.dialogue.text_file import is_unicode
-from mer_sdk.errors import DataError, OptionError
+from mer_sdk.errors import DataError, OptionError, did_you_mean
 from mer_sdk.evaluation.datasets.clip import Clip, LeftOut
 from mer_sdk.evaluation.datasets.own.folders import SPLIT_NAMES, TEST, folder_rows
 from mer_sdk.evaluation.datasets.own.table import Row, media_path, read_rows
@@ -83,7 +83,11 @@ class OwnClips:
         there = {clip.label for clip in clips}
         unknown = sorted(set(renamed) - there)
         if unknown and there:
-            raise OptionError.unknown(f"--labels {unknown[0]}=...: no clip has it; label", unknown[0], sorted(there))
+            pair, near = f"{unknown[0]}={renamed[unknown[0]]}", did_you_mean(unknown[0], there)
+            raise OptionError(
+                f"--labels {pair}: no clip is labelled {unknown[0]!r}{near}{' Labels' if near else '; labels'} of the "
+                f"clips: {', '.join(sorted(there))}"
+            )
         self.clips_all = tuple(replace(clip, label=renamed.get(clip.label, clip.label)) for clip in clips)
         self.renamed = renamed
         self.labels = tuple(sorted({clip.label for clip in self.clips_all}))
@@ -107,9 +111,14 @@ class OwnClips:
             OptionError: there is no such split, or a label of `names` that the bundle does not have.
             DataError: no clip is left.
         """
-        wrong = [new for new in self.renamed.values() if _meaning(new, classes) is None]
+        wrong = [(old, new) for old, new in self.renamed.items() if _meaning(new, classes) is None]
         if wrong:
-            raise OptionError.unknown(f"--labels ...={wrong[0]}: label", wrong[0], classes)
+            given, meant = wrong[0]
+            near = did_you_mean(meant, classes)
+            these = f"{near} These" if near else "; these"
+            raise OptionError(
+                f"--labels {given}={meant}: {meant!r} is none of the bundle's labels{these} are {', '.join(classes)}"
+            )
         wanted = _split(split or "")
         if wanted and wanted not in self.splits:
             listed = ", ".join(self.splits) or "none: the table has no column split"
