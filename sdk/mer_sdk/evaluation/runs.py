@@ -61,7 +61,7 @@ def read_run(path: str | Path) -> list[RunFigures]:
         content = json.loads(card.read_text(encoding="utf-8"))
         found = list(_evaluations(content, path.stem)) or _card(content)
     except (OSError, ValueError, RecursionError) as error:
-        why = "it is nested too deep" if isinstance(error, RecursionError) else error
+        why = "it is nested too deep" if isinstance(error, RecursionError) else reason_of(error)
         raise DataError(f"{path} is no run ({why}); give a --run-dir, a checkpoint, or a saved evaluation") from error
     if not any(run.series for run in found):
         raise DataError(f"{path} holds no figures; give a --run-dir, a checkpoint, or a saved evaluation")
@@ -90,7 +90,9 @@ def write_tensorboard(runs: Sequence[RunFigures], folder: Path) -> None:
                     writer.add_scalar(figure, value, step=epoch)
             writer.close()
         except OSError as error:
-            raise OptionError(f"--tensorboard {folder} cannot be written ({reason_of(error)}); give another folder") from error
+            raise OptionError(
+                f"--tensorboard {folder} cannot be written ({reason_of(error)}); give another folder"
+            ) from error
 
 
 def _trainings(folder: Path) -> list[RunFigures]:

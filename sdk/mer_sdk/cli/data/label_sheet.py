@@ -141,7 +141,9 @@ class LabelSheet:
                 table.writerow(self._header)
                 table.writerows(rows)
         except OSError as error:
-            raise OptionError(f"--out {self.path} cannot be written ({reason_of(error)}); give another place") from error
+            raise OptionError(
+                f"--out {self.path} cannot be written ({reason_of(error)}); give another place"
+            ) from error
         self._rows = rows
         if row is None:
             del self._row_of[self._places[number]]
