@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from mer_sdk.contract.output_files import is_inside, is_same
 from mer_sdk.errors import MissingExtra, OptionError
 
 try:
@@ -19,7 +17,17 @@ try:
 except ModuleNotFoundError as missing:
     sys.exit(str(MissingExtra("mer-convert", missing.name or "typer", "convert")))
 
-from mer_sdk.cli.options import LabelsOption, label_names, names_of
+from mer_converters.arguments import (
+    FACE_FINDER,
+    Arguments,
+    check_early,
+    check_out,
+    data_options,
+    shipped_student,
+    split_names,
+    target_list,
+)
+from mer_sdk.cli.options import LabelsOption, label_names
 from mer_sdk.cli.program import guarded, run_program
 from mer_sdk.cli.typed import HELP_NAMES, help_text
 
@@ -28,9 +36,6 @@ if TYPE_CHECKING:
     from mer_converters.pipeline.convert import ConversionResult
     from mer_converters.pipeline.plan import ConvertOptions
     from mer_converters.processes.progress import Say
-    from mer_quantization.recordings import DataOptions
-
-FACE_FINDER = "face_finder"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -147,18 +152,18 @@ def convert(
     if checkpoint is not None and model not in (None, FACE_FINDER):
         raise OptionError(f"--model {model} and --checkpoint {checkpoint} name two models; leave one out")
     model = model or "grjca"
-    _check_out(out, checkpoint=checkpoint)
-    arguments = _Arguments(
+    check_out(out, checkpoint=checkpoint)
+    arguments = Arguments(
         model=model,
         checkpoint=checkpoint,
-        targets=_targets(target or ([] if request.languages else ["all"])) or request.targets,
-        schemes=_split(scheme or ["fp32"]),
+        targets=target_list(target or ([] if request.languages else ["all"])) or request.targets,
+        schemes=split_names(scheme or ["fp32"]),
         out=out,
         jobs=jobs,
         as_json=as_json,
     )
     request.check(arguments.targets)
-    _check_early(arguments, coverage)
+    check_early(arguments, coverage)
     if model == FACE_FINDER and any((data, check_data, keep_float)):
         raise OptionError("a face finder is not quantized: leave out --data, --check-data and --keep-float")
     if model == FACE_FINDER:
@@ -178,10 +183,10 @@ def convert(
                 raise OptionError(
                     "--labels renames the labels of your own clips; give --data clips:PATH, or leave it out"
                 )
-            calibrating = _data_options(data, calibration_clips, names)
+            calibrating = data_options(data, calibration_clips, names)
             apart = not set(data or ()) & set(check_data or ())
-            judging = _data_options(check_data, calibration_clips, names, checks_alone=apart)
-            keep = _split(keep_float or [])
+            judging = data_options(check_data, calibration_clips, names, checks_alone=apart)
+            keep = split_names(keep_float or [])
             options = ConvertOptions(out, force, jobs, calibrating, judging, coverage, keep, fallback)
             converted = _convert_emotion_model(arguments, options, request, say)
     passed = show_face_finder(finders, out, as_json, finder_code) if model == FACE_FINDER else _show(converted, as_json)
@@ -195,56 +200,6 @@ app.command(help=help_text(convert), context_settings={"help_option_names": sort
 def main() -> None:
     """Entry point: 0 = every bundle written through the gate, 1 = a gate or a conversion failed, 2 = asked wrongly."""
     run_program("mer-convert", app)
-
-
-def _check_out(out: Path, **inputs: Path | None) -> None:
-    """Refuse an --out in which a bundle that is replaced would take an input with it.
-
-    Raises:
-        OptionError: it says which.
-    """
-    if out.exists() and not out.is_dir():
-        raise OptionError(f"--out {out} is a file; give a folder for the bundles")
-    for what, path in inputs.items():
-        if path is None:
-            continue
-        if is_same(out, path) or is_inside(out, path):
-            raise OptionError(f"--out {out} lies in {what} {path}, which is read; give another folder")
-        between = [parent for parent in Path(os.path.realpath(path)).parents if is_inside(parent, out)]
-        if any(parent.suffix == ".mer" for parent in between):
-            raise OptionError(f"{what} {path} lies in a bundle in --out, which may be replaced; give another folder")
-
-
-def _check_early(arguments: _Arguments, coverage: float) -> None:
-    """Refuse what no target can make before torch is loaded, which takes seconds.
-
-    Raises:
-        OptionError: it says what is allowed.
-    """
-    from mer_quantization.confidence import check_coverage
-    from mer_quantization.schemes import find_scheme
-
-    for name in arguments.schemes:
-        find_scheme(name)
-    check_coverage(coverage)
-    if arguments.checkpoint is not None and not arguments.checkpoint.exists():
-        raise OptionError(
-            f"--checkpoint {arguments.checkpoint} is missing; a checkpoint is NAME.safetensors and NAME.json side by "
-            "side"
-        )
-
-
-@dataclass(frozen=True)
-class _Arguments:
-    """What the command line says, lists read."""
-
-    model: str
-    checkpoint: Path | None
-    targets: tuple[str, ...]
-    schemes: tuple[str, ...]
-    out: Path
-    jobs: int
-    as_json: bool
 
 
 @dataclass(frozen=True)
@@ -269,14 +224,12 @@ def _load_torch(say: Say) -> None:
         raise MissingExtra("mer-convert", error.name or "torch", "convert") from error
 
 
-def _convert_emotion_model(
-    arguments: _Arguments, options: ConvertOptions, request: EmitRequest, say: Say
-) -> _Converted:
+def _convert_emotion_model(arguments: Arguments, options: ConvertOptions, request: EmitRequest, say: Say) -> _Converted:
     from mer_converters.pipeline import convert as pipeline
     from mer_converters.pipeline.bundle_files import student_vs_full
     from mer_fusion.checkpoint import load_checkpoint
 
-    started, source = time.time(), arguments.checkpoint or _shipped(arguments.model)
+    started, source = time.time(), arguments.checkpoint or shipped_student(arguments.model)
     card = load_checkpoint(source).card
     request.check_kind(
         "window" if card.dialogue is None else "dialogue", card.network.model, options.out, arguments.targets
@@ -313,45 +266,6 @@ def _show(converted: _Converted, as_json: bool) -> bool:
     if commands:
         print("\nNext:", *(f"  {command}" for command in commands), sep="\n")
     return not failed
-
-
-def _shipped(model: str) -> Path:
-    """The shipped student of a model.
-
-    Raises:
-        OptionError: there is none; the message offers the nearest name.
-    """
-    from mer_fusion.checkpoint import SHIPPED, shipped_checkpoint
-
-    known = sorted(path.stem.removesuffix("-student") for path in SHIPPED.glob("*-student.safetensors"))
-    if model not in known:
-        raise OptionError.unknown("model", model, (*known, FACE_FINDER))
-    return shipped_checkpoint(model)
-
-
-def _data_options(
-    specs: list[str] | None, clips: int, labels: dict[str, str], checks_alone: bool = False
-) -> DataOptions | None:
-    from mer_quantization.recordings import DataOptions
-
-    if not specs:
-        return None
-    own = any(spec.startswith("clips:") for spec in specs)
-    return DataOptions(tuple(specs), clips, labels=tuple(labels.items()) if own else (), checks_alone=checks_alone)
-
-
-def _split(values: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for value in values for name in names_of(value)))
-
-
-def _targets(values: list[str]) -> tuple[str, ...]:
-    from mer_converters.targets import target_names
-
-    names, known = _split(values), (*target_names(), "all")
-    for name in names:
-        if name not in known:
-            raise OptionError.unknown("target", name, known)
-    return target_names() if "all" in names else names
 
 
 def _emit_for(request: EmitRequest, target: str, bundle: Path) -> list[Path]:

@@ -180,8 +180,7 @@ class EmotionSensor:
         self._steps.engine.enrol(max(1, round(seconds / self._step)))
 
     def forget(self, person: int | None = None) -> None:
-        """Forget a person, by `FaceView.id`, baseline and looks; None is the current one. Nothing of the window
-        counts.
+        """Forget a person, by `FaceView.id`, baseline and looks; None is the current one. Nothing of the window counts.
 
         Who is still in the picture is somebody new from the next step on.
 

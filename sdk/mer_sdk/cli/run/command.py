@@ -334,10 +334,8 @@ def _check_dialogue(bundle: Bundle, media: str, options: RunOptions) -> None:
 
 @contextmanager
 def _few_threads(count: int) -> Iterator[None]:
-    """Keep numpy's BLAS and OpenCV to so many threads: small matrices and frames gain nothing from more.
-
-    They would spin while they wait for one another, on all cores.
-    """
+    """Keep numpy's BLAS and OpenCV to so many threads: small matrices and frames gain nothing from more, which would
+    spin while they wait for one another, on all cores."""
     name = "OPENCV_FOR_THREADS_NUM"
     given, before = os.environ.get(name), blas_threads(count)
     # Read once, when OpenCV is loaded, which is not before the first frame.
