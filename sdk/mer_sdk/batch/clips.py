@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mer_sdk.dialogue.text_file import read_text
-from mer_sdk.errors import DataError, OptionError
+from mer_sdk.errors import DataError, OptionError, counted
 from mer_sdk.evaluation.datasets.clip import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from mer_sdk.evaluation.datasets.own.table import read_rows
 from mer_sdk.limits import check_path
@@ -68,7 +68,7 @@ def find_clips(inputs: Sequence[str | os.PathLike[str]]) -> tuple[tuple[ClipFile
             else:
                 found[place] = _clip(name, place)
     if doubles:
-        notes.append(f"{doubles} files are listed more than once, and run once")
+        notes.append(f"{counted(doubles, 'file is', 'files are')} listed more than once, and run once")
     if not found:
         raise OptionError(
             f"there is no sound or video file in {', '.join(names)}; endings that are looked for in folders: "
@@ -107,7 +107,8 @@ def _of_folder(folder: str, notes: list[str]) -> Iterator[tuple[str, str]]:
             else:
                 others += 1
     if others:
-        notes.append(f"{others} files in {folder} have other endings than sound and video, and are left out")
+        left_out = counted(others, "file", "files")
+        notes.append(f"left out, as no sound or video by its ending: {left_out} in {folder}")
 
 
 def _of_list(path: Path, notes: list[str]) -> Iterator[tuple[str, str]]:

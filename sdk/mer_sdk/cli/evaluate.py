@@ -118,9 +118,8 @@ def evaluate(
         runtime=runtime,
         threads=threads,
     )
-    check_outputs({"--out": out}, {**inputs_of(bundles), "the data set": dataset_path(data)})
-    if out is not None and out.suffix.lower() != ".json":
-        raise OptionError(f"--out {out} must end in .json: it is the report as JSON; mer report makes a page")
+    inputs = {**inputs_of(bundles), "the data set": dataset_path(data)}
+    check_outputs({"--out": out}, inputs, {"--out": (".json",)})
     people, parts = actors_of(actors), folds_of(folds)
     dataset = open_dataset(data, label_names(labels))
     if isinstance(dataset, OwnClips) and (people is not None or parts is not None):

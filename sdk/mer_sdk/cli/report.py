@@ -104,9 +104,8 @@ def report(
             **{f"the check {path}": path for path in devices or []},
             **{f"the data set {item}": dataset_path(item) for item in data or []},
         },
+        {"--out": PAGE_SUFFIXES},
     )
-    if out.suffix.lower() not in PAGE_SUFFIXES:
-        raise OptionError(f"--out {out} must end in {' or '.join(PAGE_SUFFIXES)}: it is a page; --json prints results")
     if data and evaluation:
         raise OptionError("--data measures and --evaluation takes saved results; give one of them")
     opened = {key_of(bundle): bundle for bundle in open_bundles(bundles, is_finder)}

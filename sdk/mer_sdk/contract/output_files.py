@@ -47,7 +47,7 @@ def check_outputs(
     Args:
         outputs: option -> the file it names, None where it was not given.
         inputs: what it is, such as "the input" -> file or folder that is read.
-        suffixes: option -> endings that its file may have.
+        suffixes: option -> endings that its file may have; a device, such as /dev/null, has none.
 
     Raises:
         OptionError: it says which, and what to do.
@@ -55,10 +55,11 @@ def check_outputs(
     given = {option: Path(path) for option, path in outputs.items() if path is not None}
     for option, path in given.items():
         _check_place(option, path)
-        allowed = (suffixes or {}).get(option, ())
-        if allowed and path.suffix.lower() not in allowed:
-            raise OptionError(f"{option} {path} must end in {', '.join(allowed[:-1])} or {allowed[-1]}")
         check_keeps_inputs(option, path, inputs)
+        allowed = (suffixes or {}).get(option, ())
+        if allowed and path.suffix.lower() not in allowed and (path.is_file() or not path.exists()):
+            listed = " or ".join(filter(None, (", ".join(allowed[:-1]), allowed[-1])))
+            raise OptionError(f"{option} {path} must end in {listed}")
     options = list(given)
     for place, option in enumerate(options):
         for other in options[:place]:

@@ -23,7 +23,7 @@ def test_a_folder_is_its_media_at_any_depth_in_order(folder) -> None:
     (folder / ".hidden.wav").touch()
     clips, notes = find_clips(["clips"])
     assert [clip.name for clip in clips] == FOUND
-    assert notes == ("1 files in clips have other endings than sound and video, and are left out",)
+    assert notes == ("left out, as no sound or video by its ending: 1 file in clips",)
     assert (clips[0].path, clips[0].size) == (str(folder / "0.wav"), os.path.getsize(folder / "0.wav"))
 
 

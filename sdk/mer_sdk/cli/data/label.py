@@ -57,9 +57,7 @@ def label(
     names = names_of(choices)
     if len(names) < 2:
         raise OptionError(f"--choices {choices!r} is no choice; give at least two labels with commas")
-    if out.suffix.lower() != ".csv":
-        raise OptionError(f"--out {out} must end in .csv")
-    check_outputs({"--out": out}, {})
+    check_outputs({"--out": out}, {}, {"--out": (".csv",)})
     sheet = LabelSheet(out, media_files(files), speaker)
     total = len(sheet.files)
     if not sheet.open:
