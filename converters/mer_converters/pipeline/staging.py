@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from mer_sdk.errors import BundleError, ConversionError
+from mer_sdk.errors import BundleError, ConversionError, reason_of
 from mer_sdk.jobs.temporary import temporary_folder
 
 
@@ -67,6 +67,6 @@ def writing(action: Callable[[], Path | None], out: Path) -> Path:
         raise ConversionError(f"the bundle that was just written does not open: {error}") from error
     except OSError as error:
         raise ConversionError(
-            f"{out} cannot be written ({error.strerror or error}): free some space or give another --out; "
+            f"{out} cannot be written ({reason_of(error)}): free some space or give another --out; "
             "nothing was left there"
         ) from error

@@ -23,7 +23,7 @@ from mer_fusion.checkpoint import load_checkpoint
 from mer_quantization.recordings import DataOptions
 from mer_quantization.schemes import find_scheme
 from mer_sdk.contract.golden import read_golden, save_golden
-from mer_sdk.errors import ConversionError, MerError
+from mer_sdk.errors import ConversionError, MerError, reason_of
 from mer_sdk.runtimes import runtime_note
 
 
@@ -127,7 +127,7 @@ def run_job(job: Job, say: Say = unheard) -> tuple[Artifact, ...]:
             save_golden(folder / golden_file(scheme.name), cases)
         return artifacts
     except OSError as error:
-        raise ConversionError(f"{job.target}: {error.strerror or error} ({error.filename or job.folder})") from error
+        raise ConversionError(f"{job.target}: {reason_of(error)} ({error.filename or job.folder})") from error
     except ConversionError:
         raise
     except MerError as error:

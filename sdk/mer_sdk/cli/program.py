@@ -13,7 +13,7 @@ from functools import wraps
 from types import ModuleType
 from typing import Any, NoReturn
 
-from mer_sdk.errors import MerError
+from mer_sdk.errors import MerError, reason_of
 from mer_sdk.limits import check_number
 
 # What a shell shows for a program that Ctrl-C ended, and for one whose reader went away.
@@ -59,7 +59,7 @@ def run_program(name: str, work: Callable[[], object]) -> None:
         _end(name, "the memory of this machine is not enough for that; close other programs, or give less", FAILED)
     except OSError as error:
         leave_output()
-        _end(name, f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", FAILED)
+        _end(name, f"{reason_of(error)}{f': {error.filename}' if error.filename else ''}", FAILED)
 
 
 class OutputClosed(Exception):

@@ -35,6 +35,7 @@ from mer_sdk.errors import (
     OptionError,
     UntrustedBundle,
     did_you_mean,
+    reason_of,
 )
 from mer_sdk.limits import check_kind, check_path, check_threads
 from mer_sdk.runtimes import Graph, load_graph, runtime_for_target, runtime_named, runtime_note
@@ -257,7 +258,7 @@ def _resolve(path: Path) -> Path:
         if path.exists():
             return path
     except (OSError, ValueError) as error:
-        raise BundleError(f"the bundle cannot be opened ({getattr(error, 'strerror', None) or error})") from error
+        raise BundleError(f"the bundle cannot be opened ({reason_of(error)})") from error
     packaged = packaged_bundles()
     if path.name == str(path) and path.stem in packaged and path.suffix in ("", ".mer"):
         return packaged[path.stem]

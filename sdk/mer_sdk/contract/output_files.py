@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import OptionError, reason_of
 
 
 @contextmanager
@@ -108,7 +108,7 @@ def _check_place(option: str, path: Path) -> None:
             raise OptionError(f"{option} {path}: the folder {path.parent} does not exist; make it first")
         there = path.exists()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = reason_of(error)
         raise OptionError(f"{option} cannot be written ({reason}); give another name") from error
     if not os.access(path if there and not path.is_file() else folder, os.W_OK):
         raise OptionError(f"{option} {path} cannot be written: this user may not write there; give another place")

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from pathlib import Path
 
-from mer_sdk.errors import MissingExtra, OptionError, UntrustedBundle
+from mer_sdk.errors import MissingExtra, OptionError, UntrustedBundle, reason_of
 from mer_sdk.limits import check_path, given
 
 SIGNATURE = "manifest.sig"
@@ -121,7 +121,7 @@ def _public_key(named: str | Path) -> bytes:
             with Path(named).open("rb") as file:
                 text = file.read(MOST_SIGNATURE_BYTES).decode("utf-8", "replace")
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
+            reason = reason_of(error)
             raise OptionError(
                 f"the public key {named} cannot be read ({reason}); give {PREFIX}BASE64 or the file that holds it"
             ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
-from mer_sdk.errors import DataError
+from mer_sdk.errors import DataError, reason_of
 from mer_sdk.limits import check_path
 
 # The characters 0x80 to 0x9F, which are controls that no text has, to what these bytes are in Windows-1252.
@@ -37,7 +37,7 @@ def read_text(path: str | Path, what: str) -> str:
     try:
         content = Path(path).read_bytes()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = reason_of(error)
         raise DataError(f"{path} cannot be read ({reason}); give a {what}") from error
     for mark, encoding in _MARKS:
         if content.startswith(mark):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from mer_sdk.errors import MediaError
+from mer_sdk.errors import MediaError, reason_of
 from mer_sdk.limits import check_path
 
 # A name longer than this is shortened in messages.
@@ -65,7 +65,7 @@ def check_file(path: str | os.PathLike[str]) -> Path:
     except FileNotFoundError as error:
         raise MediaError(f"{shown(name)} does not exist; give an audio or video file") from error
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = reason_of(error)
         raise MediaError(f"{shown(name)} cannot be opened ({reason}); give an audio or video file") from error
     if regular and size == 0:
         raise MediaError(f"{shown(name)} is empty (0 bytes); record or copy it again")

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from mer_sdk.errors import reason_of
 from mer_sdk.media.timeline import Timeline, TimelineFindings
 
 # While one stream has nothing yet, so much of another is kept, so that both are decoded together: bytes, and seconds.
@@ -123,7 +124,7 @@ class Packets:
         try:
             packet = next(packets, None)
         except (self._av.FFmpegError, OSError) as error:
-            self.broken, self._failed = getattr(error, "strerror", None) or str(error), True
+            self.broken, self._failed = reason_of(error), True
             return None
         except IndexError:
             # PyAV knows no streams that begin within a file, such as those of a transport stream whose tables change.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mer_sdk.errors import counted
+
 # A stream that steps back by more than this begins again; less is an overlap, as at the joins of clips, seconds.
 RESTART = 0.5
 # A single stamp further ahead than this counts only once the next of its stream confirms it, seconds.
@@ -48,24 +50,19 @@ class TimelineFindings:
                 f"the first {self.skipped:.2f} s of pictures are left out: the file begins between two whole pictures"
             )
         if self.damaged:
-            found.append(f"{_count(self.damaged, 'damaged packet')} left out")
+            found.append(f"{counted(self.damaged, 'damaged packet')} left out")
         if self.strangers:
-            found.append(f"{_count(self.strangers, 'packet')} of streams that begin within the file left out")
+            found.append(f"{counted(self.strangers, 'packet')} of streams that begin within the file left out")
         if self.restarts:
             found.append(f"the clock of the file begins again {_times(self.restarts)}; time goes on from where it was")
         if self.overlaps:
-            found.append(
-                f"{_count(self.overlaps, 'overlap')} of sound or pictures left out, {self.overlap_seconds:.2f} s in all"
-            )
+            overlaps = counted(self.overlaps, "overlap")
+            found.append(f"{overlaps} of sound or pictures left out, {self.overlap_seconds:.2f} s in all")
         if self.gaps:
-            found.append(f"{_count(self.gaps, 'pause')} of {self.gap_seconds:.0f} s in all, in which nothing is there")
+            found.append(f"{counted(self.gaps, 'pause')} of {self.gap_seconds:.0f} s in all, in which nothing is there")
         if self.mended:
-            found.append(f"{_count(self.mended, 'wrong time stamp')} mended")
+            found.append(f"{counted(self.mended, 'wrong time stamp')} mended")
         return tuple(found)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _times(number: int) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mer_sdk.contract.device_evidence import EVIDENCE, PHONE, device_name, evidence_of, number_at
-from mer_sdk.errors import OptionError
+from mer_sdk.errors import OptionError, reason_of
 from mer_sdk.limits import check_path
 from mer_sdk.report.drawing import WIDTH, chart, frame, path, scale
 from mer_sdk.report.evidence import NONE
@@ -103,7 +103,7 @@ def read_devices(file: str | Path) -> list[DeviceResult]:
             )
         found = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise OptionError(f"{what} cannot be read ({error.strerror or error})") from error
+        raise OptionError(f"{what} cannot be read ({reason_of(error)})") from error
     except (ValueError, RecursionError) as error:
         raise OptionError(f"{what} is not JSON; give what `mer phone-check --json` wrote") from error
     if not isinstance(found, list) or not all(isinstance(one, dict) and "device" in one for one in found):

@@ -19,7 +19,7 @@ import numpy as np
 
 from mer_sdk.contract.manifest import BaselineContract
 from mer_sdk.contract.output_files import atomic_output
-from mer_sdk.errors import BundleError, OptionError, SignalError
+from mer_sdk.errors import BundleError, OptionError, SignalError, reason_of
 from mer_sdk.limits import check_kind, check_path, given
 from mer_sdk.media.samples import as_array
 
@@ -171,12 +171,12 @@ class PersonalBaseline:
     def _checked(self, modality: str, features: object, axes: tuple[int, ...]) -> np.ndarray:
         """Features as float64, with one of so many axes."""
         self._check_modality(modality)
-        given, size = as_array("a vector of features", features), len(self._sums[modality])
-        if given.dtype.kind not in "fiu" or given.ndim not in axes or given.shape[-1] != size:
+        rows, size = as_array("a vector of features", features), len(self._sums[modality])
+        if rows.dtype.kind not in "fiu" or rows.ndim not in axes or rows.shape[-1] != size:
             raise SignalError(
-                f"features of {modality} have shape {given.shape} and type {given.dtype}; needed are {size} numbers"
+                f"features of {modality} have shape {rows.shape} and type {rows.dtype}; needed are {size} numbers"
             )
-        return given.astype(np.float64, copy=False)
+        return rows.astype(np.float64, copy=False)
 
     def observe_all(self, row: np.ndarray) -> None:
         """`observe_step` for every modality at once: float64, one vector after the other as `places_of` says."""
@@ -230,7 +230,7 @@ class PersonalBaseline:
             with atomic_output(path) as aside:
                 aside.write_text(json.dumps(content) + "\n")
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
+            reason = reason_of(error)
             raise OptionError(f"the profile {path} cannot be written ({reason}); give another place") from error
 
     def load(self, path: str | Path) -> None:
@@ -245,7 +245,7 @@ class PersonalBaseline:
         try:
             content = json.loads(Path(path).read_text())
         except OSError as error:
-            reason = error.strerror or error
+            reason = reason_of(error)
             raise BundleError(f"the personal baseline {path} cannot be read ({reason}); give another one") from error
         except (ValueError, RecursionError) as error:
             raise BundleError(f"{path} is not a personal baseline: it is no JSON; enrol again") from error

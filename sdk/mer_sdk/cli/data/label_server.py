@@ -14,7 +14,7 @@ from typing import Any
 
 from mer_sdk.cli.data.label_page import PAGE
 from mer_sdk.cli.data.label_sheet import LabelSheet
-from mer_sdk.errors import MerError, OptionError
+from mer_sdk.errors import MerError, OptionError, reason_of
 
 _BLOCK = 1 << 18
 # Bytes of an answer, at most.
@@ -48,9 +48,7 @@ class LabelServer:
         try:
             self._server = _Server(("127.0.0.1", port), handler)
         except OSError as error:
-            raise OptionError(
-                f"--port {port} cannot be used ({error.strerror or error}); 0 takes a free one"
-            ) from error
+            raise OptionError(f"--port {port} cannot be used ({reason_of(error)}); 0 takes a free one") from error
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}/{token}/"
 
     def __enter__(self) -> LabelServer:

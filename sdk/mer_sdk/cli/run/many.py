@@ -25,7 +25,7 @@ from mer_sdk.contract.bundle import Bundle
 from mer_sdk.contract.codec import to_json
 from mer_sdk.contract.output_files import check_outputs
 from mer_sdk.contract.signature import key_line, trusted_keys
-from mer_sdk.errors import JobError, OptionError, counted
+from mer_sdk.errors import JobError, OptionError, counted, reason_of
 from mer_sdk.frontends.face_detection import PACKAGED
 from mer_sdk.frontends.face_tracks import FaceOptions
 from mer_sdk.runtimes import runtime_note
@@ -65,7 +65,7 @@ def run_many(given: str, inputs: Sequence[str], out: Path, options: RunOptions, 
         except KeyboardInterrupt:
             interrupted = True
         except OSError as error:
-            reason = error.strerror or error
+            reason = reason_of(error)
             raise OptionError(f"--out {out} cannot be written ({reason}); {_kept(out)}") from error
         except JobError as error:
             raise JobError(f"{error}; {_kept(out)}") from error

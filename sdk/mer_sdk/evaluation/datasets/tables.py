@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from mer_sdk.errors import DataError
+from mer_sdk.errors import DataError, reason_of
 
 
 @contextmanager
@@ -27,4 +27,4 @@ def opened_table(path: Path) -> Iterator[TextIO]:
     except csv.Error as error:
         raise DataError(f"{path} is no table ({error}); fetch it again") from error
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror or error}); fetch it again") from error
+        raise DataError(f"{path} cannot be read ({reason_of(error)}); fetch it again") from error

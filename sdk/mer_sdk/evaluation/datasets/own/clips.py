@@ -21,7 +21,7 @@ from pathlib import Path
 from mer_sdk.contract.affect import SYNONYMS
 from mer_sdk.dialogue.dialogue_file import Dialogue, Utterance
 from mer_sdk.dialogue.text_file import is_unicode
-from mer_sdk.errors import DataError, OptionError, did_you_mean
+from mer_sdk.errors import DataError, OptionError, did_you_mean, reason_of
 from mer_sdk.evaluation.datasets.clip import Clip, LeftOut
 from mer_sdk.evaluation.datasets.own.folders import SPLIT_NAMES, TEST, folder_rows
 from mer_sdk.evaluation.datasets.own.table import Row, media_path, read_rows
@@ -264,7 +264,7 @@ def _clip(row: Row, folder: Path, numbers: Mapping[str, int], stranger: int) -> 
         if path.stat().st_size == 0:
             raise DataError("the file is empty (0 bytes)")
     except (OSError, ValueError) as error:
-        raise DataError(f"the file cannot be opened ({getattr(error, 'strerror', None) or error})") from error
+        raise DataError(f"the file cannot be opened ({reason_of(error)})") from error
     start, end = _seconds(cells.get("start", ""), "start") or 0.0, _seconds(cells.get("end", ""), "end")
     if end is not None and end <= start:
         raise DataError(f"it ends at {end:g} s, and begins at {start:g} s")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mer_sdk.errors import DataError
+from mer_sdk.errors import DataError, reason_of
 
 _CONTAINERS: dict[tuple[str, str], Any] = {
     ("builtins", "set"): set,
@@ -41,7 +41,7 @@ def load_feature_pickle(path: Path) -> Any:
             "save the features as such again"
         ) from forbidden
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror or error}); give the feature file") from error
+        raise DataError(f"{path} cannot be read ({reason_of(error)}); give the feature file") from error
     # Damaged pickles fail in many ways: unknown opcodes, odd arguments, numbers out of range.
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
         raise DataError(f"{path} is no pickle or is damaged ({error}); fetch it again") from error
