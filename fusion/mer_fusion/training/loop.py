@@ -35,7 +35,8 @@ class LoopOptions:
         learning_rate: peak of the schedule: linear warm-up over `warmup_epochs`, cosine to zero.
         weight_decay: AdamW's decoupled decay.
         average: decay of the running average of the weights that is kept as the result (0 = the last weights).
-        precision: "bf16" runs the forward pass under autocast, weights stay float32; "no" is float32 throughout.
+        precision: "bf16" runs the forward pass under autocast where the machine computes it in hardware (elsewhere it is
+            slower than float32, which is then used), weights stay float32; "no" is float32 throughout.
         threads: CPU threads (0 = torch's default).
     """
 
@@ -118,7 +119,8 @@ def fit(task: Task, options: LoopOptions, run_dir: Path, quiet: bool = False, va
         torch.set_num_threads(options.threads)
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     # Not through Accelerate: it fixes the precision for the whole process, and parts of one run differ in theirs.
-    half = torch.autocast(accelerator.device.type, torch.bfloat16, enabled=options.precision == "bf16")
+    halved = options.precision == "bf16" and computes_bf16(accelerator.device)
+    half = torch.autocast(accelerator.device.type, torch.bfloat16, enabled=halved)
     set_seed(options.seed)
     run_dir.mkdir(parents=True, exist_ok=True)
     state_file = run_dir / f"{task.name}.pt"
@@ -185,6 +187,14 @@ def fit(task: Task, options: LoopOptions, run_dir: Path, quiet: bool = False, va
     task.module.load_state_dict(average.module.state_dict())
     task.module.eval()
     return history
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Whether a device has units for bfloat16: GPUs by their generation, CPUs by AMX or AVX-512 BF16, or Arm's BF16."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    known = torch.cpu.get_capabilities()
+    return any(known.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
 
 
 def _groups(module: nn.Module, decay: float) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,7 +25,7 @@ from mer_fusion.training.fusion.recipe import Recipe, full_precision_recipe, sho
 from mer_fusion.training.fusion.task import FusionOptions
 from mer_fusion.training.fusion.train import train_network
 from mer_fusion.training.fusion.windows import WindowOptions
-from mer_fusion.training.loop import LoopOptions, fit
+from mer_fusion.training.loop import LoopOptions, computes_bf16, fit
 from mer_fusion.training.run import RunOptions
 from mer_fusion.training.speech.encoder import AudioLearner, AudioOptions, AudioTask
 from mer_quantization.distill import distill_student
@@ -101,6 +102,33 @@ def test_a_run_with_other_options_is_not_continued(tmp_path: Path) -> None:
     fit(face_task(), OPTIONS, tmp_path, quiet=True)
     with pytest.raises(CheckpointError, match="other options"):
         fit(face_task(), replace(OPTIONS, learning_rate=1e-4), tmp_path, quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("units", "wanted"),
+    [
+        ({"avx2": True}, False),
+        ({"amx_bf16": True}, True),
+        ({"avx512_bf16": True}, True),
+        ({"neon": True, "bf16": True}, True),
+    ],
+)
+def test_bfloat16_is_used_where_the_processor_computes_it(
+    units: dict[str, bool], wanted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: units)
+    assert computes_bf16(torch.device("cpu")) is wanted
+    seen = []
+
+    class Looking(FaceTask):
+        def loss(self, module: torch.nn.Module, batch: Any) -> torch.Tensor:
+            seen.append(torch.is_autocast_enabled("cpu"))
+            return super().loss(module, batch)
+
+    torch.manual_seed(0)
+    task = Looking(FaceLearner(SMALL_FACE, 3), face_set(), face_set(48), FaceOptions(batch=16))
+    fit(task, replace(OPTIONS, epochs=1, precision="bf16"), tmp_path, quiet=True)
+    assert set(seen) == {wanted}
 
 
 def test_faces_are_learned(tmp_path: Path) -> None:
