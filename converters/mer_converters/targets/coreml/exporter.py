@@ -153,16 +153,45 @@ def check_program(path: Path, spec: GraphSpec) -> dict[str, int]:
 
 
 class _LogarithmStaysFloat:
-    """Selects the operations to turn to fp16: all but those that a logarithm depends on.
+    """Selects the operations to turn to fp16: all but those that a logarithm depends on and, behind it, all but what
+    lies between the first convolution and the last.
 
-    Power spectra of quiet speech lie below the smallest 16-bit float.
+    Power spectra of quiet speech lie below the smallest 16-bit float. The first convolution takes differences of
+    neighbouring bands and frames, and the layer behind the last differences from a mean: both have large weights, which
+    would let rounding through.
     """
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[Operation, bool]] = {}
+        self._above: dict[int, tuple[Operation, tuple[bool, bool]]] = {}
+        self._below: dict[int, tuple[Operation, bool]] = {}
 
     def __call__(self, operation: Operation) -> bool:
-        return not self._feeds_logarithm(operation)
+        if self._feeds_logarithm(operation):
+            return False
+        logarithm, convolution = self._lies_above(operation)
+        return not logarithm or (convolution and self._convolution_below(operation))
+
+    def _lies_above(self, operation: Operation) -> tuple[bool, bool]:
+        """Whether a logarithm lies above, or is this, and whether a convolution does."""
+        if id(operation) not in self._above:
+            logarithm, convolution = operation.op_type == "log", False
+            for given in operation.inputs.values():
+                for value in given if isinstance(given, tuple | list) else (given,):
+                    if value is not None and value.op is not None:
+                        found = self._lies_above(value.op)
+                        logarithm = logarithm or found[0]
+                        convolution = convolution or found[1] or value.op.op_type == "conv"
+            self._above[id(operation)] = (operation, (logarithm, convolution))
+        return self._above[id(operation)][1]
+
+    def _convolution_below(self, operation: Operation) -> bool:
+        """Whether this is a convolution, or one reads what comes of it."""
+        if id(operation) not in self._below:
+            children = [child for output in operation.outputs for child in output.child_ops]
+            answer = operation.op_type == "conv" or any(self._convolution_below(child) for child in children)
+            self._below[id(operation)] = (operation, answer)
+        return self._below[id(operation)][1]
 
     def _feeds_logarithm(self, operation: Operation) -> bool:
         if operation.op_type == "log":

@@ -5,7 +5,7 @@ convolutions and linear layers alone; a product or sum with a constant would rea
 issue 17559, pull requests 21480 and 22779). Such constants therefore stay with ExecuTorch, which hands them in.
 
 fp16 is arithmetic: a program cannot hold a weight in another type than it computes with, so the network runs in 16-bit
-floats between float32 inputs and outputs. The log-mel front end stays in 32-bit.
+floats between float32 inputs and outputs. The log-mel front end and the convolution behind it stay in 32-bit.
 
 dyn8 and int8 are made by `mer_converters.targets.executorch.quantize`. There is no w8: XNNPACK has no convolution
 with 8-bit weights and float input that ExecuTorch reaches, so that each weight would be widened, and each convolution
@@ -78,8 +78,8 @@ def _prepared(job: ExportJob, name: str) -> nn.Module:
     return quantized(job.module, job.example, job.float_modules, samples)
 
 
-class FloatFrontend(nn.Module):
-    """A front end that computes in float32 inside a network that computes in float16."""
+class FloatPart(nn.Module):
+    """A part that computes in float32 inside a network that computes in float16."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
@@ -93,17 +93,23 @@ class FloatFrontend(nn.Module):
 class HalfInside(nn.Module):
     """A copy of `module` in float16, with float32 inputs and outputs; inputs of whole numbers stay what they are.
 
-    A submodule `frontend` stays in float32 and then reads the inputs as they come.
+    A submodule `frontend` stays in float32 and then reads the inputs as they come; so does all up to the first layer of
+    a submodule `backbone` behind it, which takes differences of neighbouring values.
     """
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
-        frontend = getattr(module, "frontend", None)
+        frontend, backbone = getattr(module, "frontend", None), getattr(module, "backbone", None)
         self.inner = copy.deepcopy(module).half()
         self.cast_inputs = not isinstance(frontend, nn.Module)
         if isinstance(frontend, nn.Module):
             # From the original: halving and widening again would round its constants.
-            self.inner.frontend = FloatFrontend(copy.deepcopy(frontend).float())
+            whole = copy.deepcopy(frontend).float()
+            if isinstance(backbone, nn.Sequential):
+                self.inner.frontend = whole
+                self.inner.backbone[0] = FloatPart(copy.deepcopy(backbone[0]).float())
+            else:
+                self.inner.frontend = FloatPart(whole)
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         cast = (x.half() if self.cast_inputs and x.is_floating_point() else x for x in inputs)

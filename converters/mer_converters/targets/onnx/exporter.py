@@ -2,7 +2,8 @@
 
 fp16 is storage: weights are kept as 16-bit floats with a Cast in front of each use, arithmetic stays 32-bit. ONNX
 Runtime folds those casts when it loads the file, so the CPU runs its fp32 kernels on half the download; CPU kernels for
-16-bit arithmetic are too few to gain from more. Weights of the log-mel front end stay 32-bit.
+16-bit arithmetic are too few to gain from more. Weights of the log-mel front end, of the convolution
+behind it and of the encoder's last layer stay 32-bit.
 
 w8, dyn8 and int8 are described in `mer_converters.targets.onnx.quantize`. w4 is left out: ONNX Runtime's 4-bit kernel
 takes matrices alone, and most weights here are of convolutions.
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from mer_converters.targets.onnx.graph import (
     SMALLEST,
+    around_convolutions,
     feeds_logarithm,
     float_nodes,
     name_by_module,
@@ -128,12 +130,13 @@ def _quantize(model: ModelProto, job: ExportJob, file: str) -> None:
 def store_as_fp16(model: ModelProto, scales: Collection[str] = ()) -> None:
     """Turn float32 weights into 16-bit ones with a Cast to 32-bit behind each.
 
-    What feeds a logarithm stays, and so do the scales of integer weights, which are small and not always normal there.
+    What feeds a logarithm stays, with the first convolution behind it and the layer behind the last, and so do the
+    scales of integer weights, which are small and not always normal there.
     """
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 
-    keep = feeds_logarithm(model.graph) | set(scales)
+    keep = feeds_logarithm(model.graph) | around_convolutions(model.graph) | set(scales)
     casts = []
     for initializer in model.graph.initializer:
         values = numpy_helper.to_array(initializer)

@@ -136,6 +136,19 @@ def feeds_logarithm(graph: GraphProto) -> set[str]:
     return seen
 
 
+def around_convolutions(graph: GraphProto) -> set[str]:
+    """Of a graph with a logarithm, names of what the first convolution reads and of what is read behind the last.
+
+    The first takes differences of neighbouring bands and frames, the layer behind the last differences from a mean:
+    both have large weights, which would let rounding through.
+    """
+    if not any(node.op_type == "Log" for node in graph.node):
+        return set()
+    places = [place for place, node in enumerate(graph.node) if node.op_type == CONVOLUTION]
+    outer = [graph.node[places[0]], *graph.node[places[-1] + 1 :]] if places else []
+    return {name for node in outer for name in node.input}
+
+
 def replace_nodes(graph: GraphProto, nodes: list[NodeProto]) -> None:
     """Put `nodes` in place of the graph's own, and drop initializers that none of them reads."""
     del graph.node[:]

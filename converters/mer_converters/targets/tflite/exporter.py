@@ -1,7 +1,7 @@
 """TFLite files for LiteRT, through litert-torch; schemes are made from the fp32 file by ai-edge-quantizer.
 
 fp16 is storage: weights are 16-bit floats with an explicit dequantize in front, which the CPU runtime folds at load and
-GPU delegates read as they are. Weights of the log-mel front end stay 32-bit.
+GPU delegates read as they are. Weights of the log-mel front end and of the first convolution stay 32-bit.
 
 w8, dyn8 and int8 are described in `mer_converters.targets.tflite.quantize`. w4 is left out: LiteRT runs 4-bit
 weights, but on the CPU in twice the time of 8-bit ones, and with one scale a channel the fusion of GRJCA's student
@@ -153,4 +153,6 @@ _FP16: list[dict[str, Any]] = [
         },
     },
     {"regex": "(.*[.;])?frontend[.:;].*", "operation": "*", "algorithm_key": "no_quantize", "op_config": {}},
+    # The first convolution: it takes differences of neighbours, whose rounding its large weights would let through.
+    {"regex": "(.*[.;])?backbone[.]0[.:;].*", "operation": "*", "algorithm_key": "no_quantize", "op_config": {}},
 ]
