@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,12 +160,10 @@ def _temperatures(card: Json) -> str:
 
 
 def p2_details(result: Json) -> list[str]:
-    """WAR, F1, calibration and recall of the torch models, and how they were trained."""
+    """WAR, F1, calibration and recall of each role's first row, and how it was trained."""
     lines = []
     for model, one in result["models"].items():
-        for row in one["rows"]:
-            if row["runs"] != "torch":
-                continue
+        for row in _of_roles(one["rows"]).values():
             report, card = row["report"], one["training"][row["role"]]
             lines += [f"### {TITLES.get(model, model)}, {row['role']}", ""]
             lines += [
@@ -193,6 +191,14 @@ def p2_details(result: Json) -> list[str]:
                 ),
             )
     return ["## P2 in detail", "", "The last columns are recall in % per class, and UAR in % per person.", "", *lines]
+
+
+def _of_roles(rows: Sequence[Json]) -> dict[str, Json]:
+    """Role -> the first row of it, which stands for it."""
+    first: dict[str, Json] = {}
+    for row in rows:
+        first.setdefault(row["role"], row)
+    return first
 
 
 def _counts(parts: Mapping[str, float]) -> str:
@@ -285,7 +291,7 @@ def _p1_cells(measured: Mapping[str, Json], model: str) -> tuple[str, str]:
 
 def _p2_cells(measured: Mapping[str, Json], model: str) -> tuple[str, str]:
     rows = measured.get("p2", {}).get("models", {}).get(model, {"rows": []})["rows"]
-    found = {row["role"]: _uar(row["report"], "audio+face", "warm") for row in rows if row["runs"] == "torch"}
+    found = {role: _uar(row["report"], "audio+face", "warm") for role, row in _of_roles(rows).items()}
     return found.get("full", "-"), found.get("student", "-")
 
 
