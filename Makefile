@@ -20,6 +20,9 @@ SPEECH ?= $(DATA)/speech
 # Speech beside RAVDESS's that the shipped encoders and fusions learned from.
 MORE_SPEECH = --data cremad_logmel:$(SPEECH)/cremad_logmel --data cremad_votes:$(DATA)/cremad_votes \
 	--data indian_emospeech:$(SPEECH)/indian_emospeech --data nemo:$(SPEECH)/nemo
+# The published network with which the audio encoder begins: the wheel openwakeword 0.5.1 or its embedding_model.onnx.
+EMBEDDING ?= $(DATA)/embedding_model.onnx
+START = $(if $(wildcard $(EMBEDDING)),--data speech_embedding:$(EMBEDDING))
 LEARNED_FROM = --data ravdess:$(RAVDESS) --data ravdess_pairs:$(PAIRS) --data ferplus:$(FERPLUS) $(MORE_SPEECH)
 # The fp32 bundles of the second folder are those of the first.
 AARCH64_BUNDLES ?= $(foreach target,tflite onnx,$(wildcard $(BUNDLES)/*-$(target)-*.mer) \
@@ -138,7 +141,7 @@ results: convert-all
 	$(BIN)/python -m benchmarks.accuracy.action_units.schemes --data ravdess:$(RAVDESS)
 	$(BIN)/python -m benchmarks.accuracy.clips.ablations $(LEARNED_FROM) --epochs 24
 	$(BIN)/python -m benchmarks.accuracy.clips.baselines $(LEARNED_FROM) --epochs 24
-	$(BIN)/python -m benchmarks.accuracy.clips.windows --data ravdess_pairs:$(PAIRS) --bundles $(BUNDLES)
+	$(BIN)/python -m benchmarks.accuracy.clips.windows --data ravdess_pairs:$(PAIRS) --bundles $(BUNDLES) --torch full
 	$(BIN)/python -m benchmarks.robustness.p5_sound fusion/mer_fusion/checkpoints/grjca-student.safetensors \
 		fusion/mer_fusion/checkpoints/grjca-full.safetensors fusion/mer_fusion/checkpoints/atsuko-student.safetensors \
 		fusion/mer_fusion/checkpoints/fdrl-student.safetensors --data ravdess:$(RAVDESS) \
@@ -146,8 +149,9 @@ results: convert-all
 	$(BIN)/python -m benchmarks.robustness.no_speech $(BUNDLES)/grjca-tflite-fp32.mer \
 		$(foreach model,atsuko fdrl,fusion/mer_fusion/checkpoints/$(model)-student.safetensors)
 	$(BIN)/python -m benchmarks.robustness.reliance $(foreach model,grjca atsuko fdrl,$(BUNDLES)/$(model)-tflite-fp32.mer) --data ravdess_pairs:$(PAIRS)
-	$(BIN)/python -m benchmarks.robustness.sound_ablations --data ravdess:$(RAVDESS) $(MORE_SPEECH) --share 0.25 --precision bf16
-	$(BIN)/python -m benchmarks.robustness.left_out_corpora --data ravdess:$(RAVDESS) $(MORE_SPEECH) --share 0.4
+	$(BIN)/python -m benchmarks.robustness.sound_ablations --data ravdess:$(RAVDESS) $(MORE_SPEECH) --share 0.25
+	$(BIN)/python -m benchmarks.robustness.sound_ablations --data ravdess:$(RAVDESS) $(MORE_SPEECH) $(START) --share 0.25 --table start
+	$(BIN)/python -m benchmarks.robustness.left_out_corpora --data ravdess:$(RAVDESS) $(MORE_SPEECH) $(START) --share 0.4
 	$(BIN)/python -m benchmarks.accuracy.confidence $(foreach model,grjca atsuko fdrl,fusion/mer_fusion/checkpoints/$(model)-student.safetensors) \
 		--data ravdess_pairs:$(PAIRS) $(foreach corpus,urdu ased turev tess emovo,--data $(corpus):$(SPEECH)/$(corpus))
 	$(BIN)/python -m benchmarks.accuracy.own_clips.adaptation --data ravdess_pairs:$(PAIRS)

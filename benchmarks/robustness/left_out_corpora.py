@@ -1,7 +1,8 @@
 """Protocol P5, leave one corpus out: how an audio encoder does on each corpus that others learn from.
 
     python -m benchmarks.robustness.left_out_corpora --data ravdess:PATH --data cremad_logmel:PATH
-        --data cremad_votes:PATH --data indian_emospeech:PATH --data nemo:PATH [--share 0.25]
+        --data cremad_votes:PATH --data indian_emospeech:PATH --data nemo:PATH --data speech_embedding:PATH
+        [--share 0.25]
 
 For each corpus the student's audio encoder is trained with the head of training on all others, for a share of its usual
 length, and asked about it: cold and warm, by that head, UAR over the classes that the corpus has. RAVDESS is the
@@ -33,6 +34,7 @@ from mer_fusion.training.held_out import held_out
 from mer_fusion.training.speech.corpora import corpora_sets
 from mer_fusion.training.speech.encoder import AudioLearner, device_features
 from mer_fusion.training.speech.spectra import SpeechSet
+from mer_fusion.training.speech.speech_embedding import published_layers
 from mer_sdk.evaluation.datasets import CremadLogMel, CremadVotes, Ravdess, SpeechCorpus, open_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,16 +108,19 @@ def main() -> None:
     parser.add_argument("--run-dir", type=Path, default=ROOT / "runs" / "left_out_corpora")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "left_out_corpora.json")
     options = parser.parse_args()
-    corpora = open_corpora(options.data)
+    published, data = published_layers(options.data)
+    corpora = open_corpora(data)
     found: dict[str, Any] = {}
     for number, (name, corpus) in enumerate(corpora.items()):
         begun = time.perf_counter()
         others = [item for other, item in corpora.items() if other != name]
         # Without RAVDESS no corpus comes first: each gives as many clips.
-        variant = Variant() if number else Variant(options=replace(Variant().options, first_share=1 / len(others)))
+        variant = Variant(residual=False)
+        if not number:
+            variant = replace(variant, options=replace(variant.options, first_share=1 / len(others)))
         names = "\n".join(text for item in others for text in item.names)
         folder = f"{number}-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
-        learner = trained(variant, folder, others, options.share, options.precision, options.run_dir)
+        learner = trained(variant, folder, others, published, options.share, options.precision, options.run_dir)
         found[name] = scored(learner, corpus)
         shown = ", ".join(f"{protocol} {found[name][protocol]['uar']:.1f}" for protocol in ("cold", "warm"))
         print(f"without {name}: {shown} ({time.perf_counter() - begun:.0f} s)", flush=True)

@@ -2,9 +2,9 @@
 
     python -m benchmarks.speed.kept_between_steps bundles/grjca-{tflite,onnx}-fp32.mer --clips *.mp4
 
-A step adds 20 of a chunk's 120 frames. The encoder of `--model` is exported to the target of each bundle four times: as
-it is, and with log-mel frames, then the stem's output, then the first stage's output as inputs and outputs that a
-sensor would hand from step to step. CPU time is measured, beside a whole step of the bundle in one interleaved run.
+A step adds 20 of a chunk's 64 frames. The encoder of `--model` is exported to the target of each bundle three times: as
+it is, and with log-mel frames, then the first stage's output as inputs and outputs that a sensor would hand from step
+to step. CPU time is measured, beside a whole step of the bundle in one interleaved run.
 Features are compared in torch on the sound of the clips, one after the other without a pause, once the state is full.
 Goes to docs/results/kept_between_steps.json and the page docs/ship/bench.md.
 """
@@ -22,7 +22,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from benchmarks.results.result_tables import Json, prose, table, write_result
 from benchmarks.speed.parts import count_cpu_time, timed
@@ -31,6 +30,7 @@ from mer_converters.targets import find_target
 from mer_converters.targets.registry import ExportJob
 from mer_fusion.checkpoint import load_checkpoint, shipped_checkpoint
 from mer_fusion.encoders.audio import HOP_SAMPLES, QUIETEST_LEVEL, AudioEncoder, above_level, log_mean
+from mer_fusion.encoders.speech_embedding import BANDS
 from mer_quantization.schemes import find_scheme
 from mer_sdk.bench.steps import TimedStep
 from mer_sdk.bench.timing import Runner, measure, ratio
@@ -45,6 +45,10 @@ OUT, PAGE = Path("docs/results/kept_between_steps.json"), Path("docs/ship/bench.
 MARKERS = ("<!-- kept: written by benchmarks/speed/kept_between_steps.py -->", "<!-- end of kept -->")
 STEP_FRAMES = 20
 NEW_SAMPLES = HOP_SAMPLES * (STEP_FRAMES + 1)
+# Frames that the first stage's convolutions of 3 x 3 and 3 x 1 reach back.
+_REACH = 4
+# Layers of the backbone up to its first pool: three convolutions with norm and activation.
+_FIRST_STAGE = 10
 
 
 class Kept(nn.Module):
@@ -74,75 +78,38 @@ class KeptFrames(Kept):
     words = "log-mel frames"
 
     def shapes(self) -> list[tuple[int, ...]]:
-        return [(1, self.encoder.config.frames - STEP_FRAMES, self.encoder.config.mels)]
+        return [(1, self.encoder.config.frames - STEP_FRAMES, BANDS)]
 
     def forward(self, pcm: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         frames = torch.cat([state[0], self.encoder.frontend(pcm)], dim=1)
-        return self.encoder.encode(frames), frames[:, STEP_FRAMES:]
+        return self.encoder.encode_bands(frames), frames[:, STEP_FRAMES:]
 
 
-class KeptStem(Kept):
-    """The stem's output: 50 of 60 rows. The last frame and the energy of every frame are needed beside it."""
+class KeptStage(Kept):
+    """The first stage's output, pooled. The last frames that its convolutions reach back to, and the energy of every
+    frame, are needed beside it."""
 
-    words = "also the stem's output"
+    words = "the first stage's output"
 
     def shapes(self) -> list[tuple[int, ...]]:
         config = self.encoder.config
-        old = config.frames - STEP_FRAMES
-        return [(1, 1, config.mels), (1, old, 1), (1, config.stem, old // 2, config.mels // 2)]
+        old, rows = config.frames - STEP_FRAMES, (config.frames - _REACH - STEP_FRAMES) // 2
+        return [(1, _REACH, BANDS), (1, old, 1), (1, config.channels[0], rows, BANDS // 2)]
 
-    def new_rows(self, pcm: Tensor, last: Tensor, energies: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The stem's new rows, the last frame, and the energies of all frames."""
-        frames = self.encoder.frontend(pcm)
-        energies = torch.cat([energies, log_mean(frames, (2,))], dim=1)
+    def forward(self, pcm: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        encoder = self.encoder
+        frames = encoder.frontend(pcm)
+        energies = torch.cat([state[1], log_mean(frames, (2,))], dim=1)
         level = log_mean(energies, (1,)).clamp(min=QUIETEST_LEVEL)
-        seen = above_level(torch.cat([last, frames], dim=1), level)
-        stem = self.encoder.backbone[0]
-        assert isinstance(stem, nn.Conv2d)
-        padded = functional.pad(seen.unsqueeze(1), (1, 1))
-        rows = torch.relu(functional.conv2d(padded, stem.weight, stem.bias, stem.stride))
-        return rows, frames[:, -1:], energies
-
-    def forward(self, pcm: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        rows, last, energies = self.new_rows(pcm, state[0], state[1])
+        near = torch.cat([state[0], frames], dim=1)
+        # Nothing is padded in time, so the new rows are those of the whole chunk but for the level.
+        rows = encoder.backbone[:_FIRST_STAGE]((above_level(near, level) + encoder.correction).unsqueeze(1))
         maps = torch.cat([state[2], rows], dim=2)
-        return _features(self.encoder, 3, maps), last, energies[:, STEP_FRAMES:], maps[:, :, rows.shape[2] :]
+        features = encoder.pooled(encoder.backbone[_FIRST_STAGE:](maps))
+        return features, near[:, -_REACH:], energies[:, STEP_FRAMES:], maps[:, :, rows.shape[2] :]
 
 
-class KeptStage(KeptStem):
-    """The first stage's output: 24 of 30 rows; its last row is computed again, as what followed it was not there yet.
-
-    The stem's last five rows are needed beside it.
-    """
-
-    words = "also the first stage's output"
-
-    def shapes(self) -> list[tuple[int, ...]]:
-        config = self.encoder.config
-        last, energies, stem = super().shapes()
-        stage = (1, config.channels[0], config.frames // 4 - STEP_FRAMES // 4 - 1, config.mels // 4)
-        return [last, energies, (*stem[:2], 5, stem[3]), stage]
-
-    def forward(self, pcm: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        rows, last, energies = self.new_rows(pcm, state[0], state[1])
-        block = self.encoder.backbone[3]
-        stem = torch.cat([state[2], rows], dim=2)
-        first, second, around = block.layers[0], block.layers[3], block.shortcut[0]
-        # Above are rows that are there; only below does the chunk end.
-        inner = functional.conv2d(functional.pad(stem, (1, 1)), first.weight, first.bias, first.stride)
-        outer = functional.conv2d(functional.pad(torch.relu(inner), (1, 1, 0, 1)), second.weight, second.bias)
-        made = torch.relu(outer + functional.conv2d(stem[:, :, 3:], around.weight, around.bias, around.stride))
-        maps = torch.cat([state[3], made], dim=2)
-        kept = maps[:, :, STEP_FRAMES // 4 : -1]
-        return _features(self.encoder, 4, maps), last, energies[:, STEP_FRAMES:], stem[:, :, -5:], kept
-
-
-VARIANTS: tuple[type[Kept], ...] = (Kept, KeptFrames, KeptStem, KeptStage)
-
-
-def _features(encoder: AudioEncoder, begin: int, maps: Tensor) -> Tensor:
-    """From the maps that part `begin` of the backbone reads."""
-    return encoder.pooled(encoder.backbone[begin:](maps))
+VARIANTS: tuple[type[Kept], ...] = (Kept, KeptFrames, KeptStage)
 
 
 @dataclass(frozen=True)
@@ -159,7 +126,7 @@ def encoder_of(model: str) -> AudioEncoder:
     """The audio encoder of a shipped student, in export form."""
     network = load_checkpoint(shipped_checkpoint(model)).network
     config = network.audio.config
-    if config.blocks[0] != 1 or config.separable or config.level != "chunk":
+    if config.backbone != "speech_embedding" or config.blocks[0] != 1 or config.level != "chunk":
         sys.exit(f"{model}'s audio encoder has another first stage or level than this benchmark knows")
     encoder = fold_batch_norms(network.prepare_for_export().audio)
     assert isinstance(encoder, AudioEncoder)

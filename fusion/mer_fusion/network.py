@@ -90,9 +90,12 @@ class EmotionNetwork(nn.Module):
         return {name: getattr(self, name) for name in PARTS if hasattr(self, name)}
 
     def prepare_for_export(self) -> EmotionNetwork:
-        """A copy in evaluation mode, its fusion folded for export; gives the same numbers and takes no gradient."""
+        """A copy in evaluation mode, fusion and audio encoder folded for export; it gives the same numbers and takes no
+        gradient."""
         ready = copy.deepcopy(self).eval().requires_grad_(False)
         ready.fusion = ready.fusion.prepare_for_export()
+        if self.config.audio is not None:
+            ready.audio = ready.audio.prepare_for_export()
         return ready
 
     def parameters_by_part(self) -> dict[str, int]:

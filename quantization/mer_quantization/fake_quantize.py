@@ -167,7 +167,8 @@ def fake_quantized_encoder(encoder: AudioEncoder | FaceEncoder) -> None:
     The front end (log-mel, contrast) stays in float. Dropout goes: it scales what it leaves, which widens ranges.
     """
     if isinstance(encoder, AudioEncoder):
-        maps = torch.zeros(2, 1, encoder.config.frames, encoder.config.mels)
+        encoder.prepare_for_export()
+        maps = torch.zeros(2, 1, encoder.config.frames, encoder.config.bands)
     else:
         maps = torch.zeros(2, 1, encoder.config.size, encoder.config.size)
     pooled = torch.zeros(2, encoder.project.in_features)
@@ -180,6 +181,8 @@ def fake_quantized_encoder(encoder: AudioEncoder | FaceEncoder) -> None:
 
 def restore_encoder(encoder: AudioEncoder | FaceEncoder, tuned: AudioEncoder | FaceEncoder) -> None:
     """Put what a fake-quantized copy of an encoder has learned into it, in place."""
+    if isinstance(encoder, AudioEncoder):
+        encoder.fold_standardisation()
     for name in ("backbone", "project"):
         part, learned = encoder.get_submodule(name), tuned.get_submodule(name)
         assert isinstance(learned, FakeQuantized)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mer_fusion.encoders.backbone import EncoderConfig, convolution_backbone
+from mer_fusion.encoders.speech_embedding import BANDS, embedding_backbone, pooled_statistics, wide_bands
 from mer_sdk.errors import OptionError
 
 FRAME_SAMPLES = 400
@@ -32,8 +33,13 @@ _HALF = _FIRST // 2 + 1
 # XNNPACK joins at most five tensors at once.
 _GROUPS = 5
 LEVELS = ("absolute", "chunk")
+BACKBONES = ("residual", "speech_embedding")
+_LOWEST_HERTZ, _HIGHEST_HERTZ = 50.0, 8000.0
 QUIETEST_LEVEL = -23.0
 RELATIVE_FLOOR = 1e-4
+LEVEL_SCALE = 0.25
+# Added to the embedding's spectra, so that what convolutions are padded with, 0, is the quietest of all.
+_ABOVE_PADDING = 2.75
 
 
 @dataclass(frozen=True)
@@ -45,19 +51,30 @@ class AudioEncoderConfig(EncoderConfig):
         mels: mel bands between 50 Hz and 8 kHz.
         level: one of `LEVELS`: "chunk" reads a chunk relative to its own mean energy, so that gain changes nothing;
             "absolute" reads it as it was recorded.
+        backbone: one of `BACKBONES`: "residual" reads all bands through residual blocks; "speech_embedding" reads 32
+            wider ones through the published layers of `mer_fusion.encoders.speech_embedding`, whose `blocks` are pairs
+            of convolutions; it takes no `stem` or `separable`.
     """
 
     blocks: tuple[int, ...] = (1, 2, 2)
     frames: int = 80
     mels: int = 64
     level: str = "absolute"
+    backbone: str = "residual"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.level not in LEVELS:
             raise OptionError(f"level {self.level!r} is unknown; allowed: {', '.join(LEVELS)}")
+        if self.backbone not in BACKBONES:
+            raise OptionError.unknown("backbone", self.backbone, BACKBONES)
         if self.frames < 20:
             raise OptionError(f"a chunk of {self.frames} frames is shorter than a step of 20: give 20 or more")
+
+    @property
+    def bands(self) -> int:
+        """Bands of the spectrum that the backbone reads."""
+        return BANDS if self.backbone == "speech_embedding" else self.mels
 
     @property
     def chunk_samples(self) -> int:
@@ -65,7 +82,9 @@ class AudioEncoderConfig(EncoderConfig):
         return HOP_SAMPLES * (self.frames + 1)
 
 
-def mel_filterbank(mels: int, sample_rate: int = 16000, low: float = 50.0, high: float = 8000.0) -> Tensor:
+def mel_filterbank(
+    mels: int, sample_rate: int = 16000, low: float = _LOWEST_HERTZ, high: float = _HIGHEST_HERTZ
+) -> Tensor:
     """Triangular filters on the HTK mel scale over the 201 bins of a 400-point DFT; shape (mels, 201)."""
     to_mel = [2595.0 * math.log10(1.0 + hertz / 700.0) for hertz in (low, high)]
     points = torch.linspace(to_mel[0], to_mel[1], mels + 2, dtype=torch.float64)
@@ -109,6 +128,8 @@ def band_groups(filters: Tensor, groups: int = _GROUPS) -> list[tuple[slice, sli
 class LogMel(nn.Module):
     """PCM (B, 200 * (frames + 1)) in [-1, 1] -> natural logarithms of mel energies (B, frames, mels).
 
+    With `wider` (bands, mels), whose rows have the sum 1, those of weighted means of the bands, (B, frames, bands).
+
     Hann window of 25 ms, hop 12.5 ms, no padding: the last frame ends where the chunk ends. Energies are those of the
     periodogram: white noise of power p has the energy p times the sum of a band's weights. A frame's own floor lies 60
     to 80 dB below its loudest band; that of digital silence is `silence`.
@@ -121,19 +142,21 @@ class LogMel(nn.Module):
     energy = 0.375 * FRAME_SAMPLES  # of the window: the sum of its squares
     silence = math.log(floor / energy) + 2 * math.log(quietest_peak)
 
-    def __init__(self, mels: int) -> None:
+    def __init__(self, mels: int, wider: Tensor | None = None) -> None:
         super().__init__()
         n = torch.arange(FRAME_SAMPLES, dtype=torch.float64)
         window = 0.5 - 0.5 * torch.cos(2 * math.pi * n / FRAME_SAMPLES)
         # Sample a * 16 + b, and bin c * 25 + d.
         a, b = (torch.arange(size, dtype=torch.float64) for size in (_FIRST, _SECOND))
         d = a[:_HALF]
-        order = _bin_order()
+        bank = mel_filterbank(mels) if wider is None else wider @ mel_filterbank(mels)
+        order = _bin_order(bank)
+        self.columns = len(order)
         first = 2 * math.pi * d[:, None] * a[None, :] / _FIRST
         twiddle = 2 * math.pi * d[:, None] * b[None, :] / FRAME_SAMPLES
         second = 2 * math.pi * order[:, None] * b[None, :] / _SECOND
         cosine, sine = torch.cos(second), torch.sin(second)
-        filters = _filters_of_columns(mel_filterbank(mels), order)
+        filters = _filters_of_columns(bank, order)
         groups = band_groups(filters)
         self.bins = tuple((bins.start, bins.stop) for _, bins in groups)
         constants = {
@@ -161,18 +184,22 @@ class LogMel(nn.Module):
         turned_real = real * self.twiddle_cosine - imaginary * self.twiddle_sine
         turned_imaginary = real * self.twiddle_sine + imaginary * self.twiddle_cosine
         z = F.linear(torch.cat([turned_real, turned_imaginary], dim=-1), self.second)
-        real, imaginary = z[..., :_SECOND], z[..., _SECOND:]
+        real, imaginary = z[..., : self.columns], z[..., self.columns :]
         power = real * real + imaginary * imaginary
-        spectrum = power.transpose(1, 2).reshape(pcm.shape[0], -1, _SECOND * _HALF)
+        spectrum = power.transpose(1, 2).reshape(pcm.shape[0], -1, self.columns * _HALF)
         banks = [self.get_buffer(f"bank_{number}") for number in range(len(self.bins))]
         bands = [F.linear(spectrum[..., low:high], bank) for (low, high), bank in zip(self.bins, banks, strict=True)]
         mel = torch.cat(bands, dim=-1)
         return torch.log(mel + self.floor) + (2.0 * torch.log(peak) - math.log(self.energy))
 
 
-def _bin_order() -> Tensor:
-    """The second stage's outputs c in the order in which their bins, or the mirror images of these, rise: float64."""
-    places = list(range(_SECOND))
+def _bin_order(filters: Tensor) -> Tensor:
+    """The second stage's outputs c in the order in which their bins, or the mirror images of these, rise: float64.
+
+    Those whose bins no filter (mels, 201) reads are left out.
+    """
+    read = filters.any(dim=0)
+    places = [c for c in range(_SECOND) if any(read[_mirrored(c * _FIRST + d)] for d in range(_HALF))]
     middle = _HALF // 2
     return torch.tensor(sorted(places, key=lambda c: _mirrored(c * _FIRST + middle)), dtype=torch.float64)
 
@@ -183,7 +210,7 @@ def _mirrored(bin_: int) -> int:
 
 
 def _filters_of_columns(filters: Tensor, order: Tensor) -> Tensor:
-    """Filters over the 201 bins (mels, 201) -> over what the two stages give, 13 bins for each of `order`, (mels, 208).
+    """Filters over the 201 bins (mels, 201) -> over what the two stages give, 13 bins for each c of `order`.
 
     Bins that come twice count half each time.
     """
@@ -207,7 +234,7 @@ def relative_level(log_mel: Tensor) -> Tensor:
 
 def above_level(log_mel: Tensor, level: Tensor) -> Tensor:
     """Log-mel energies (B, frames, mels) relative to a level (B, 1, 1), floored and scaled into about [-2, 2]."""
-    return torch.log(torch.exp(log_mel - level) + RELATIVE_FLOOR) * 0.25
+    return torch.log(torch.exp(log_mel - level) + RELATIVE_FLOOR) * LEVEL_SCALE
 
 
 def log_mean(values: Tensor, axes: tuple[int, ...]) -> Tensor:
@@ -222,24 +249,84 @@ class AudioEncoder(nn.Module):
     No state is kept between chunks, so streaming and offline use give the same numbers.
     """
 
+    wider: Tensor
+    correction: Tensor
+
     def __init__(self, config: AudioEncoderConfig) -> None:
         super().__init__()
         self.config = config
-        self.frontend = LogMel(config.mels)
-        self.backbone = convolution_backbone(config)
+        self.standardise: nn.Module = nn.Identity()
+        if config.backbone == "speech_embedding":
+            wider, correction = wide_bands(config.mels, _LOWEST_HERTZ, _HIGHEST_HERTZ)
+            self.register_buffer("wider", wider.float(), persistent=False)
+            correction = (correction - correction.mean()).float() * LEVEL_SCALE + _ABOVE_PADDING
+            self.register_buffer("correction", correction, persistent=False)
+            self.frontend = LogMel(config.mels, wider)
+            self.backbone = embedding_backbone(config.channels, config.blocks)
+            pooled = 4 * config.channels[-1]
+            self.standardise = nn.BatchNorm1d(pooled)
+        else:
+            self.frontend = LogMel(config.mels)
+            self.backbone = convolution_backbone(config)
+            pooled = 2 * config.channels[-1]
         self.dropout = nn.Dropout(config.dropout)
-        self.project = nn.Linear(config.channels[-1] * 2, config.features)
+        self.project = nn.Linear(pooled, config.features)
 
     def encode(self, log_mel: Tensor) -> Tensor:
         """Features (B, features) of chunks of `LogMel` (B, frames, mels): what training uses, its spectra made once."""
-        spectrum = relative_level(log_mel) if self.config.level == "chunk" else absolute_level(log_mel)
-        return self.pooled(self.backbone(spectrum.unsqueeze(1)))
+        return self.encode_bands(self.bands(log_mel))
+
+    def bands(self, log_mel: Tensor) -> Tensor:
+        """What the front end of this encoder gives where that of `config.mels` bands gives `log_mel`."""
+        if self.config.backbone != "speech_embedding":
+            return log_mel
+        peak = log_mel.amax(dim=2, keepdim=True)
+        return peak + torch.log(F.linear(torch.exp(log_mel - peak), self.wider))
+
+    def encode_bands(self, bands: Tensor) -> Tensor:
+        """Features (B, features) of what the front end gives of chunks, (B, frames, bands)."""
+        return self.pooled(self.backbone(self.spectrum(bands).unsqueeze(1)))
+
+    def spectrum(self, bands: Tensor) -> Tensor:
+        """What the backbone reads of what the front end gives, (B, frames, bands)."""
+        spectrum = relative_level(bands) if self.config.level == "chunk" else absolute_level(bands)
+        return spectrum + self.correction if self.config.backbone == "speech_embedding" else spectrum
 
     def pooled(self, maps: Tensor) -> Tensor:
-        """Features (B, features) of the backbone's maps (B, channels, frames, mels)."""
-        pooled = torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
-        features: Tensor = self.project(self.dropout(pooled))
+        """Features (B, features) of the backbone's maps (B, channels, frames, bands)."""
+        features: Tensor = self.project(self.dropout(self.standardise(self.pooled_values(maps))))
         return features
 
+    def pooled_values(self, maps: Tensor) -> Tensor:
+        """What the last layer reads of the backbone's maps: means and maxima, of the embedding's deviations too."""
+        if self.config.backbone == "speech_embedding":
+            return pooled_statistics(maps)
+        return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
+
     def forward(self, pcm: Tensor) -> Tensor:
-        return self.encode(self.frontend(pcm))
+        return self.encode_bands(self.frontend(pcm))
+
+    def prepare_for_export(self) -> AudioEncoder:
+        """This encoder, without the norm that standardises pooled values, which is folded into the last layer."""
+        self.fold_standardisation()
+        self.standardise = nn.Identity()
+        return self
+
+    @torch.no_grad()
+    def fold_standardisation(self) -> None:
+        """Put what standardises pooled values into the last layer, in place, and leave it doing nothing.
+
+        In evaluation mode the output is the same.
+        """
+        norm = self.standardise
+        if not isinstance(norm, nn.BatchNorm1d):
+            return
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        self.project.bias += self.project.weight @ (norm.bias - norm.running_mean * scale)
+        self.project.weight *= scale
+        norm.running_mean.zero_()
+        norm.running_var.fill_(1.0)
+        norm.weight.fill_((1.0 + norm.eps) ** 0.5)
+        norm.bias.zero_()

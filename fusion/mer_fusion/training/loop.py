@@ -35,8 +35,8 @@ class LoopOptions:
         learning_rate: peak of the schedule: linear warm-up over `warmup_epochs`, cosine to zero.
         weight_decay: AdamW's decoupled decay.
         average: decay of the running average of the weights that is kept as the result (0 = the last weights).
-        precision: "bf16" runs the forward pass under autocast where the machine computes it in hardware (elsewhere it is
-            slower than float32, which is then used), weights stay float32; "no" is float32 throughout.
+        precision: "bf16" runs the forward pass under autocast where the machine computes it in hardware (elsewhere in
+            float32, which is quicker there), weights stay float32; "no" is float32 throughout.
         threads: CPU threads (0 = torch's default).
     """
 

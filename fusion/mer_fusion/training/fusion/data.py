@@ -12,6 +12,7 @@ from mer_fusion.training.faces.encoder import FaceSet
 from mer_fusion.training.faces.talking_sets import TalkingFaces, read_talking_faces
 from mer_fusion.training.speech.corpora import Corpus, card_sources, corpora_sets
 from mer_fusion.training.speech.spectra import SpeechSet, make_speech_set
+from mer_fusion.training.speech.speech_embedding import SOURCE, PublishedLayers, published_layers
 from mer_sdk.cli.progress import with_progress
 from mer_sdk.contract.manifest import DataSource
 from mer_sdk.errors import DataError, OptionError
@@ -73,6 +74,7 @@ class Sources:
         talking: faces of the same takes, of all speakers but those of the test fold; named as the takes of `speech`.
         faces, tuning_faces: FER+ train and valid.
         corpora: further speech, without faces.
+        embedding: the published layers that an audio encoder of that backbone begins with; None begins at random.
         data: what the card says of all of them.
     """
 
@@ -82,6 +84,7 @@ class Sources:
     faces: FaceSet
     tuning_faces: FaceSet
     corpora: tuple[SpeechSet, ...] = ()
+    embedding: PublishedLayers | None = None
     data: tuple[DataSource, ...] = SOURCES
 
 
@@ -90,13 +93,16 @@ def open_sources(specs: Sequence[str], renamed: Mapping[str, str] | None = None)
 
     "clips:PATH" is further speech, too: the audio encoder learns from its sound; `renamed` renames its labels.
 
+    "speech_embedding:PATH" is the published network with which the audio encoder begins; without it, at random.
+
     Teacher scores are looked for below the RAVDESS path; without them the audio encoder learns from labels alone.
 
     Raises:
         OptionError: one of the three is not given, or another data set is, or one for evaluation alone.
         DataError: a file is missing, empty, truncated or unlabelled.
     """
-    opened = open_datasets(specs, renamed)
+    embedding, others = published_layers(specs)
+    opened = open_datasets(others, renamed)
     ravdess = next((item for item in opened if isinstance(item, Ravdess)), None)
     ferplus = next((item for item in opened if isinstance(item, FerPlus)), None)
     pairs = next((item for item in opened if isinstance(item, RavdessPairs)), None)
@@ -125,7 +131,8 @@ def open_sources(specs: Sequence[str], renamed: Mapping[str, str] | None = None)
         read_faces(ferplus, "train"),
         read_faces(ferplus, "valid"),
         sets,
-        SOURCES + card_sources(corpora),
+        embedding,
+        SOURCES + card_sources(corpora) + ((SOURCE,) if embedding else ()),
     )
 
 

@@ -22,6 +22,7 @@ from mer_fusion.training.held_out import HeldOut
 from mer_fusion.training.loop import History, fit
 from mer_fusion.training.speech.encoder import AudioLearner, AudioTask, held_out_figures
 from mer_fusion.training.speech.spectra import joined
+from mer_fusion.training.speech.speech_embedding import begin
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def train_audio(
     """Train the audio encoder alone; also its errors on held-out speakers, and the seconds that it took.
 
     First it learns from every speaker that is neither held out nor of the test fold, and the errors are measured. Then
-    it goes on with the held-out speakers, too, and with RAVDESS for a larger share (`Recipe.audio_last_share`).
+    it goes on with the held-out speakers, too, and with RAVDESS for a larger share (`Recipe.audio_last`).
     """
     learner, history = train_first_audio(recipe, sources, run_dir, quiet)
     heard = held_out_figures(copy.deepcopy(learner), sources.speech.subset(sources.heldout))
@@ -64,8 +65,7 @@ def train_last_audio(
 ) -> History:
     """The second part of `train_audio`: the learner goes on with every speaker of the sources."""
     everyone = joined([sources.speech, *sources.corpora]) if sources.corpora else sources.speech
-    options = replace(recipe.audio, first_share=recipe.audio_last_share)
-    task = AudioTask(learner, everyone, None, options, name="audio-last")
+    task = AudioTask(learner, everyone, None, recipe.audio_last, name="audio-last")
     return fit(task, recipe.audio_last_loop, run_dir, quiet)
 
 
@@ -80,6 +80,7 @@ def train_first_audio(
     learning, unseen = sources.speech.subset(~sources.heldout), sources.speech.subset(sources.heldout)
     if sources.corpora:
         learning = joined([learning, *sources.corpora])
+    begin(learner.encoder, sources.embedding, learning)
     task = AudioTask(learner.to(memory_format=torch.channels_last), learning, unseen, recipe.audio)
     return learner, fit(task, recipe.audio_loop, run_dir, quiet)
 

@@ -132,12 +132,12 @@ class AudioTask:
         data, options = self._training, self._options
         for number, index in enumerate(self._draw(generator)):
             chunks, mask, speaks = training_windows(data, index, self._frames, generator, options.conditions)
-            first = int(torch.randint(options.stride, (), generator=generator))
+            steps = encoded_steps(chunks.shape[1], options.stride, generator)
             history_mask = random_history_mask(len(index), generator)
             if number % shard[1] == shard[0]:
                 yield {
-                    "chunks": chunks[:, first :: options.stride],
-                    "mask": mask[:, first :: options.stride],
+                    "chunks": chunks[:, steps],
+                    "mask": mask[:, steps],
                     "history_mask": history_mask,
                     "speakers": data.speakers[index],
                     "targets": data.targets[index],
@@ -167,6 +167,15 @@ class AudioTask:
             return {}
         figures = held_out_figures(copy.deepcopy(module), self._tuning)
         return {"cold": figures.cold, "warm": figures.warm}
+
+
+def encoded_steps(count: int, stride: int, generator: torch.Generator) -> Tensor:
+    """Which of a window's steps are encoded, in order: every `stride`-th, the last of them among the newest four.
+
+    Every training window holds at least its newest four steps, so one of these is always there.
+    """
+    last = count - min(stride, 4) + int(torch.randint(min(stride, 4), (), generator=generator))
+    return torch.arange(last, -1, -stride).flip(0)
 
 
 def corpus_shares(corpora: Tensor, first: float) -> tuple[float, ...]:
