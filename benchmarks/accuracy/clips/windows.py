@@ -4,9 +4,11 @@
         [--torch full] [--models grjca]
 
 Writes docs/results/p2.json. The first row of a role stands for it: torch's where `--torch` names the role, else that of
-its TFLite bundle, which takes a tenth of the time. What the file holds of models that are not named stays.
-P2: the real audio-visual clips of RAVDESS fold 3, whose five actors are in no training or
-tuning set, together and by person. `mer evaluate BUNDLE --data ravdess_pairs:PATH` runs the same.
+its TFLite bundle, which takes a tenth of the time. What the file holds of other models, and of what else was run of the
+same weights, stays.
+
+P2: the real audio-visual clips of RAVDESS fold 3, whose five actors are in no training or tuning set, together and by
+person. `mer evaluate BUNDLE --data ravdess_pairs:PATH` runs the same.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -74,7 +76,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="ravdess_pairs:PATH")
     parser.add_argument("--bundles", type=Path, default=ROOT / "bundles")
     parser.add_argument("--schemes", nargs="+", default=["fp32", "fp16"], help="of the bundles (default: fp32 fp16)")
-    parser.add_argument("--torch", nargs="*", choices=ROLES, default=ROLES, help="roles that run in torch, too")
+    parser.add_argument("--torch", nargs="*", default=ROLES, help="roles that run in torch, too")
     parser.add_argument("--models", nargs="+", help="these alone (default: all that are shipped)")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "p2.json")
     options = parser.parse_args()
@@ -97,10 +99,24 @@ def main() -> None:
         warm = report.result("audio+face", "warm")
         print(f"{model}, {role}, {runs}: audio+face warm {100 * warm.uar:.1f} ({seconds:.0f} s)", flush=True)
         found[model].append({"role": role, "runs": runs, "seconds": round(seconds), "report": scores(report)})
-    models = json.loads(options.out.read_text())["models"] if options.models and options.out.exists() else {}
-    for model, cards in cards_of.items():
+        # After every row: what was measured is kept where a later one fails.
+        save(options.out, {name: (rows, cards_of[name]) for name, rows in found.items() if rows})
+    print(f"written: {options.out}", flush=True)
+
+
+def save(out: Path, measured: Mapping[str, tuple[list[dict[str, Any]], Mapping[str, Card]]]) -> None:
+    """Write rows and cards of models, and keep what the file holds of others and of the same weights."""
+    models = json.loads(out.read_text())["models"] if out.exists() else {}
+    for model, (rows, cards) in measured.items():
+        before, new = models.get(model, {"rows": []}), {(row["role"], row["runs"]) for row in rows}
+        kept = [
+            row
+            for row in before["rows"]
+            if (row["role"], row["runs"]) not in new
+            and before["training"][row["role"]]["sha256"] == cards[row["role"]].weights_sha256
+        ]
         models[model] = {
-            "rows": found[model],
+            "rows": sorted([*rows, *kept], key=lambda row: row["role"]),
             "training": {
                 role: {
                     "sha256": card.weights_sha256,
@@ -114,9 +130,8 @@ def main() -> None:
                 for role, card in cards.items()
             },
         }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({"protocol": "P2", "models": dict(sorted(models.items()))}, indent=1) + "\n")
-    print(f"written: {options.out}", flush=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps({"protocol": "P2", "models": dict(sorted(models.items()))}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
