@@ -179,9 +179,27 @@ def test_front_end_stays_in_32_bit_coreml(converted: Converted) -> None:
     model = ct.models.MLModel(str(path / "audio.mlpackage"), skip_model_load=True)
     spec = model.get_spec()
     operations = load(spec, spec.specificationVersion, model.weights_dir).functions["main"].operations
-    kinds = {kind: [o.outputs[0].dtype for o in operations if o.op_type == kind] for kind in ("log", "conv")}
+    kinds = {kind: [o.outputs[0].dtype for o in operations if o.op_type == kind] for kind in ("log", "conv", "linear")}
     assert set(kinds["log"]) == {types.fp32}
-    assert set(kinds["conv"]) == {types.fp16}
+    # The first convolution takes differences, the last layer too: their rounding would be let through.
+    assert kinds["conv"][0] == types.fp32
+    assert set(kinds["conv"][1:]) == {types.fp16}
+    assert kinds["linear"][-1] == types.fp32
+
+
+def test_the_convolution_behind_the_front_end_stays_in_32_bit_onnx(converted: Converted) -> None:
+    import onnx
+
+    path = converted["onnx", "fp16"].path
+    assert path is not None
+    graph = onnx.load(str(path / "audio.onnx")).graph
+    stored = {item.name: item.data_type for item in graph.initializer}
+    kernels = [node.input[1] for node in graph.node if node.op_type == "Conv"]
+    # A weight of 16 bits is widened by a Cast, so that what the convolution reads is no initializer.
+    assert stored.get(kernels[0]) == onnx.TensorProto.FLOAT
+    assert any(stored.get(name) != onnx.TensorProto.FLOAT for name in kernels[1:])
+    last = [node.input[1] for node in graph.node if node.op_type == "Gemm"][-1]
+    assert stored.get(last) == onnx.TensorProto.FLOAT
 
 
 @pytest.mark.parametrize("target", target_names())
