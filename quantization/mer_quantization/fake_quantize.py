@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from mer_fusion.encoders.audio import AudioEncoder
-from mer_fusion.encoders.backbone import pointwise
+from mer_fusion.encoders.backbone import leave_doing_nothing, pointwise
 from mer_fusion.encoders.face import FaceEncoder
 from mer_fusion.models.temporal import fold_weight_norm, remove_dropout
 from mer_sdk.errors import MissingExtra
@@ -136,9 +136,7 @@ def fold_norms(module: nn.Module) -> None:
         if layer.bias is not None:
             layer.bias.copy_(layer.bias * scale + shift)
             shift = torch.zeros_like(shift)
-        mean.zero_()
-        variance.fill_(1.0)
-        norm.weight.fill_((1.0 + norm.eps) ** 0.5)
+        leave_doing_nothing(norm)
         norm.bias.copy_(shift)
 
 

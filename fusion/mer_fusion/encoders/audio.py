@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mer_fusion.encoders.backbone import EncoderConfig, convolution_backbone
+from mer_fusion.encoders.backbone import EncoderConfig, convolution_backbone, leave_doing_nothing
+from mer_fusion.encoders.mel_scale import hertz_of, mel_of
 from mer_fusion.encoders.speech_embedding import BANDS, embedding_backbone, pooled_statistics, wide_bands
 from mer_sdk.errors import OptionError
 
@@ -86,9 +87,7 @@ def mel_filterbank(
     mels: int, sample_rate: int = 16000, low: float = _LOWEST_HERTZ, high: float = _HIGHEST_HERTZ
 ) -> Tensor:
     """Triangular filters on the HTK mel scale over the 201 bins of a 400-point DFT; shape (mels, 201)."""
-    to_mel = [2595.0 * math.log10(1.0 + hertz / 700.0) for hertz in (low, high)]
-    points = torch.linspace(to_mel[0], to_mel[1], mels + 2, dtype=torch.float64)
-    edges = 700.0 * (10.0 ** (points / 2595.0) - 1.0)
+    edges = hertz_of(torch.linspace(mel_of(low), mel_of(high), mels + 2, dtype=torch.float64))
     bins = torch.arange(FRAME_SAMPLES // 2 + 1, dtype=torch.float64) * sample_rate / FRAME_SAMPLES
     rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
@@ -326,7 +325,4 @@ class AudioEncoder(nn.Module):
         scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
         self.project.bias += self.project.weight @ (norm.bias - norm.running_mean * scale)
         self.project.weight *= scale
-        norm.running_mean.zero_()
-        norm.running_var.fill_(1.0)
-        norm.weight.fill_((1.0 + norm.eps) ** 0.5)
-        norm.bias.zero_()
+        leave_doing_nothing(norm)

@@ -114,6 +114,17 @@ class _SeparableBlock(nn.Module):
         return x + self.layers(x) if self.residual else self.layers(x)
 
 
+@torch.no_grad()
+def leave_doing_nothing(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
+    """Let a batch norm, whose work is in a neighbouring layer's weights by now, give what it reads, in place."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    norm.running_mean.zero_()
+    norm.running_var.fill_(1.0)
+    norm.weight.fill_((1.0 + norm.eps) ** 0.5)
+    norm.bias.zero_()
+
+
 def convolution_backbone(config: EncoderConfig) -> nn.Sequential:
     """One map (B, 1, H, W) -> maps (B, channels[-1], H', W'): a strided stem, then stages that halve both axes."""
     layers: list[nn.Module] = [nn.Conv2d(1, config.stem, 3, 2, 1, bias=False), nn.BatchNorm2d(config.stem), nn.ReLU()]

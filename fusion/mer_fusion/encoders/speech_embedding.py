@@ -10,11 +10,12 @@ in place of the leaky one with a floor. `mer_fusion.training.speech.speech_embed
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+
+from mer_fusion.encoders.mel_scale import hertz_of, mel_of
 
 BANDS = 32
 LOWEST_HERTZ, HIGHEST_HERTZ = 60.0, 3800.0
@@ -51,13 +52,13 @@ def wide_bands(mels: int, low: float, high: float) -> tuple[Tensor, Tensor]:
         Weights (32, mels), float64, each row with the sum 1; and (32,) what is added to the logarithm of such a mean so
         that white noise has the same energy in every band, as the published front end has it.
     """
-    narrow = torch.linspace(_mel(low), _mel(high), mels + 2, dtype=torch.float64)
-    wide = torch.linspace(_mel(LOWEST_HERTZ), _mel(HIGHEST_HERTZ), BANDS + 2, dtype=torch.float64)
+    narrow = torch.linspace(mel_of(low), mel_of(high), mels + 2, dtype=torch.float64)
+    wide = torch.linspace(mel_of(LOWEST_HERTZ), mel_of(HIGHEST_HERTZ), BANDS + 2, dtype=torch.float64)
     # A triangle that is as wide as a band of either kind, so that none falls between two narrow ones.
     reach = max(float(wide[1] - wide[0]), float(narrow[1] - narrow[0]))
     weights = torch.clamp(1 - (wide[1:-1, None] - narrow[None, 1:-1]).abs() / reach, min=0.0)
     weights = weights / weights.sum(dim=1, keepdim=True)
-    hertz = 700.0 * (10.0 ** (narrow / 2595.0) - 1.0)
+    hertz = hertz_of(narrow)
     widths = (hertz[2:] - hertz[:-2]) / 2
     return weights, -torch.log(weights @ widths)
 
@@ -72,7 +73,3 @@ def pooled_statistics(maps: Tensor) -> Tensor:
 def _deviation(values: Tensor) -> Tensor:
     difference = values - values.mean(dim=2, keepdim=True)
     return torch.sqrt((difference * difference).mean(dim=2) + 1e-4)
-
-
-def _mel(hertz: float) -> float:
-    return 2595.0 * math.log10(1.0 + hertz / 700.0)

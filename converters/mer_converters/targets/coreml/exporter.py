@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mer_converters.targets.coreml.program import leads_to
 from mer_converters.targets.registry import ExportJob, register
 from mer_quantization.proof import GraphProof
 from mer_sdk.errors import ConversionError
@@ -162,45 +163,26 @@ class _LogarithmStaysFloat:
     """
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Operation, bool]] = {}
-        self._above: dict[int, tuple[Operation, tuple[bool, bool]]] = {}
-        self._below: dict[int, tuple[Operation, bool]] = {}
+        self._logarithm: dict[Operation, bool] = {}
+        self._convolution: dict[Operation, bool] = {}
+        self._above: dict[Operation, tuple[bool, bool]] = {}
 
     def __call__(self, operation: Operation) -> bool:
-        if self._feeds_logarithm(operation):
+        if leads_to("log", operation, self._logarithm):
             return False
         logarithm, convolution = self._lies_above(operation)
-        return not logarithm or (convolution and self._convolution_below(operation))
+        return not logarithm or (convolution and leads_to("conv", operation, self._convolution))
 
     def _lies_above(self, operation: Operation) -> tuple[bool, bool]:
         """Whether a logarithm lies above, or is this, and whether a convolution does."""
-        if id(operation) not in self._above:
+        if operation not in self._above:
             logarithm, convolution = operation.op_type == "log", False
-            for given in operation.inputs.values():
-                for value in given if isinstance(given, tuple | list) else (given,):
-                    if value is not None and value.op is not None:
-                        found = self._lies_above(value.op)
-                        logarithm = logarithm or found[0]
-                        convolution = convolution or found[1] or value.op.op_type == "conv"
-            self._above[id(operation)] = (operation, (logarithm, convolution))
-        return self._above[id(operation)][1]
-
-    def _convolution_below(self, operation: Operation) -> bool:
-        """Whether this is a convolution, or one reads what comes of it."""
-        if id(operation) not in self._below:
-            children = [child for output in operation.outputs for child in output.child_ops]
-            answer = operation.op_type == "conv" or any(self._convolution_below(child) for child in children)
-            self._below[id(operation)] = (operation, answer)
-        return self._below[id(operation)][1]
-
-    def _feeds_logarithm(self, operation: Operation) -> bool:
-        if operation.op_type == "log":
-            return True
-        # The operation is held with the answer: an id is unique only while its object lives.
-        if id(operation) not in self._known:
-            answer = any(self._feeds_logarithm(child) for output in operation.outputs for child in output.child_ops)
-            self._known[id(operation)] = (operation, answer)
-        return self._known[id(operation)][1]
+            above = (value.op for value in operation.get_flattened_inputs() if value.op is not None)
+            for one in above:
+                found = self._lies_above(one)
+                logarithm, convolution = logarithm or found[0], convolution or found[1] or one.op_type == "conv"
+            self._above[operation] = (logarithm, convolution)
+        return self._above[operation]
 
 
 def _make_reproducible(package: Path, compacted: bool) -> None:

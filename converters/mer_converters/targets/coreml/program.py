@@ -107,6 +107,20 @@ def load_function(package: Package) -> Any:
     return loaded.functions[package.name]
 
 
+def leads_to(kind: str, operation: Any, known: dict[Any, bool]) -> bool:
+    """Whether an operation is of a kind, such as "log", or one of that kind reads what comes of it.
+
+    Args:
+        known: answers so far, for this kind alone.
+    """
+    if operation.op_type == kind:
+        return True
+    if operation not in known:
+        children = (child for output in operation.outputs for child in output.child_ops)
+        known[operation] = any(leads_to(kind, child, known) for child in children)
+    return known[operation]
+
+
 def _specification_file(folder: Path) -> Path:
     manifest = folder / "Manifest.json"
     if not manifest.is_file():

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mer_converters.targets.coreml.calibrate import Range
-from mer_converters.targets.coreml.program import load_function, read_package
+from mer_converters.targets.coreml.program import leads_to, load_function, read_package
 from mer_converters.targets.coreml.source import read_sources, record_sources
 from mer_sdk.errors import ConversionError
 
@@ -118,7 +118,7 @@ def float_operations(package: str | Path, sensitive: tuple[str, ...] = ()) -> di
     names = set()
     for operation in function.operations:
         names.add(operation.name)
-        if operation.name in sensitive or _feeds_logarithm(operation, known):
+        if operation.name in sensitive or leads_to("log", operation, known):
             keep[operation.name] = None
             for value in operation.get_flattened_inputs():
                 if value.op is not None and value.op.op_type == "const":
@@ -189,15 +189,6 @@ def _configuration(config: Any, float_parts: Mapping[str, None]) -> Any:
     from coremltools.optimize import coreml as cto
 
     return cto.OptimizationConfig(global_config=config, op_name_configs=dict(float_parts))
-
-
-def _feeds_logarithm(operation: Any, known: dict[Any, bool]) -> bool:
-    if operation.op_type == "log":
-        return True
-    if operation not in known:
-        children = (child for output in operation.outputs for child in output.child_ops)
-        known[operation] = any(_feeds_logarithm(child, known) for child in children)
-    return known[operation]
 
 
 @contextlib.contextmanager

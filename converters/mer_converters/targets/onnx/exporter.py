@@ -2,8 +2,8 @@
 
 fp16 is storage: weights are kept as 16-bit floats with a Cast in front of each use, arithmetic stays 32-bit. ONNX
 Runtime folds those casts when it loads the file, so the CPU runs its fp32 kernels on half the download; CPU kernels for
-16-bit arithmetic are too few to gain from more. Weights of the log-mel front end, of the convolution
-behind it and of the encoder's last layer stay 32-bit.
+16-bit arithmetic are too few to gain from more. Weights of the log-mel front end, of the convolution behind it and of
+the encoder's last layer stay 32-bit.
 
 w8, dyn8 and int8 are described in `mer_converters.targets.onnx.quantize`. w4 is left out: ONNX Runtime's 4-bit kernel
 takes matrices alone, and most weights here are of convolutions.

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mer_fusion.encoders.audio import LogMel, mel_filterbank
+from mer_fusion.encoders.mel_scale import hertz_of, mel_of
 
 _NATS = math.log(10) / 10  # of a decibel of energy
 _FRAME_SECONDS = 0.0125
@@ -131,9 +132,8 @@ def _fluctuation(shape: torch.Size, generator: torch.Generator) -> Tensor:
 
 def telephone_band(mels: int, choice: Tensor) -> Tensor:
     """(B, 1, mels) what bands lose in a telephone: below 300 Hz in half of them, above 3.4 to 4 kHz in all."""
-    top = 2595.0 * math.log10(1 + 8000 / 700)
-    bottom = 2595.0 * math.log10(1 + 50 / 700)
-    hertz = 700 * (10 ** ((bottom + (top - bottom) * torch.arange(1, mels + 1) / (mels + 1)) / 2595.0) - 1)
+    top, bottom = mel_of(8000.0), mel_of(50.0)
+    hertz = hertz_of(bottom + (top - bottom) * torch.arange(1, mels + 1) / (mels + 1))
     blocked = (hertz > 3400 + 600 * choice) | ((hertz < 300) & (choice < 0.5))
     return torch.where(blocked, torch.tensor(-_BLOCKED_DB * _NATS), torch.tensor(0.0))
 
