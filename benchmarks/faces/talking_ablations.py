@@ -27,7 +27,7 @@ from mer_fusion.encoders.face import FaceEncoder
 from mer_fusion.training.faces.talking import talking_figures
 from mer_fusion.training.faces.talking_sets import STORED_SIZE, TalkingFaces, read_talking_faces
 from mer_fusion.training.fusion.data import LABELS, TUNING_FOLD, read_faces
-from mer_fusion.training.fusion.encoders import train_talking
+from mer_fusion.training.fusion.face_encoder import train_talking
 from mer_fusion.training.fusion.recipe import Recipe, student_recipe
 from mer_sdk.evaluation.datasets import TEST_FOLD, RavdessPairs, open_dataset
 from mer_sdk.evaluation.datasets.ravdess import merge_labels

@@ -15,7 +15,7 @@ DataOption = Annotated[
     typer.Option(
         help="Data set as NAME:PATH, once for each. grjca, hgrjca, atsuko, fdrl: ravdess:PATH, "
         "ravdess_pairs:PATH, ferplus:PATH, and more speech (cremad_logmel, cremad_votes, nemo, indian_emospeech, "
-        "clips: your own), speech_embedding:PATH (the published network that the audio encoder begins as); "
+        "clips: your own), speech_embedding:PATH and face_expression:PATH (published networks that encoders begin as); "
         "amb_dsgdn: meld:PATH.",
         show_default=False,
     ),

@@ -9,13 +9,29 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mer_fusion.encoders.backbone import EncoderConfig, convolution_backbone
+from mer_fusion.encoders.face_expression import expression_backbone
+from mer_sdk.errors import OptionError
+
+BACKBONES = ("residual", "face_expression")
 
 
 @dataclass(frozen=True)
 class FaceEncoderConfig(EncoderConfig):
-    """Shape of a face encoder; `size` is the width and height of the crop in pixels."""
+    """Shape of a face encoder.
+
+    Attributes:
+        size: width and height of the crop in pixels.
+        backbone: one of `BACKBONES`: "residual" is that of `mer_fusion.encoders.backbone`; "face_expression" has the
+            layers of `mer_fusion.encoders.face_expression`, and takes no `stem` or `separable`.
+    """
 
     size: int = 48
+    backbone: str = "residual"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.backbone not in BACKBONES:
+            raise OptionError.unknown("backbone", self.backbone, BACKBONES)
 
 
 class FaceEncoder(nn.Module):
@@ -29,7 +45,10 @@ class FaceEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.register_buffer("luma", torch.tensor([[0.299, 0.587, 0.114]]) / 255.0, persistent=False)
-        self.backbone = convolution_backbone(config)
+        published = config.backbone == "face_expression"
+        self.backbone = (
+            expression_backbone(config.channels, config.blocks) if published else convolution_backbone(config)
+        )
         self.dropout = nn.Dropout(config.dropout)
         self.project = nn.Linear(config.channels[-1], config.features)
 

@@ -2,12 +2,14 @@
 
 The encoder learns through what the product does with its features: a person's running mean is taken off, from cold to
 warm, and what is left is pooled over several images of a take. Stills keep what many faces teach and few actors do not.
+A small encoder also learns how a large one that has learned so decides about many faces, of people who are no actors.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -17,7 +19,9 @@ from torch.nn import functional as F
 from mer_fusion.encoders.face import FaceEncoder
 from mer_fusion.training.episodes import episode_baselines, random_history_mask, speaker_batches
 from mer_fusion.training.faces.encoder import FaceOptions, FaceSet, at_size, augmented
+from mer_fusion.training.faces.seen_faces import Seen, SeenFaces
 from mer_fusion.training.faces.talking_sets import TalkingDraws, TalkingFaces, TalkingOptions, changed
+from mer_fusion.training.feature_distance import feature_distance
 from mer_fusion.training.held_out import HeldOut, held_out
 
 
@@ -28,12 +32,14 @@ class TalkingLoss:
     Attributes:
         stills: still faces in a batch.
         smoothing: of the takes' labels.
-
-    Nothing is learned from the full-precision encoder: it reads unseen faces no better than the student does.
+        decisions, features: weights of a large network's decisions about still faces and of what its head reads, where
+            there is one.
     """
 
     stills: int = 64
     smoothing: float = 0.05
+    decisions: float = 1.0
+    features: float = 1.0
     still: FaceOptions = field(default_factory=FaceOptions)
 
 
@@ -54,9 +60,10 @@ class TalkingLearner(nn.Module):
     Args:
         encoder: as far as it is trained; features start from there.
         classes: labels.
+        hint: length of what a large network's head reads, which is predicted, too; 0 = there is none.
     """
 
-    def __init__(self, encoder: FaceEncoder, classes: int, width: int = 64) -> None:
+    def __init__(self, encoder: FaceEncoder, classes: int, width: int = 64, hint: int = 0) -> None:
         super().__init__()
         features = encoder.config.features
         self.encoder = encoder
@@ -66,6 +73,7 @@ class TalkingLearner(nn.Module):
         self.score = nn.Linear(width, 1)
         self.dropout = nn.Dropout(0.3)
         self.classify = nn.Linear(width, classes)
+        self.hint = nn.Linear(features, hint) if hint else None
 
     def on_stills(self) -> StillsClassifier:
         """The encoder with its classifier of stills, which is called as a `FaceLearner` is."""
@@ -78,10 +86,20 @@ class TalkingLearner(nn.Module):
         logits: Tensor = self.classify(self.dropout((x * weights[..., None]).sum(dim=1)))
         return logits
 
+    def on_strangers(self, features: Tensor) -> Tensor:
+        """Logits (B, K) of one image each of people of whom nothing is known, from its features (B, D)."""
+        one = torch.ones(len(features), 1, device=features.device)
+        return self.decide(features[:, None], one, self.population.expand(len(features), -1))
+
+    def see(self, grey: Tensor) -> Seen:
+        """What the head reads, and decides, of crops (B, S, S) in 0-1 of people of whom nothing is known."""
+        features = self.encoder.encode(at_size(grey, self.encoder.config.size)).float()
+        return Seen(self.mix(features), torch.log_softmax(self.on_strangers(features), dim=1))
+
     def forward(
         self, talking: Tensor, stills: Tensor, speakers: Tensor, history_mask: Tensor, prior: float
-    ) -> tuple[Tensor, Tensor]:
-        """Logits of takes (B, K) and logits of stills (M, K).
+    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """Logits of takes (B, K) and of stills (M, K); with a hint also that of stills, and its logits as strangers.
 
         In training the population's mean follows along.
 
@@ -98,7 +116,11 @@ class TalkingLearner(nn.Module):
             with torch.no_grad():
                 self.population.lerp_(seen.mean(dim=(0, 1)), 0.02)
         baseline = episode_baselines(seen, mask, speakers, self.population, history_mask, prior)
-        return self.decide(seen, mask, baseline), self.still(features[count * steps :])
+        rest = features[count * steps :]
+        logits, still_logits = self.decide(seen, mask, baseline), self.still(rest)
+        if self.hint is None:
+            return logits, still_logits, None, None
+        return logits, still_logits, self.hint(rest), self.on_strangers(rest)
 
 
 class TalkingTask:
@@ -108,6 +130,8 @@ class TalkingTask:
         training, tuning: takes to learn from, and takes of people that are only looked at for the log; the latter read
             at the encoder's own size.
         stills: still faces to learn from.
+        advice: faces, in place of `stills`, and what a large network sees in them; called once, when the first pass
+            begins. The learner has a hint then.
     """
 
     def __init__(
@@ -119,9 +143,11 @@ class TalkingTask:
         options: TalkingOptions,
         loss: TalkingLoss,
         name: str = "talking",
+        advice: Callable[[], SeenFaces] | None = None,
     ) -> None:
         self.name = name
         self.module: nn.Module = learner
+        self._advice = None if advice is None else functools.cache(advice)
         self._training, self._tuning, self._stills = training, tuning, stills
         self._options, self._loss = options, loss
         self._draws = TalkingDraws(training, options)
@@ -144,26 +170,41 @@ class TalkingTask:
             person = take // self._options.takes
             talking = changed(images.flatten(0, 1), take, person, self._size, self._options, generator)
             talking = talking.unflatten(0, images.shape[:2])
-            index = torch.multinomial(self._weights, self._loss.stills, generator=generator)
-            stills = augmented(at_size(self._stills.images[index], self._size), self._loss.still, generator)
+            stills = self._still_batch(generator)
             history_mask = random_history_mask(len(takes), generator)
             if number % shard[1] == shard[0]:
-                yield {
+                yield stills | {
                     "talking": talking,
-                    "stills": stills,
                     "history_mask": history_mask,
                     "speakers": data.speakers[takes],
                     "labels": data.labels[takes],
-                    "targets": self._stills.targets[index],
                 }
 
+    def _still_batch(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """Images, targets and weights of still faces, and what a large network sees in them where there is one."""
+        count = self._loss.stills
+        if self._advice is not None:
+            advice = self._advice()
+            return advice.batch(torch.randint(len(advice), (count,), generator=generator))
+        index = torch.multinomial(self._weights, count, generator=generator)
+        images = augmented(at_size(self._stills.images[index], self._size), self._loss.still, generator)
+        return {"images": images, "targets": self._stills.targets[index], "weights": torch.ones(count)}
+
     def loss(self, module: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-        talking, stills = batch["talking"], batch["stills"]
-        logits, still_logits = module(
-            talking, stills, batch["speakers"], batch["history_mask"], self._options.prior_steps
+        options = self._loss
+        logits, still_logits, hinted, strangers = module(
+            batch["talking"], batch["images"], batch["speakers"], batch["history_mask"], self._options.prior_steps
         )
-        loss = F.cross_entropy(logits, batch["labels"], label_smoothing=self._loss.smoothing)
-        return loss + F.cross_entropy(still_logits, batch["targets"])
+        loss = F.cross_entropy(logits, batch["labels"], label_smoothing=options.smoothing)
+        stills = F.cross_entropy(still_logits, batch["targets"], reduction="none")
+        loss = loss + (stills * batch["weights"]).mean()
+        if hinted is None:
+            return loss
+        everyone = torch.ones(len(hinted), 1, device=hinted.device)
+        distance = feature_distance(hinted[:, None], batch["features"][:, None], everyone)
+        guessed = torch.log_softmax(strangers, dim=1)
+        apart = F.kl_div(guessed, batch["decisions"], log_target=True, reduction="batchmean")
+        return loss + options.features * distance + options.decisions * apart
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         if self._tuning is None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
+from mer_fusion.training.faces import face_expression
 from mer_fusion.training.faces.encoder import FaceSet
+from mer_fusion.training.faces.face_expression import PublishedFaces, published_faces
 from mer_fusion.training.faces.talking_sets import TalkingFaces, read_talking_faces
+from mer_fusion.training.speech import speech_embedding
 from mer_fusion.training.speech.corpora import Corpus, card_sources, corpora_sets
 from mer_fusion.training.speech.spectra import SpeechSet, make_speech_set
-from mer_fusion.training.speech.speech_embedding import SOURCE, PublishedLayers, published_layers
+from mer_fusion.training.speech.speech_embedding import PublishedLayers, published_layers
 from mer_sdk.cli.progress import with_progress
 from mer_sdk.contract.manifest import DataSource
 from mer_sdk.errors import DataError, OptionError
@@ -75,6 +78,8 @@ class Sources:
         faces, tuning_faces: FER+ train and valid.
         corpora: further speech, without faces.
         embedding: the published layers that an audio encoder of that backbone begins with; None begins at random.
+        expression: the published face network that the full-precision face encoder begins as and the student learns
+            from; None begins at random.
         data: what the card says of all of them.
     """
 
@@ -85,6 +90,7 @@ class Sources:
     tuning_faces: FaceSet
     corpora: tuple[SpeechSet, ...] = ()
     embedding: PublishedLayers | None = None
+    expression: PublishedFaces | None = None
     data: tuple[DataSource, ...] = SOURCES
 
 
@@ -94,6 +100,7 @@ def open_sources(specs: Sequence[str], renamed: Mapping[str, str] | None = None)
     "clips:PATH" is further speech, too: the audio encoder learns from its sound; `renamed` renames its labels.
 
     "speech_embedding:PATH" is the published network with which the audio encoder begins; without it, at random.
+    "face_expression:PATH" is the published network of faces, see `Sources`.
 
     Teacher scores are looked for below the RAVDESS path; without them the audio encoder learns from labels alone.
 
@@ -102,6 +109,7 @@ def open_sources(specs: Sequence[str], renamed: Mapping[str, str] | None = None)
         DataError: a file is missing, empty, truncated or unlabelled.
     """
     embedding, others = published_layers(specs)
+    expression, others = published_faces(others)
     opened = open_datasets(others, renamed)
     ravdess = next((item for item in opened if isinstance(item, Ravdess)), None)
     ferplus = next((item for item in opened if isinstance(item, FerPlus)), None)
@@ -132,8 +140,21 @@ def open_sources(specs: Sequence[str], renamed: Mapping[str, str] | None = None)
         read_faces(ferplus, "valid"),
         sets,
         embedding,
-        SOURCES + card_sources(corpora) + ((SOURCE,) if embedding else ()),
+        expression,
+        SOURCES
+        + card_sources(corpora)
+        + ((speech_embedding.SOURCE,) if embedding else ())
+        + ((face_expression.SOURCE,) if expression else ()),
     )
+
+
+def without_held_out(sources: Sources) -> Sources:
+    """The sources without the held-out speakers."""
+    away = set(sources.speech.speakers[sources.heldout].tolist())
+    seen = torch.tensor([speaker not in away for speaker in sources.talking.speakers.tolist()], dtype=torch.bool)
+    speech = sources.speech.subset(~sources.heldout)
+    heldout = torch.zeros(len(speech), dtype=torch.bool)
+    return replace(sources, speech=speech, heldout=heldout, talking=sources.talking.subset(seen))
 
 
 def read_speech(ravdess: Ravdess, waves: list[np.ndarray] | None = None) -> SpeechSet:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,10 @@ import torch
 
 from mer_fusion.checkpoint import Checkpoint
 from mer_fusion.encoders.audio import AudioEncoder
-from mer_fusion.encoders.face import FaceEncoder
 from mer_fusion.network import EmotionNetwork
-from mer_fusion.training.faces.encoder import FaceLearner, FaceSet, FaceTask, still_figures
-from mer_fusion.training.faces.talking import TalkingLearner, TalkingTask
-from mer_fusion.training.faces.talking_sets import TalkingFaces
-from mer_fusion.training.fusion.data import LABELS, Sources
+from mer_fusion.training.faces.encoder import still_figures
+from mer_fusion.training.fusion.data import LABELS, Sources, without_held_out
+from mer_fusion.training.fusion.face_encoder import large_face, still_encoder, train_face, train_talking
 from mer_fusion.training.fusion.recipe import Recipe
 from mer_fusion.training.held_out import HeldOut
 from mer_fusion.training.loop import History, fit
@@ -85,76 +83,6 @@ def train_first_audio(
     return learner, fit(task, recipe.audio_loop, run_dir, quiet)
 
 
-def train_stills(
-    recipe: Recipe, sources: Sources, run_dir: Path, teacher: Checkpoint | None = None, quiet: bool = False
-) -> tuple[FaceLearner, History]:
-    """Train a face encoder on still faces; FER+ valid is looked at for the log."""
-    torch.manual_seed(recipe.face_loop.seed + 1)
-    shape, large = recipe.network.face, teacher.network.face if teacher else None
-    assert shape is not None, "recipes of window models have both encoders"
-    learner = FaceLearner(shape, len(LABELS), large.config.features if large else 0)
-    task = FaceTask(
-        learner.to(memory_format=torch.channels_last), sources.faces, sources.tuning_faces, recipe.face, large
-    )
-    return learner, fit(task, recipe.face_loop, run_dir, quiet)
-
-
-def train_face(
-    recipe: Recipe,
-    sources: Sources,
-    run_dir: Path,
-    teacher: Checkpoint | None = None,
-    stills: Checkpoint | None = None,
-    quiet: bool = False,
-) -> tuple[TalkingLearner, dict[str, int]]:
-    """Train the face encoder alone, on stills and then on people who talk too; also the seconds that each took.
-
-    Args:
-        stills: a checkpoint whose face encoder is the beginning, in place of one trained on stills here.
-    """
-    encoder, seconds = _still_encoder(recipe, sources, run_dir, teacher, stills, quiet)
-    learner, history = train_talking(recipe, encoder, sources.faces, sources.talking, None, run_dir, quiet)
-    return learner, seconds | {"face": round(history.seconds)}
-
-
-def _still_encoder(
-    recipe: Recipe,
-    sources: Sources,
-    run_dir: Path,
-    teacher: Checkpoint | None,
-    stills: Checkpoint | None,
-    quiet: bool,
-) -> tuple[FaceEncoder, dict[str, int]]:
-    """A face encoder that knows still faces, and the seconds that it took."""
-    if stills is not None:
-        return copy.deepcopy(stills.network.face), {}
-    learner, history = train_stills(recipe, sources, run_dir, teacher, quiet)
-    return learner.encoder, {"stills": round(history.seconds)}
-
-
-def train_talking(
-    recipe: Recipe,
-    encoder: FaceEncoder,
-    stills: FaceSet,
-    talking: TalkingFaces,
-    tuning: TalkingFaces | None,
-    run_dir: Path,
-    quiet: bool = False,
-) -> tuple[TalkingLearner, History]:
-    """Go on training a face encoder that knows stills, on people who talk; `tuning` is looked at for the log."""
-    torch.manual_seed(recipe.talking_loop.seed + 4)
-    learner = TalkingLearner(encoder, len(LABELS))
-    task = TalkingTask(
-        learner.to(memory_format=torch.channels_last),
-        talking,
-        tuning,
-        stills,
-        recipe.talking,
-        recipe.talking_loss,
-    )
-    return learner, fit(task, recipe.talking_loop, run_dir, quiet)
-
-
 def trained_encoders(
     recipe: Recipe,
     sources: Sources,
@@ -204,19 +132,11 @@ def unseen_encoders(
         train_last_audio(recipe, learner, fewer, folder, quiet)
         audio = learner.encoder
     network.audio = audio
-    encoder, _ = _still_encoder(recipe, sources, run_dir, teacher, stills, quiet)
-    talking, history = train_talking(recipe, encoder, sources.faces, fewer.talking, None, folder, quiet)
+    encoder, _ = still_encoder(recipe, sources, run_dir, teacher, stills, quiet)
+    large, _ = large_face(recipe, sources, fewer.talking, folder, quiet)
+    talking, history = train_talking(recipe, encoder, sources.faces, fewer.talking, None, folder, quiet, large)
     network.face = talking.cpu().eval().encoder
     return Encoders(network, {}, {"seconds": {"face": round(history.seconds)}})
-
-
-def without_held_out(sources: Sources) -> Sources:
-    """The sources without the held-out speakers."""
-    away = set(sources.speech.speakers[sources.heldout].tolist())
-    seen = torch.tensor([speaker not in away for speaker in sources.talking.speakers.tolist()], dtype=torch.bool)
-    speech = sources.speech.subset(~sources.heldout)
-    heldout = torch.zeros(len(speech), dtype=torch.bool)
-    return replace(sources, speech=speech, heldout=heldout, talking=sources.talking.subset(seen))
 
 
 def _audio_encoder(

@@ -10,14 +10,9 @@ import torch
 
 from mer_fusion.calibration import calibrate
 from mer_fusion.checkpoint import Checkpoint, load_checkpoint, part_sources, save_checkpoint, shipped_checkpoint
-from mer_fusion.training.fusion.data import Sources, open_sources
-from mer_fusion.training.fusion.encoders import (
-    taken_encoders,
-    train_audio,
-    train_face,
-    unseen_encoders,
-    without_held_out,
-)
+from mer_fusion.training.fusion.data import Sources, open_sources, without_held_out
+from mer_fusion.training.fusion.encoders import taken_encoders, train_audio, unseen_encoders
+from mer_fusion.training.fusion.face_encoder import train_face
 from mer_fusion.training.fusion.recipe import ENCODERS_OF, Recipe, shortened, with_encoders
 from mer_fusion.training.fusion.train import train_fusion, train_network
 from mer_fusion.training.run import RunOptions

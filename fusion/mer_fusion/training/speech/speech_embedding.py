@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mer_fusion.encoders.audio import LEVEL_SCALE, AudioEncoder
+from mer_fusion.training.published_weights import published_path
 from mer_fusion.training.speech.spectra import SpeechSet, device_chunks
 from mer_sdk.contract.manifest import DataSource
-from mer_sdk.errors import DataError, OptionError, reason_of
+from mer_sdk.errors import DataError, reason_of
 
 NAME = "speech_embedding"
 FILE = "embedding_model.onnx"
@@ -51,11 +52,8 @@ def published_layers(specs: Sequence[str]) -> tuple[PublishedLayers | None, list
         OptionError: it is given twice.
         DataError: see `read_published`.
     """
-    named = [spec for spec in specs if spec.partition(":")[0] == NAME]
-    if len(named) > 1:
-        raise OptionError(f"--data {' '.join(named)}: give one published speech embedding")
-    found = read_published(named[0].partition(":")[2]) if named else None
-    return found, [spec for spec in specs if spec not in named]
+    path, others = published_path(specs, NAME)
+    return (None if path is None else read_published(path)), others
 
 
 def read_published(path: str | Path) -> PublishedLayers:

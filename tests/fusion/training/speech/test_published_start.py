@@ -71,7 +71,7 @@ def test_the_published_network_is_one_of_the_data_sets(tmp_path: Path) -> None:
     assert found is not None
     assert others == ["nemo:x"]
     assert published_layers(["nemo:x"]) == (None, ["nemo:x"])
-    with pytest.raises(OptionError, match="one published"):
+    with pytest.raises(OptionError, match="once"):
         published_layers([f"speech_embedding:{path}"] * 2)
 
 
