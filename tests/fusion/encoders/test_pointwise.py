@@ -60,7 +60,7 @@ def test_no_network_has_another_strided_1_x_1_convolution() -> None:
         for layer in network.modules()
         if isinstance(layer, nn.Conv1d | nn.Conv2d) and max(layer.kernel_size) == 1 and max(layer.stride) > 1
     ]
-    assert len(strided) >= 2 * len(recipes)
+    assert len(strided) >= 2 * len(WINDOW_MODELS)
     assert {type(layer) for layer in strided} == {PointwiseConv2d}
 
 

@@ -178,9 +178,11 @@ def _fill(layer: nn.Module, published: PublishedFaces, name: str) -> None:
 
 def published_encoder(published: PublishedFaces) -> FaceEncoder:
     """The published network as an encoder that gives its last maps' means, 256 features; not to be trained."""
-    encoder = FaceEncoder(
-        FaceEncoderConfig(channels=CHANNELS, blocks=BLOCKS, features=CHANNELS[-1], size=SIZE, backbone=NAME)
-    )
+    biases = sorted(name for name in published.tensors if name.startswith("dense") and name.endswith("/bias"))
+    widths = [len(published.tensors[name]) for name in biases if name.endswith("/conv0/bias")]
+    further = tuple(sum(name.startswith(f"dense{at}/") for name in biases) - 1 for at in range(len(widths)))
+    config = FaceEncoderConfig(channels=tuple(widths), blocks=further, features=widths[-1], size=SIZE, backbone=NAME)
+    encoder = FaceEncoder(config)
     with torch.no_grad():
         _fill_backbone(encoder, published)
     encoder.project = nn.Identity()

@@ -24,7 +24,7 @@ from mer_fusion.training.faces.seen_faces import Seen, SeenFaces, seen_faces
 from mer_fusion.training.faces.talking import TalkingLearner, TalkingTask
 from mer_fusion.training.faces.talking_sets import TalkingFaces
 from mer_fusion.training.fusion.data import LABELS, Sources, without_held_out
-from mer_fusion.training.fusion.recipe import Recipe, full_precision_recipe
+from mer_fusion.training.fusion.recipe import Recipe
 from mer_fusion.training.loop import History, fit
 
 
@@ -54,12 +54,11 @@ def large_face(
 
     A checkpoint of the full-precision model will not do: it has the encoder without the head of training.
     """
-    if recipe.role != "student" or sources.expression is None:
+    if recipe.adviser is None or sources.expression is None:
         return None, {}
-    full = full_precision_recipe(recipe.talking_loop.seed)
     folder = run_dir / "large"
-    encoder, _ = still_encoder(full, sources, folder, None, None, quiet)
-    learner, history = train_talking(full, encoder, sources.faces, talking, None, folder, quiet)
+    encoder, _ = still_encoder(recipe.adviser, sources, folder, None, None, quiet)
+    learner, history = train_talking(recipe.adviser, encoder, sources.faces, talking, None, folder, quiet)
     return learner.eval(), {"large face": round(history.seconds)}
 
 
@@ -85,7 +84,7 @@ def still_encoder(
     else:
         learner, history = train_stills(recipe, sources, run_dir, teacher, quiet)
         encoder, seconds = learner.encoder, {"stills": round(history.seconds)}
-    if recipe.role == "student" and published is not None:
+    if recipe.adviser is not None and published is not None:
         encoder, history = train_matching(recipe, encoder, published, sources, run_dir, quiet)
         seconds = seconds | {"matching": round(history.seconds)}
     return encoder, seconds

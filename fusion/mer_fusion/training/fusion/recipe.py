@@ -41,6 +41,8 @@ class Recipe:
         audio, audio_last: how the audio encoder learns in each.
         face_loop, matching_loop, talking_loop: the face encoder's parts: stills, what a published network sees in them
             (students alone), and people who talk.
+        adviser: of the large face encoder from which a student learns; it learns from none where there are no
+            published weights.
         kept_blocks: blocks of a published face backbone, the lowest, that stay as they are published.
         objective: options of the model's objective, empty for its defaults.
         neutral_share: how much of the way from neutral takes to the population's mean the neutral offset is, 0-1; 0
@@ -62,6 +64,7 @@ class Recipe:
     face: FaceOptions = field(default_factory=FaceOptions)
     matching: MatchingOptions = field(default_factory=MatchingOptions)
     kept_blocks: int = 3
+    adviser: Recipe | None = None
     talking: TalkingOptions = field(default_factory=TalkingOptions)
     talking_loss: TalkingLoss = field(default_factory=TalkingLoss)
     fusion: FusionOptions = field(default_factory=FusionOptions)
@@ -133,6 +136,7 @@ def student_recipe(seed: int, model: str = "grjca") -> Recipe:
         LoopOptions(epochs=24, learning_rate=1e-3, precision="no", seed=seed),
         LoopOptions(epochs=24, learning_rate=2e-3, weight_decay=0.1, precision="no", seed=seed),
         fusion=_fusion_options(model),
+        adviser=full_precision_recipe(seed),
     )
 
 
@@ -246,6 +250,7 @@ def shortened(recipe: Recipe, share: float) -> Recipe:
         audio_last_loop=cut(recipe.audio_last_loop),
         face_loop=cut(recipe.face_loop),
         matching_loop=cut(recipe.matching_loop),
+        adviser=None if recipe.adviser is None else shortened(recipe.adviser, share),
         talking_loop=cut(recipe.talking_loop),
         fusion_loop=cut(recipe.fusion_loop),
     )

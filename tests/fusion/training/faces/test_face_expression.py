@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ from mer_fusion.training.faces.face_expression import (
     read_published_faces,
     sample_faces,
 )
+from mer_fusion.training.fusion.face_encoder import train_face
+from mer_fusion.training.fusion.recipe import Recipe, full_precision_recipe, shortened, student_recipe
 from mer_sdk.errors import DataError, OptionError
 
 CONFIG = FaceEncoderConfig(channels=CHANNELS, blocks=(1, 1), features=5, size=32, backbone="face_expression")
@@ -111,3 +114,37 @@ def test_another_shape_is_refused(tmp_path: Path) -> None:
         begin_from_published(encoder, published, face_set(4).images)
     with pytest.raises(OptionError, match="backbone"):
         FaceEncoderConfig(backbone="published")
+
+
+def small(recipe: Recipe, face: FaceEncoderConfig) -> Recipe:
+    """A recipe of one pass a part, few images in a batch."""
+    talking = replace(recipe.talking, people=2, takes=4, images=2)
+    network, loss = replace(recipe.network, face=face), replace(recipe.talking_loss, stills=8)
+    stills, matching = replace(recipe.face, batch=16), replace(recipe.matching, batch=16)
+    small = replace(recipe, network=network, talking=talking, talking_loss=loss, face=stills, matching=matching)
+    return shortened(replace(small, kept_blocks=1), 0.01)
+
+
+def test_the_large_encoder_keeps_its_lower_blocks_and_a_student_learns_from_it(tmp_path: Path) -> None:
+    published = read_published_faces(write_published_faces(tmp_path / "model"))
+    given = replace(sources(classes=7), expression=published)
+    large = small(full_precision_recipe(0), CONFIG)
+    learner, _ = train_face(large, given, tmp_path / "full", quiet=True)
+    fresh = FaceEncoder(CONFIG)
+    begin_from_published(fresh, published, sample_faces(given.faces, given.talking, CONFIG.size))
+    kept, learned = (
+        [torch.equal(mine, theirs) for mine, theirs in zip(block.parameters(), other.parameters(), strict=True)]
+        for block, other in zip(learner.encoder.backbone, fresh.backbone, strict=True)
+    )
+    assert all(kept)
+    assert not any(learned)
+    assert all(value.requires_grad for value in learner.parameters())
+
+    shape = FaceEncoderConfig(stem=8, channels=(8, 12), blocks=(1, 1), separable=False, features=8, size=32)
+    student = replace(small(student_recipe(0), shape), adviser=large)
+    advised, seconds = train_face(student, given, tmp_path / "student", quiet=True)
+    assert set(seconds) == {"stills", "matching", "large face", "face"}
+    assert advised.hint is not None
+    alone, seconds = train_face(student, replace(given, expression=None), tmp_path / "alone", quiet=True)
+    assert set(seconds) == {"stills", "face"}
+    assert alone.hint is None
