@@ -141,7 +141,9 @@ results: convert-all
 	$(BIN)/python -m benchmarks.accuracy.action_units.schemes --data ravdess:$(RAVDESS)
 	$(BIN)/python -m benchmarks.accuracy.clips.ablations $(LEARNED_FROM) --epochs 24
 	$(BIN)/python -m benchmarks.accuracy.clips.baselines $(LEARNED_FROM) --epochs 24
-	$(BIN)/python -m benchmarks.accuracy.clips.windows --data ravdess_pairs:$(PAIRS) --bundles $(BUNDLES) --torch full
+	for model in grjca atsuko fdrl; do $(BIN)/mer-convert --checkpoint fusion/mer_fusion/checkpoints/$$model-full.safetensors \
+		--target tflite --scheme fp32 --out $(BUNDLES)/full; done
+	$(BIN)/python -m benchmarks.accuracy.clips.windows --data ravdess_pairs:$(PAIRS) --bundles $(BUNDLES) --torch
 	$(BIN)/python -m benchmarks.robustness.p5_sound fusion/mer_fusion/checkpoints/grjca-student.safetensors \
 		fusion/mer_fusion/checkpoints/grjca-full.safetensors fusion/mer_fusion/checkpoints/atsuko-student.safetensors \
 		fusion/mer_fusion/checkpoints/fdrl-student.safetensors --data ravdess:$(RAVDESS) \

@@ -1,11 +1,11 @@
-"""Protocol P2 for every shipped window model: full precision in torch, the student, and every bundle that runs here.
+"""Protocol P2 for every shipped window model: full precision, the student, and every bundle that runs here.
 
     python -m benchmarks.accuracy.clips.windows --data ravdess_pairs:PATH [--bundles bundles] [--schemes fp32 fp16]
         [--torch full] [--models grjca]
 
 Writes docs/results/p2.json. The first row of a role stands for it: torch's where `--torch` names the role, else that of
-its TFLite bundle, which takes a tenth of the time. What the file holds of other models, and of what else was run of the
-same weights, stays.
+its TFLite bundle, which takes a tenth of the time; bundles of full-precision models lie in BUNDLES/full. What the file
+holds of other models, and of what else was run of the same weights, stays.
 
 P2: the real audio-visual clips of RAVDESS fold 3, whose five actors are in no training or tuning set, together and by
 person. `mer evaluate BUNDLE --data ravdess_pairs:PATH` runs the same.
@@ -52,10 +52,11 @@ def sources(
         path = SHIPPED / f"{model}-{role}.safetensors"
         if path.exists():
             yield role, "torch", path
-    for scheme in schemes:
-        found = bundles.glob(f"{model}-*-{scheme}.mer")
-        for path in sorted(found, key=lambda item: ("-tflite-" not in item.name, item.name)):
-            yield "student", path.stem.removeprefix(f"{model}-"), path
+    for role, folder in (("full", bundles / "full"), ("student", bundles)):
+        for scheme in schemes:
+            found = folder.glob(f"{model}-*-{scheme}.mer")
+            for path in sorted(found, key=lambda item: ("-tflite-" not in item.name, item.name)):
+                yield role, path.stem.removeprefix(f"{model}-"), path
 
 
 def measured(path: Path, clips: tuple[Clip, ...]) -> tuple[EvaluationReport, float]:
