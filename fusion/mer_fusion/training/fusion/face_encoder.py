@@ -77,7 +77,8 @@ def still_encoder(
     if shape.backbone == face_expression.NAME and published is not None and stills is None:
         torch.manual_seed(recipe.face_loop.seed + 1)
         encoder = FaceEncoder(shape)
-        begin_from_published(encoder, published, sample_faces(sources.faces, sources.talking, shape.size))
+        talking = without_held_out(sources).talking
+        begin_from_published(encoder, published, sample_faces(sources.faces, talking, shape.size))
         return encoder, seconds
     if stills is not None:
         encoder = copy.deepcopy(stills.network.face)

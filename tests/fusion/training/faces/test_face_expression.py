@@ -22,6 +22,7 @@ from mer_fusion.training.faces.face_expression import (
     read_published_faces,
     sample_faces,
 )
+from mer_fusion.training.fusion.data import without_held_out
 from mer_fusion.training.fusion.face_encoder import train_face
 from mer_fusion.training.fusion.recipe import Recipe, full_precision_recipe, shortened, student_recipe
 from mer_sdk.errors import DataError, OptionError
@@ -131,7 +132,7 @@ def test_the_large_encoder_keeps_its_lower_blocks_and_a_student_learns_from_it(t
     large = small(full_precision_recipe(0), CONFIG)
     learner, _ = train_face(large, given, tmp_path / "full", quiet=True)
     fresh = FaceEncoder(CONFIG)
-    begin_from_published(fresh, published, sample_faces(given.faces, given.talking, CONFIG.size))
+    begin_from_published(fresh, published, sample_faces(given.faces, without_held_out(given).talking, CONFIG.size))
     kept, learned = (
         [torch.equal(mine, theirs) for mine, theirs in zip(block.parameters(), other.parameters(), strict=True)]
         for block, other in zip(learner.encoder.backbone, fresh.backbone, strict=True)
