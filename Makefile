@@ -148,8 +148,7 @@ results: convert-all
 		fusion/mer_fusion/checkpoints/grjca-full.safetensors fusion/mer_fusion/checkpoints/atsuko-student.safetensors \
 		fusion/mer_fusion/checkpoints/fdrl-student.safetensors --data ravdess:$(RAVDESS) \
 		$(foreach corpus,urdu ased turev tess emovo,--data $(corpus):$(SPEECH)/$(corpus))
-	$(BIN)/python -m benchmarks.robustness.no_speech $(BUNDLES)/grjca-tflite-fp32.mer \
-		$(foreach model,atsuko fdrl,fusion/mer_fusion/checkpoints/$(model)-student.safetensors)
+	$(BIN)/python -m benchmarks.robustness.no_speech $(foreach model,grjca atsuko fdrl,$(BUNDLES)/$(model)-tflite-fp32.mer)
 	$(BIN)/python -m benchmarks.robustness.reliance $(foreach model,grjca atsuko fdrl,$(BUNDLES)/$(model)-tflite-fp32.mer) --data ravdess_pairs:$(PAIRS)
 	$(BIN)/python -m benchmarks.robustness.sound_ablations --data ravdess:$(RAVDESS) $(MORE_SPEECH) --share 0.25
 	$(BIN)/python -m benchmarks.robustness.sound_ablations --data ravdess:$(RAVDESS) $(MORE_SPEECH) $(START) --share 0.25 --table start
