@@ -46,6 +46,16 @@ class PublishedFaces:
 
     tensors: Mapping[str, Tensor]
 
+    def tensor(self, name: str) -> Tensor:
+        """One of them.
+
+        Raises:
+            DataError: there is none of that name: a network of other layers.
+        """
+        if name not in self.tensors:
+            raise DataError(f"the published network of faces has no {name}; give @vladmandic/face-api 1.7.15")
+        return self.tensors[name]
+
 
 def published_faces(specs: Sequence[str]) -> tuple[PublishedFaces | None, list[str]]:
     """What "face_expression:PATH" of `--data` names, None where nothing does, and the other data sets.
@@ -158,17 +168,17 @@ def _fill_backbone(encoder: FaceEncoder, published: PublishedFaces) -> None:
 def _fill(layer: nn.Module, published: PublishedFaces, name: str) -> None:
     if isinstance(layer, nn.Conv2d):
         # A grey pixel has the same value in all three colours, so that their kernels add up.
-        kernel = published.tensors[f"{name}/filters"].sum(dim=2, keepdim=True) * _DEVIATION
+        kernel = published.tensor(f"{name}/filters").sum(dim=2, keepdim=True) * _DEVIATION
         pairs = [(layer.weight, kernel.permute(3, 2, 0, 1))]
         last = layer
     else:
         depthwise, last = layer[0], layer[1]
         pairs = [
-            (depthwise.weight, published.tensors[f"{name}/depthwise_filter"].permute(2, 3, 0, 1)),
-            (last.weight, published.tensors[f"{name}/pointwise_filter"].permute(3, 2, 0, 1)),
+            (depthwise.weight, published.tensor(f"{name}/depthwise_filter").permute(2, 3, 0, 1)),
+            (last.weight, published.tensor(f"{name}/pointwise_filter").permute(3, 2, 0, 1)),
         ]
     assert last.bias is not None
-    for mine, theirs in [*pairs, (last.bias, published.tensors[f"{name}/bias"])]:
+    for mine, theirs in [*pairs, (last.bias, published.tensor(f"{name}/bias"))]:
         if mine.shape != theirs.shape:
             raise DataError(
                 f"{name} of the published network has the shape {tuple(theirs.shape)}, {tuple(mine.shape)} is needed"

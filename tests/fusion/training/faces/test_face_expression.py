@@ -113,6 +113,9 @@ def test_another_shape_is_refused(tmp_path: Path) -> None:
     encoder = FaceEncoder(FaceEncoderConfig(channels=(4, 8), blocks=(1, 1), size=32, backbone="face_expression"))
     with pytest.raises(DataError, match="has the shape"):
         begin_from_published(encoder, published, face_set(4).images)
+    deeper = FaceEncoder(FaceEncoderConfig(channels=CHANNELS, blocks=(1, 2), size=32, backbone="face_expression"))
+    with pytest.raises(DataError, match="has no dense1/conv2"):
+        begin_from_published(deeper, published, face_set(4).images)
     with pytest.raises(OptionError, match="backbone"):
         FaceEncoderConfig(backbone="published")
 
