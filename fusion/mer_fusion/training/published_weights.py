@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from mer_sdk.errors import OptionError
 
+Published = TypeVar("Published")
 
-def published_path(specs: Sequence[str], name: str) -> tuple[str | None, list[str]]:
-    """The path of "NAME:PATH" among the specs of `--data`, None where none has that name; and the other specs.
+
+def read_named(specs: Sequence[str], name: str, read: Callable[[str], Published]) -> tuple[Published | None, list[str]]:
+    """What `read` makes of the path of "NAME:PATH" among the specs of `--data`, None without one; and the other specs.
 
     Raises:
         OptionError: it is given twice.
@@ -16,4 +19,5 @@ def published_path(specs: Sequence[str], name: str) -> tuple[str | None, list[st
     named = [spec for spec in specs if spec.partition(":")[0] == name]
     if len(named) > 1:
         raise OptionError(f"--data {' '.join(named)}: give {name} once")
-    return (named[0].partition(":")[2] if named else None), [spec for spec in specs if spec not in named]
+    found = read(named[0].partition(":")[2]) if named else None
+    return found, [spec for spec in specs if spec not in named]

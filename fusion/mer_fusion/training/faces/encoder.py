@@ -125,6 +125,12 @@ def _erased(x: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(hit, x.mean(dim=(1, 2), keepdim=True), x)
 
 
+def label_weights(targets: Tensor, balance: float) -> Tensor:
+    """Sampling weights (N,) of faces with label distributions (N, K), by the labels' frequency; see `FaceOptions`."""
+    frequency = targets.sum(dim=0).clamp(min=1.0)
+    return (targets * frequency**-balance).sum(dim=1)
+
+
 class FaceTask:
     """See `mer_fusion.training.loop.Task`."""
 
@@ -142,8 +148,7 @@ class FaceTask:
         self._training, self._tuning, self._options = training, tuning, options
         self._size = learner.encoder.config.size
         self._teacher = teacher.eval() if teacher is not None else None
-        frequency = training.targets.sum(dim=0).clamp(min=1.0)
-        self._weights = (training.targets * frequency**-options.balance).sum(dim=1)
+        self._weights = label_weights(training.targets, options.balance)
 
     def batches_per_epoch(self) -> int:
         return len(self._training) // self._options.batch

@@ -21,7 +21,7 @@ from mer_fusion.encoders.face import FaceEncoder, FaceEncoderConfig
 from mer_fusion.encoders.face_expression import SummingBlock
 from mer_fusion.training.faces.encoder import FaceSet, at_size
 from mer_fusion.training.faces.talking_sets import TalkingFaces
-from mer_fusion.training.published_weights import published_path
+from mer_fusion.training.published_weights import read_named
 from mer_sdk.contract.manifest import DataSource
 from mer_sdk.errors import DataError, reason_of
 
@@ -64,8 +64,7 @@ def published_faces(specs: Sequence[str]) -> tuple[PublishedFaces | None, list[s
         OptionError: it is given twice.
         DataError: see `read_published_faces`.
     """
-    path, others = published_path(specs, NAME)
-    return (None if path is None else read_published_faces(path)), others
+    return read_named(specs, NAME, read_published_faces)
 
 
 def read_published_faces(path: str | Path) -> PublishedFaces:

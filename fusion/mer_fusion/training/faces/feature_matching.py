@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -52,20 +53,17 @@ class MatchingTask:
     ) -> None:
         self.name = name
         self.module: nn.Module = learner
-        self._faces, self._count, self._tuning, self._options = faces, count, tuning, options
-        self._seen: SeenFaces | None = None
+        self._faces, self._count, self._tuning, self._options = functools.cache(faces), count, tuning, options
 
     def batches_per_epoch(self) -> int:
         return self._count // self._options.batch
 
     def epoch(self, generator: torch.Generator, shard: tuple[int, int]) -> Iterator[dict[str, Tensor]]:
-        if self._seen is None:
-            self._seen = self._faces()
-        size = self._options.batch
-        order = torch.randperm(len(self._seen), generator=generator)
+        faces, size = self._faces(), self._options.batch
+        order = torch.randperm(len(faces), generator=generator)
         for number in range(self.batches_per_epoch()):
             if number % shard[1] == shard[0]:
-                yield self._seen.batch(order[number * size : (number + 1) * size])
+                yield faces.batch(order[number * size : (number + 1) * size])
 
     def loss(self, module: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         logits, hinted = module(batch["images"])

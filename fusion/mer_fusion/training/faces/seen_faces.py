@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mer_fusion.training.faces.encoder import FaceOptions, FaceSet, at_size, augmented
+from mer_fusion.training.faces.encoder import FaceOptions, FaceSet, at_size, augmented, label_weights
 from mer_sdk.cli.progress import with_progress
 
 _BATCH = 64
@@ -93,17 +93,11 @@ def seen_faces(
         targets.append(stills.targets[part] if source == 0 else torch.zeros(len(changed), stills.targets.shape[1]))
     features, labels = torch.cat([item.features for item in seen]), torch.cat(targets)
     decided = [item.decisions for item in seen if item.decisions is not None]
+    weights = label_weights(labels, changes.balance)
     return SeenFaces(
         torch.cat(images),
         (features - features.mean(dim=0)).to(torch.float16),
         labels,
-        _weights(labels, changes.balance),
+        weights * (int((weights > 0).sum()) / float(weights.sum())),
         torch.cat(decided) if decided else None,
     )
-
-
-def _weights(targets: Tensor, balance: float) -> Tensor:
-    """Weights (N,) of labels, by their frequency; see `FaceOptions.balance`."""
-    frequency = targets.sum(dim=0).clamp(min=1.0)
-    weights = (targets * frequency**-balance).sum(dim=1)
-    return weights * (int((weights > 0).sum()) / float(weights.sum()))

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from mer_fusion.encoders.face import FaceEncoder
 from mer_fusion.training.episodes import episode_baselines, random_history_mask, speaker_batches
-from mer_fusion.training.faces.encoder import FaceOptions, FaceSet, at_size, augmented
+from mer_fusion.training.faces.encoder import FaceOptions, FaceSet, at_size, augmented, label_weights
 from mer_fusion.training.faces.seen_faces import Seen, SeenFaces
 from mer_fusion.training.faces.talking_sets import TalkingDraws, TalkingFaces, TalkingOptions, changed
 from mer_fusion.training.feature_distance import feature_distance
@@ -152,8 +152,7 @@ class TalkingTask:
         self._options, self._loss = options, loss
         self._draws = TalkingDraws(training, options)
         self._size = learner.encoder.config.size
-        frequency = stills.targets.sum(dim=0).clamp(min=1.0)
-        self._weights = (stills.targets * frequency**-loss.still.balance).sum(dim=1)
+        self._weights = label_weights(stills.targets, loss.still.balance)
         self._batches = len(self._takes(torch.Generator().manual_seed(0)))
 
     def _takes(self, generator: torch.Generator) -> list[Tensor]:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mer_fusion.encoders.audio import LEVEL_SCALE, AudioEncoder
-from mer_fusion.training.published_weights import published_path
+from mer_fusion.training.published_weights import read_named
 from mer_fusion.training.speech.spectra import SpeechSet, device_chunks
 from mer_sdk.contract.manifest import DataSource
 from mer_sdk.errors import DataError, reason_of
@@ -52,8 +52,7 @@ def published_layers(specs: Sequence[str]) -> tuple[PublishedLayers | None, list
         OptionError: it is given twice.
         DataError: see `read_published`.
     """
-    path, others = published_path(specs, NAME)
-    return (None if path is None else read_published(path)), others
+    return read_named(specs, NAME, read_published)
 
 
 def read_published(path: str | Path) -> PublishedLayers:
